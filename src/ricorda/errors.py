@@ -1,0 +1,31 @@
+"""The exceptions of ricorda. Each message is one sentence: what is wrong, where, and what to do.
+
+RicordaError
+├── CellError           a cell whose equations cannot be
+├── ArgumentError       an argument that cannot be, alone or with the data given
+├── DataError           a file, a row or a column that cannot be read or used
+└── ModelFolderError    a model folder that cannot be opened or written
+
+All are ValueErrors as well, which is what callers of torch and scikit-learn catch.
+The command prints the message and exits with 2; any other exception is a fault of ricorda itself.
+"""
+
+
+class RicordaError(ValueError):
+    """Base of every error that ricorda raises for a mistake of its user."""
+
+
+class CellError(RicordaError):
+    """A cell whose equations cannot be; the message quotes the expression."""
+
+
+class ArgumentError(RicordaError):
+    """An argument that cannot be; the message names it and its value."""
+
+
+class DataError(RicordaError):
+    """Data that cannot be read or used; the message names file, row and column."""
+
+
+class ModelFolderError(RicordaError):
+    """A model folder that cannot be opened or written."""

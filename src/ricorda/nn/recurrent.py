@@ -1,0 +1,320 @@
+"""The layer: any cell over a sequence, stacked and in both directions, with torch.nn's arguments and shapes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from ricorda.catalogue import find_cell
+from ricorda.engines import reference
+from ricorda.errors import ArgumentError
+from ricorda.nn.sequences import Batch, Lengths
+from ricorda.nn.stream import Stream
+from ricorda.program.cell import Cell
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
+from ricorda.program.weights import layout
+
+State = Tensor | tuple[Tensor, ...]
+
+
+class Recurrent(nn.Module):
+    """A cell of any equations over a sequence.
+
+    Parameters
+    ----------
+    cell : Cell, Program, str or function
+        The cell: one of `ricorda.cells`, its name, "FILE.py:NAME", or a function over symbols.
+    input_size : int
+        Features a step, I.
+    hidden_size : int
+        Units, H.
+    num_layers : int
+        Layers, each on the output of the one before.
+    bias : bool
+        Whether the affines add biases.
+    batch_first : bool
+        Whether input and output are [B, T, ...] instead of [T, B, ...]; states are [.., B, ..] always.
+    dropout : float
+        Probability of dropping an output between layers while training.
+    bidirectional : bool
+        Whether a second direction reads each row from its last step to its first.
+    proj_size : int
+        If positive, the output state is projected to so many numbers, P (Sak et al. 2014).
+    forget_bias : float, optional
+        What the forget gate's bias starts with (1 helps long memory: Jozefowicz et al. 2015); by default it is drawn
+        as all the others are.
+    device, dtype : optional
+        Of the parameters.
+
+    Attributes
+    ----------
+    weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k], each also with `_reverse` : Parameter
+        As in torch.nn: `[gates*H, I]`, `[gates*H, H]`, `[gates*H]`, in the order of the cell's affines; a projection
+        has `weight_hr_l[k]` [P, H], and learned vectors of a cell (peepholes) their own names.
+
+    Raises
+    ------
+    ArgumentError
+        If a size or a probability cannot be, or the cell has no forget gate to bias.
+    CellError
+        If the cell's equations cannot be.
+    """
+
+    def __init__(
+        self,
+        cell: Cell | Program | str | Callable[..., Any],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        forget_bias: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        _check_arguments(input_size, hidden_size, num_layers, dropout, proj_size)
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                f"dropout={dropout} acts between layers, and num_layers=1 has no place for it",
+                UserWarning,
+                stacklevel=2,
+            )
+        self.program = _program(cell, projected=proj_size > 0)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self.forget_bias = forget_bias
+        if forget_bias is not None and (self.program.forget_gate is None or not bias):
+            why = "bias=False" if not bias else f"cell {self.program.name} has no forget gate"
+            raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
+        for level in range(num_layers):
+            for suffix in self._suffixes(level):
+                for name, shape in layout(self.program, bias).shapes.items():
+                    sizes = [sum(map(self._sizes(level).__getitem__, shape.rows))]
+                    if shape.columns is not None:
+                        sizes.append(self._sizes(level)[shape.columns])
+                    weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
+                    self.register_parameter(name + suffix, weight)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, then set the forget gate's bias."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            nn.init.uniform_(weight, -bound, bound)
+        if self.forget_bias is None:
+            return
+        affine = next(i for i in self.program.affines if self.program.values[i].name == self.program.forget_gate)
+        blocks = layout(self.program, self.bias).biases[affine]
+        for level in range(self.num_layers):
+            for suffix in self._suffixes(level):
+                for block, value in zip(blocks, [self.forget_bias, 0.0], strict=False):  # they are added
+                    rows = slice(block.position * self.hidden_size, (block.position + 1) * self.hidden_size)
+                    with torch.no_grad():
+                        getattr(self, block.parameter + suffix)[rows].fill_(value)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: State | None = None,
+        *,
+        lengths: Lengths | None = None,
+        record: Sequence[str] = (),
+    ) -> Any:
+        """Run the layer.
+
+        Parameters
+        ----------
+        input : Tensor [T, B, I] ([B, T, I] with batch_first, [T, I] for one sequence) or PackedSequence
+            The sequence.
+        hx : Tensor, or a tuple of one for each state, [num_layers * directions, B, size], optional
+            Initial states; zeros by default.
+        lengths : whole numbers [B], optional
+            Steps of each row, 0 to T; what lies beyond is never read. Instead of packing.
+        record : names of values, optional
+            Which of the cell's named values to return: its variables (such as the gates "i" and "f", after their
+            activation), its states, and `z_<affine>` for a gate before its activation.
+
+        Returns
+        -------
+        output : Tensor [T, B, directions * size] or PackedSequence
+            The first state of the last layer at each step, in the form of the input; 0 beyond a row's length.
+        state : Tensor, or a tuple of one for each state, [num_layers * directions, B, size]
+            Each row's states after its last step.
+        records : dict of Tensor [num_layers, directions, T, B, size], only if `record` was given
+            Each recorded value ([..., B, T, size] with batch_first), 0 beyond a row's length.
+
+        Raises
+        ------
+        ArgumentError
+            If a shape, a length or a name cannot be.
+        """
+        record = self._check_record(record)
+        batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size)
+        initial = self._initial(batch, hx)
+        y = batch.x
+        finals: list[tuple[Tensor, ...]] = []
+        traces: list[dict[str, Tensor]] = []
+        for level in range(self.num_layers):
+            outputs = []
+            for direction, suffix in enumerate(self._suffixes(level)):
+                run = reference.run(
+                    self.program,
+                    {name: getattr(self, name + suffix) for name in layout(self.program, self.bias).shapes},
+                    y,
+                    [state[len(finals)] for state in initial],
+                    lengths=batch.lengths,
+                    reverse=direction == 1,
+                    record=record,
+                )
+                outputs.append(run.output)
+                finals.append(run.states)
+                traces.append(run.records)
+            y = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
+            if self.dropout and self.training and level < self.num_layers - 1:
+                y = F.dropout(y, self.dropout)
+        states = tuple(batch.rows_out(torch.stack(state)) for state in zip(*finals, strict=True))
+        result = batch.output(y), states if len(states) > 1 else states[0]
+        if not record:
+            return result
+        return *result, {name: self._by_layer(batch, [trace[name] for trace in traces]) for name in record}
+
+    def stream(self, batch_size: int | None = None) -> Stream:
+        """An object that takes one step at a time and keeps its state.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            Rows of each step; None for single steps [I] without a batch dimension.
+
+        Raises
+        ------
+        ArgumentError
+            If the layer is bidirectional: its second direction starts at a sequence's end.
+        """
+        if self.bidirectional:
+            raise ArgumentError(
+                "a bidirectional layer cannot stream: its second direction starts at the sequence's end"
+            )
+        return Stream(self, batch_size)
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: it is here because callers of torch.nn's layers call it."""
+
+    @property
+    def all_weights(self) -> list[list[nn.Parameter]]:
+        """The parameters of each layer and direction, in torch.nn's order."""
+        names = layout(self.program, self.bias).shapes
+        suffixes = [suffix for level in range(self.num_layers) for suffix in self._suffixes(level)]
+        return [[getattr(self, name + suffix) for name in names] for suffix in suffixes]
+
+    def extra_repr(self) -> str:
+        """The arguments, those at their default left out, as torch.nn prints them."""
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        if self.proj_size:
+            parts.append(f"proj_size={self.proj_size}")
+        if self.num_layers != 1:
+            parts.append(f"num_layers={self.num_layers}")
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        if self.batch_first:
+            parts.append(f"batch_first={self.batch_first}")
+        if self.dropout:
+            parts.append(f"dropout={self.dropout}")
+        if self.bidirectional:
+            parts.append(f"bidirectional={self.bidirectional}")
+        if self.forget_bias is not None:
+            parts.append(f"forget_bias={self.forget_bias}")
+        if type(self) is Recurrent:
+            parts.insert(0, self.program.name)
+        return ", ".join(parts)
+
+    def _suffixes(self, level: int) -> list[str]:
+        return [f"_l{level}", f"_l{level}_reverse"] if self.bidirectional else [f"_l{level}"]
+
+    def _sizes(self, level: int) -> dict[str, int]:
+        """The numbers behind "I", "H" and "P" in a layer."""
+        output = (self.proj_size or self.hidden_size) * (2 if self.bidirectional else 1)
+        return {
+            INPUT_SIZE: self.input_size if level == 0 else output,
+            HIDDEN_SIZE: self.hidden_size,
+            PROJECTED_SIZE: self.proj_size,
+        }
+
+    def _initial(self, batch: Batch, hx: State | None) -> list[Tensor]:
+        """The initial states [num_layers * directions, B, size], zeros or the caller's own."""
+        names = [state.name for state in self.program.states]
+        sizes = [self._sizes(0)[state.size] for state in self.program.states]
+        entries, B = self.num_layers * (2 if self.bidirectional else 1), batch.x.shape[1]
+        if hx is None:
+            return [batch.x.new_zeros(entries, B, size) for size in sizes]
+        given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        if len(given) != len(names):
+            raise ArgumentError(
+                f"hx has {len(given)} state{'s' * (len(given) != 1)}, and cell {self.program.name} has {len(names)}: "
+                f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
+            )
+        for name, state, size in zip(names, given, sizes, strict=True):
+            expected = (entries, size) if batch.unbatched else (entries, B, size)
+            if tuple(state.shape) != expected:
+                raise ArgumentError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
+        return [batch.rows_in(state) for state in given]
+
+    def _check_record(self, record: Sequence[str]) -> tuple[str, ...]:
+        record = (record,) if isinstance(record, str) else tuple(record)
+        known = dict(self.program.names)
+        for name in record:
+            if name not in known:
+                raise ArgumentError(
+                    f"record has {name!r}, which cell {self.program.name} does not name: it has {', '.join(known)}"
+                )
+        return record
+
+    def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
+        stacked = torch.stack(traces)
+        return batch.trace(stacked.reshape(self.num_layers, -1, *stacked.shape[1:]))
+
+
+def _program(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:
+    if isinstance(cell, Program):
+        if cell.projected != projected:
+            raise ArgumentError(
+                f"the program of cell {cell.name} was traced {'with' if cell.projected else 'without'} a projection, "
+                f"and proj_size says {'with' if projected else 'without'}: give the cell itself"
+            )
+        return cell
+    if isinstance(cell, str):
+        cell = find_cell(cell)
+    if not isinstance(cell, Cell):
+        cell = Cell(cell)
+    return cell.projected_program if projected else cell.program
+
+
+def _check_arguments(input_size: int, hidden_size: int, num_layers: int, dropout: float, proj_size: int) -> None:
+    sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ArgumentError(f"{name} is {size!r}: give a whole number of at least 1")
+    if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
+        raise ArgumentError(
+            f"proj_size is {proj_size!r}: give a whole number below hidden_size ({hidden_size}), or 0 for no projection"
+        )
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise ArgumentError(f"dropout is {dropout!r}: give a probability, 0 to 1")

@@ -1,0 +1,96 @@
+"""A cell: a function over symbols, with what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+from ricorda.errors import CellError
+from ricorda.program.ir import Program
+from ricorda.program.trace import trace
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell: its equations as a function, and what is known about it.
+
+    Parameters
+    ----------
+    function : callable
+        `function(x, h, ...)` over symbols, the input first, then the states; returns the new states.
+        The first state is the layer's output.
+    forget_gate : str, optional
+        Name of the affine whose sigmoid says how much of the state is kept.
+    paper : str
+        Where the equations come from.
+    weakness : str
+        What it is known to do badly.
+    """
+
+    function: Callable[..., Any]
+    forget_gate: str | None = None
+    paper: str = ""
+    weakness: str = ""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function.__name__
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the function's docstring."""
+        return (self.function.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
+
+    @cached_property
+    def program(self) -> Program:
+        """One step, traced.
+
+        Raises
+        ------
+        CellError
+            If the equations cannot be.
+        """
+        return trace(self.function, forget_gate=self.forget_gate)
+
+    @cached_property
+    def projected_program(self) -> Program:
+        """One step with the first state projected to proj_size numbers (Sak et al. 2014)."""
+        try:
+            return trace(self.function, projected=True, forget_gate=self.forget_gate)
+        except CellError:
+            self.program  # a mistake in the cell itself is reported as such  # noqa: B018
+            raise CellError(
+                f"cell {self.name} cannot have proj_size: it uses {self.program.states[0].name} outside an affine, "
+                "where hidden_size and proj_size would have to be equal"
+            ) from None
+
+    def __call__(self, *symbols: Any) -> Any:
+        """The equations inside another cell's."""
+        return self.function(*symbols)
+
+
+@overload
+def cell(function: Callable[..., Any], /) -> Cell: ...
+
+
+@overload
+def cell(
+    *, forget_gate: str | None = None, paper: str = "", weakness: str = ""
+) -> Callable[[Callable[..., Any]], Cell]: ...
+
+
+def cell(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    forget_gate: str | None = None,
+    paper: str = "",
+    weakness: str = "",
+) -> Cell | Callable[[Callable[..., Any]], Cell]:
+    """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
+    if function is not None:
+        return Cell(function)
+    return lambda function: Cell(function, forget_gate, paper, weakness)

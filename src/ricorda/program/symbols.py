@@ -1,0 +1,215 @@
+"""The language in which cells are written: symbols, their operators, and the functions of the operation table.
+
+Inside a cell's function every variable is a `Symbol`; what is done with it is noted on a tape, one `Value` a line.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+from ricorda.errors import CellError
+from ricorda.program.ir import HIDDEN_SIZE, SIZE_NAMES, Value
+from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
+
+
+class Tape:
+    """The lines of a program while it is being written."""
+
+    def __init__(self) -> None:
+        self.values: list[Value] = []
+
+    def write(self, value: Value) -> Symbol:
+        """Add a line."""
+        self.values.append(value)
+        return Symbol(self, len(self.values) - 1)
+
+    def symbol(self, operand: Any) -> Symbol:
+        """The operand itself, or a constant for a number."""
+        if isinstance(operand, Symbol):
+            if operand.tape is not self:
+                raise CellError("it uses a symbol of another cell's trace: use this cell's own arguments")
+            return operand
+        if isinstance(operand, (int, float)):
+            return self.write(Value("constant", size=SCALAR, number=float(operand)))
+        raise CellError(
+            f"a cell computes with its input, its states, its parameters and numbers, not with {type(operand).__name__}"
+        )
+
+
+TAPE: ContextVar[Tape | None] = ContextVar("ricorda_tape", default=None)
+
+
+def _tape(caller: str) -> Tape:
+    tape = TAPE.get()
+    if tape is None:
+        raise CellError(f"{caller} was called outside a cell: write it inside a function decorated with @cell")
+    return tape
+
+
+class Symbol:
+    """A vector of a cell: the input, a state, or what was computed from them."""
+
+    __slots__ = ("index", "tape")
+    __array_ufunc__ = None  # NumPy's numbers leave `number * symbol` to the symbol
+
+    def __init__(self, tape: Tape, index: int) -> None:
+        self.tape = tape
+        self.index = index
+
+    @property
+    def value(self) -> Value:
+        """The line of the tape that this symbol stands for."""
+        return self.tape.values[self.index]
+
+    def __add__(self, other: Any) -> Symbol:
+        return apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return apply("add", other, self)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return apply("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return apply("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return apply("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return apply("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return apply("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return apply("divide", other, self)
+
+    def __neg__(self) -> Symbol:
+        return apply("negative", self)
+
+    def __abs__(self) -> Symbol:
+        return apply("abs", self)
+
+    def __bool__(self) -> NoReturn:
+        raise CellError("a cell's equations cannot branch on a value: write the choice with maximum, minimum or a gate")
+
+
+def apply(op: str, *operands: Any) -> Symbol:
+    """Write one pointwise operation on the tape."""
+    tape = _tape(op)
+    symbols = [tape.symbol(operand) for operand in operands]
+    try:
+        size = OPERATIONS[op].size([symbol.value.size for symbol in symbols])
+    except SizeMismatchError as error:
+        first, second, *_ = error.args
+        raise CellError(
+            f"a vector of size {first} ({SIZE_NAMES[first]}) cannot go with one of size {second} "
+            f"({SIZE_NAMES[second]}): bring one to the other's size with affine(...)"
+        ) from None
+    return tape.write(Value(op, tuple(symbol.index for symbol in symbols), size))
+
+
+def affine(name: str, *operands: Any, bias: bool = True) -> Symbol:
+    """The sum of a matrix product for each operand, and a bias: `W_name [operands] + b_name`.
+
+    Parameters
+    ----------
+    name : str
+        Names the weights. The order of the affines in a cell is the order of the rows in the layer's parameters.
+    *operands : symbols
+        Vectors of any size: the input, states, or values computed from them.
+    bias : bool
+        Whether to add a bias. (A layer built with `bias=False` has none at all.)
+
+    Returns
+    -------
+    Symbol
+        A vector of hidden_size numbers a row.
+
+    Raises
+    ------
+    CellError
+        If the name is no identifier or taken, or an operand is missing or no vector.
+    """
+    return affine_of_size(name, *operands, bias=bias)
+
+
+def affine_of_size(name: str, *operands: Any, bias: bool = True, size: str = HIDDEN_SIZE) -> Symbol:
+    """`affine` with a result of another size; projection is its one user."""
+    tape = _tape("affine")
+    _check_name("affine", name, tape)
+    if not operands:
+        raise CellError(f'affine("{name}") has nothing to multiply: give it the input, a state or both')
+    symbols = [tape.symbol(operand) for operand in operands]
+    if any(symbol.value.size == SCALAR for symbol in symbols):
+        raise CellError(f'affine("{name}", ...) multiplies vectors, and one of its operands is a number')
+    return tape.write(Value("affine", tuple(symbol.index for symbol in symbols), size, name, bias=bool(bias)))
+
+
+def parameter(name: str) -> Symbol:
+    """A learned vector of hidden_size numbers, such as the weights of a peephole.
+
+    Raises
+    ------
+    CellError
+        If the name is no identifier or taken.
+    """
+    tape = _tape("parameter")
+    _check_name("parameter", name, tape)
+    return tape.write(Value("parameter", name=name))
+
+
+def _check_name(kind: str, name: Any, tape: Tape) -> None:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise CellError(f'the first argument of {kind} is its name, such as {kind}("i", ...), not {name!r}')
+    if name.startswith(("weight_", "bias_")):
+        raise CellError(f"the name {name!r} is kept for the layer's own weights: choose another")
+    if any(value.op == kind and value.name == name for value in tape.values):
+        raise CellError(f"there are two of the name {kind} {name!r}: give each its own")
+
+
+def sigmoid(a: Any) -> Symbol:
+    """`1 / (1 + exp(-a))`."""
+    return apply("sigmoid", a)
+
+
+def tanh(a: Any) -> Symbol:
+    """The hyperbolic tangent."""
+    return apply("tanh", a)
+
+
+def relu(a: Any) -> Symbol:
+    """`maximum(a, 0)`."""
+    return apply("relu", a)
+
+
+def softplus(a: Any) -> Symbol:
+    """`log(1 + exp(a))`."""
+    return apply("softplus", a)
+
+
+def exp(a: Any) -> Symbol:
+    """The exponential function."""
+    return apply("exp", a)
+
+
+def log(a: Any) -> Symbol:
+    """The natural logarithm."""
+    return apply("log", a)
+
+
+def sqrt(a: Any) -> Symbol:
+    """The square root."""
+    return apply("sqrt", a)
+
+
+def maximum(a: Any, b: Any) -> Symbol:
+    """The larger of each pair."""
+    return apply("maximum", a, b)
+
+
+def minimum(a: Any, b: Any) -> Symbol:
+    """The smaller of each pair."""
+    return apply("minimum", a, b)

@@ -1,0 +1,95 @@
+"""Where the weights of a program's affines stand in the parameters of a layer: torch.nn's layout.
+
+`weight_ih` [gates*H, I] stacks the matrices that multiply the input, `weight_hh` [gates*H, H] those that
+multiply an affine's first recurrent operand (a state, or what was computed from one), `weight_hh2` those of its
+second; each in the order of the affines. `bias_ih` goes with the first, `bias_hh` with the second. The projection
+has a matrix of its own, `weight_hr` [P, H], and a learned vector its own name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from ricorda.errors import CellError
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a parameter: the `position`-th of its blocks."""
+
+    parameter: str
+    position: int
+
+
+@dataclass
+class Shape:
+    """Shape of a parameter: the sizes of its stacked blocks, and its columns' size (None for a vector)."""
+
+    rows: list[str]
+    columns: str | None
+
+
+@dataclass
+class Layout:
+    """The parameters of a layer and each affine's blocks in them.
+
+    Parameters
+    ----------
+    shapes : name of each parameter to its shape, in torch.nn's order
+    matrices : affine (by index) to a block for each operand, in the operands' order
+    biases : affine to the blocks of its biases (torch.nn adds two where an affine takes the input and a state)
+    """
+
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    matrices: dict[int, list[Block]] = field(default_factory=dict)
+    biases: dict[int, list[Block]] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=256)
+def layout(program: Program, bias: bool = True) -> Layout:
+    """The layout of a program's weights.
+
+    Raises
+    ------
+    CellError
+        If matrices that would be stacked differ in columns, which only a projected state can cause.
+    """
+    result = Layout(shapes={name: Shape([], None) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")})
+
+    def place(parameter: str, rows: str, columns: str | None) -> Block:
+        shape = result.shapes.setdefault(parameter, Shape([], columns))
+        if not shape.rows:
+            shape.columns = columns
+        elif shape.columns != columns:
+            raise CellError(
+                f"cell {program.name} cannot have proj_size: {parameter} would multiply a projected and a whole state"
+            )
+        shape.rows.append(rows)
+        return Block(parameter, len(shape.rows) - 1)
+
+    for index in program.affines:
+        affine = program.values[index]
+        own = affine.name if affine.size != HIDDEN_SIZE else ""  # the projection: weight_hr
+        recurrent = 0
+        result.matrices[index] = []
+        for operand in affine.args:
+            size = program.values[operand].size
+            if size == INPUT_SIZE:
+                name = "weight_ih"
+            else:
+                recurrent += 1
+                name = f"weight_h{own or 'h'}{recurrent if recurrent > 1 else ''}"
+            result.matrices[index].append(place(name, affine.size, size))
+        result.biases[index] = []
+        if bias and affine.bias:
+            if recurrent < len(affine.args):
+                result.biases[index].append(place("bias_ih", affine.size, None))
+            if recurrent:
+                result.biases[index].append(place("bias_hh", affine.size, None))
+    for value in program.values:
+        if value.op == "parameter":
+            place(value.name, value.size, None)
+    result.shapes = {name: shape for name, shape in result.shapes.items() if shape.rows}
+    return result
