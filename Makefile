@@ -1,0 +1,39 @@
+# `make demo` and `make test` need a bare machine with Python 3.11 or newer, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLES := src/ricorda/samples
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint check-real clean
+
+demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
+	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --out demo/model --overwrite
+	$(BIN)/ricorda evaluate demo/model $(SAMPLES)/reviews_test.csv --by language
+	$(BIN)/ricorda predict demo/model \
+	  "I lost the first five minutes, yet I loved it to the end." \
+	  "Attori bravissimi, ma la trama non si sveglia mai: una delusione."
+
+test: $(VENV)/installed-dev  ## all tests, under 5 minutes
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-real: $(VENV)/installed-dev  ## accuracy on published data, where it lies in ../shared/data (or DATA=...)
+	$(BIN)/python benchmarks/check_real.py $(if $(DATA),--data $(DATA))
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo check-real build dist

@@ -1,0 +1,5 @@
+"""`python -m ricorda`, which torchrun needs."""
+
+from ricorda.cli import main
+
+main()

@@ -1,0 +1,57 @@
+"""The `ricorda` command. It reads arguments, calls tasks and prints; nothing is computed here.
+
+What is heavy to import (torch and all that needs it) is imported by the commands when they run.
+"""
+
+import os
+import sys
+
+import typer
+
+from ricorda.cli import cells, evaluate, info, predict, train
+from ricorda.errors import RicordaError
+
+app = typer.Typer(
+    help="Recurrent neural networks from their equations: train them, look inside them, run them anywhere.",
+    epilog="A first run: [bold]ricorda train classify reviews.csv --text text --label label --out model[/bold]",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(train.app, name="train")
+app.command()(evaluate.evaluate)
+app.command()(predict.predict)
+app.command()(info.info)
+app.command()(cells.cells)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ricorda import __version__
+
+        typer.echo(f"ricorda {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command; a mistake of the user is one sentence on the standard error and exit code 2."""
+    # Threads that wait for each other by spinning lose 19 of 20 steps where another program uses one of the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        app()
+    except RicordaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interruption:
+        print(f"stopped: {interruption}" if str(interruption) else "stopped", file=sys.stderr)
+        sys.exit(130)  # what a shell says of a program that Ctrl-C ended
+    except BrokenPipeError:
+        sys.stderr.close()  # `| head` has read enough, and nothing more can be said
+        sys.exit(0)

@@ -1,0 +1,99 @@
+"""`ricorda cells`: the cells, their equations and their weights."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ricorda.catalogue import CELLS, find_cell
+from ricorda.cli.options import Json
+from ricorda.cli.output import print_json, print_pairs, print_table
+from ricorda.errors import ArgumentError
+from ricorda.program.cell import Cell
+from ricorda.program.show import equations
+from ricorda.program.weights import layout
+
+
+def cells(
+    name: Annotated[str | None, typer.Argument(help="A cell's name, or FILE.py:NAME for one of your own.")] = None,
+    input_size: Annotated[int, typer.Option("--input-size", "-i", help="Features a step, I.")] = 128,
+    hidden_size: Annotated[int, typer.Option("--hidden-size", "-n", help="Units, H.")] = 128,
+    as_json: Json = False,
+) -> None:
+    """List the recurrent cells, or print one's equations, weights and paper.
+
+    For example:
+
+      ricorda cells
+
+      ricorda cells lstm --input-size 64 --hidden-size 256
+
+      ricorda cells mycells.py:mgu
+    """
+    for option, size in (("--input-size", input_size), ("--hidden-size", hidden_size)):
+        if size < 1:
+            raise ArgumentError(f"{option} is {size}: give a whole number of at least 1")
+    if name is None:
+        _list(input_size, hidden_size, as_json)
+    else:
+        _show(find_cell(name), input_size, hidden_size, as_json)
+
+
+def _list(input_size: int, hidden_size: int, as_json: bool) -> None:
+    counts = {name: _weights(cell, input_size, hidden_size) for name, cell in CELLS.items()}
+    if as_json:
+        print_json([{"name": name, "weights": counts[name], "summary": cell.summary} for name, cell in CELLS.items()])
+        return
+    rows = [(name, f"{counts[name]:,}", cell.summary) for name, cell in CELLS.items()]
+    print_table(None, ["cell", f"weights (I = {input_size}, H = {hidden_size})", "what it is"], rows)
+
+
+def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
+    program = cell.program
+    shapes = _shapes(cell, input_size, hidden_size)
+    facts: dict[str, Any] = {
+        "name": cell.name,
+        "summary": cell.summary,
+        "equations": equations(program),
+        "latex": equations(program, "latex"),
+        "states": [state.name for state in program.states],
+        "affines": [program.values[index].name for index in program.affines],
+        "parameters": {name: list(shape) for name, shape in shapes.items()},
+        "weights": _weights(cell, input_size, hidden_size),
+        "paper": cell.paper,
+        "weakness": cell.weakness,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print_pairs(
+        f"{cell.name}: {cell.summary}" if cell.summary else cell.name,
+        [
+            ("equations", "\n".join(facts["equations"])),
+            ("LaTeX", " \\\\\n".join(facts["latex"])),
+            ("states", ", ".join(facts["states"])),
+            ("gates", " ".join(facts["affines"]) + "   (the order of the rows in the weights)"),
+            *((name, " x ".join(map(str, shape))) for name, shape in shapes.items()),
+            ("weights", f"{facts['weights']:,} for input_size {input_size}, hidden_size {hidden_size}"),
+            *((key, facts[key]) for key in ("paper", "weakness") if facts[key]),
+        ],
+    )
+
+
+def _shapes(cell: Cell, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    sizes = {"I": input_size, "H": hidden_size}
+    return {
+        name: (
+            sum(sizes[row] for row in shape.rows),
+            *([] if shape.columns is None else [sizes[shape.columns]]),
+        )
+        for name, shape in layout(cell.program).shapes.items()
+    }
+
+
+def _weights(cell: Cell, input_size: int, hidden_size: int) -> int:
+    total = 0
+    for rows, *columns in _shapes(cell, input_size, hidden_size).values():
+        total += rows * (columns[0] if columns else 1)
+    return total

@@ -1,0 +1,165 @@
+"""What a task accepts, told apart and checked: texts, lists of tokens, or arrays of numbers, one an example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.data.places import REPAIR, Place, UnusableError
+from ricorda.errors import DataError
+
+Kind = Literal["texts", "tokens", "numbers"]
+Numbers = NDArray[np.float32]
+Inputs = list[str] | list[list[str]] | list[Numbers]
+_ONE_OF = {"texts": "a text", "tokens": "a token list", "numbers": "a list of numbers"}
+
+
+def place_of(given: Any, argument: str = "X") -> Place:
+    """Name examples as their own source does (`row 7 of reviews.csv`), or else as those of an argument (`X[6]`)."""
+    place: Place = getattr(given, "place", None) or (lambda index: f"{argument}[{index}]")
+    return place
+
+
+def read_inputs(given: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
+    """The inputs that an argument of a Python call holds; see `as_inputs`.
+
+    Parameters
+    ----------
+    given : sequence, array [N, T] or [N, T, I], or `ricorda.data.read.Examples`
+        The examples.
+    argument : str
+        Its name.
+    """
+    place = place_of(given, argument)
+    given = getattr(given, "inputs", given)
+    if isinstance(given, str | bytes | dict) or not hasattr(given, "__len__") or not hasattr(given, "__iter__"):
+        raise DataError(
+            f"{argument} is of type {type(given).__name__}: give a sequence of texts, of token lists, "
+            "or of arrays of numbers [T] or [T, I]"
+        )
+    if not len(given):
+        raise DataError(f"{argument} holds no example: give at least one")
+    return as_inputs(list(given), place)
+
+
+def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
+    """Texts, token lists, or arrays float32 [T, I]: the kind of the first, which all must have.
+
+    Parameters
+    ----------
+    values : sequence
+        The examples; at least one.
+    where : callable
+        Says where an example stands.
+
+    Raises
+    ------
+    DataError
+        If an example is empty, of another kind than the first, no text or number, not finite, or has another number
+        of features than the first.
+    """
+    first: Kind | None = None
+    inputs: list[Any] = []
+    for index, value in enumerate(values):
+        try:
+            kind = _kind(value)
+            first = first or kind
+            if kind != first:
+                raise UnusableError(
+                    f"has {_ONE_OF[kind]} where {where(0)} has {_ONE_OF[first]}: give all the same kind"
+                )
+            inputs.append(_CHECKS[kind](value))
+            if kind == "numbers" and inputs[-1].shape[1] != inputs[0].shape[1]:
+                raise UnusableError(
+                    f"has {inputs[-1].shape[1]} features a step where {where(0)} has {inputs[0].shape[1]}: "
+                    "give all the same features"
+                )
+        except UnusableError as error:
+            raise DataError(f"{where(index)} {error}") from None
+    assert first is not None  # there is at least one
+    return first, inputs
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, str):
+        return "texts"
+    if hasattr(value, "__len__") and not isinstance(value, bytes | dict | set):
+        if len(value):
+            return "tokens" if isinstance(value[0], str) else "numbers"
+        raise UnusableError(f"has an empty list: {REPAIR}")
+    if value is None:
+        raise UnusableError(f"has no text: {REPAIR}")
+    raise UnusableError(
+        f"has {value!r:.40}, which is neither text nor list: give texts, lists of tokens or "
+        "lists of numbers, or choose another column with --text"
+    )
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise UnusableError(f"has {'a blank' if value else 'an empty'} text: {REPAIR}")
+    if not value.isascii() and re.search(r"[\ud800-\udfff]", value):
+        raise UnusableError(f"has half a surrogate pair in its text, which is no character: {REPAIR}")
+    return value
+
+
+def _tokens(value: Sequence[Any]) -> list[str]:
+    for position, token in enumerate(value, 1):
+        if not isinstance(token, str) or not token:
+            raise UnusableError(f"has {token!r:.40} as token {position}: make each token a string that is not empty")
+    if not "".join(value).strip():
+        raise UnusableError(f"has blank tokens alone: {REPAIR}")
+    return list(value)
+
+
+def _array(value: Any) -> Numbers:
+    """A float32 array [T, I] from T numbers (I = 1) or T lists of I numbers."""
+    try:
+        numbers: NDArray[Any] = np.asarray(value)
+        if numbers.dtype.kind not in "biufO":
+            raise ValueError
+        numbers = numbers.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        raise UnusableError(_why_no_array(value)) from None
+    if numbers.ndim == 1:
+        numbers = numbers[:, None]
+    if numbers.ndim != 2 or not numbers.size:
+        what = "empty lists" if not numbers.size else "lists nested too deeply"
+        raise UnusableError(f"has {what}: write T numbers, or T lists of as many numbers each")
+    with np.errstate(over="ignore"):
+        array = numbers.astype(np.float32)
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        step, feature = bad[0]
+        number = str(numbers[step, feature]).replace("nan", "NaN")
+        raise UnusableError(
+            f"has {number} at step {step + 1}, feature {feature + 1} (both counted from 1): "
+            "replace it by a finite number or delete the row"
+        )
+    return array
+
+
+def _why_no_array(value: Any) -> str:
+    for step, entry in enumerate(value, 1):
+        if _shape(entry) != _shape(value[0]):
+            return (
+                f"has {_shape(entry)} at step {step} where step 1 has {_shape(value[0])}: "
+                "give all steps as many numbers"
+            )
+        for number in entry if isinstance(entry, list) else [entry]:
+            if not isinstance(number, int | float):
+                return f"has {number!r:.40} at step {step}, which is no number: write numbers alone"
+    return "has a number out of bounds: write finite numbers"
+
+
+def _shape(entry: Any) -> str:
+    if isinstance(entry, list):
+        return f"a list of {len(entry)}"
+    return "null" if entry is None else "one value"
+
+
+_CHECKS: dict[Kind, Callable[[Any], Any]] = {"texts": _text, "tokens": _tokens, "numbers": _array}

@@ -1,0 +1,174 @@
+"""Reads examples from a file, a folder or an address: the one door through which data enters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ricorda.data.inputs import Inputs, as_inputs
+from ricorda.data.labels import as_labels
+from ricorda.data.places import Place, Places, place
+from ricorda.data.source import BadLineError, extension, lines, unreadable
+from ricorda.data.tables import FORMATS, Columns, read_labelled_lines
+from ricorda.errors import ArgumentError, DataError
+
+__all__ = ["Examples", "Inputs", "read_examples"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What was read, and where each example stands.
+
+    Attributes
+    ----------
+    inputs
+        Texts, token lists, or arrays of float32 [T, I], one an example.
+    labels
+        One string an example; None where labels were not asked for.
+    source
+        The path or address as it was given.
+    groups
+        One string an example, of a further column; None where none was asked for.
+    """
+
+    inputs: Inputs
+    labels: list[str] | None
+    source: str
+    groups: list[str] | None = None
+    places: Places | None = field(default=None, repr=False)
+
+    def take(self, rows: Sequence[int]) -> Examples:
+        """Some of the examples, which know their places still."""
+        inputs: list[Any] = [self.inputs[row] for row in rows]
+        return Examples(
+            inputs,
+            None if self.labels is None else [self.labels[row] for row in rows],
+            self.source,
+            None if self.groups is None else [self.groups[row] for row in rows],
+            Places(self.source, files=[self.place(row) for row in rows]),
+        )
+
+    def place(self, index: int) -> str:
+        """Where example `index` stands, for messages: "row 17 of reviews.csv", or the path of its file."""
+        return (self.places or Places(self.source)).of(index)
+
+
+def read_examples(
+    path: str | Path,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    by: str | None = None,
+    labelled: bool = True,
+) -> Examples:
+    """Read labelled, or unlabelled, examples.
+
+    | source | examples |
+    | --- | --- |
+    | .csv, .tsv | one a row, under a header; TSV knows no quotes |
+    | .jsonl, .ndjson, .json | one JSON object a line |
+    | .parquet | one a row |
+    | a folder | one a .txt file; the sub-folder is the label |
+    | anything else | one a line: label, space, text |
+
+    Each may be gzipped, and may be an address (https://, s3://, gs://, az://, hf://) but for the folder.
+
+    Parameters
+    ----------
+    path
+        The file, folder or address.
+    text, label
+        The columns of a table; "text" and "label" if not given. In JSON lines and Parquet the text column may hold
+        texts, lists of tokens, lists of T numbers (an array [T, 1]) or T lists of I numbers (an array [T, I]).
+    by
+        A further column to read, whose values group the examples.
+    labelled
+        Whether to read labels. If not, a table needs no label column, each line of a line file is a text, and a
+        folder may hold its .txt files directly.
+
+    Raises
+    ------
+    DataError
+        For anything that cannot be read or used; the sentence names file, row, column, value and way out.
+    ArgumentError
+        For a column name where the source has no columns.
+    """
+    source = os.fspath(path)
+    read_table = FORMATS.get(extension(source))
+    asked = {"--text": text, "--label": label if labelled else None, "--by": by}
+    if read_table and not os.path.isdir(source):
+        defaults = {"--text": "text", "--label": "label" if labelled else None, "--by": None}
+        columns = {option: name for option in asked if (name := asked[option] or defaults[option])}
+        values, places = read_table(source, columns)
+    else:
+        _refuse_columns(source, asked)
+        columns = {"--text": "", "--label": ""} if labelled else {"--text": ""}
+        read = _read_folder if os.path.isdir(source) else read_labelled_lines
+        values, places = read(source, labelled=labelled)
+    read_columns = dict(zip(columns, values, strict=True))
+
+    def strings(option: str) -> list[str] | None:
+        return as_labels(read_columns[option], _in_column(places, columns[option])) if option in columns else None
+
+    _, inputs = as_inputs(read_columns["--text"], _in_column(places, columns["--text"]))
+    return Examples(inputs, strings("--label"), source, strings("--by"), places)
+
+
+def _in_column(places: Places, column: str) -> Place:
+    return lambda index: places.of(index) + (f", column {column!r}," if column else "")
+
+
+def _refuse_columns(source: str, asked: dict[str, str | None]) -> None:
+    for option, name in asked.items():
+        if name:
+            raise ArgumentError(
+                f"{option} {name} names a column, and {source} is read as {_what_it_is(source)}, without columns: "
+                "leave the option out, or name a table by its format (.csv, .tsv, .jsonl, .parquet)"
+            )
+
+
+def _what_it_is(source: str) -> str:
+    return "a folder of texts" if os.path.isdir(source) else "lines of a label and a text"
+
+
+def _read_folder(source: str, *, labelled: bool) -> Columns:
+    """Read the .txt files of each sub-folder, in the order of their names."""
+    folder = Path(source)
+    try:
+        classes = [entry for entry in _visible(folder) if entry.is_dir()]
+        files = [file for entry in classes for file in _texts_in(entry)]
+        if not labelled:
+            files = _texts_in(folder) + files
+    except OSError as error:
+        raise DataError(unreadable(error.filename, error)) from None
+    if not files:
+        raise DataError(
+            f"{source} holds no sub-folders with .txt files: put each class's texts, one a file, into a sub-folder "
+            "named after the class"
+        )
+    empty = set(classes) - {file.parent for file in files}
+    if labelled and empty:
+        raise DataError(f"{min(empty)} holds no .txt file: add the texts of its class or remove the folder")
+    texts = [_content(str(file)) for file in files]
+    places = Places(source, files=[str(file) for file in files])
+    return ([texts, [file.parent.name for file in files]] if labelled else [texts]), places
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _texts_in(folder: Path) -> list[Path]:
+    return [entry for entry in _visible(folder) if entry.name.lower().endswith((".txt", ".txt.gz"))]
+
+
+def _content(file: str) -> str:
+    content: list[str] = []
+    try:
+        content.extend(lines(file))
+    except BadLineError as error:
+        raise DataError(f"{place(file, len(content) + 1)} {error}") from None
+    return "".join(content).removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,184 @@
+"""Opens local and remote files, plain or gzipped, and reads them as lines of UTF-8.
+
+Downloads over HTTP go through the standard library, as polars asks servers for byte ranges, which many refuse;
+cloud storage and Hugging Face go through polars, which takes credentials from the environment.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from ricorda.errors import DataError
+
+if TYPE_CHECKING:
+    import polars
+
+_GZIP = b"\x1f\x8b"
+_WEB = ("http", "https")
+_CLOUD = ("s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "hf")
+
+
+class BadLineError(Exception):
+    """A line that is no text; the message says why, and the reader knows which row it belongs to."""
+
+
+def is_remote(source: str) -> bool:
+    """Whether the source is an address rather than a path."""
+    return "://" in source
+
+
+def extension(source: str) -> str:
+    """The lower-case extension that tells the format, with a `.gz` behind it left out."""
+    name = PurePosixPath(urlsplit(source).path if _scheme(source) in _WEB else source.replace(os.sep, "/"))
+    return (name.with_suffix("") if name.suffix.lower() == ".gz" else name).suffix.lower()
+
+
+def lines(source: str) -> Iterator[str]:
+    r"""Lines with their ends (\n or \r\n), decoded, without a byte order mark.
+
+    Raises
+    ------
+    DataError
+        For a source that cannot be read or is damaged.
+    BadLineError
+        At a line that is no UTF-8 text.
+    """
+    if _scheme(source) in _CLOUD:
+        yield from _cloud_lines(source)
+        return
+    with opened(source) as stream:
+        for number, line in enumerate(stream):
+            try:
+                text = line.decode("utf-8" if number else "utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise BadLineError(_not_utf8(source, line, error)) from None
+            if "\0" in text:
+                raise BadLineError("holds a zero byte, so this is no text: save the file as UTF-8 text or as Parquet")
+            yield text
+
+
+@contextmanager
+def opened(source: str) -> Iterator[io.BufferedReader[io.RawIOBase] | gzip.GzipFile]:
+    """Open a local file or an HTTP address, unpacked if it is gzipped; DataError says what went wrong."""
+    try:
+        with io.BufferedReader(_raw(source)) as raw:
+            if raw.peek(2)[:2] == _GZIP:
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield unpacked
+            else:
+                yield raw
+    except EOFError:
+        raise DataError(f"{source} ends in the middle of its gzip data: copy or download it again") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise DataError(f"{source} has damaged gzip data: copy or download it again") from None
+    except OSError as error:
+        raise DataError(unreadable(source, error)) from None
+
+
+def scan_parquet(source: str) -> polars.LazyFrame:
+    """A Parquet source as a lazy table; what polars raises while it is read is the caller's to translate."""
+    import polars
+
+    if _scheme(source) in _CLOUD:
+        return polars.scan_parquet(source, glob=False)
+    with opened(source) as stream:
+        if isinstance(stream, gzip.GzipFile) or is_remote(source):
+            return polars.scan_parquet(io.BytesIO(stream.read()))
+    return polars.scan_parquet(source, glob=False)
+
+
+def unreadable(source: str, error: OSError) -> str:
+    """One sentence for a source that cannot be read."""
+    if is_remote(source):
+        return _unreachable(source, error)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return _missing(Path(source))
+    if isinstance(error, PermissionError):
+        return f"{source} may not be read: give yourself the permission, e.g. chmod +r {source}"
+    return f"{source} cannot be read ({error.strerror or error}): check the path and the disk"
+
+
+def _scheme(source: str) -> str:
+    return source.split("://")[0].lower() if is_remote(source) else ""
+
+
+def _raw(source: str) -> io.RawIOBase:
+    if not is_remote(source):
+        return cast(io.RawIOBase, Path(source).open("rb", buffering=0))
+    if _scheme(source) not in _WEB:
+        known = ", ".join(f"{scheme}://" for scheme in (*_WEB, *_CLOUD))
+        raise DataError(f"{source} has an unknown kind of address: use a local path or one of {known}")
+    request = Request(source, headers={"User-Agent": "ricorda"})
+    try:
+        with urlopen(request, timeout=60) as response:
+            return cast(io.RawIOBase, io.BytesIO(response.read()))  # read whole: a part that ends early would pass
+    except HTTPError as error:
+        error.close()  # it holds the connection
+        raise
+    except HTTPException as error:
+        reason = type(error).__name__
+        raise DataError(f"{source} cannot be downloaded ({reason}): check the address and try again") from None
+
+
+def _cloud_lines(source: str) -> Iterator[str]:
+    import polars
+
+    try:
+        column = polars.scan_lines(source, glob=False).collect().to_series()
+    except OSError as error:
+        raise DataError(_unreachable(source, error)) from None
+    except polars.exceptions.PolarsError as error:
+        if "utf8" in str(error):
+            raise BadLineError(f"or a later one is not UTF-8 text: convert the file, e.g. {_iconv(source)}") from None
+        raise DataError(_unreachable(source, OSError())) from None
+    for number, line in enumerate(column):
+        yield (line if number else line.removeprefix("\ufeff")) + "\n"
+
+
+def _not_utf8(source: str, line: bytes, error: UnicodeDecodeError) -> str:
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"is UTF-16, not UTF-8: convert the file, e.g. {_iconv(source, 'utf-16')}"
+    if b"\0" in line:
+        return "is binary data, not text: give a CSV, TSV, JSON lines or Parquet file, or a folder of .txt files"
+    before = line[max(0, error.start - 20) : error.start].decode("utf-8", "ignore")
+    byte = f"byte 0x{line[error.start]:02x}" + (f" behind {before!r}" if before else "")
+    return f"is not UTF-8 text ({byte}): convert the file, e.g. {_iconv(source)}"
+
+
+def _iconv(source: str, encoding: str = "latin1") -> str:
+    name = PurePosixPath(source.replace(os.sep, "/")).name
+    return f"iconv -f {encoding} -t utf-8 {name} > utf8-{name}"
+
+
+def _missing(path: Path) -> str:
+    if not os.path.isdir(path.parent):
+        return f"{path} does not exist, nor does its folder {path.parent}: check the path"
+    try:
+        names = sorted(os.listdir(path.parent))
+    except OSError:
+        names = []
+    close = [str(path.parent / name) for name in get_close_matches(path.name, names, cutoff=0.75)]
+    hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
+    return f"{path} does not exist: {hint}"
+
+
+def _unreachable(source: str, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) or (isinstance(error, HTTPError) and error.code in (404, 410)):
+        return f"{source} does not exist: check the address"
+    if isinstance(error, PermissionError) or (isinstance(error, HTTPError) and error.code in (401, 403)):
+        return f"{source} may not be read with your credentials: check them and the address"
+    if isinstance(error, HTTPError):
+        return f"{source} cannot be read, the server answers {error.code}: check the address or try again later"
+    return f"{source} cannot be read: check the address, the network, your credentials and that the file is whole"

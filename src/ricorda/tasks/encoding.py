@@ -1,0 +1,100 @@
+"""From a task's inputs to tensors: token ids for texts and token lists, float32 for numbers; and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ricorda.data.inputs import Kind
+from ricorda.data.places import Place
+from ricorda.data.tokenization import PADDING, encode, train_tokenizer
+from ricorda.errors import DataError
+
+LONGEST = 10_000
+"""Steps that a sequence may have where no max_length is set; more is rather a mistake in the data than a sequence."""
+
+
+@dataclass
+class Encoder:
+    """How a model reads its inputs.
+
+    Parameters
+    ----------
+    kind : {"texts", "tokens", "numbers"}
+        What it was trained on.
+    max_length : int, optional
+        Steps after which a sequence is cut.
+    tokenizer : Tokenizer, optional
+        For texts and token lists.
+    features : int
+        For numbers, I.
+    """
+
+    kind: Kind
+    max_length: int | None
+    tokenizer: Tokenizer | None = None
+    features: int = 0
+
+    @classmethod
+    def learn(
+        cls,
+        kind: Kind,
+        inputs: Sequence[Any],
+        *,
+        max_length: int | None,
+        tokenizer: str,
+        vocab_size: int,
+        min_frequency: int,
+        lowercase: bool,
+    ) -> Encoder:
+        """The encoder of some training examples; for the tokeniser's parameters see `train_tokenizer`."""
+        if kind == "numbers":
+            return cls(kind, max_length, features=inputs[0].shape[1])
+        trained = train_tokenizer(
+            tokenizer, inputs, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase
+        )
+        return cls(kind, max_length, trained)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids; 0 for numbers."""
+        return 0 if self.tokenizer is None else self.tokenizer.get_vocab_size()
+
+    def encode(self, kind: Kind, inputs: Sequence[Any], place: Place) -> list[Tensor]:
+        """Each input as int64 ids [T] or float32 numbers [T, I].
+
+        Raises
+        ------
+        DataError
+            If the inputs are of another kind or size than the model was trained on, or one is too long.
+        """
+        if kind != self.kind:
+            raise DataError(f"{place(0)} is one of {kind}, and the model was trained on {self.kind}: give it those")
+        if self.tokenizer is None:
+            sequences = [torch.from_numpy(array) for array in inputs]
+        else:
+            sequences = [torch.tensor(ids) for ids in encode(self.tokenizer, inputs)]
+        for index, sequence in enumerate(sequences):
+            if self.features and sequence.shape[1] != self.features:
+                raise DataError(
+                    f"{place(index)} has {sequence.shape[1]} features a step, "
+                    f"and the model was trained on {self.features}: give it as many"
+                )
+            if self.max_length is None and len(sequence) > LONGEST:
+                raise DataError(
+                    f"{place(index)} has {len(sequence):,} steps, more than {LONGEST:,}: set max_length (--max-length) "
+                    "to read only the first so many of each sequence"
+                )
+        return [sequence[: self.max_length] for sequence in sequences]
+
+
+def collate(sequences: Sequence[Tensor], device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """A batch [T, B, ...] padded at the ends, and its lengths [B] on the CPU."""
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    return pad_sequence(list(sequences), padding_value=PADDING).to(device), lengths

@@ -1,0 +1,78 @@
+"""A training whose result is a model folder: what is in the way is found before, what is learned is never lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch.distributed as dist
+
+from ricorda.errors import ArgumentError
+from ricorda.tasks.classifier import SequenceClassifier
+from ricorda.tasks.folder import holds_model
+
+if TYPE_CHECKING:
+    from ricorda.data.read import Examples
+
+WORK = "training"
+"""Where in the model folder an unfinished training keeps its checkpoint and history."""
+
+
+def train_into_folder(
+    model: SequenceClassifier,
+    examples: Examples,
+    validation: Examples | None,
+    out: Path,
+    *,
+    resume: bool,
+    overwrite: bool,
+    tensorboard: bool,
+) -> bool:
+    """Train, save the model in `out`, and remove the checkpoints.
+
+    Parameters
+    ----------
+    model : SequenceClassifier
+        Not trained yet.
+    examples, validation : Examples
+        As read from the user's data.
+    out : Path
+        The model folder; what it holds stays as it is until the new model is whole.
+    resume, overwrite, tensorboard : bool
+        Whether to go on from a checkpoint, to replace what `out` holds, and to write a TensorBoard log.
+
+    Returns
+    -------
+    bool
+        Whether this is the process that saved; of several under torchrun it is the first.
+
+    Raises
+    ------
+    ArgumentError
+        If `out` holds something that neither `resume` nor `overwrite` allows to touch.
+    Interrupted
+        After Ctrl-C, with the checkpoint written.
+    """
+    work = out / WORK
+    if not (resume or overwrite):
+        if holds_model(out):
+            raise ArgumentError(f"--out {out} holds a model already: choose another folder, or add --overwrite")
+        if work.exists():
+            raise ArgumentError(
+                f"--out {out} holds a training that was stopped: go on with --resume, or start anew with --overwrite"
+            )
+    model.fit(
+        examples,
+        examples.labels,
+        validation=None if validation is None else (validation, validation.labels),
+        folder=work,
+        resume=resume,
+        progress=True,
+        tensorboard=tensorboard,
+    )
+    if dist.is_initialized() and dist.get_rank() > 0:
+        return False
+    model.save(out)
+    shutil.rmtree(work)
+    return True
