@@ -1,0 +1,9 @@
+"""The one training loop, which every task uses."""
+
+from ricorda.training.checkpoint import CHECKPOINT
+from ricorda.training.interruption import Interrupted
+from ricorda.training.loop import HISTORY, train
+from ricorda.training.options import PRECISIONS, TrainingOptions
+from ricorda.training.task import Task
+
+__all__ = ["CHECKPOINT", "HISTORY", "PRECISIONS", "Interrupted", "Task", "TrainingOptions", "train"]

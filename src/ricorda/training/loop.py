@@ -1,0 +1,218 @@
+"""The training loop of every task: epochs of steps, validation, early stopping, checkpoints."""
+
+import json
+import math
+import time
+import zlib
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ricorda.data.batches import Rows
+from ricorda.errors import ArgumentError
+from ricorda.files import write_atomically
+from ricorda.training.checkpoint import Checkpoint, Tensors, check_settings, read_checkpoint, write_checkpoint
+from ricorda.training.interruption import Interrupted, Interruption, noticing_interruption
+from ricorda.training.learner import Learner
+from ricorda.training.options import TrainingOptions
+from ricorda.training.processes import Processes, join_processes
+from ricorda.training.randomness import Randomness, own_randomness, step_seeds
+from ricorda.training.run import Record, Run
+from ricorda.training.task import Task
+from ricorda.training.watching import Watcher, watching
+
+HISTORY = "history.jsonl"
+
+
+def train(
+    task: Task,
+    options: TrainingOptions,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    tensorboard: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Record]:
+    """Train a task's module; it ends with the weights of the best epoch, in evaluation mode, on its old device.
+
+    Started by torchrun, the processes share every batch and reach the weights of one process with as many times the
+    batch size, within rounding. The caller's random numbers are left as they were.
+
+    Parameters
+    ----------
+    task, options
+        What to train and how.
+    folder
+        Where checkpoint.safetensors and history.jsonl are written after each epoch, and the checkpoint after the
+        step in which Ctrl-C was pressed as well. Without it nothing is written and Ctrl-C stops at once. Only the
+        first process writes.
+    resume
+        Go on from the checkpoint in ``folder``, bit for bit as if the run had never stopped.
+    progress
+        Show on standard error how it goes.
+    tensorboard
+        Write the history to ``folder/tensorboard`` as well.
+    settings
+        What else decides the run, as values that JSON knows (sizes of the model, a digest of the data, ...): a run
+        resumes only with the same settings and the same options.
+
+    Returns
+    -------
+    list of dict
+        For each epoch: epoch, step, loss, the numbers of the validation, learning_rate (of its last step),
+        gradient_norm (mean before clipping), tokens_per_second (of the steps), seconds (with validation).
+
+    Raises
+    ------
+    ArgumentError
+        There is nothing to train on; the device or a package is missing; a loss, gradient or score is not finite.
+    ModelFolderError
+        The folder cannot be written, or there is no run in it that could be resumed with these settings.
+    Interrupted
+        After Ctrl-C, once the checkpoint is written.
+    """
+    if folder is None and (resume or tensorboard):
+        raise ArgumentError("resume and tensorboard need the folder of the run: give one")
+    if len(task.lengths) == 0:
+        raise ArgumentError("there are no rows to train on: give at least one")
+    processes = join_processes(options.device)
+    home = next(task.module.parameters()).device
+    loop = _Loop(task, options, processes, folder, settings or {})
+    if resume:
+        loop.restore()
+    else:
+        loop.save()  # a folder that cannot be written is found now, and not after the first epoch
+    shown = progress and processes.first
+    board_folder = folder if tensorboard and processes.first else None
+    with (
+        own_randomness(processes.device) as randomness,
+        noticing_interruption() if folder is not None else nullcontext(Interruption()) as interruption,
+        watching(loop.run, progress=shown, board_folder=board_folder) as watchers,
+    ):
+        while not loop.run.finished:
+            loop.train_epoch(randomness, interruption, watchers)
+    task.module.load_state_dict(loop.best)
+    task.module.eval().to(home)
+    return loop.run.history
+
+
+class _Loop:
+    """A run and what it acts on."""
+
+    def __init__(
+        self,
+        task: Task,
+        options: TrainingOptions,
+        processes: Processes,
+        folder: Path | None,
+        settings: Mapping[str, Any],
+    ) -> None:
+        task.module.to(processes.device)
+        self.task, self.options, self.processes, self.folder = task, options, processes, folder
+        self.lengths = np.asarray(task.lengths)
+        self.run = Run(options.epochs, len(self.batches(epoch=0)), options.patience)
+        self.learner = Learner(task, options, processes, self.run.steps_per_epoch)
+        self.best: dict[str, Tensor] = {}
+        self.settings = self.all_settings(settings)
+
+    def batches(self, *, epoch: int) -> list[Rows]:
+        size = self.options.batch_size * self.processes.size
+        return self.task.batches(size, seed=self.options.seed, epoch=epoch)
+
+    def train_epoch(self, randomness: Randomness, interruption: Interruption, watchers: list[Watcher]) -> None:
+        """Take the steps of an epoch, or what is left of them, then validate and save."""
+        epoch, batches = len(self.run.history), self.batches(epoch=len(self.run.history))
+        *seeds, last_seed = step_seeds(self.options.seed, epoch, self.processes.rank, len(batches) + 1)
+        self.task.module.train()
+        for index in range(self.run.totals.steps, len(batches)):
+            started = time.perf_counter()
+            randomness.seed(seeds[index])
+            outcome = self.learner.step(batches[index], epoch, index, interruption)
+            tokens = int(self.lengths[batches[index]].sum())
+            self.run.totals.add(outcome, tokens=tokens, seconds=time.perf_counter() - started)
+            for watcher in watchers:
+                watcher.step(self.run)
+            if outcome.stop:
+                self.stop()
+        randomness.seed(last_seed)
+        self.finish_epoch()
+        for watcher in watchers:
+            watcher.epoch(self.run)
+        if self.processes.agree(interruption.requested):
+            self.stop()
+
+    def finish_epoch(self) -> None:
+        """Validate, keep the weights if they are the best, and save."""
+        started = time.perf_counter()
+        with self.learner.averaged():
+            scores = self.processes.agree(self.validate() if self.processes.first else {})
+            self.refuse_unless_finite(scores)
+            rate = self.options.learning_rate_at(self.run.steps_done - 1, self.run.epochs * self.run.steps_per_epoch)
+            seconds = self.run.totals.seconds + time.perf_counter() - started
+            self.run.finish_epoch(scores, learning_rate=rate, seconds=seconds)
+            if self.run.best_epoch == len(self.run.history):
+                self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
+        self.save()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        self.task.module.eval()
+        return {name: float(value) for name, value in self.task.validate().items()}
+
+    def refuse_unless_finite(self, scores: Mapping[str, float]) -> None:
+        for name, value in scores.items():
+            if not math.isfinite(value):
+                raise ArgumentError(
+                    f"the validation's {name} became {value} in epoch {len(self.run.history) + 1}: "
+                    f"lower the learning rate (now {self.options.learning_rate:g})"
+                )
+
+    def save(self) -> None:
+        """Write the checkpoint and the history, if there is a folder and this is the first process."""
+        if self.folder is None or not self.processes.first:
+            return
+        tensors: dict[str, Tensors] = {**self.learner.tensors(), "best": self.best}
+        write_checkpoint(self.folder, Checkpoint(tensors, self.run.state(), self.settings))
+        # Whole each time, so that a line is never there twice and never half.
+        write_atomically(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in self.run.history))
+
+    def restore(self) -> None:
+        """Go back to where the checkpoint was written."""
+        assert self.folder is not None
+        checkpoint = read_checkpoint(self.folder)
+        check_settings(self.folder, checkpoint.settings, self.settings)
+        self.learner.restore(checkpoint.tensors)
+        self.best = {
+            name: value.to(self.processes.device) for name, value in checkpoint.tensors.get("best", {}).items()
+        }
+        self.run.restore(checkpoint.state)
+
+    def stop(self) -> None:
+        """Save and leave because of Ctrl-C."""
+        self.save()
+        run = self.run
+        raise Interrupted(
+            f"training stopped after {run.steps_done} of {run.epochs * run.steps_per_epoch} steps, in epoch "
+            f"{run.epoch_under_way} of {run.epochs}; all is saved in {self.folder}: go on with --resume"
+        )
+
+    def all_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all that decides the run, as JSON has it; what a user would name comes first."""
+        lengths = zlib.crc32(np.ascontiguousarray(self.lengths, dtype=np.int64).data)
+        shapes = {f"shape of {name}": value.shape for name, value in self.task.module.state_dict().items()}
+        everything = {
+            **settings,
+            **asdict(self.options),
+            "device": str(self.processes.device.type),
+            "processes": self.processes.size,
+            "training data": f"{len(self.lengths)} rows, checksum of lengths {lengths:08x}",
+            **shapes,
+        }
+        return dict(json.loads(json.dumps(everything, default=str)))

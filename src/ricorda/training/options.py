@@ -1,0 +1,88 @@
+"""How to train: everything that the loop lets its caller choose."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ricorda.errors import ArgumentError
+
+PRECISIONS = ("32", "bf16")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The choices of a training run; values that cannot be raise an ArgumentError at once.
+
+    Parameters
+    ----------
+    epochs
+        The most passes over the training data; the learning rate reaches zero at the end of the last.
+    batch_size
+        Rows of a batch on each process.
+    learning_rate
+        The highest learning rate, reached after the warm-up.
+    weight_decay
+        Decoupled weight decay of AdamW (Loshchilov & Hutter 2019) on matrices; biases and other vectors have none.
+    warmup
+        Share of all steps in which the learning rate rises linearly; in the rest it falls linearly to zero.
+    clip_norm
+        The most that the global norm of the gradient may be (Pascanu et al. 2013); None clips nothing.
+    patience
+        Epochs without a better score after which training stops; None trains all epochs.
+    average
+        Decay of an exponential moving average of the weights, which then takes their place in validation and in
+        the finished model; None keeps none.
+    seed
+        Of the batches and of every random number drawn while training.
+    device
+        "cpu", "cuda", "cuda:1" and so on, or "auto": CUDA where there is one.
+    precision
+        "32", or "bf16" for bfloat16 products in the training steps (weights, optimiser and validation stay as they
+        are).
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    clip_norm: float | None = 1.0
+    patience: int | None = None
+    average: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "32"
+
+    def __post_init__(self) -> None:
+        _whole(self.epochs, "epochs", at_least=1)
+        _whole(self.batch_size, "batch_size", at_least=1)
+        _whole(self.seed, "seed", at_least=0)
+        if self.patience is not None:
+            _whole(self.patience, "patience", at_least=1)
+        _between(self.learning_rate, "learning_rate", 0, math.inf)
+        _between(self.weight_decay, "weight_decay", 0, math.inf, or_equal=True)
+        _between(self.warmup, "warmup", 0, 1, or_equal=True)
+        if self.clip_norm is not None:
+            _between(self.clip_norm, "clip_norm", 0, math.inf)
+        if self.average is not None:
+            _between(self.average, "average", 0, 1)
+        if self.precision not in PRECISIONS:
+            raise ArgumentError(f"precision is {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of step ``step`` of ``steps``, counted from 0: a linear rise, then a linear fall to zero."""
+        rising = round(self.warmup * steps)
+        share = (step + 1) / rising if step < rising else (steps - step) / (steps - rising)
+        return self.learning_rate * share
+
+
+def _whole(value: object, name: str, *, at_least: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < at_least:
+        raise ArgumentError(f"{name} is {value!r}: give a whole number of at least {at_least}")
+
+
+def _between(value: float, name: str, low: float, high: float, *, or_equal: bool = False) -> None:
+    if not (low < value < high or (or_equal and value == low)):
+        bounds = f"from {low}" if or_equal else f"above {low}"
+        raise ArgumentError(f"{name} is {value!r}: give a number {bounds}" + (f" and below {high}" * (high < math.inf)))

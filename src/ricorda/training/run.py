@@ -1,0 +1,108 @@
+"""Where a run stands: everything of it that is not a tensor."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ricorda.training.learner import Outcome
+
+Record = dict[str, float]
+
+
+@dataclass
+class Totals:
+    """Sums over the steps of the epoch under way, as floats and integers that JSON keeps exactly."""
+
+    steps: int = 0
+    loss: float = 0.0
+    weight: float = 0.0
+    gradient_norm: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, outcome: Outcome, *, tokens: int, seconds: float) -> None:
+        """Take in a step."""
+        self.steps += 1
+        self.loss += outcome.loss
+        self.weight += outcome.weight
+        self.gradient_norm += outcome.gradient_norm
+        self.tokens += tokens
+        self.seconds += seconds
+
+    @property
+    def mean_loss(self) -> float:
+        """Weighted mean of the rows' losses."""
+        return self.loss / self.weight if self.weight else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Steps of the rows per second, over all processes."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class Run:
+    """The history of a run and the epoch under way.
+
+    Attributes
+    ----------
+    epochs, steps_per_epoch, patience
+        What was chosen.
+    history
+        A record for every finished epoch.
+    totals
+        The epoch under way.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    patience: int | None
+    history: list[Record] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def epoch_under_way(self) -> int:
+        """Its number, counted from 1; the last one's when all are finished."""
+        return min(len(self.history) + 1, self.epochs)
+
+    @property
+    def steps_done(self) -> int:
+        """Steps since the run began."""
+        return len(self.history) * self.steps_per_epoch + self.totals.steps
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the highest score, counted from 1; the last one where nothing is scored."""
+        scores: list[float] = [record.get("score", record["epoch"]) for record in self.history]
+        return scores.index(max(scores)) + 1 if scores else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or so many without a better score that patience is over."""
+        done = len(self.history)
+        return done == self.epochs or (self.patience is not None and done - self.best_epoch >= self.patience)
+
+    def finish_epoch(self, scores: Mapping[str, float], *, learning_rate: float, seconds: float) -> None:
+        """Put the epoch under way into the history, with the numbers of its validation, and begin the next."""
+        totals = self.totals
+        record = {
+            "epoch": len(self.history) + 1,
+            "step": self.steps_done,
+            "loss": totals.mean_loss,
+            **scores,
+            "learning_rate": learning_rate,
+            "gradient_norm": totals.gradient_norm / totals.steps,
+            "tokens_per_second": totals.tokens_per_second,
+            "seconds": seconds,
+        }
+        self.history.append(record)
+        self.totals = Totals()
+
+    def state(self) -> dict[str, Any]:
+        """Return what changes, as JSON has it."""
+        return {"history": self.history, "totals": asdict(self.totals)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.history = list(state["history"])
+        self.totals = Totals(**state["totals"])

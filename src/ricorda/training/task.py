@@ -1,0 +1,46 @@
+"""What a task gives to the training loop."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ricorda.data.batches import Rows, batches
+
+
+class Task(ABC):
+    """A module, its training examples (the rows), and how good it is.
+
+    Attributes
+    ----------
+    module
+        What is trained; the loop moves it to the device and sets its mode.
+    lengths
+        Steps of every training example; batches hold rows of similar length, and speed is counted in these steps.
+    """
+
+    module: nn.Module
+    lengths: Sequence[int] | NDArray[np.integer]
+
+    @abstractmethod
+    def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Return the sum of the weighted losses of ``rows`` (at least one), and the sum of the weights.
+
+        Both are scalars, kept apart because the weights of a batch may lie on several processes. The task puts
+        its tensors on the module's device. Random numbers come from torch's global generators.
+        """
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Return numbers about the module as it is, "score" among them, higher is better.
+
+        Without a "score" every epoch counts as better than the one before. The module is in evaluation mode, no
+        gradient is kept, and only the first process is asked. The numbers become part of the history, so their
+        names must not be those of `ricorda.training.loop`'s own ("loss", "step", "seconds", ...).
+        """
+
+    def batches(self, size: int, *, seed: int, epoch: int) -> list[Rows]:
+        """Return the rows of every step of an epoch, at most ``size`` each; as many steps in every epoch."""
+        return batches(self.lengths, size, seed=seed, epoch=epoch)

@@ -1,0 +1,137 @@
+"""Showing how a run goes: a bar in a terminal or a line an epoch elsewhere, and TensorBoard's files."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ricorda.errors import ArgumentError
+from ricorda.training.run import Record, Run
+
+_SECONDS_BETWEEN_DRAWINGS = 0.25  # a drawing takes 0.6 ms
+
+
+class Watcher:
+    """Is told of each step and epoch; this one, of which the others are made, does nothing."""
+
+    def step(self, run: Run) -> None:
+        """Take note of a finished step."""
+
+    def epoch(self, run: Run) -> None:
+        """Take note of a finished epoch, the last of the history."""
+
+
+class Lines(Watcher):
+    """A plain line an epoch."""
+
+    def __init__(self, console: Console, run: Run) -> None:
+        self._console = console
+        self._left = TimeLeft(run)
+
+    def epoch(self, run: Run) -> None:
+        """Print the epoch's line."""
+        self._console.out(f"{summary(run.history[-1], run.epochs)}  {self._left.text(run)}", highlight=False)
+
+
+class Bar(Watcher):
+    """A bar over the steps of the whole run, drawn a few times a second."""
+
+    def __init__(self, progress: Progress, run: Run) -> None:
+        self._progress = progress
+        self._left = TimeLeft(run)
+        self._bar = progress.add_task("", total=run.epochs * run.steps_per_epoch, text="", left="")
+        self._next_drawing = 0.0
+        self._draw(run)
+
+    def step(self, run: Run) -> None:
+        """Draw the bar, if it was not drawn just now."""
+        if time.monotonic() >= self._next_drawing:
+            self._draw(run)
+
+    def epoch(self, run: Run) -> None:
+        """Draw the bar with the new score."""
+        self._draw(run)
+
+    def _draw(self, run: Run) -> None:
+        last = run.history[-1] if run.history else {}
+        text = f"epoch {run.epoch_under_way}/{run.epochs}"
+        if run.totals.steps:
+            text += f"  loss {run.totals.mean_loss:.4f}  {run.totals.tokens_per_second:,.0f} tokens/s"
+        elif last:
+            text += f"  loss {last['loss']:.4f}  {last['tokens_per_second']:,.0f} tokens/s"
+        if "score" in last:
+            text += f"  score {last['score']:.4f}"
+        self._progress.update(self._bar, completed=run.steps_done, text=text, left=self._left.text(run))
+        self._progress.refresh()
+        self._next_drawing = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
+
+
+class Board(Watcher):
+    """TensorBoard's files: a curve for each number of the history."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def epoch(self, run: Run) -> None:
+        """Add a point to each curve."""
+        record = run.history[-1]
+        for name, value in record.items():
+            self._writer.add_scalar(name, value, record["epoch"])
+
+
+@contextmanager
+def watching(run: Run, *, progress: bool, board_folder: Path | None) -> Iterator[list[Watcher]]:
+    """Open what is wanted of a display on standard error and TensorBoard's files, and close it in the end."""
+    watchers: list[Watcher] = []
+    with ExitStack() as stack:
+        if board_folder is not None:
+            writer = _summary_writer(board_folder / "tensorboard", len(run.history))
+            stack.callback(writer.close)
+            watchers.append(Board(writer))
+        console = Console(stderr=True)
+        if progress and console.is_terminal:
+            # Drawn by `Bar` and not by rich's own thread, which would take its time from the steps.
+            columns = (TextColumn("{task.fields[text]}"), BarColumn(), TextColumn("{task.fields[left]}"))
+            bar = Progress(*columns, console=console, auto_refresh=False)
+            watchers.append(Bar(stack.enter_context(bar), run))
+        elif progress:
+            watchers.append(Lines(console, run))
+        yield watchers
+
+
+def _summary_writer(folder: Path, epochs_done: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ArgumentError("tensorboard is not installed: run `pip install 'ricorda[tensorboard]'`") from error
+    # What an interrupted run wrote after its last checkpoint is hidden.
+    return SummaryWriter(folder, purge_step=epochs_done + 1)
+
+
+def summary(record: Record, epochs: int) -> str:
+    """Say in one line how an epoch went."""
+    score = f"  score {record['score']:.4f}" if "score" in record else ""
+    return (
+        f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}{score}  "
+        f"{record['tokens_per_second']:,.0f} tokens/s  {record['seconds']:.1f} s"
+    )
+
+
+class TimeLeft:
+    """An estimate of the time left from the steps since the start or the resumption, validation included."""
+
+    def __init__(self, run: Run) -> None:
+        self._started, self._steps_before = time.monotonic(), run.steps_done
+
+    def text(self, run: Run) -> str:
+        """Say how long the rest of the run will take."""
+        steps = run.steps_done - self._steps_before
+        if not steps:
+            return "-:--:-- left"
+        seconds = (time.monotonic() - self._started) / steps * (run.epochs * run.steps_per_epoch - run.steps_done)
+        minutes, seconds = divmod(round(seconds), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
