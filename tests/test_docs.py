@@ -1,0 +1,44 @@
+"""The Python examples of the documentation run as they stand."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def examples(page: Path) -> str:
+    """All Python blocks of a page, in their order; blank lines keep the page's line numbers in tracebacks."""
+    text = page.read_text()
+    lines = [""] * len(text.splitlines())
+    for block in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
+        first = text[: block.start(1)].count("\n")
+        for offset, line in enumerate(block[1].splitlines()):
+            lines[first + offset] = line
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if examples(page).strip()], ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    script = tmp_path / (page.stem + ".py")
+    script.write_text(examples(page))
+    done = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_source_file_is_on_the_map() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    source = ROOT / "src" / "ricorda"
+    files = {str(path.relative_to(source)) for path in source.rglob("*.py")}
+    empty = {name for name in files if not (source / name).read_text().strip() or name.endswith("/__init__.py")}
+    assert {name for name in files - empty if f"`{name}`" not in text} == set()
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
