@@ -18,7 +18,6 @@ from training_tasks import one_thread as one_thread  # a fixture
 
 from ricorda.errors import ArgumentError, ModelFolderError, RicordaError
 from ricorda.training import CHECKPOINT, HISTORY, TrainingOptions, train
-from ricorda.training.average import WeightAverage
 
 # What a step does
 
@@ -87,24 +86,6 @@ def test_bf16_is_for_the_steps_alone() -> None:
     train(task, TrainingOptions(epochs=1, batch_size=40, precision="bf16", device="cpu"))
     assert seen == [(True, torch.bfloat16), (False, torch.float32)]
     assert all(value.dtype == torch.float32 for value in weights(task).values())
-
-
-def test_the_average_is_that_of_its_formula_and_is_what_is_validated_and_kept() -> None:
-    module = nn.Linear(2, 1, bias=False)
-    average = WeightAverage(module, 0.5)
-    expected = module.weight.detach().clone()
-    for step, decay in enumerate([1 / 10, 2 / 11, 3 / 12]):
-        nn.init.normal_(module.weight)
-        average.update(step)
-        expected = decay * expected + (1 - decay) * module.weight.detach()
-    torch.testing.assert_close(average.values[0], expected)
-
-    task = Scripted([0.0, 1.0])
-    plain = Scripted([0.0, 1.0])
-    train(task, TrainingOptions(epochs=2, batch_size=8, average=0.9))
-    train(plain, TrainingOptions(epochs=2, batch_size=8))
-    assert_equal(task.seen[-1], weights(task))
-    assert not torch.equal(weights(task)["head.weight"], weights(plain)["head.weight"])
 
 
 # Epochs
@@ -271,7 +252,6 @@ def test_no_rows_get_a_sentence() -> None:
         ({"warmup": 1.0}, "warmup is 1.0: give a number from 0 and below 1"),
         ({"clip_norm": 0.0}, "clip_norm is 0.0: give a number above 0"),
         ({"patience": 0}, "patience is 0"),
-        ({"average": 1.0}, "average is 1.0: give a number above 0 and below 1"),
         ({"seed": -1}, "seed is -1"),
         ({"precision": "16"}, "precision is '16': choose one of 32, bf16"),
         ({"device": "tpu"}, "device is 'tpu': choose auto, cpu, cuda"),

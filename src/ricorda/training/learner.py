@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ricorda.data.batches import Rows, share
 from ricorda.errors import ArgumentError
-from ricorda.training.average import WeightAverage
 from ricorda.training.interruption import Interruption
 from ricorda.training.options import TrainingOptions
 from ricorda.training.processes import Processes
@@ -56,7 +55,6 @@ class Learner:
             lr=options.learning_rate,
             fused=True,
         )
-        self._average = WeightAverage(task.module, options.average) if options.average is not None else None
 
     def step(self, batch: Rows, epoch: int, index: int, interruption: Interruption) -> Outcome:
         """Learn from one batch, this process from its share of the rows.
@@ -97,13 +95,7 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = options.learning_rate_at(step, options.epochs * self._steps_per_epoch)
         self._optimizer.step()
-        if self._average is not None:
-            self._average.update(step)
         return Outcome(total_loss, total_weight, norm, stops > 0)
-
-    def averaged(self) -> AbstractContextManager[None]:
-        """Let the module have the weights to validate and keep: their average, if there is one."""
-        return nullcontext() if self._average is None else self._average.in_module()
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all that changes from step to step, in groups for a checkpoint."""
@@ -111,7 +103,6 @@ class Learner:
         return {
             "module": dict(self._task.module.state_dict()),
             "optimizer": {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()},
-            "average": {str(i): value for i, value in enumerate(self._average.values if self._average else [])},
         }
 
     def restore(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -122,9 +113,6 @@ class Learner:
             index, _, name = full_name.partition(".")
             states.setdefault(int(index), {})[name] = value
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": states})
-        if self._average is not None:
-            for i, value in enumerate(self._average.values):
-                value.copy_(groups["average"][str(i)])
 
     def _precision(self) -> AbstractContextManager[object]:
         if self._options.precision == "bf16":

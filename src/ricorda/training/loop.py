@@ -151,14 +151,13 @@ class _Loop:
     def finish_epoch(self) -> None:
         """Validate, keep the weights if they are the best, and save."""
         started = time.perf_counter()
-        with self.learner.averaged():
-            scores = self.processes.agree(self.validate() if self.processes.first else {})
-            self.refuse_unless_finite(scores)
-            rate = self.options.learning_rate_at(self.run.steps_done - 1, self.run.epochs * self.run.steps_per_epoch)
-            seconds = self.run.totals.seconds + time.perf_counter() - started
-            self.run.finish_epoch(scores, learning_rate=rate, seconds=seconds)
-            if self.run.best_epoch == len(self.run.history):
-                self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
+        scores = self.processes.agree(self.validate() if self.processes.first else {})
+        self.refuse_unless_finite(scores)
+        rate = self.options.learning_rate_at(self.run.steps_done - 1, self.run.epochs * self.run.steps_per_epoch)
+        seconds = self.run.totals.seconds + time.perf_counter() - started
+        self.run.finish_epoch(scores, learning_rate=rate, seconds=seconds)
+        if self.run.best_epoch == len(self.run.history):
+            self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
         self.save()
 
     @torch.no_grad()

@@ -30,9 +30,6 @@ class TrainingOptions:
         The most that the global norm of the gradient may be (Pascanu et al. 2013); None clips nothing.
     patience
         Epochs without a better score after which training stops; None trains all epochs.
-    average
-        Decay of an exponential moving average of the weights, which then takes their place in validation and in
-        the finished model; None keeps none.
     seed
         Of the batches and of every random number drawn while training.
     device
@@ -49,7 +46,6 @@ class TrainingOptions:
     warmup: float = 0.1
     clip_norm: float | None = 1.0
     patience: int | None = None
-    average: float | None = None
     seed: int = 0
     device: str = "auto"
     precision: str = "32"
@@ -65,8 +61,6 @@ class TrainingOptions:
         _between(self.warmup, "warmup", 0, 1, or_equal=True)
         if self.clip_norm is not None:
             _between(self.clip_norm, "clip_norm", 0, math.inf)
-        if self.average is not None:
-            _between(self.average, "average", 0, 1)
         if self.precision not in PRECISIONS:
             raise ArgumentError(f"precision is {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
 

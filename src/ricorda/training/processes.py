@@ -18,6 +18,11 @@ from torch import Tensor, nn
 
 from ricorda.errors import ArgumentError
 
+if dist.is_available():
+    # Optimisers import this module, and if they do so once the group is there, its default arguments keep the group
+    # alive: Gloo's threads then still run when Python ends, and abort the process now and then (seen with torch 2.13).
+    import torch.distributed.nn.functional
+
 Sent = TypeVar("Sent")
 
 
