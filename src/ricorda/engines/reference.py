@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ricorda.engines import Run
 from ricorda.program.ir import INPUT_SIZE, Program
-from ricorda.program.operations import OPERATIONS
+from ricorda.program.operations import OPERATIONS, SCALAR
 from ricorda.program.weights import Block, layout
 
 
@@ -37,30 +37,40 @@ def run(
         Whether to go from each row's last step to its first.
     record : names of values, see `Program.names`
     """
-    T = x.shape[0]
-    alive = None
+    T, B, _ = x.shape
+    counts, rows = [B] * T, None
+    steps = x.flatten(0, 1)
     if lengths is not None and bool((lengths < T).any()):
-        alive = (torch.arange(T)[:, None] < lengths).to(x.device)[:, :, None]  # [T, B, 1]
-        x = x.masked_fill(~alive, 0)  # padding may hold anything, and 0 * nan is nan in the gradient
-    step = _Step(program, parameters, x)
+        # longest rows first: each step works on the first n, so that nothing is computed from padding, which may be nan
+        sorted_lengths, order = lengths.sort(descending=True, stable=True)
+        alive = sorted_lengths > torch.arange(T)[:, None]  # [T, B]
+        counts = alive.sum(dim=1).tolist()
+        rows = (torch.arange(T)[:, None] * B + order)[alive].to(x.device)  # of x.flatten(0, 1), in the steps' order
+        order = order.to(x.device)
+        steps = steps.index_select(0, rows)
+        states = [state.index_select(0, order) for state in states]
+    step = _Step(program, parameters, steps, counts)
     recorded = [dict(program.names)[name] for name in record]
     traces: list[list[Tensor]] = [[] for _ in recorded]
     outputs: list[Tensor] = []
     current = tuple(states)
     for t in reversed(range(T)) if reverse else range(T):
-        values = step(t, current)
+        n = counts[t]
+        values = step(t, current if n == B else [state[:n] for state in current])
         new = tuple(values[index].to(old.dtype) for index, old in zip(program.outputs, current, strict=True))
-        if alive is not None:
-            new = tuple(torch.where(alive[t], after, before) for after, before in zip(new, current, strict=True))
         outputs.append(new[0])
         for trace, index in zip(traces, recorded, strict=True):
-            trace.append(values[index].expand(x.shape[1], -1))  # a bare parameter has no rows
-        current = new
+            trace.append(values[index])
+        current = new if n == B else tuple(torch.cat([a, old[n:]]) for a, old in zip(new, current, strict=True))
 
     def over_time(steps: list[Tensor]) -> Tensor:
-        stacked = torch.stack(steps[::-1] if reverse else steps)
-        return stacked if alive is None else stacked.masked_fill(~alive, 0)
+        values = torch.cat(steps[::-1] if reverse else steps)
+        if rows is not None:
+            values = values.new_zeros(T * B, values.shape[1]).index_copy(0, rows, values)
+        return values.reshape(T, B, values.shape[1])
 
+    if rows is not None:
+        current = tuple(state.index_select(0, order.argsort()) for state in current)
     return Run(over_time(outputs), current, {n: over_time(s) for n, s in zip(record, traces, strict=True)})
 
 
@@ -84,23 +94,46 @@ def products(program: Program) -> tuple[Product, ...]:
 
 
 class _Step:
-    """One step of a program, with everything that does not wait for a state computed beforehand for all steps."""
+    """One step of a program, with everything that does not wait for a state computed beforehand for all steps.
 
-    def __init__(self, program: Program, parameters: Mapping[str, Tensor], x: Tensor) -> None:
+    Parameters
+    ----------
+    x : [n_0 + n_1 + ... , I], the rows of each step one below the other
+    counts : [n_0, n_1, ...]
+    """
+
+    def __init__(self, program: Program, parameters: Mapping[str, Tensor], x: Tensor, counts: list[int]) -> None:
         self.program = program
         self.parameters = parameters
         self.layout = layout(program, bias=any(name.startswith("bias_") for name in parameters))
         self.x = x
-        self.x_steps = x.unbind(0)
+        self.counts = counts
+        self.of_input = self._of_input()
+        self.of_input_steps = {index: self._steps(values) for index, values in self.of_input.items() if values.dim()}
         self.product_of = {index: product for product in products(program) for index in product.affines}
         self.matrices: dict[Product, Tensor] = {}
+        self.further: dict[int, list[tuple[Tensor, int]]] = {}  # other recurrent operands; few affines have any
         self.without_state: dict[Product | int, Sequence[Tensor]] = {}
         for product in products(program):
-            blocks = [self._matrices(index, product.operand)[0] for index in product.affines]
+            blocks = [self._recurrent(index)[0][0] for index in product.affines]
             self.matrices[product] = self._rows(blocks).t()
             self.without_state[product] = self._time_parallel(product.affines)
+            for index in product.affines:
+                self.further[index] = [(self._rows([block]), arg) for block, arg in self._recurrent(index)[1:]]
         for index in set(program.affines) - set(self.product_of):
             self.without_state[index] = self._time_parallel((index,))
+
+    def _of_input(self) -> dict[int, Tensor]:
+        """The numbers of the program, and what is computed from the input alone before any affine."""
+        found: dict[int, Tensor] = {}
+        for index, value in enumerate(self.program.values):
+            if value.op == "input":
+                found[index] = self.x
+            elif value.op == "constant":
+                found[index] = torch.as_tensor(value.number, dtype=self.x.dtype, device=self.x.device)
+            elif value.size in (INPUT_SIZE, SCALAR):
+                found[index] = OPERATIONS[value.op].reference(torch, *(found[arg] for arg in value.args))
+        return found
 
     def __call__(self, t: int, states: Sequence[Tensor]) -> list[Tensor]:
         """Every value of the program at step `t`."""
@@ -109,18 +142,20 @@ class _Step:
         entering = iter(states)
         for index, value in enumerate(self.program.values):
             match value.op:
-                case "input":
-                    values.append(self.x_steps[t])
+                case _ if index in self.of_input:
+                    steps = self.of_input_steps.get(index)
+                    values.append(self.of_input[index] if steps is None else steps[t])
                 case "state":
                     values.append(next(entering))
-                case "constant":
-                    values.append(torch.as_tensor(value.number, dtype=self.x.dtype, device=self.x.device))
                 case "parameter":
-                    values.append(self.parameters[value.name])
+                    values.append(self.parameters[value.name].expand(self.counts[t], -1))
                 case "affine":
                     if index not in done:
                         done.update(self._affines(index, t, values))
-                    values.append(self._further_operands(index, done[index], values))
+                    z = done[index]
+                    for weight, operand in self.further.get(index, ()):
+                        z = z + F.linear(values[operand], weight)
+                    values.append(z)
                 case op:
                     values.append(OPERATIONS[op].reference(torch, *(values[arg] for arg in value.args)))
         return values
@@ -133,45 +168,32 @@ class _Step:
         z = torch.addmm(self.without_state[product][t], values[product.operand], self.matrices[product])
         return dict(zip(product.affines, z.chunk(len(product.affines), dim=1), strict=True))
 
-    def _further_operands(self, index: int, z: Tensor, values: Sequence[Tensor]) -> Tensor:
-        """Add what an affine's second and further recurrent operands give; few cells have any."""
-        if index in self.product_of:
-            for block, operand in self._recurrent(index)[1:]:
-                z = z + F.linear(values[operand], self._rows([block]))
-        return z
-
     def _recurrent(self, index: int) -> list[tuple[Block, int]]:
         """Block and operand of each recurrent product of an affine."""
-        args = self.program.values[index].args
-        pairs = zip(self.layout.matrices[index], args, strict=True)
-        return [(block, arg) for block, arg in pairs if self.program.values[arg].size != INPUT_SIZE]
+        return [(block, arg) for block, arg in self._operands(index) if arg not in self.of_input]
 
-    def _matrices(self, index: int, operand: int) -> list[Block]:
-        args = self.program.values[index].args
-        return [block for block, arg in zip(self.layout.matrices[index], args, strict=True) if arg == operand]
+    def _operands(self, index: int) -> list[tuple[Block, int]]:
+        return list(zip(self.layout.matrices[index], self.program.values[index].args, strict=True))
 
     def _time_parallel(self, affines: Sequence[int]) -> Sequence[Tensor]:
-        """The products with the input and the biases of some affines, side by side: a tensor [B, rows] a step."""
-        inputs = [self._input_blocks(index) for index in affines]
+        """The products with the input and the biases of some affines, side by side: a tensor [n_t, rows] a step."""
+        inputs = [[(block, arg) for block, arg in self._operands(index) if arg in self.of_input] for index in affines]
         biases = [self._bias(index) for index in affines]
-        T, B, _ = self.x.shape
         given = [bias for bias in biases if bias is not None]
-        if all(len(blocks) == 1 for blocks in inputs) and len(given) in (0, len(affines)):
-            weight = self._rows([blocks[0] for blocks in inputs])
-            return F.linear(self.x, weight, torch.cat(given) if given else None).unbind(0)
+        if all([arg for _, arg in operands] == [0] for operands in inputs) and len(given) in (0, len(affines)):
+            weight = self._rows([block for ((block, _),) in inputs])
+            return self._steps(F.linear(self.x, weight, torch.cat(given) if given else None))
         parts = []
-        for index, blocks, bias in zip(affines, inputs, biases, strict=True):
-            rows = self._rows([self.layout.matrices[index][0]]).shape[0]
-            part = self.x.new_zeros(T, B, rows)
-            for block in blocks:
-                part = part + F.linear(self.x, self._rows([block]))
+        for index, operands, bias in zip(affines, inputs, biases, strict=True):
+            part = self.x.new_zeros(len(self.x), self._rows(self.layout.matrices[index][:1]).shape[0])
+            for block, operand in operands:
+                part = part + F.linear(self.of_input[operand], self._rows([block]))
             parts.append(part if bias is None else part + bias)
-        return torch.cat(parts, dim=2).unbind(0)
+        return self._steps(torch.cat(parts, dim=1))
 
-    def _input_blocks(self, index: int) -> list[Block]:
-        args = self.program.values[index].args
-        pairs = zip(self.layout.matrices[index], args, strict=True)
-        return [block for block, arg in pairs if self.program.values[arg].size == INPUT_SIZE]
+    def _steps(self, values: Tensor) -> Sequence[Tensor]:
+        """Values of all steps, one below the other, apart."""
+        return torch.split(values, self.counts)
 
     def _bias(self, index: int) -> Tensor | None:
         blocks = self.layout.biases[index]

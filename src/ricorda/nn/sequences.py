@@ -102,6 +102,8 @@ def _lengths(given: Any, T: int, B: int, unbatched: bool) -> Tensor:
     if unbatched:
         raise ArgumentError("lengths= goes with a batch; for one sequence [T, I], cut the sequence itself")
     lengths = torch.as_tensor(given).cpu()
+    if not lengths.numel():
+        lengths = lengths.long()  # an empty list has no type of its own
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise ArgumentError(f"lengths= must be whole numbers, not {lengths.dtype}")
     if lengths.shape != (B,):

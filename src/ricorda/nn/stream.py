@@ -30,6 +30,10 @@ class Stream:
     """
 
     def __init__(self, layer: Recurrent, batch_size: int | None = None) -> None:
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise ArgumentError(
+                f"batch_size is {batch_size!r}: give a whole number of at least 1, or None for single steps"
+            )
         self.layer = layer
         self.batch_size = batch_size
         self.state: State | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 from ricorda.errors import CellError
 from ricorda.program.ir import Program
@@ -42,7 +44,7 @@ class Cell:
     @property
     def summary(self) -> str:
         """The first sentence of the function's docstring."""
-        return (self.function.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
+        return " ".join((self.function.__doc__ or "").strip().partition("\n\n")[0].split())
 
     @cached_property
     def program(self) -> Program:
@@ -58,18 +60,27 @@ class Cell:
     @cached_property
     def projected_program(self) -> Program:
         """One step with the first state projected to proj_size numbers (Sak et al. 2014)."""
+        state = self.program.states[0].name  # a mistake in the cell itself is reported as such
         try:
             return trace(self.function, projected=True, forget_gate=self.forget_gate)
-        except CellError:
-            self.program  # a mistake in the cell itself is reported as such  # noqa: B018
+        except CellError as error:
             raise CellError(
-                f"cell {self.name} cannot have proj_size: it uses {self.program.states[0].name} outside an affine, "
-                "where hidden_size and proj_size would have to be equal"
+                f"cell {self.name} cannot have proj_size, with which state {state} goes into an affine only: {error}"
             ) from None
 
     def __call__(self, *symbols: Any) -> Any:
         """The equations inside another cell's."""
         return self.function(*symbols)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """A decorated cell is pickled by its name, as functions are: the name of its function is now the cell's own.
+
+        Not that of a script, which other processes have no module for; cloudpickle takes its function along.
+        """
+        module, name = self.function.__module__, self.function.__qualname__
+        if module != "__main__" and getattr(sys.modules.get(module), name, None) is self:
+            return pkgutil.resolve_name, (f"{module}:{name}",)
+        return super().__reduce_ex__(protocol)
 
 
 @overload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,10 @@ from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
 INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE = "I", "H", "P"
 SIZE_NAMES = {INPUT_SIZE: "input_size", HIDDEN_SIZE: "hidden_size", PROJECTED_SIZE: "proj_size"}
 
+NAMED = ("input", "state", "parameter", "affine")
 LEAVES = ("input", "state", "parameter", "constant")
+PROJECTION = "hr"
+"""The affine that projects the first state; torch.nn calls its matrix `weight_hr`."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Program:
         """Indices of the matrix products, in the cell's order, which is the order of the weights' rows."""
         return tuple(index for index, value in enumerate(self.values) if value.op == "affine")
 
+    @cached_property
+    def forget_affine(self) -> int | None:
+        """Index of the forget gate's affine, if there is one."""
+        return next((index for index in self.affines if self.values[index].name == self.forget_gate), None)
+
     @property
     def projected(self) -> bool:
         """Whether the first state is projected to proj_size."""
@@ -83,7 +91,8 @@ class Program:
         lines = []
         for value in self.values:
             fields = asdict(value)
-            lines.append({key: fields[key] for key in fields if fields[key] != defaults[key]})
+            fields["args"] = list(value.args)
+            lines.append({key: fields[key] for key in fields if fields[key] not in (defaults[key], [])})
         return {
             "name": self.name,
             "values": lines,
@@ -102,53 +111,86 @@ class Program:
             If it is not one: the data may come from anywhere, so every line is checked.
         """
         try:
-            values = tuple(
-                Value(**{**line, "args": tuple(line.get("args", ()))})  # JSON has lists for tuples
-                for line in data["values"]
-            )
+            values: list[Value] = []
+            for line in data["values"]:
+                value = Value(**{**line, "args": tuple(line.get("args", ()))})  # JSON has lists for tuples
+                values.append(_checked(value, values))
             program = cls(
                 name=data["name"],
-                values=values,
+                values=tuple(values),
                 outputs=tuple(data["outputs"]),
                 names=tuple(data["names"].items()),
                 forget_gate=data["forget_gate"],
             )
             _check(program)
-        except CellError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise CellError(f"the saved program of a cell is damaged ({error}): save the model again") from None
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SizeMismatchError) as error:
+            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            raise CellError(f"the saved program of a cell is damaged ({reason}): save the model again") from None
         return program
 
 
+def check_name(kind: str, name: Any, values: Sequence[Value]) -> None:
+    """Hold the name of a new line to what the lines so far and the layer's own weights leave free.
+
+    Raises
+    ------
+    CellError
+        If it is no identifier or taken. Affines have names of their own (`W_i`); all others share theirs.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise CellError(f'the first argument of {kind} is its name, such as {kind}("i", ...), not {name!r}')
+    if kind == "parameter" and name.startswith(("weight_", "bias_")):
+        raise CellError(f"the name {name!r} is kept for the layer's own weights: choose another")
+    for value in values:
+        if value.name == name and (value.op == "affine") == (kind == "affine"):
+            raise CellError(f'there are two of the name "{name}", {value.op} and {kind}: give each its own')
+
+
+def _checked(value: Value, before: Sequence[Value]) -> Value:
+    """A line that comes from a file, held to what `trace` writes after the lines before it."""
+    if not all(type(arg) is int and 0 <= arg < len(before) for arg in value.args):
+        raise ValueError(f"line {len(before)} uses a value that is not there yet")
+    sizes = [before[arg].size for arg in value.args]
+    match value.op:
+        case "input":
+            proper = Value("input", size=INPUT_SIZE, name=value.name)
+        case "state" if len(before) == 1 and value.size == PROJECTED_SIZE:
+            proper = Value("state", size=PROJECTED_SIZE, name=value.name)
+        case "state" | "parameter":
+            proper = Value(value.op, name=value.name)
+        case "constant":
+            proper = Value("constant", size=SCALAR, number=float(value.number))
+        case "affine" if value.name == PROJECTION and sizes == [HIDDEN_SIZE] and before[1].size == PROJECTED_SIZE:
+            proper = Value("affine", value.args, PROJECTED_SIZE, PROJECTION, bias=False)
+        case "affine" if sizes and SCALAR not in sizes:
+            proper = Value("affine", value.args, name=value.name, bias=bool(value.bias))
+        case op if op in OPERATIONS and len(sizes) == OPERATIONS[op].arity:
+            proper = Value(op, value.args, OPERATIONS[op].size(sizes))
+        case op:
+            raise ValueError(f"line {len(before)}, {op!r}, is not known to this version")
+    if value != proper or not math.isfinite(proper.number):
+        raise ValueError(f"line {len(before)} is not a proper {value.op}")
+    if value.op in NAMED:
+        check_name(value.op, value.name, before)
+    return proper
+
+
 def _check(program: Program) -> None:
-    """Hold a program that comes from a file to what `trace` makes."""
-    for index, value in enumerate(program.values):
-        if not all(type(arg) is int and 0 <= arg < index for arg in value.args):
-            raise ValueError(f"line {index} uses a value that is not there yet")
-        sizes = [program.values[arg].size for arg in value.args]
-        if value.op in LEAVES or value.op == "affine":
-            wellformed = (value.op == "affine") == bool(value.args) and SCALAR not in sizes
-            wellformed &= value.size == SCALAR if value.op == "constant" else value.size in SIZE_NAMES
-            wellformed &= value.name.isidentifier() or value.op == "constant"
-            wellformed &= math.isfinite(value.number) and isinstance(value.bias, bool)
-        elif value.op in OPERATIONS:
-            row = OPERATIONS[value.op]
-            try:
-                wellformed = len(value.args) == row.arity and value.size == row.size(sizes)
-            except SizeMismatchError:
-                wellformed = False
-        else:
-            raise ValueError(f"operation {value.op!r} is not known to this version")
-        if not wellformed:
-            raise ValueError(f"line {index} is not a proper {value.op}")
-    named = [(value.op == "affine", value.name) for value in program.values if value.name]
-    if len(set(named)) < len(named):
-        raise ValueError("two values have one name")
-    indices = [*program.outputs, *dict(program.names).values()]
-    if not all(type(index) is int and 0 <= index < len(program.values) for index in indices):
-        raise ValueError("a name or an output points nowhere")
-    if not program.states or [program.values[i].size for i in program.outputs] != [s.size for s in program.states]:
-        raise ValueError("outputs and states do not match")
-    if [value.op for value in program.values[: 1 + len(program.states)]] != ["input"] + ["state"] * len(program.states):
+    """Hold what binds the lines of a program from a file together to what `trace` makes."""
+    heads = [value.op for value in program.values if value.op in ("input", "state")]
+    if len(heads) < 2 or heads != ["input"] + ["state"] * (len(heads) - 1):
+        raise ValueError("it has not one input and at least one state")
+    if [value.op for value in program.values[: len(heads)]] != heads:
         raise ValueError("the input and the states are not its first lines")
+    names = dict(program.names)
+    for index in [*program.outputs, *names.values()]:
+        if type(index) is not int or not 0 <= index < len(program.values) or program.values[index].size == SCALAR:
+            raise ValueError("a name or an output is that of no vector")
+    if not all(name.isidentifier() for name in [program.name, *names]):
+        raise ValueError("a name is not one")
+    if [program.values[index].size for index in program.outputs] != [state.size for state in program.states]:
+        raise ValueError("outputs and states do not match")
+    if [names.get(state.name) for state in program.states] != list(program.outputs):
+        raise ValueError("a state's name is not that of its new value")
+    if program.forget_gate is not None and program.forget_affine is None:
+        raise ValueError("its forget gate is no affine")

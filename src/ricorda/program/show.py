@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ricorda.program.ir import Program, Value
+from ricorda.program.ir import LEAVES, Program, Value
 from ricorda.program.operations import OPERATIONS
 
 Notation = Literal["plain", "latex"]
-_SUM, _PRODUCT = 1, 2
+_SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4  # the table's bindings; W h * r would be read W (h * r)
 
 
 def equations(program: Program, notation: Notation = "plain") -> list[str]:
@@ -26,13 +26,23 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
     list of str
         Such as `c_t = f_t * c_{t-1} + i_t * g_t`.
     """
-    named = {index: name for name, index in program.names if not _is_preactivation(program, name, index)}
+    named = {
+        index: name
+        for name, index in program.names
+        if program.values[index].op not in LEAVES and not _is_preactivation(program, name, index)
+    }
+    new_states = list(zip(program.states, program.outputs, strict=True))
+    for state, index in reversed(new_states):  # its own name first, whatever variable held it
+        if program.values[index].op not in LEAVES:
+            named[index] = state.name
     lines = []
     for index in sorted(named):
-        if program.values[index].op in ("input", "state"):
-            continue  # a state that is handed on unchanged
         right, _ = _write(program, program.values[index], named, notation)
-        lines.append(f"{_at_time(named[index], 't', notation)} = {right}")
+        lines.append(f"{_timed(named[index], 't', notation)} = {right}")
+    for state, index in new_states:
+        if named.get(index) != state.name:  # another state's value: handed on, delayed, or the same
+            right, _ = _operand(program, index, named, notation)
+            lines.append(f"{_timed(state.name, 't', notation)} = {right}")
     return lines
 
 
@@ -41,12 +51,19 @@ def _is_preactivation(program: Program, name: str, index: int) -> bool:
     return value.op == "affine" and name == f"z_{value.name}"
 
 
-def _at_time(name: str, time: str, notation: Notation) -> str:
+def _timed(name: str, time: str, notation: Notation) -> str:
+    """A variable at a time: `z_f` at t is `z_f_t`, or `z_{f,t}`."""
     if notation == "plain":
         return f"{name}_{time}" if time == "t" else f"{name}_{{{time}}}"
+    return _latex_name(name, time)
+
+
+def _latex_name(name: str, *below: str) -> str:
+    """A name with all that follows its first underscore below the line."""
     letter, _, index = name.partition("_")
     letter = letter if len(letter) == 1 else rf"\mathrm{{{letter}}}"
-    return f"{letter}_{{{index.replace('_', ' ')},{time}}}" if index else f"{letter}_{{{time}}}"
+    below = (index.replace("_", " "), *below) if index else below
+    return f"{letter}_{{{','.join(below)}}}" if below else letter
 
 
 def _weight(kind: str, name: str, notation: Notation) -> str:
@@ -57,42 +74,58 @@ def _weight(kind: str, name: str, notation: Notation) -> str:
     return f"{kind}_{{{name}}}"
 
 
-def _operand(program: Program, index: int, named: dict[int, str], notation: Notation) -> tuple[str, int]:
+def _number(number: float, notation: Notation) -> tuple[str, float]:
+    """All of a number's digits, and how tightly it holds together."""
+    text = repr(number).removesuffix(".0")
+    if notation == "latex" and "e" in text:
+        mantissa, exponent = text.split("e")
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", _SIGN if number < 0 else _PRODUCT
+    return text, _SIGN if text.startswith("-") else _CALL
+
+
+def _operand(program: Program, index: int, named: dict[int, str], notation: Notation) -> tuple[str, float]:
     """An argument: its name where it has one, else its expression."""
     value = program.values[index]
     if value.op == "input":
-        return _at_time("x", "t", notation), 4
+        return _timed(value.name, "t", notation), _CALL
     if value.op == "state":
-        return _at_time(value.name, "t-1", notation), 4
+        return _timed(value.name, "t-1", notation), _CALL
     if index in named:
-        return _at_time(named[index], "t", notation), 4
+        return _timed(named[index], "t", notation), _CALL
     return _write(program, value, named, notation)
 
 
-def _write(program: Program, value: Value, named: dict[int, str], notation: Notation) -> tuple[str, int]:
+def _write(program: Program, value: Value, named: dict[int, str], notation: Notation) -> tuple[str, float]:
     """An expression and how tightly it holds together."""
     if value.op == "constant":
-        return f"{value.number:g}", 4 if value.number >= 0 else 3
+        return _number(value.number, notation)
     if value.op == "parameter":
-        return value.name if notation == "plain" else _weight("p", value.name.removeprefix("p_"), notation), 4
+        return value.name if notation == "plain" else _latex_name(value.name), _CALL
     operands = [_operand(program, index, named, notation) for index in value.args]
     if value.op == "affine":
-        texts = [text for text, _ in operands]
-        vector = f"[{', '.join(texts)}]" if len(texts) > 1 or operands[0][1] < 4 else texts[0]
-        space = " " if notation == "plain" else r" \, "
-        product = f"{_weight('W', value.name, notation)}{space}{vector}"
-        return (f"{product} + {_weight('b', value.name, notation)}", _SUM) if value.bias else (product, _PRODUCT)
+        return _write_affine(value, operands, notation)
     row = OPERATIONS[value.op]
-    if row.binding < 4:
-        # the right side of - and / must hold together more tightly than the sign itself
-        strict = [False, value.op in ("subtract", "divide")] if row.arity == 2 else [False]
-        texts = [
-            f"({text})" if binding < row.binding + tight else text
-            for (text, binding), tight in zip(operands, strict, strict=True)
-        ]
-    else:
-        texts = [text for text, _ in operands]
+    texts = [
+        f"({text})" if row.binding < _CALL and _needs_parentheses(value.op, place, binding) else text
+        for place, (text, binding) in enumerate(operands)
+    ]
     template = row.plain if notation == "plain" else row.latex
     if notation == "latex" and any(program.values[index].op == "constant" for index in value.args):
-        template = template.replace(r"\odot", r"\,")  # a number times a vector
+        template = template.replace(r"\odot", r"\cdot").replace(r"\oslash", "/")  # a number and a vector
     return template.format(*texts), row.binding
+
+
+def _needs_parentheses(op: str, place: int, binding: float) -> bool:
+    """Whether an operand that holds together as `binding` says would be torn apart in its place."""
+    own = OPERATIONS[op].binding
+    if op == "negative" or (place == 1 and op in ("subtract", "divide")):
+        return binding <= own or binding == _SIGN  # no sign right after a sign
+    return binding < own or (place == 1 and binding == _SIGN)
+
+
+def _write_affine(value: Value, operands: list[tuple[str, float]], notation: Notation) -> tuple[str, float]:
+    texts = [text for text, _ in operands]
+    vector = f"[{', '.join(texts)}]" if len(texts) > 1 or operands[0][1] < _CALL else texts[0]
+    space = " " if notation == "plain" else r" \, "
+    product = f"{_weight('W', value.name, notation)}{space}{vector}"
+    return (f"{product} + {_weight('b', value.name, notation)}", _SUM) if value.bias else (product, _MATRIX_PRODUCT)

@@ -5,23 +5,38 @@ Inside a cell's function every variable is a `Symbol`; what is done with it is n
 
 from __future__ import annotations
 
+import math
+import sys
 from contextvars import ContextVar
+from numbers import Real
+from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from ricorda.errors import CellError
-from ricorda.program.ir import HIDDEN_SIZE, SIZE_NAMES, Value
+from ricorda.program.ir import HIDDEN_SIZE, PROJECTED_SIZE, PROJECTION, SIZE_NAMES, Value, check_name
 from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
 
 
 class Tape:
-    """The lines of a program while it is being written."""
+    """The lines of a program while it is being written.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    code : of the function that writes; `frame` is its frame once it has written something, for its variables' sake
+    """
+
+    def __init__(self, code: CodeType) -> None:
         self.values: list[Value] = []
+        self.code = code
+        self.frame: FrameType | None = None
 
     def write(self, value: Value) -> Symbol:
         """Add a line."""
         self.values.append(value)
+        if self.frame is None:
+            self.frame = sys._getframe(1)
+            while self.frame is not None and self.frame.f_code is not self.code:
+                self.frame = self.frame.f_back
         return Symbol(self, len(self.values) - 1)
 
     def symbol(self, operand: Any) -> Symbol:
@@ -30,7 +45,9 @@ class Tape:
             if operand.tape is not self:
                 raise CellError("it uses a symbol of another cell's trace: use this cell's own arguments")
             return operand
-        if isinstance(operand, (int, float)):
+        if isinstance(operand, Real):
+            if not math.isfinite(operand):
+                raise CellError(f"a cell's numbers are finite, and {operand!r} is not")
             return self.write(Value("constant", size=SCALAR, number=float(operand)))
         raise CellError(
             f"a cell computes with its input, its states, its parameters and numbers, not with {type(operand).__name__}"
@@ -95,6 +112,15 @@ class Symbol:
     def __bool__(self) -> NoReturn:
         raise CellError("a cell's equations cannot branch on a value: write the choice with maximum, minimum or a gate")
 
+    def __eq__(self, other: object) -> NoReturn:
+        raise CellError("a cell's equations cannot compare values: write the choice with maximum, minimum or a gate")
+
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<{self.value.op} {self.value.name}>" if self.value.name else f"<{self.value.op}>"
+
 
 def apply(op: str, *operands: Any) -> Symbol:
     """Write one pointwise operation on the tape."""
@@ -133,13 +159,17 @@ def affine(name: str, *operands: Any, bias: bool = True) -> Symbol:
     CellError
         If the name is no identifier or taken, or an operand is missing or no vector.
     """
-    return affine_of_size(name, *operands, bias=bias)
+    return _affine(name, *operands, bias=bias)
 
 
-def affine_of_size(name: str, *operands: Any, bias: bool = True, size: str = HIDDEN_SIZE) -> Symbol:
-    """`affine` with a result of another size; projection is its one user."""
+def projection(state: Symbol) -> Symbol:
+    """The first state brought to proj_size numbers."""
+    return _affine(PROJECTION, state, bias=False, size=PROJECTED_SIZE)
+
+
+def _affine(name: str, *operands: Any, bias: bool, size: str = HIDDEN_SIZE) -> Symbol:
     tape = _tape("affine")
-    _check_name("affine", name, tape)
+    check_name("affine", name, tape.values)
     if not operands:
         raise CellError(f'affine("{name}") has nothing to multiply: give it the input, a state or both')
     symbols = [tape.symbol(operand) for operand in operands]
@@ -157,17 +187,8 @@ def parameter(name: str) -> Symbol:
         If the name is no identifier or taken.
     """
     tape = _tape("parameter")
-    _check_name("parameter", name, tape)
+    check_name("parameter", name, tape.values)
     return tape.write(Value("parameter", name=name))
-
-
-def _check_name(kind: str, name: Any, tape: Tape) -> None:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise CellError(f'the first argument of {kind} is its name, such as {kind}("i", ...), not {name!r}')
-    if name.startswith(("weight_", "bias_")):
-        raise CellError(f"the name {name!r} is kept for the layer's own weights: choose another")
-    if any(value.op == kind and value.name == name for value in tape.values):
-        raise CellError(f"there are two of the name {kind} {name!r}: give each its own")
 
 
 def sigmoid(a: Any) -> Symbol:

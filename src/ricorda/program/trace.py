@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import inspect
 import linecache
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from ricorda.errors import CellError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, SIZE_NAMES, Program, Value
-from ricorda.program.symbols import TAPE, Symbol, Tape, affine_of_size
-
-_HERE = str(Path(__file__).parent)
+from ricorda.program.operations import SCALAR
+from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
 
 def trace(function: Callable[..., Any], *, projected: bool = False, forget_gate: str | None = None) -> Program:
@@ -34,60 +32,61 @@ def trace(function: Callable[..., Any], *, projected: bool = False, forget_gate:
     CellError
         If the equations cannot be; the message quotes the user's own expression with file and line.
     """
-    states = _state_names(function)
-    name = function.__name__
-    tape = Tape()
+    arguments = _argument_names(function)
+    states = arguments[1:]
+    tape = Tape(function.__code__)
     token = TAPE.set(tape)
     try:
-        symbols = [tape.write(Value("input", size=INPUT_SIZE, name="x"))]
+        symbols = [tape.write(Value("input", size=INPUT_SIZE, name=arguments[0]))]
         for position, state in enumerate(states):
             size = PROJECTED_SIZE if projected and position == 0 else HIDDEN_SIZE
             symbols.append(tape.write(Value("state", size=size, name=state)))
-        result, variables = _call(function, symbols)
+        result, variables = _call(function, symbols, tape)
         new = _new_states(function, result, states)
-        if projected:
-            new[0] = affine_of_size("r", new[0], bias=False, size=PROJECTED_SIZE)
+        if projected and new[0].value.size == HIDDEN_SIZE:
+            new[0] = projection(new[0])
     finally:
         TAPE.reset(token)
     _check_sizes(function, new, symbols[1:])
     outputs = tuple(symbol.index for symbol in new)
-    program = Program(name, tuple(tape.values), outputs, _names(tape, states, outputs, variables), forget_gate)
+    names = _names(function, tape, variables) | dict(zip(states, outputs, strict=True))
+    program = Program(function.__name__, tuple(tape.values), outputs, tuple(names.items()), forget_gate)
     _check_use(function, program)
     return program
 
 
-def _state_names(function: Callable[..., Any]) -> list[str]:
+def _argument_names(function: Callable[..., Any]) -> list[str]:
     if not inspect.isfunction(function):
         raise CellError(
             f"a cell is a function of the input and its states, such as `def lstm(x, h, c)`, not {function!r}"
         )
+    if not function.__name__.isidentifier():
+        raise _error(function, "a cell needs a name, and a lambda has none: write it with def")
     parameters = inspect.signature(function).parameters.values()
     if any(parameter.kind is not parameter.POSITIONAL_OR_KEYWORD for parameter in parameters) or len(parameters) < 2:
         raise _error(function, "its arguments must be the input and at least one state, such as `def gru(x, h)`")
-    return [parameter.name for parameter in parameters][1:]
+    for parameter in parameters:
+        if parameter.default is not parameter.empty:
+            raise _error(
+                function,
+                f"its argument {parameter} has a default, and its arguments are the input and the states: "
+                "write a number of its own inside the cell",
+            )
+    return [parameter.name for parameter in parameters]
 
 
-def _call(function: Callable[..., Any], symbols: list[Symbol]) -> tuple[Any, dict[str, Any]]:
-    """The function's result, and its local variables as they were when it returned.
+def _call(function: Callable[..., Any], symbols: list[Symbol], tape: Tape) -> tuple[Any, dict[str, Any]]:
+    """The function's result, and its variables as they were when it returned.
 
-    The variables name the values (a gate is `i` because the cell says `i = ...`); a profile function
-    sees them without any need for the source.
+    The variables name the values: a gate is `i` because the cell says `i = ...`. The frame keeps them, without
+    any need for the source, and without a profile function, which would push out the one of a profiler at work.
     """
-    variables: dict[str, Any] = {}
-
-    def at_return(frame: FrameType, event: str, _: Any) -> None:
-        if event == "return" and frame.f_code is function.__code__:
-            variables.update(frame.f_locals)
-
-    previous = sys.getprofile()
-    sys.setprofile(at_return)
     try:
         result = function(*symbols)
     except Exception as error:
-        sys.setprofile(previous)
         raise _explain(function, error) from None
-    finally:
-        sys.setprofile(previous)
+    variables = dict(tape.frame.f_locals) if tape.frame is not None else {}
+    tape.frame = None  # it holds the symbols, which hold the tape
     return result, variables
 
 
@@ -119,21 +118,26 @@ def _check_sizes(function: Callable[..., Any], new: list[Symbol], old: list[Symb
             )
 
 
-def _names(
-    tape: Tape, states: list[str], outputs: tuple[int, ...], variables: dict[str, Any]
-) -> tuple[tuple[str, int], ...]:
-    """The names of `Program.names`; a state's name means its new value."""
-    first_computed = 1 + len(states)
+def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) -> dict[str, int]:
+    """The names of `Program.names` but for the states': pre-activations, and the variables that hold a vector."""
+    arguments = [value.name for value in tape.values if value.op in ("input", "state")]
     names = {
         f"z_{value.name}": index
         for index, value in enumerate(tape.values)
         if value.op == "affine" and value.size == HIDDEN_SIZE
     }
     for name, symbol in variables.items():
-        if isinstance(symbol, Symbol) and symbol.tape is tape and symbol.index >= first_computed:
+        if not isinstance(symbol, Symbol) or symbol.tape is not tape or symbol.value.size == SCALAR:
+            continue
+        if names.get(name, symbol.index) != symbol.index:
+            raise _error(
+                function,
+                f'its variable {name} has the name of what affine("{name.removeprefix("z_")}", ...) gives, and is '
+                "something else: give it another name",
+            )
+        if name not in arguments and symbol.index >= len(arguments):
             names[name] = symbol.index
-    names.update(zip(states, outputs, strict=True))
-    return tuple(names.items())
+    return names
 
 
 def _check_use(function: Callable[..., Any], program: Program) -> None:
@@ -148,7 +152,7 @@ def _check_use(function: Callable[..., Any], program: Program) -> None:
         if value.op in ("affine", "parameter") and index not in reached:
             raise _error(function, f'{value.op}("{value.name}", ...) reaches no new state: use its value or delete it')
     gate = program.forget_gate
-    if gate is not None and gate not in [program.values[index].name for index in program.affines]:
+    if gate is not None and program.forget_affine is None:
         raise _error(function, f'its forget_gate is "{gate}", which none of its affines is called')
 
 
@@ -157,15 +161,14 @@ def _error(function: Callable[..., Any], message: str) -> CellError:
     place = ""
     if inspect.isfunction(function):
         code = function.__code__
-        line = next(
-            (text for text in inspect_source(code) if text.startswith(("def ", "lambda"))),
-            f"def {function.__name__}(...)",
-        )
-        place = f" ({_place(code, code.co_firstlineno)}): `{line}`"
+        first = (0, f"def {function.__name__}(...)")
+        lines = enumerate(_source(code))  # which begin with the decorators
+        after, line = next((line for line in lines if line[1].startswith("def ") or "lambda" in line[1]), first)
+        place = f" ({_place(code, code.co_firstlineno + after)}): `{line}`"
     return CellError(f"cell {getattr(function, '__name__', function)}{place}: {message}")
 
 
-def inspect_source(code: CodeType) -> list[str]:
+def _source(code: CodeType) -> list[str]:
     """The function's source lines, stripped; none where there is no file."""
     try:
         return [line.strip() for line in inspect.getsource(code).splitlines()]
@@ -174,14 +177,14 @@ def inspect_source(code: CodeType) -> list[str]:
 
 
 def _explain(function: Callable[..., Any], error: Exception) -> CellError:
-    """The error again, with the innermost expression of the user's own that it came from."""
+    """The error again, with the innermost expression in the cell's own file that it came from."""
     code, instruction, line = function.__code__, -1, function.__code__.co_firstlineno
     step = error.__traceback__
     while step is not None:
-        if not step.tb_frame.f_code.co_filename.startswith(_HERE):
+        if step.tb_frame.f_code.co_filename == function.__code__.co_filename:
             code, instruction, line = step.tb_frame.f_code, step.tb_lasti, step.tb_lineno
         step = step.tb_next
-    message = str(error)
+    message = str(error).partition("\n")[0]
     if isinstance(error, NameError):
         known = ", ".join(inspect.signature(function).parameters)
         message = f"{message}; the input and the states are the cell's arguments: {known}"
@@ -204,6 +207,7 @@ def _expression(code: CodeType, instruction: int) -> str:
     first, last, start, end = positions[instruction // 2]
     if first is None or last is None:
         return ""
+    linecache.checkcache(code.co_filename)  # the file may have been mended since
     lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
     lines[-1] = lines[-1][:end]  # columns count bytes, not characters
     lines[0] = lines[0][start or 0 :]

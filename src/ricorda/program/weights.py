@@ -80,7 +80,7 @@ def layout(program: Program, bias: bool = True) -> Layout:
                 name = "weight_ih"
             else:
                 recurrent += 1
-                name = f"weight_h{own or 'h'}{recurrent if recurrent > 1 else ''}"
+                name = f"weight_{own or 'hh'}{recurrent if recurrent > 1 else ''}"
             result.matrices[index].append(place(name, affine.size, size))
         result.biases[index] = []
         if bias and affine.bias:

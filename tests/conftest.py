@@ -1,0 +1,16 @@
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: processes side by side share the cores
+
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("ricorda", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("ricorda")
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
