@@ -106,7 +106,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     data = parser.parse_args().data
-    print(f"ricorda {ricorda.__version__}, torch {torch.__version__}, {platform.processor() or platform.machine()}, ", end="")
+    print(
+        f"ricorda {ricorda.__version__}, torch {torch.__version__}, {platform.processor() or platform.machine()}, ",
+        end="",
+    )
     print(f"{torch.get_num_threads()} threads, seeds {SEEDS}, the estimator's defaults\n")
     print("| task | test accuracy: mean (each seed) | to reach | majority | minutes a run, at most | reached |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -62,6 +62,6 @@ def _run(path: Path) -> ModuleType:
         module_spec.loader.exec_module(module)
     except CellError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself would end the command without a word
         raise CellError(f"{path} cannot be run ({type(error).__name__}: {error}): mend it first") from error
     return module

@@ -4,12 +4,11 @@ What is heavy to import (torch and all that needs it) is imported by the command
 """
 
 import os
-import sys
 
 import typer
 
 from ricorda.cli import cells, evaluate, info, predict, train
-from ricorda.errors import RicordaError
+from ricorda.cli.command import Command
 
 app = typer.Typer(
     help="Recurrent neural networks from their equations: train them, look inside them, run them anywhere.",
@@ -20,10 +19,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(train.app, name="train")
-app.command()(evaluate.evaluate)
-app.command()(predict.predict)
-app.command()(info.info)
-app.command()(cells.cells)
+app.command(cls=Command)(evaluate.evaluate)
+app.command(cls=Command)(predict.predict)
+app.command(cls=Command)(info.info)
+app.command(cls=Command)(cells.cells)
 
 
 def _version(asked: bool) -> None:
@@ -41,17 +40,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command; a mistake of the user is one sentence on the standard error and exit code 2."""
+    """Run the command."""
     # Threads that wait for each other by spinning lose 19 of 20 steps where another program uses one of the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        app()
-    except RicordaError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt as interruption:
-        print(f"stopped: {interruption}" if str(interruption) else "stopped", file=sys.stderr)
-        sys.exit(130)  # what a shell says of a program that Ctrl-C ended
-    except BrokenPipeError:
-        sys.stderr.close()  # `| head` has read enough, and nothing more can be said
-        sys.exit(0)
+    app()

@@ -25,9 +25,9 @@ def info(
     """
     from ricorda.program.ir import Program
     from ricorda.program.show import equations
-    from ricorda.tasks.folder import read_model
+    from ricorda.tasks.saving import open_model
 
-    config = read_model(folder).config
+    _, config = open_model(folder)
     if as_json:
         print_json(config)
         return

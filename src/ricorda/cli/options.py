@@ -54,7 +54,7 @@ Bidirectional = Annotated[
 EmbeddingSize = Annotated[int | None, _network("Numbers a token is turned into.", "100")]
 Pooling = Annotated[str | None, _network("One vector from all steps: last, mean, max or attention.", "max")]
 Dropout = Annotated[float | None, _network("Share of numbers dropped in training.", "0.5")]
-WordDropout = Annotated[float | None, _network("Share of tokens read as unknown in training.", "0.1")]
+WordDropout = Annotated[float | None, _network("Share of tokens read as unknown in training.", "0.2")]
 
 Epochs = Annotated[int | None, _training("Passes over the data.", "10")]
 BatchSize = Annotated[int | None, _training("Examples a step and process.", "32")]
@@ -68,4 +68,4 @@ Patience = Annotated[int | None, _training("Epochs without a better score to sto
 Scoring = Annotated[str | None, _training("What chooses the best epoch: accuracy or macro_f1.", "accuracy")]
 Device = Annotated[str | None, _training("auto, cpu, cuda or cuda:N.", "auto")]
 Precision = Annotated[str | None, _training("32 or bf16.", "32")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", rich_help_panel="The training")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", rich_help_panel="The training")]

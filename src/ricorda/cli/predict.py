@@ -12,7 +12,7 @@ import typer
 
 from ricorda.cli.options import Json, TextColumn
 from ricorda.cli.output import print_json, print_table
-from ricorda.errors import ArgumentError
+from ricorda.errors import ArgumentError, DataError
 
 AT_ONCE = 1024
 """Lines of the standard input that are read before their verdicts are given."""
@@ -46,31 +46,50 @@ def predict(
         _print(model, batch, as_json)
 
 
+class Texts(list[str]):
+    """Texts of the command line or the standard input, which know their places."""
+
+    def __init__(self, texts: list[str], where: str, first: int = 1) -> None:
+        super().__init__(texts)
+        self.where = where
+        self.first = first
+
+    def place(self, index: int) -> str:
+        """What to call a text in a message."""
+        return self.where.format(self.first + index)
+
+
 def _batches(texts: list[str] | None, file: str | None, column: str | None) -> Iterator[Any]:
     if texts:
-        yield texts
+        yield Texts(texts, "text {} of the command line")
     elif file is not None:
         from ricorda.data.read import read_examples
 
         yield read_examples(file, text=column, labelled=False)
     else:
-        first = 1
-        lines = (line.rstrip("\n") for line in sys.stdin)
+        lines, first = _lines_of_standard_input(), 1
         while batch := list(islice(lines, AT_ONCE)):
-            yield Lines(batch, first)
+            yield Texts(batch, "line {} of the standard input", first)
             first += len(batch)
+        if first == 1:
+            raise DataError("the standard input is empty: give one text a line, or texts as arguments")
 
 
-class Lines(list[str]):
-    """Lines of the standard input, which know their places."""
-
-    def __init__(self, lines: list[str], first: int) -> None:
-        super().__init__(lines)
-        self.first = first
-
-    def place(self, index: int) -> str:
-        """What to call a line in a message."""
-        return f"line {self.first + index} of the standard input"
+def _lines_of_standard_input() -> Iterator[str]:
+    """Lines without their ends; as in files, blank ones at the end are left out."""
+    blank = []
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            text = line.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"line {number} of the standard input is not UTF-8 text (byte 0x{line[error.start]:02x}): "
+                "convert it, e.g. with iconv -f latin1 -t utf-8"
+            ) from None
+        blank.append(text)
+        if text.strip():
+            yield from blank
+            blank = []
 
 
 def _print(model: Any, batch: Any, as_json: bool) -> None:
@@ -92,5 +111,6 @@ def _print(model: Any, batch: Any, as_json: bool) -> None:
 
 def _shortened(example: Any) -> str:
     if isinstance(example, str):
-        return example if len(example) <= 200 else example[:199] + "…"
+        line = " ".join(example.split())
+        return line if len(line) <= 200 else line[:199] + "…"
     return f"{len(example)} steps"

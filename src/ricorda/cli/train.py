@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from ricorda.cli import options
+from ricorda.cli.command import Command
 from ricorda.cli.output import print_json, print_table
 
 app = typer.Typer(help="Train a model on your own data.", no_args_is_help=True, rich_markup_mode="rich")
 
-NO_PARAMETERS = ("data", "out", "text", "label", "valid", "seed", "resume", "overwrite", "tensorboard", "as_json")
+NO_PARAMETERS = ("data", "out", "text", "label", "valid", "resume", "overwrite", "tensorboard", "as_json")
 """The arguments of a command that are no parameters of its estimator."""
 
 
@@ -20,7 +21,7 @@ NO_PARAMETERS = ("data", "out", "text", "label", "valid", "seed", "resume", "ove
 def _train() -> None: ...  # with one command only, typer would leave its name out
 
 
-@app.command()
+@app.command(cls=Command)
 def classify(
     data: Annotated[
         str, typer.Argument(help="A CSV, TSV, JSON lines or Parquet file, lines of `label text`, or a folder.")
@@ -54,7 +55,7 @@ def classify(
     scoring: options.Scoring = None,
     device: options.Device = None,
     precision: options.Precision = None,
-    seed: options.Seed = 0,
+    random_state: options.Seed = 0,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
@@ -80,7 +81,7 @@ def classify(
     from ricorda.tasks.classifier import SequenceClassifier
     from ricorda.tasks.runs import train_into_folder
 
-    model = SequenceClassifier(**given, random_state=seed)
+    model = SequenceClassifier(**given)
     model.check_parameters()
     examples = read_examples(data, text=text, label=label)
     validation = None if valid is None else read_examples(valid, text=text, label=label)

@@ -15,7 +15,7 @@ from ricorda.errors import DataError
 Kind = Literal["texts", "tokens", "numbers"]
 Numbers = NDArray[np.float32]
 Inputs = list[str] | list[list[str]] | list[Numbers]
-_ONE_OF = {"texts": "a text", "tokens": "a token list", "numbers": "a list of numbers"}
+ONE_OF = {"texts": "a text", "tokens": "a token list", "numbers": "a list of numbers"}
 
 
 def place_of(given: Any, argument: str = "X") -> Place:
@@ -35,15 +35,26 @@ def read_inputs(given: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
         Its name.
     """
     place = place_of(given, argument)
-    given = getattr(given, "inputs", given)
-    if isinstance(given, str | bytes | dict) or not hasattr(given, "__len__") or not hasattr(given, "__iter__"):
+    values = as_list(getattr(given, "inputs", given))
+    if values is None:
         raise DataError(
             f"{argument} is of type {type(given).__name__}: give a sequence of texts, of token lists, "
             "or of arrays of numbers [T] or [T, I]"
         )
-    if not len(given):
+    if not values:
         raise DataError(f"{argument} holds no example: give at least one")
-    return as_inputs(list(given), place)
+    return as_inputs(values, place)
+
+
+def as_list(given: Any) -> list[Any] | None:
+    """The members of a list, tuple, array, tensor or column; None for anything else, a whole table among them."""
+    if isinstance(given, str | bytes | dict | set) or hasattr(given, "columns"):
+        return None
+    try:
+        len(given)  # an iterator, which has none, would be empty the second time
+        return list(given)
+    except TypeError:
+        return None
 
 
 def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
@@ -69,9 +80,7 @@ def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
             kind = _kind(value)
             first = first or kind
             if kind != first:
-                raise UnusableError(
-                    f"has {_ONE_OF[kind]} where {where(0)} has {_ONE_OF[first]}: give all the same kind"
-                )
+                raise UnusableError(f"has {ONE_OF[kind]} where {where(0)} has {ONE_OF[first]}: give all the same kind")
             inputs.append(_CHECKS[kind](value))
             if kind == "numbers" and inputs[-1].shape[1] != inputs[0].shape[1]:
                 raise UnusableError(
@@ -87,9 +96,10 @@ def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
 def _kind(value: Any) -> Kind:
     if isinstance(value, str):
         return "texts"
-    if hasattr(value, "__len__") and not isinstance(value, bytes | dict | set):
+    single = getattr(value, "ndim", 1) == 0  # an array or tensor that is one number has a __len__ that raises
+    if hasattr(value, "__len__") and not single and not isinstance(value, bytes | dict | set):
         if len(value):
-            return "tokens" if isinstance(value[0], str) else "numbers"
+            return "tokens" if isinstance(next(iter(value)), str) else "numbers"
         raise UnusableError(f"has an empty list: {REPAIR}")
     if value is None:
         raise UnusableError(f"has no text: {REPAIR}")
@@ -102,22 +112,35 @@ def _kind(value: Any) -> Kind:
 def _text(value: str) -> str:
     if not value.strip():
         raise UnusableError(f"has {'a blank' if value else 'an empty'} text: {REPAIR}")
-    if not value.isascii() and re.search(r"[\ud800-\udfff]", value):
+    if has_surrogates(value):
         raise UnusableError(f"has half a surrogate pair in its text, which is no character: {REPAIR}")
-    return value
+    return str(value)  # NumPy has strings of its own
 
 
 def _tokens(value: Sequence[Any]) -> list[str]:
     for position, token in enumerate(value, 1):
         if not isinstance(token, str) or not token:
             raise UnusableError(f"has {token!r:.40} as token {position}: make each token a string that is not empty")
-    if not "".join(value).strip():
+    joined = "".join(value)
+    if not joined.strip():
         raise UnusableError(f"has blank tokens alone: {REPAIR}")
-    return list(value)
+    if has_surrogates(joined):
+        raise UnusableError(f"has half a surrogate pair in a token, which is no character: {REPAIR}")
+    return list(map(str, value))
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a string holds what no UTF-8 file can, as the arguments of a command may."""
+    return not text.isascii() and re.search(r"[\ud800-\udfff]", text) is not None
 
 
 def _array(value: Any) -> Numbers:
     """A float32 array [T, I] from T numbers (I = 1) or T lists of I numbers."""
+    if hasattr(value, "detach"):  # a torch tensor, which NumPy takes only without gradient and from the CPU
+        value = value.detach().cpu()
+        value = value.double() if value.is_floating_point() else value  # NumPy has no bfloat16
+    elif hasattr(value, "to_list"):  # a column of a table, whose own lists would be objects to NumPy
+        value = value.to_list()
     try:
         numbers: NDArray[Any] = np.asarray(value)
         if numbers.dtype.kind not in "biufO":
@@ -152,7 +175,7 @@ def _why_no_array(value: Any) -> str:
             )
         for number in entry if isinstance(entry, list) else [entry]:
             if not isinstance(number, int | float):
-                return f"has {number!r:.40} at step {step}, which is no number: write numbers alone"
+                return f"has {number!r:.40} at step {step}, which is no number: write real numbers alone"
     return "has a number out of bounds: write finite numbers"
 
 

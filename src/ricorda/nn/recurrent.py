@@ -15,11 +15,12 @@ from torch.nn.utils.rnn import PackedSequence
 from ricorda.catalogue import find_cell
 from ricorda.engines import reference
 from ricorda.errors import ArgumentError
-from ricorda.nn.sequences import Batch, Lengths
+from ricorda.nn.arguments import check_choices, check_numbers, check_sizes
+from ricorda.nn.sequences import Batch, Lengths, check_alike
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
-from ricorda.program.weights import layout
+from ricorda.program.weights import Block, layout
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -84,7 +85,9 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        _check_arguments(input_size, hidden_size, num_layers, dropout, proj_size)
+        check_sizes(input_size, hidden_size, num_layers, proj_size)
+        check_choices(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
+        check_numbers(dropout, forget_bias)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"dropout={dropout} acts between layers, and num_layers=1 has no place for it",
@@ -101,8 +104,9 @@ class Recurrent(nn.Module):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self.forget_bias = forget_bias
-        if forget_bias is not None and (self.program.forget_gate is None or not bias):
-            why = "bias=False" if not bias else f"cell {self.program.name} has no forget gate"
+        if forget_bias is not None and not self._forget_biases():
+            gate = "forget gate" if self.program.forget_affine is None else "bias in its forget gate"
+            why = f"cell {self.program.name} has no {gate}" if bias else "bias=False"
             raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
         for level in range(num_layers):
             for suffix in self._suffixes(level):
@@ -121,8 +125,7 @@ class Recurrent(nn.Module):
             nn.init.uniform_(weight, -bound, bound)
         if self.forget_bias is None:
             return
-        affine = next(i for i in self.program.affines if self.program.values[i].name == self.program.forget_gate)
-        blocks = layout(self.program, self.bias).biases[affine]
+        blocks = self._forget_biases()
         for level in range(self.num_layers):
             for suffix in self._suffixes(level):
                 for block, value in zip(blocks, [self.forget_bias, 0.0], strict=False):  # they are added
@@ -167,8 +170,9 @@ class Recurrent(nn.Module):
             If a shape, a length or a name cannot be.
         """
         record = self._check_record(record)
-        batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size)
-        initial = self._initial(batch, hx)
+        weight = next(self.parameters())
+        batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
+        initial = self._initial(batch, hx, weight)
         y = batch.x
         finals: list[tuple[Tensor, ...]] = []
         traces: list[dict[str, Tensor]] = []
@@ -258,20 +262,26 @@ class Recurrent(nn.Module):
             PROJECTED_SIZE: self.proj_size,
         }
 
-    def _initial(self, batch: Batch, hx: State | None) -> list[Tensor]:
+    def _forget_biases(self) -> list[Block]:
+        """Where the forget gate's biases, which are added, stand in the parameters; nowhere if it has none."""
+        affine = self.program.forget_affine
+        return [] if affine is None else layout(self.program, self.bias).biases[affine]
+
+    def _initial(self, batch: Batch, hx: State | None, weight: Tensor) -> list[Tensor]:
         """The initial states [num_layers * directions, B, size], zeros or the caller's own."""
         names = [state.name for state in self.program.states]
         sizes = [self._sizes(0)[state.size] for state in self.program.states]
         entries, B = self.num_layers * (2 if self.bidirectional else 1), batch.x.shape[1]
         if hx is None:
-            return [batch.x.new_zeros(entries, B, size) for size in sizes]
-        given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+            return [weight.new_zeros(entries, B, size) for size in sizes]
+        given = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
         if len(given) != len(names):
             raise ArgumentError(
                 f"hx has {len(given)} state{'s' * (len(given) != 1)}, and cell {self.program.name} has {len(names)}: "
                 f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
             )
         for name, state, size in zip(names, given, sizes, strict=True):
+            check_alike(f"initial state {name}", state, weight)
             expected = (entries, size) if batch.unbatched else (entries, B, size)
             if tuple(state.shape) != expected:
                 raise ArgumentError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
@@ -305,16 +315,3 @@ def _program(cell: Cell | Program | str | Callable[..., Any], projected: bool) -
     if not isinstance(cell, Cell):
         cell = Cell(cell)
     return cell.projected_program if projected else cell.program
-
-
-def _check_arguments(input_size: int, hidden_size: int, num_layers: int, dropout: float, proj_size: int) -> None:
-    sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ArgumentError(f"{name} is {size!r}: give a whole number of at least 1")
-    if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
-        raise ArgumentError(
-            f"proj_size is {proj_size!r}: give a whole number below hidden_size ({hidden_size}), or 0 for no projection"
-        )
-    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
-        raise ArgumentError(f"dropout is {dropout!r}: give a probability, 0 to 1")

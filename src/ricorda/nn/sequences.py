@@ -30,15 +30,22 @@ class Batch:
 
     @classmethod
     def read(
-        cls, input: Tensor | PackedSequence, lengths: Lengths | None, *, batch_first: bool, input_size: int
+        cls,
+        input: Tensor | PackedSequence,
+        lengths: Lengths | None,
+        *,
+        batch_first: bool,
+        input_size: int,
+        weight: Tensor,
     ) -> Batch:
-        """Check the input and bring it to x [T, B, I].
+        """Check the input, which is to be multiplied by `weight` and its like, and bring it to x [T, B, I].
 
         Raises
         ------
         ArgumentError
-            If the input or the lengths have a shape that cannot be.
+            If the input or the lengths have a shape or a type that cannot be.
         """
+        check_alike("the input", _tensor(input), weight)
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("lengths= was given with a packed sequence, which has its own: leave it out")
@@ -94,6 +101,22 @@ class Batch:
         return y.transpose(-3, -2) if self.batch_first else y
 
 
+def check_alike(what: str, given: Any, weight: Tensor) -> None:
+    """Hold what a layer is given to its weights' device and, where autocast does not convert, to their dtype.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no tensor, or another device's or dtype's.
+    """
+    if not isinstance(given, Tensor):
+        raise ArgumentError(f"{what} is a {type(given).__name__}: give a torch.Tensor")
+    if given.device != weight.device:
+        raise ArgumentError(f"{what} is on {given.device} and the layer on {weight.device}: move one with .to(...)")
+    if given.dtype != weight.dtype and not torch.is_autocast_enabled(weight.device.type):
+        raise ArgumentError(f"{what} is of {given.dtype} and the layer of {weight.dtype}: convert one with .to(...)")
+
+
 def _tensor(input: Tensor | PackedSequence) -> Tensor:
     return input.data if isinstance(input, PackedSequence) else input
 
@@ -101,7 +124,10 @@ def _tensor(input: Tensor | PackedSequence) -> Tensor:
 def _lengths(given: Any, T: int, B: int, unbatched: bool) -> Tensor:
     if unbatched:
         raise ArgumentError("lengths= goes with a batch; for one sequence [T, I], cut the sequence itself")
-    lengths = torch.as_tensor(given).cpu()
+    try:
+        lengths = torch.as_tensor(given).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(f"lengths= must be whole numbers, one a row, not {given!r}") from None
     if not lengths.numel():
         lengths = lengths.long()  # an empty list has no type of its own
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:

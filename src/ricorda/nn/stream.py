@@ -30,7 +30,7 @@ class Stream:
     """
 
     def __init__(self, layer: Recurrent, batch_size: int | None = None) -> None:
-        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
             raise ArgumentError(
                 f"batch_size is {batch_size!r}: give a whole number of at least 1, or None for single steps"
             )
@@ -55,6 +55,8 @@ class Stream:
         ArgumentError
             If the step has another shape.
         """
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"a step of this stream is a {type(x).__name__}: give a torch.Tensor")
         batch = () if self.batch_size is None else (self.batch_size,)
         expected = (*batch, self.layer.input_size)
         if tuple(x.shape) != expected:

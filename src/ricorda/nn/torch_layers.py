@@ -28,7 +28,6 @@ class RNN(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -49,10 +48,6 @@ class RNN(Recurrent):
             dtype=dtype,
         )
 
-    def extra_repr(self) -> str:
-        """The arguments, as torch.nn prints them."""
-        return super().extra_repr() + (", nonlinearity=relu" if self.nonlinearity == "relu" else "")
-
 
 class LSTM(Recurrent):
     """The LSTM layer, in the place of torch.nn.LSTM; for the parameters see `Recurrent`."""
@@ -67,10 +62,10 @@ class LSTM(Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
-        *,
-        forget_bias: float | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        forget_bias: float | None = None,
     ) -> None:
         super().__init__(
             cells.lstm,
@@ -107,10 +102,10 @@ class GRU(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        reset_after: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        reset_after: bool = True,
     ) -> None:
         self.reset_after = reset_after
         super().__init__(

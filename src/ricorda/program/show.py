@@ -106,7 +106,7 @@ def _write(program: Program, value: Value, named: dict[int, str], notation: Nota
         return _write_affine(value, operands, notation)
     row = OPERATIONS[value.op]
     texts = [
-        f"({text})" if row.binding < _CALL and _needs_parentheses(value.op, place, binding) else text
+        f"({text})" if row.binding < _CALL and _needs_parentheses(value.op, place, text, binding) else text
         for place, (text, binding) in enumerate(operands)
     ]
     template = row.plain if notation == "plain" else row.latex
@@ -115,12 +115,12 @@ def _write(program: Program, value: Value, named: dict[int, str], notation: Nota
     return template.format(*texts), row.binding
 
 
-def _needs_parentheses(op: str, place: int, binding: float) -> bool:
+def _needs_parentheses(op: str, place: int, text: str, binding: float) -> bool:
     """Whether an operand that holds together as `binding` says would be torn apart in its place."""
     own = OPERATIONS[op].binding
-    if op == "negative" or (place == 1 and op in ("subtract", "divide")):
-        return binding <= own or binding == _SIGN  # no sign right after a sign
-    return binding < own or (place == 1 and binding == _SIGN)
+    if (op == "negative" or place == 1) and text.startswith("-"):  # no sign right after a sign
+        return True
+    return binding < own or (binding == own and (op == "negative" or (place == 1 and op in ("subtract", "divide"))))
 
 
 def _write_affine(value: Value, operands: list[tuple[str, float]], notation: Notation) -> tuple[str, float]:

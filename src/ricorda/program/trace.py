@@ -211,4 +211,6 @@ def _expression(code: CodeType, instruction: int) -> str:
     lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
     lines[-1] = lines[-1][:end]  # columns count bytes, not characters
     lines[0] = lines[0][start or 0 :]
+    if lines[0].startswith((b"if ", b"elif ", b"while ")):  # Python 3.11 gives a branch's whole statement
+        lines = lines[:1]
     return " ".join(line.decode().strip() for line in lines)

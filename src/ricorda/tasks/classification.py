@@ -101,12 +101,14 @@ def probabilities(module: nn.Module, sequences: Sequence[Tensor]) -> NDArray[np.
     return result
 
 
-def fingerprint(examples: Labelled) -> str:
+def fingerprint(*parts: Labelled) -> str:
     """A hash of examples and labels, by which a resumed training knows its data again."""
-    digest = hashlib.sha256(examples.targets.tobytes())
-    for sequence in examples.sequences:
-        digest.update(str(tuple(sequence.shape)).encode())
-        digest.update(sequence.numpy().tobytes())
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.targets.tobytes())
+        for sequence in part.sequences:
+            digest.update(str(tuple(sequence.shape)).encode())
+            digest.update(sequence.numpy().tobytes())
     return digest.hexdigest()
 
 

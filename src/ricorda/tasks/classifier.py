@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,12 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-from ricorda.catalogue import find_cell
 from ricorda.data.inputs import place_of, read_inputs
 from ricorda.data.labels import read_labels
 from ricorda.errors import ArgumentError, DataError
@@ -23,8 +21,10 @@ from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 from ricorda.tasks.classification import Classification, Labelled, fingerprint, probabilities
 from ricorda.tasks.encoding import Encoder
+from ricorda.tasks.examples import class_weights, labelled, split
 from ricorda.tasks.metrics import Report, report
-from ricorda.tasks.network import ManyToOne, Sizes
+from ricorda.tasks.modelcard import summary
+from ricorda.tasks.network import ManyToOne, Sizes, program_of
 from ricorda.tasks.parameters import check_parameters
 from ricorda.training.loop import train
 from ricorda.training.options import TrainingOptions
@@ -51,13 +51,13 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Probability of reading a token as unknown, while training.
     tokenizer : {"word", "bpe", "char"}
         What a token of a text is; learned from the training examples alone, as are `vocab_size` tokens that occur
-        at least `min_frequency` times, in small letters if `lowercase`.
+        at least `min_frequency` times, in small letters if `lowercase`. Token lists are taken as they stand.
     max_length : int, optional
         Steps after which a sequence is cut; without it, one of more than 10,000 is refused.
     epochs, batch_size, learning_rate, weight_decay, warmup, clip_norm
         Of the training: passes over the examples, examples a step (and process), AdamW's largest rate and decay,
         the share of all steps over which the rate rises (over the rest it falls to zero), the largest norm of a
-        gradient.
+        gradient (None: any).
     class_weight : "balanced", dict or None
         Weights of the classes' examples in the loss.
     validation_fraction : float
@@ -103,7 +103,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         embedding_size: int = 100,
         pooling: str = "max",
         dropout: float = 0.5,
-        word_dropout: float = 0.1,
+        word_dropout: float = 0.2,
         tokenizer: str = "bpe",
         vocab_size: int = 4_000,
         min_frequency: int = 5,
@@ -114,7 +114,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
         warmup: float = 0.1,
-        clip_norm: float = 1.0,
+        clip_norm: float | None = 1.0,
         class_weight: str | dict[Any, float] | None = None,
         validation_fraction: float = 0.1,
         patience: int | None = None,
@@ -192,45 +192,50 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.check_parameters()
         program = program_of(self.cell)
         kind, inputs = read_inputs(X)
-        labels = read_labels(y, len(inputs))
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
+        classes, targets = np.unique(read_labels(y, len(inputs)), return_inverse=True)
+        if len(classes) < 2:
             source = getattr(X, "source", "y")
-            raise DataError(
-                f"{source} holds one class only ({self.classes_[0].item()!r}): give examples of at least two"
-            )
+            raise DataError(f"{source} holds one class only ({classes[0].item()!r}): give examples of at least two")
         seed = int(check_random_state(self.random_state).randint(2**31))
-        training, held_out = self._split(targets, seed, with_validation=validation is None)
-        self.encoder_ = Encoder.learn(
+        training, held_out = split(targets, self.validation_fraction if validation is None else 0.0, seed)
+        encoder = Encoder.learn(
             kind,
-            [inputs[index] for index in training],
+            [inputs[row] for row in training],
             max_length=self.max_length,
             tokenizer=self.tokenizer,
             vocab_size=self.vocab_size,
             min_frequency=self.min_frequency,
             lowercase=self.lowercase,
         )
-        sequences = self.encoder_.encode(kind, inputs, place_of(X))
-        examples = Labelled(sequences, targets, self._class_weights(targets[training])).take(training)
-        held_out_examples = Labelled(sequences, targets).take(held_out)
-        if validation is not None:
-            held_out_examples = Labelled(*self._encode(*validation, name="validation"))
+        everything = Labelled(encoder.encode(kind, inputs, place_of(X)), targets)
+        weights = class_weights(self.class_weight, targets[training], classes)
+        examples = replace(everything.take(training), class_weights=weights)
+        if validation is None:
+            held_out_examples = everything.take(held_out)
+        else:
+            if not isinstance(validation, tuple | list) or len(validation) != 2:
+                raise ArgumentError(f"validation is of type {type(validation).__name__}: give a pair, (X, y)")
+            held_out_examples = labelled(*validation, encoder, classes, ("validation[0]", "validation[1]"))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.network_ = ManyToOne(program, self.sizes(), dropout=self.dropout, word_dropout=self.word_dropout)
-        self.network_.standardise(examples.sequences)
-        task = Classification(self.network_, examples, held_out_examples, self.scoring)
-        self.history_ = train(
-            task,
+            network = self.network_for(program, encoder, len(classes))
+        network.standardise(examples.sequences)
+        history = train(
+            Classification(network, examples, held_out_examples, self.scoring),
             self._options(seed),
             folder=None if folder is None else Path(folder),
             resume=resume,
             progress=progress,
             tensorboard=tensorboard,
-            settings={**self.json_parameters(), "program": program.to_json(), "data": fingerprint(examples)},
+            settings={
+                **self.json_parameters(classes),
+                "program": program.to_json(),
+                "data": fingerprint(examples, held_out_examples),
+            },
         )
-        self.n_iter_ = len(self.history_)
-        self.summary_ = self._summary(examples, held_out_examples)
+        self.classes_, self.encoder_, self.network_, self.history_ = classes, encoder, network, history
+        self.n_iter_ = len(history)
+        self.summary_ = summary(history, network, len(training), len(held_out_examples.targets))
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -241,13 +246,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         DataError
             If the examples are of another kind than the model was trained on, or one cannot be.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         kind, inputs = read_inputs(X)
         return probabilities(self.network_, self.encoder_.encode(kind, inputs, place_of(X)))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each example, [N]; raises as `predict_proba` does."""
-        result: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        result: NDArray[Any] = self.classes_[best]
         return result
 
     def evaluate(self, X: Any, y: Any) -> Report:
@@ -258,15 +264,15 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         DataError
             If a label is none of `classes_`, or an example cannot be.
         """
-        check_is_fitted(self)
-        sequences, targets = self._encode(X, y, name="X")
-        return report(targets, probabilities(self.network_, sequences), self.classes_.tolist())
+        check_is_fitted(self, "network_")
+        examples = labelled(X, y, self.encoder_, self.classes_)
+        return report(examples.targets, probabilities(self.network_, examples.sequences), self.classes_.tolist())
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it cannot be written."""
         from ricorda.tasks.saving import save_classifier
 
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         save_classifier(self, Path(folder))
 
     def __sklearn_tags__(self) -> Any:
@@ -275,92 +281,46 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
 
-    def _encode(self, X: Any, y: Any, name: str) -> tuple[list[torch.Tensor], NDArray[np.intp]]:
-        """Labelled examples for the trained classes; `name` is the argument's, for messages."""
-        place = place_of(X, name)
-        kind, inputs = read_inputs(X, name)
-        labels = read_labels(y, len(inputs))
-        positions = np.searchsorted(self.classes_, labels)
-        positions = np.minimum(positions, len(self.classes_) - 1)
-        unknown = np.flatnonzero(self.classes_[positions] != labels)
-        if len(unknown):
-            known = ", ".join(repr(label) for label in self.classes_.tolist()[:20])
-            raise DataError(
-                f"{place(int(unknown[0]))} has the label {labels[unknown[0]].item()!r}, which the training never saw: "
-                f"its labels were {known}"
-            )
-        return self.encoder_.encode(kind, inputs, place), positions
+    def network_for(self, program: Program, encoder: Encoder, classes: int) -> ManyToOne:
+        """A fresh network for these parameters, a cell, the encoder's inputs and so many classes.
 
-    def _split(
-        self, targets: NDArray[np.intp], seed: int, *, with_validation: bool
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Indices of the training and of the validation examples; each class in both where it has the examples."""
-        everything = np.arange(len(targets))
-        if not with_validation or not self.validation_fraction:
-            return everything, everything[:0]
-        counts = np.bincount(targets)
-        held_out = max(1, round(self.validation_fraction * len(targets)))
-        stratify = targets if counts.min() > 1 and held_out >= len(counts) else None
-        if held_out >= len(targets) or (stratify is not None and len(targets) - held_out < len(counts)):
-            raise ArgumentError(
-                f"validation_fraction={self.validation_fraction} of {len(targets)} examples leaves too few to train "
-                "on: give more examples, or 0"
-            )
-        training, kept = train_test_split(everything, test_size=held_out, random_state=seed, stratify=stratify)
-        if len(np.unique(targets[training])) < len(counts):
-            raise DataError("a class has too few examples to keep some apart: give more, or validation_fraction=0")
-        return np.sort(training), np.sort(kept)
-
-    def _class_weights(self, targets: NDArray[np.intp]) -> NDArray[np.float64] | None:
-        if self.class_weight is None:
-            return None
-        try:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[targets])
-        except ValueError as error:
-            raise ArgumentError(
-                f"class_weight={self.class_weight!r} does not fit ({error}): name the classes of y"
-            ) from None
-        return np.asarray(weights, dtype=np.float64)
-
-    def sizes(self) -> Sizes:
-        """The shape of the network for these parameters, classes and inputs."""
-        return Sizes(
-            classes=len(self.classes_),
-            hidden=self.hidden_size,
-            layers=self.num_layers,
+        Raises
+        ------
+        ArgumentError
+            If there is not the memory for it.
+        """
+        sizes = Sizes(
+            classes=classes,
+            hidden=int(self.hidden_size),  # NumPy has whole numbers of its own
+            layers=int(self.num_layers),
             bidirectional=self.bidirectional,
             pooling=self.pooling,
-            vocabulary=self.encoder_.vocabulary,
-            embedding=self.embedding_size if self.encoder_.vocabulary else 0,
-            features=self.encoder_.features,
+            vocabulary=encoder.vocabulary,
+            embedding=self.embedding_size if encoder.vocabulary else 0,
+            features=encoder.features,
         )
+        try:
+            return ManyToOne(program, sizes, dropout=self.dropout, word_dropout=self.word_dropout)
+        except RuntimeError as error:  # torch has no narrower one for this
+            raise ArgumentError(
+                f"hidden_size {self.hidden_size} and embedding_size {self.embedding_size} make a network larger than "
+                "the memory: give smaller ones"
+            ) from error
 
     def check_parameters(self) -> None:
         """Raise ArgumentError if a parameter cannot be."""
         check_parameters(self)
         self._options(seed=0)
 
-    def json_parameters(self) -> dict[str, Any]:
+    def json_parameters(self, classes: NDArray[Any]) -> dict[str, Any]:
         """The parameters but the cell, as JSON has them; a random state that is no number is left out."""
         parameters: dict[str, Any] = self.get_params(deep=False)
         del parameters["cell"]
         if isinstance(self.class_weight, dict):
-            parameters["class_weight"] = [float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()]
-        if not isinstance(self.random_state, int):
+            parameters["class_weight"] = [float(self.class_weight.get(label, 1.0)) for label in classes.tolist()]
+        if isinstance(self.random_state, np.random.RandomState):
             parameters["random_state"] = None
-        return parameters
-
-    def _summary(self, examples: Labelled, held_out: Labelled) -> dict[str, Any]:
-        """What the model card says of the training."""
-        scored = [epoch for epoch in self.history_ if "score" in epoch]
-        best = max(scored, key=lambda epoch: epoch["score"]) if scored else self.history_[-1]
-        return {
-            "examples": len(examples.targets),
-            "validation_examples": len(held_out.targets),
-            "epochs": len(self.history_),
-            "best": best,
-            "weights": sum(weight.numel() for weight in self.network_.parameters()),
-        }
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
 
     def _options(self, seed: int) -> TrainingOptions:
         return TrainingOptions(
@@ -375,12 +335,3 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device,
             precision=self.precision,
         )
-
-
-def program_of(cell: str | Cell | Program | Callable[..., Any]) -> Program:
-    """The program of a cell given in any of the ways that `SequenceClassifier` takes one."""
-    if isinstance(cell, Program):
-        return cell
-    if isinstance(cell, str):
-        return find_cell(cell).program
-    return (cell if isinstance(cell, Cell) else Cell(cell)).program

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ricorda.data.inputs import Kind
+from ricorda.data.inputs import ONE_OF, Kind
 from ricorda.data.places import Place
 from ricorda.data.tokenization import PADDING, encode, train_tokenizer
 from ricorda.errors import DataError
@@ -57,7 +57,11 @@ class Encoder:
         if kind == "numbers":
             return cls(kind, max_length, features=inputs[0].shape[1])
         trained = train_tokenizer(
-            tokenizer, inputs, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase
+            tokenizer if kind == "texts" else "word",  # token lists are taken as they stand
+            inputs,
+            vocab_size=vocab_size,
+            min_frequency=min_frequency,
+            lowercase=lowercase,
         )
         return cls(kind, max_length, trained)
 
@@ -75,7 +79,7 @@ class Encoder:
             If the inputs are of another kind or size than the model was trained on, or one is too long.
         """
         if kind != self.kind:
-            raise DataError(f"{place(0)} is one of {kind}, and the model was trained on {self.kind}: give it those")
+            raise DataError(f"{place(0)} has {ONE_OF[kind]}, and the model was trained on {self.kind}: give it those")
         if self.tokenizer is None:
             sequences = [torch.from_numpy(array) for array in inputs]
         else:
@@ -88,8 +92,8 @@ class Encoder:
                 )
             if self.max_length is None and len(sequence) > LONGEST:
                 raise DataError(
-                    f"{place(index)} has {len(sequence):,} steps, more than {LONGEST:,}: set max_length (--max-length) "
-                    "to read only the first so many of each sequence"
+                    f"{place(index)} has {len(sequence):,} steps, more than {LONGEST:,}: shorten it, or train with "
+                    "max_length, the number of steps after which a sequence is cut"
                 )
         return [sequence[: self.max_length] for sequence in sequences]
 

@@ -1,6 +1,6 @@
 """The model folder: what a trained model is on disk. Opening one runs no code.
 
-    config.json         format version, task, parameters, the cell's program, classes, and the other files' hashes
+    config.json         format version, task, parameters, the cell's program, classes, and the files' hashes
     model.safetensors   the weights
     tokenizer.json      for texts
     history.jsonl       a line an epoch
@@ -32,13 +32,8 @@ from ricorda.errors import ModelFolderError
 from ricorda.files import write_atomically
 
 FORMAT_VERSION = 1
-CONFIG, WEIGHTS, TOKENIZER, HISTORY, CARD = (
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "history.jsonl",
-    "README.md",
-)
+CONFIG, WEIGHTS, TOKENIZER, HISTORY = "config.json", "model.safetensors", "tokenizer.json", "history.jsonl"
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Contents:
 
 def holds_model(folder: Path) -> bool:
     """Whether a folder holds a model, be it a damaged one."""
-    return _valid(folder, CONFIG).exists() or _valid(folder, WEIGHTS).exists()
+    return os.path.exists(_valid(folder, CONFIG)) or os.path.exists(_valid(folder, WEIGHTS))
 
 
 def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mapping[str, bytes]) -> None:
@@ -72,13 +67,9 @@ def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mappin
     }
     if contents.tokenizer is not None:
         files[TOKENIZER] = contents.tokenizer.encode()
-    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (WEIGHTS, TOKENIZER) if name in files}
-    config = {
-        "format_version": FORMAT_VERSION,
-        "ricorda_version": __version__,
-        **contents.config,
-        "sha256": hashes,
-    }
+    config = {**contents.config, "format_version": FORMAT_VERSION, "ricorda_version": __version__}
+    hashes = {name: _sha256(files[name]) for name in (WEIGHTS, TOKENIZER, HISTORY) if name in files}
+    config["sha256"] = {CONFIG: config_hash(config), **hashes}
     files[CONFIG] = (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode()
     _write_together(folder, files)
 
@@ -92,34 +83,57 @@ def read_model(folder: Path) -> Contents:
         If there is none, or it is damaged, incomplete or of a newer format.
     """
     if not holds_model(folder):
-        what = "holds no model" if folder.is_dir() else "does not exist"
+        what = "holds no model" if os.path.isdir(folder) else "is no folder"
         raise ModelFolderError(f"{folder} {what}: give the folder that `ricorda train ... --out` wrote")
     config = _read_config(folder)
-    files = {name: _read_checked(folder, name, config["sha256"][name]) for name in config["sha256"]}
-    if WEIGHTS not in files:
-        raise ModelFolderError(f"{folder / CONFIG} does not name {WEIGHTS}: it is damaged; restore it or train again")
+    files = {name: _read_checked(folder, name, sha256) for name, sha256 in config["sha256"].items() if name != CONFIG}
     try:
-        tensors = load_tensors(files[WEIGHTS])
-    except SafetensorError as error:
-        raise ModelFolderError(f"{folder / WEIGHTS} is no safetensors file ({error}): train again") from None
-    tokenizer = files[TOKENIZER].decode() if TOKENIZER in files else None
-    return Contents(config, tensors, tokenizer, _read_history(folder))
+        return Contents(
+            config,
+            load_tensors(files[WEIGHTS]),
+            files[TOKENIZER].decode() if TOKENIZER in files else None,
+            [json.loads(line) for line in files[HISTORY].splitlines()],
+        )
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ModelFolderError(f"{folder} holds what ricorda does not write ({one_line(error)}): train again") from None
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """The hash of what `config.json` says, whatever its spaces; that of the hashes themselves left out."""
+    said = {name: value for name, value in config.items() if name != "sha256"}
+    return _sha256(json.dumps(said, sort_keys=True).encode())
+
+
+def one_line(error: Exception) -> str:
+    """An error of a library as a part of a sentence."""
+    return " ".join(str(error).split())[:200]
 
 
 def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
-    _move_into_place(folder)  # of a save that was interrupted after it counted
     saving = folder / ".saving"
-    shutil.rmtree(saving, ignore_errors=True)  # of one interrupted before
     try:
-        for name, data in files.items():
-            write_atomically(saving / name, data)
-        os.replace(saving, folder / ".saved")
-    except BaseException:
-        shutil.rmtree(saving, ignore_errors=True)
-        raise
-    _move_into_place(folder)
-    if TOKENIZER not in files:
-        (folder / TOKENIZER).unlink(missing_ok=True)
+        _move_into_place(folder)  # of a save that was interrupted after it counted
+        shutil.rmtree(saving, ignore_errors=True)  # of one interrupted before
+        try:
+            for name, data in files.items():
+                write_atomically(saving / name, data)
+            os.replace(saving, folder / ".saved")
+        except BaseException:
+            shutil.rmtree(saving, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise ModelFolderError(
+            f"{folder} was not written, the system says {error.strerror or error}: choose another folder"
+        ) from error
+    try:
+        _move_into_place(folder)
+        if TOKENIZER not in files:
+            (folder / TOKENIZER).unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelFolderError(
+            f"{folder} was saved, but the system says {error.strerror or error} when files are moved out of .saved: "
+            "it opens as it is, and saving again puts it in order"
+        ) from error
 
 
 def _move_into_place(folder: Path) -> None:
@@ -132,41 +146,36 @@ def _move_into_place(folder: Path) -> None:
 
 def _valid(folder: Path, name: str) -> Path:
     fresh = folder / ".saved" / name
-    return fresh if fresh.exists() else folder / name
+    return fresh if os.path.exists(fresh) else folder / name
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
+    data = _read(folder, CONFIG)
     try:
-        config: Any = json.loads(_valid(folder, CONFIG).read_bytes())
-    except OSError as error:
-        raise ModelFolderError(f"{path} cannot be read ({error.strerror}): restore it or train again") from None
-    except ValueError:
+        config: Any = json.loads(data)
+    except (ValueError, RecursionError):
         raise ModelFolderError(f"{path} is damaged, it is no JSON: restore it or train again") from None
     version = config.get("format_version") if isinstance(config, dict) else None
-    if not isinstance(version, int):
-        raise ModelFolderError(f"{path} has no format_version: it is no config of ricorda, or damaged")
+    if type(version) is not int or version < 1:
+        raise ModelFolderError(f"{path} has no format_version: it is no config of ricorda, or damaged; train again")
     if version > FORMAT_VERSION:
         raise ModelFolderError(
-            f"{folder} has format {version}, written by ricorda {config.get('ricorda_version')}, and this ricorda "
-            f"({__version__}) reads up to {FORMAT_VERSION}: upgrade it with `pip install --upgrade ricorda`"
+            f"{folder} has format {version}, written by ricorda {config.get('ricorda_version')!r:.40}, and this "
+            f"ricorda ({__version__}) reads up to {FORMAT_VERSION}: upgrade it with `pip install --upgrade ricorda`"
         )
     hashes = config.get("sha256")
-    if not isinstance(hashes, dict) or not set(hashes) <= {WEIGHTS, TOKENIZER}:
-        raise ModelFolderError(
-            f"{path} has no proper 'sha256' of the other files: it is damaged; restore it or train again"
-        )
+    needed = {CONFIG, WEIGHTS, HISTORY}
+    if not isinstance(hashes, dict) or not needed <= set(hashes) <= {*needed, TOKENIZER}:
+        raise ModelFolderError(f"{path} lacks the files' sha256: it is damaged; restore it or train again")
+    if hashes[CONFIG] != config_hash(config):
+        raise ModelFolderError(f"{path} does not say what was saved, it was changed: restore it or train again")
     return dict(config)
 
 
 def _read_checked(folder: Path, name: str, sha256: str) -> bytes:
-    try:
-        data = _valid(folder, name).read_bytes()
-    except OSError as error:
-        raise ModelFolderError(
-            f"{folder / name} cannot be read ({error.strerror}): restore it or train again"
-        ) from None
-    if hashlib.sha256(data).hexdigest() != sha256:
+    data = _read(folder, name)
+    if _sha256(data) != sha256:
         raise ModelFolderError(
             f"{folder / name} is not the file that was saved ({len(data):,} bytes; it was cut short or changed): "
             "restore it or train again"
@@ -174,9 +183,14 @@ def _read_checked(folder: Path, name: str, sha256: str) -> bytes:
     return data
 
 
-def _read_history(folder: Path) -> list[dict[str, Any]]:
+def _read(folder: Path, name: str) -> bytes:
     try:
-        lines = _valid(folder, HISTORY).read_text().splitlines()
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError):
-        return []  # a record of the past, not needed to use the model
+        return _valid(folder, name).read_bytes()
+    except OSError as error:
+        raise ModelFolderError(
+            f"{folder / name} cannot be read ({error.strerror}): restore it or train again"
+        ) from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

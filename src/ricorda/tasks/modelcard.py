@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ricorda import __version__
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def card(config: Mapping[str, Any]) -> str:
@@ -16,7 +19,9 @@ def card(config: Mapping[str, Any]) -> str:
     program = Program.from_json(config["program"])
     kind = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}[config["input"]["kind"]]
     classes = ", ".join(f"`{label}`" for label in config["classes"])
+    layers = "1 layer" if parameters["num_layers"] == 1 else f"{parameters['num_layers']} layers"
     directions = "two directions" if parameters["bidirectional"] else "one direction"
+    seed = "no fixed seed" if parameters["random_state"] is None else f"seed {parameters['random_state']}"
     lines = [
         f"# A classifier of {kind}",
         "",
@@ -40,7 +45,7 @@ def card(config: Mapping[str, Any]) -> str:
         "",
         "## The model",
         "",
-        f"Cell `{program.name}`, {parameters['num_layers']} layer(s) of {parameters['hidden_size']} units in "
+        f"Cell `{program.name}`, {layers} of {parameters['hidden_size']} units in "
         f"{directions}, pooling `{parameters['pooling']}`, {summary['weights']:,} weights.",
         "",
         "```",
@@ -50,7 +55,7 @@ def card(config: Mapping[str, Any]) -> str:
         "## The training",
         "",
         f"{summary['examples']:,} examples, {summary['epochs']} epochs, batches of {parameters['batch_size']}, "
-        f"seed {parameters['random_state']}, ricorda {__version__}.",
+        f"{seed}, ricorda {__version__}.",
         "",
         *_validation(summary),
         "",
@@ -63,6 +68,20 @@ def card(config: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def summary(
+    history: Sequence[Mapping[str, Any]], network: nn.Module, examples: int, validation_examples: int
+) -> dict[str, Any]:
+    """What there is to say of a training; "best" is the history's line of the epoch whose weights were kept."""
+    scored = [epoch for epoch in history if "score" in epoch]
+    return {
+        "examples": examples,
+        "validation_examples": validation_examples,
+        "epochs": len(history),
+        "best": dict(max(scored, key=lambda epoch: epoch["score"]) if scored else history[-1]),
+        "weights": sum(weight.numel() for weight in network.parameters()),
+    }
 
 
 def _validation(summary: Mapping[str, Any]) -> list[str]:

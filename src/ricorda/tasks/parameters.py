@@ -1,6 +1,6 @@
 """The checks of an estimator's parameters: each is named with its value and what it may be.
 
-Those of the training are checked by `ricorda.training.TrainingOptions`.
+How large those of the training may be is checked by `ricorda.training.TrainingOptions`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,19 @@ def _one_of(*choices: str) -> Rule:
     return Rule(lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}")
 
 
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, np.random.RandomState) or (_is_whole(value) and 0 <= value < 2**32)
+
+
+def _is_weighting(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_number(weight) and weight >= 0 for weight in value.values())
+    return isinstance(value, str) and value == "balanced"
+
+
 COUNT = Rule(lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1")
-OPTIONAL_COUNT = Rule(COUNT.holds, f"{COUNT.words}, or None", optional=True)
+OPTIONAL_COUNT = Rule(COUNT.holds, f"{COUNT.words}, or leave it out", optional=True)
+NUMBER = Rule(_is_number, "a number")
 SHARE = Rule(lambda value: _is_number(value) and 0 <= value < 1, "a number from 0 to less than 1")
 FLAG = Rule(lambda value: isinstance(value, bool), "True or False")
 
@@ -57,8 +68,15 @@ RULES: dict[str, Rule] = {
     "min_frequency": COUNT,
     "lowercase": FLAG,
     "max_length": OPTIONAL_COUNT,
+    "learning_rate": NUMBER,
+    "weight_decay": NUMBER,
+    "warmup": NUMBER,
+    "clip_norm": Rule(NUMBER.holds, NUMBER.words, optional=True),
+    "class_weight": Rule(_is_weighting, "'balanced', or a weight of at least 0 for each class", optional=True),
     "validation_fraction": SHARE,
     "scoring": _one_of("accuracy", "macro_f1"),
+    "device": Rule(lambda value: isinstance(value, str), "auto, cpu, cuda or cuda:N"),
+    "random_state": Rule(_is_seed, "a whole number from 0 to 4294967295", optional=True),
 }
 
 

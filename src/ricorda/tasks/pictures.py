@@ -37,16 +37,8 @@ def learning_curve(history: Sequence[dict[str, Any]]) -> bytes:
         scores.plot(epochs, [entry["accuracy"] for entry in history], "s-", color=ORANGE, label="accuracy")
         scores.plot(epochs, [entry["macro_f1"] for entry in history], "^:", color=GREY, label="macro F1")
         scores.axvline(best["epoch"], color=GREY, linewidth=1, alpha=0.5)
-        scores.annotate(
-            f"best: {best['accuracy']:.1%}",
-            (best["epoch"], best["accuracy"]),
-            textcoords="offset points",
-            xytext=(0, -28),
-            ha="center",
-            bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": GREY},
-        )
-        scores.set(xlabel="epoch", title="Validation")
-        scores.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        scores.set(xlabel="epoch", title=f"Validation: best {best['score']:.1%} in epoch {best['epoch']}")
+        scores.yaxis.set_major_formatter(PercentFormatter(1.0))
         scores.legend(loc="lower right")
     for each in axes:
         each.xaxis.set_major_locator(MaxNLocator(integer=True))

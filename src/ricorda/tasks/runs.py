@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,16 @@ import torch.distributed as dist
 from ricorda.errors import ArgumentError
 from ricorda.tasks.classifier import SequenceClassifier
 from ricorda.tasks.folder import holds_model
+from ricorda.training.checkpoint import CHECKPOINT
 
 if TYPE_CHECKING:
     from ricorda.data.read import Examples
 
 WORK = "training"
 """Where in the model folder an unfinished training keeps its checkpoint and history."""
+
+BOARD = "tensorboard"
+"""Where in either of them TensorBoard's files are."""
 
 
 def train_into_folder(
@@ -29,7 +34,7 @@ def train_into_folder(
     overwrite: bool,
     tensorboard: bool,
 ) -> bool:
-    """Train, save the model in `out`, and remove the checkpoints.
+    """Train, save the model in `out`, and remove the checkpoint.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def train_into_folder(
     if not (resume or overwrite):
         if holds_model(out):
             raise ArgumentError(f"--out {out} holds a model already: choose another folder, or add --overwrite")
-        if work.exists():
+        if os.path.exists(work / CHECKPOINT):
             raise ArgumentError(
                 f"--out {out} holds a training that was stopped: go on with --resume, or start anew with --overwrite"
             )
@@ -74,5 +79,9 @@ def train_into_folder(
     if dist.is_initialized() and dist.get_rank() > 0:
         return False
     model.save(out)
-    shutil.rmtree(work)
+    (work / CHECKPOINT).unlink()
+    if tensorboard:
+        shutil.rmtree(out / BOARD, ignore_errors=True)
+        os.replace(work / BOARD, out / BOARD)
+    shutil.rmtree(work, ignore_errors=True)
     return True

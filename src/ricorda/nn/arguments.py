@@ -1,0 +1,36 @@
+"""What a layer's arguments must be. Each check raises ArgumentError with the argument, its value and the way out."""
+
+from __future__ import annotations
+
+import math
+
+from ricorda.errors import ArgumentError
+
+
+def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
+    """Refuse sizes that no layer can have."""
+    sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ArgumentError(f"{name} is {size!r}: give a whole number of at least 1")
+    if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
+        raise ArgumentError(
+            f"proj_size is {proj_size!r}: give a whole number below hidden_size ({hidden_size}), or 0 for no projection"
+        )
+
+
+def check_choices(**choices: bool) -> None:
+    """Refuse what is neither yes nor no: a slip in the order of the arguments shows here."""
+    for name, choice in choices.items():
+        if not isinstance(choice, bool):
+            raise ArgumentError(f"{name} is {choice!r}: give True or False")
+
+
+def check_numbers(dropout: float, forget_bias: float | None) -> None:
+    """Refuse a dropout that is no probability and a bias that is no number."""
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise ArgumentError(f"dropout is {dropout!r}: give a probability, 0 to 1")
+    if forget_bias is None:
+        return
+    if isinstance(forget_bias, bool) or not isinstance(forget_bias, (int, float)) or not math.isfinite(forget_bias):
+        raise ArgumentError(f"forget_bias is {forget_bias!r}: give a finite number, or None to draw it")

@@ -1,0 +1,57 @@
+"""What `config.json` and `history.jsonl` must say of a classifier, checked before anything is built.
+
+The files may come from anywhere; `folder` has made sure that they are JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ricorda.errors import ModelFolderError
+from ricorda.tasks.folder import CONFIG, HISTORY
+
+Shape = Mapping[str, Any]  # of each key its type, several types, or the shape of the object there
+
+SHAPE: Shape = {
+    "ricorda_version": str,
+    "parameters": dict,
+    "program": dict,
+    "classes": list,
+    "input": {"kind": str, "features": int},
+    "summary": {"examples": int, "validation_examples": int, "epochs": int, "best": dict, "weights": int},
+}
+EPOCH: Shape = {"epoch": int, "loss": (int, float)}
+VALIDATED: Shape = {**EPOCH, **dict.fromkeys(("score", "accuracy", "macro_f1", "validation_loss"), (int, float))}
+
+
+def check_classifier(config: Mapping[str, Any], history: Sequence[Any], folder: Path) -> None:
+    """Hold both files to the keys and types that they must have; they may have others besides.
+
+    Raises
+    ------
+    ModelFolderError
+        If a key is missing, or its value is of another type.
+    """
+    _check(config, SHAPE, folder / CONFIG)
+    best = config["summary"]["best"]
+    epoch = VALIDATED if "score" in best else EPOCH
+    _check(best, epoch, folder / CONFIG, "summary.best.")
+    if not history:
+        raise ModelFolderError(f"{folder / HISTORY} holds no epoch: restore it or train again")
+    for number, line in enumerate(history, 1):
+        _check({f"line {number}": line}, {f"line {number}": epoch}, folder / HISTORY)
+
+
+def _check(values: Mapping[str, Any], shape: Shape, path: Path, within: str = "") -> None:
+    for key, wanted in shape.items():
+        if key not in values:
+            raise ModelFolderError(f"{path} lacks {within + key!r}: restore it or train again")
+        value = values[key]
+        inner = wanted if isinstance(wanted, Mapping) else None
+        types = (dict,) if inner is not None else wanted
+        if isinstance(value, bool) or not isinstance(value, types):
+            raise ModelFolderError(f"{path} has {value!r:.40} as {within + key!r}: restore it or train again")
+        if inner is not None:
+            _check(value, inner, path, f"{within}{key}.")

@@ -1,0 +1,357 @@
+import inspect
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from command_line import SMALL, TABLE, Command, files, in_a_process
+from command_line import folder as folder  # fixtures
+from command_line import ricorda_command as ricorda_command
+from small_models import LABELS, TEXTS, series, small
+from small_models import one_thread as one_thread
+
+import ricorda
+from ricorda.cli.train import NO_PARAMETERS
+from ricorda.tasks.classifier import SequenceClassifier
+
+COMMANDS = [["train", "classify"], ["evaluate"], ["predict"], ["info"], ["cells"]]
+TRAIN = ["train", "classify", "data.csv", "--out", "model", *SMALL]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model of texts, `model`, and its data; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    model = small(epochs=10, learning_rate=0.05, dropout=0.0, validation_fraction=0.2).fit(TEXTS, LABELS)
+    model.save(folder / "model")
+    (folder / "data.csv").write_text(TABLE)
+    return folder
+
+
+# Train, evaluate, predict, info, cells
+
+
+def test_a_training_prints_results_on_the_output_and_progress_on_the_error(
+    folder: Path, ricorda_command: Command
+) -> None:
+    done = ricorda_command(*TRAIN)
+    assert done.code == 0, done.err
+    assert "Trained on 27 examples; the best of 2 epochs is" in done.out
+    assert done.out.endswith("The model is in model, its learning curve in model/learning_curve.png\n")
+    lines = done.err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert sorted(os.listdir(folder)) == ["data.csv", "model"]
+    assert "training" not in os.listdir("model")
+
+
+def test_a_training_as_json(folder: Path, ricorda_command: Command) -> None:
+    done = ricorda_command(*TRAIN, "--json", "--valid", "data.csv", "--scoring", "macro_f1", "--seed", 5)
+    result = json.loads(done.out)
+    assert set(result) == {"folder", "examples", "validation_examples", "epochs", "best", "weights"}
+    assert (result["folder"], result["examples"], result["validation_examples"]) == ("model", 30, 30)
+    assert result["best"]["score"] == result["best"]["macro_f1"]
+    model = ricorda.load("model")
+    assert result["weights"] == sum(weight.numel() for weight in model.network_.parameters())
+    assert result["best"] == model.summary_["best"]
+    assert (model.random_state, model.scoring, model.hidden_size) == (5, "macro_f1", 4)
+    same = small(random_state=5, scoring="macro_f1").fit(TEXTS, LABELS, validation=(TEXTS, LABELS))
+    assert np.array_equal(same.predict_proba(TEXTS), model.predict_proba(TEXTS))
+
+
+def test_a_cell_of_ones_own_by_its_file(folder: Path, ricorda_command: Command) -> None:
+    Path("mine.py").write_text(
+        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n"
+    )
+    assert ricorda_command(*TRAIN, "--cell", "mine.py:mine").code == 0
+    Path("mine.py").unlink()
+    done = ricorda_command("predict", "model", "a film", "--json")
+    assert done.code == 0
+    assert "mine" in ricorda_command("info", "model", "--json").out
+
+
+def test_an_evaluation(trained: Path, ricorda_command: Command) -> None:
+    done = ricorda_command("evaluate", trained / "model", trained / "data.csv")
+    report = ricorda.load(trained / "model").evaluate(TEXTS, LABELS)
+    assert done.err == ""
+    for words in ("30 examples", f"{report.accuracy:.1%}", f"{report.macro_f1:.3f}", "calibration error", "nats"):
+        assert words in done.out
+    assert re.search(rf"is good +│ +{report.confusion[1][0]} │ +{report.confusion[1][1]} │", done.out)
+    data = json.loads(ricorda_command("evaluate", trained / "model", trained / "data.csv", "--json").out)
+    assert data == json.loads(json.dumps(report.to_json()))
+
+
+def test_an_evaluation_by_a_column(trained: Path, folder: Path, ricorda_command: Command) -> None:
+    rows = [f"{line},{'en' if row % 3 else 'it'}" for row, line in enumerate(TABLE.splitlines()[1:])]
+    Path("two.csv").write_text("review,verdict,language\n" + "\n".join(rows))
+    arguments = ("evaluate", trained / "model", "two.csv", "--text", "review", "--label", "verdict", "--by", "language")
+    data = json.loads(ricorda_command(*arguments, "--json").out)
+    assert {name: each["examples"] for name, each in data["groups"].items()} == {"en": 20, "it": 10}
+    model = ricorda.load(trained / "model")
+    assert data["groups"]["it"]["accuracy"] == model.evaluate(TEXTS[::3], LABELS[::3]).accuracy
+    done = ricorda_command(*arguments)
+    assert re.search(r"By language.*\n.*\n.*language.*accuracy.*\n.*\n.*en .*20 │\n.*it .*10 │", done.out)
+
+
+def test_labels_of_a_file_are_those_of_a_model_trained_on_numbers(folder: Path, ricorda_command: Command) -> None:
+    small().fit(TEXTS, [int(label == "good") for label in LABELS]).save("model")
+    Path("numbers.csv").write_text(TABLE.replace(",good", ",1").replace(",bad", ",0.0"))
+    data = json.loads(ricorda_command("evaluate", "model", "numbers.csv", "--json").out)
+    assert [each["label"] for each in data["classes"]] == [0, 1]
+    assert [each["examples"] for each in data["classes"]] == [15, 15]
+
+
+def test_predictions_of_texts_a_file_and_the_standard_input(trained: Path, ricorda_command: Command) -> None:
+    model = ricorda.load(trained / "model")
+    wanted = [
+        {"label": label, "probability": max(row), "probabilities": dict(zip(["bad", "good"], row, strict=True))}
+        for label, row in zip(model.predict(TEXTS).tolist(), model.predict_proba(TEXTS).tolist(), strict=True)
+    ]
+    lines = "\n".join(TEXTS).encode()
+    for arguments, stdin in (
+        (TEXTS, b""),
+        (["--file", trained / "data.csv"], b""),
+        (["--file", trained / "data.csv", "--text", "text"], b""),
+        ([], lines),
+        ([], b"\xef\xbb\xbf" + lines.replace(b"\n", b"\r\n") + b"\r\n\r\n  \n"),  # blank lines at the end are none
+    ):
+        done = ricorda_command("predict", trained / "model", *arguments, "--json", stdin=stdin)
+        assert [json.loads(line) for line in done.out.splitlines()] == wanted
+        assert done.err == ""
+    done = ricorda_command("predict", trained / "model", "a warm\nfilm", "too long " * 50)
+    assert re.search(r"│ (good|bad) +│ +[\d.]+% │ a warm film +│", done.out)
+    assert re.search(r"too long too long.*…", done.out)
+
+
+def test_predictions_of_numbers(folder: Path, ricorda_command: Command) -> None:
+    walks, rises = series()
+    model = small().fit(walks, rises)
+    model.save("model")
+    Path("walks.jsonl").write_text("".join(json.dumps({"walk": walk.tolist()}) + "\n" for walk in walks))
+    done = ricorda_command("predict", "model", "--file", "walks.jsonl", "--text", "walk", "--json")
+    assert [json.loads(line)["label"] for line in done.out.splitlines()] == model.predict(walks).tolist()
+    assert f"{len(walks[0])} steps" in ricorda_command("predict", "model", "-f", "walks.jsonl", "--text", "walk").out
+
+
+def test_the_standard_input_is_read_in_parts_and_its_lines_keep_their_numbers(
+    trained: Path, ricorda_command: Command
+) -> None:
+    lines = [b"a film"] * 2500
+    done = ricorda_command("predict", trained / "model", "--json", stdin=b"\n".join(lines))
+    assert len(done.out.splitlines()) == 2500
+    for bad, words in ((b"", "has an empty text: fill it in"), (b"caf\xe9", "is not UTF-8 text (byte 0xe9): convert")):
+        lines[2100] = bad
+        done = ricorda_command("predict", trained / "model", "--json", stdin=b"\n".join(lines))
+        assert done.code == 2
+        assert done.err.startswith(f"error: line 2101 of the standard input {words}")
+        assert len(done.out.splitlines()) == 2048  # what came before is there
+
+
+def test_info(trained: Path, ricorda_command: Command) -> None:
+    done = ricorda_command("info", trained / "model")
+    for words in ("bad, good", "c_t = f_t * c_{t-1} + i_t * g_t", "24 examples, 10 epochs", "6 examples: accuracy"):
+        assert words in done.out
+    assert re.search(r"hidden_size +4\b", done.out)
+    data = json.loads(ricorda_command("info", trained / "model", "--json").out)
+    assert data == json.loads((trained / "model" / "config.json").read_text())
+    documented = {"format_version", "ricorda_version", "task", "parameters", "program", "classes", "input", "summary"}
+    assert set(data) == {*documented, "sha256"}
+
+
+def test_cells(ricorda_command: Command) -> None:
+    listed = json.loads(ricorda_command("cells", "--json").out)
+    assert {"lstm", "gru", "rnn"} <= {each["name"] for each in listed}
+    assert all(set(each) == {"name", "weights", "summary"} for each in listed)
+    one = json.loads(ricorda_command("cells", "lstm", "--json", "-i", "3", "-n", "5").out)
+    assert one["weights"] == 4 * 5 * (3 + 5 + 2)
+    keys = {"name", "summary", "equations", "latex", "states", "affines", "parameters", "weights", "paper", "weakness"}
+    assert set(one) == keys
+    table = ricorda_command("cells").out
+    assert all(each["name"] in table and f"{each['weights']:,}" in table for each in listed)
+    shown = ricorda_command("cells", "lstm").out
+    for words in ("c_t = f_t * c_{t-1} + i_t * g_t", r"\sigma", "Hochreiter", "weight_hh", "512 x 128"):
+        assert words in shown
+
+
+def test_where_the_output_is_no_terminal_lines_are_not_broken(trained: Path, ricorda_command: Command) -> None:
+    text = "a film " * 25
+    assert f"│ {text.strip()} │" in ricorda_command("predict", trained / "model", text).out
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", [[], ["train"], *COMMANDS], ids=" ".join)
+def test_help_has_an_example(command: list[str], ricorda_command: Command) -> None:
+    done = ricorda_command(*command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "ricorda" in done.out.split("Usage:")[1]
+    if command in COMMANDS:
+        example = done.out.split("For example:")[1]
+        assert re.search(rf"^ +(cat .*)?ricorda {' '.join(command)}", example, re.MULTILINE)
+    assert ricorda_command("--version").out == f"ricorda {ricorda.__version__}\n"
+
+
+def test_options_are_the_estimators_parameters_and_show_their_defaults() -> None:
+    defaults = {name: each.default for name, each in inspect.signature(SequenceClassifier).parameters.items()}
+    command: Any = typer.main.get_command(ricorda.cli.app)
+    options = {each.name: each for each in command.commands["train"].commands["classify"].params}
+    assert set(options) - set(NO_PARAMETERS) - {"help"} == set(defaults)
+    assert options["random_state"].default == 0  # a command can be repeated
+    for name in set(defaults) - {"random_state"}:
+        option, default = options[name], defaults[name]
+        assert option.default is None, f"{name} would override the estimator's default"
+        if isinstance(default, bool):
+            default = (option.opts if default else option.secondary_opts)[0].removeprefix("--")
+        assert option.show_default == ("none" if default is None else str(default)), name
+
+
+# Starting
+
+
+HEAVY = {"torch", "numpy", "polars", "sklearn", "matplotlib", "tokenizers", "safetensors", "tensorboard"}
+
+
+def imported(code: str) -> set[str]:
+    check = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stderr.split()}
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    assert not imported("import ricorda") & {*HEAVY, "typer", "rich", "typing_extensions"}
+    assert not imported("sys.argv = ['ricorda', '--help']; from ricorda.cli import main; main()") & HEAVY
+    assert not imported("sys.argv = ['ricorda', 'train', 'classify', '--help']; import ricorda.__main__") & HEAVY
+
+
+def processor_seconds(*command: str) -> float:
+    """The least of some runs: other programs can only add to it."""
+    seconds = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(seconds)
+
+
+def test_it_starts_at_once() -> None:
+    assert processor_seconds("-c", "import ricorda") < 0.1
+    assert processor_seconds("-m", "ricorda", "--help") < 0.3
+
+
+def test_every_public_name_is_there_and_in_order() -> None:
+    assert ricorda.__all__ == sorted(
+        ricorda.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
+    for name in ricorda.__all__:
+        assert getattr(ricorda, name).__name__ == name
+    assert set(ricorda.__all__) < set(dir(ricorda))
+    with pytest.raises(AttributeError, match="module 'ricorda' has no attribute 'lstn'"):
+        _ = ricorda.lstn
+
+
+# Stopping and going on
+
+
+def test_ctrl_c_stops_with_130_and_resume_goes_on_bit_for_bit(folder: Path, ricorda_command: Command) -> None:
+    arguments = ["train", "classify", "data.csv", *SMALL, "--epochs", "150"]
+    assert ricorda_command(*arguments, "--out", "whole").code == 0
+    process = in_a_process(*arguments, "--out", "model")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 3/"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert re.match(r"stopped: training stopped after \d+ of 600 steps, .* saved in model/training: .*--resume$", last)
+    assert "Traceback" not in err
+    refused = ricorda_command(*arguments, "--out", "model").sentence
+    assert refused.startswith("--out model holds a training that was stopped: go on with --resume, or start anew with")
+    other = ricorda_command(*arguments, "--out", "model", "--resume", "--hidden-size", 5).sentence
+    assert "has --hidden-size 4 but 5 was given: resume it with the same" in other
+    assert ricorda_command(*arguments, "--out", "model", "--resume").code == 0
+    whole, resumed = ricorda.load("whole"), ricorda.load("model")
+    assert np.array_equal(whole.predict_proba(TEXTS), resumed.predict_proba(TEXTS))
+    assert (folder / "whole" / "model.safetensors").read_bytes() == (
+        folder / "model" / "model.safetensors"
+    ).read_bytes()
+    assert "training" not in os.listdir("model")
+
+
+def test_a_reader_that_has_enough_ends_a_prediction_in_silence(trained: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("a warm film\n" * 5000)
+    with lines.open() as stdin:
+        process = in_a_process("predict", trained / "model", "--json", stdin=stdin)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["label"] in ("good", "bad")
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+        process.stderr.close()
+
+
+# What is there already
+
+
+def test_a_model_that_is_there_is_replaced_only_when_asked_and_when_the_new_one_is_whole(
+    folder: Path, ricorda_command: Command
+) -> None:
+    assert ricorda_command(*TRAIN).code == 0
+    before = files(folder / "model")
+    assert ricorda_command(*TRAIN).sentence == (
+        "--out model holds a model already: choose another folder, or add --overwrite"
+    )
+    Path("broken.csv").write_text(TABLE + '"a film",\n')
+    broken = ["train", "classify", "broken.csv", "--out", "model", *SMALL, "--overwrite"]
+    assert ricorda_command(*broken).sentence.startswith("row 32 of broken.csv, column 'label', has an empty label")
+    assert "--learning-rate" not in ricorda_command(*TRAIN, "--overwrite", "--valid", "broken.csv").sentence
+    done = ricorda_command(*TRAIN, "--overwrite", "--learning-rate", "1e30", "--clip-norm", "1e30")
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("error: the ")
+    kept = files(folder / "model")
+    assert {name: content for name, content in kept.items() if not name.startswith("training")} == before
+    assert ricorda_command(*TRAIN, "--overwrite", "--cell", "gru").code == 0
+    assert ricorda.load("model").cell == "gru"
+    assert set(files(folder / "model")) == set(before)
+
+
+def test_the_tensorboard_log_stays(folder: Path, ricorda_command: Command) -> None:
+    pytest.importorskip("tensorboard")
+    for _ in range(2):
+        assert ricorda_command(*TRAIN, "--tensorboard", "--overwrite").code == 0
+        (log,) = os.listdir("model/tensorboard")
+        assert log.startswith("events.out.tfevents")
+        assert "training" not in os.listdir("model")
+
+
+# Several processes
+
+
+def test_two_processes_of_torchrun_train_one_model(folder: Path) -> None:  # the slow one
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ricorda"]
+    done = subprocess.run(
+        [*torchrun, *TRAIN, "--json", "--batch-size", "4", "--dropout", "0", "--word-dropout", "0"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["examples"] == 27  # printed once
+    assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == 2
+    alone = small(dropout=0.0, word_dropout=0.0).fit(TEXTS, LABELS)
+    # gradients are summed in another order, which 8 steps of AdamW enlarge
+    np.testing.assert_allclose(ricorda.load("model").predict_proba(TEXTS), alone.predict_proba(TEXTS), atol=1e-5)

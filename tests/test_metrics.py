@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from ricorda.tasks.metrics import calibration_error, report
+
+
+def drawn(seed: int, rows: int, classes: int, present: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Truth that has only the first `present` classes, and probabilities."""
+    random = np.random.default_rng(seed)
+    return random.integers(0, present, rows), random.dirichlet(np.ones(classes), rows)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 5), st.data())
+def test_all_numbers_are_scikit_learns(seed: int, rows: int, classes: int, data: st.DataObject) -> None:
+    truth, found = drawn(seed, rows, classes, data.draw(st.integers(1, classes)))
+    result = report(truth, found, [f"class {i}" for i in range(classes)])
+    verdict = found.argmax(1)
+    assert result.examples == rows
+    assert result.accuracy == metrics.accuracy_score(truth, verdict)
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(truth, verdict, average="macro", zero_division=0))
+    assert result.log_loss == pytest.approx(metrics.log_loss(truth, found, labels=range(classes)))
+    assert np.array_equal(result.confusion, metrics.confusion_matrix(truth, verdict, labels=range(classes)))
+    for index, each in enumerate(result.classes):
+        is_so, said_so = truth == index, verdict == index
+        assert each.label == f"class {index}"
+        assert each.examples == is_so.sum()
+        assert each.precision == pytest.approx((is_so & said_so).sum() / max(1, said_so.sum()))
+        assert each.recall == pytest.approx((is_so & said_so).sum() / max(1, is_so.sum()))
+        assert each.f1 == pytest.approx(2 * (is_so & said_so).sum() / max(1, is_so.sum() + said_so.sum()))
+
+
+def test_a_class_that_neither_occurs_nor_is_called_does_not_lower_macro_f1() -> None:
+    truth = np.array([0, 0, 1, 1])
+    found = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.3, 0.6, 0.1]])
+    result = report(truth, found, ["a", "b", "never"])
+    assert result.macro_f1 == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert result.confusion == ((1, 1, 0), (0, 2, 0), (0, 0, 0))
+    assert (result.classes[2].examples, result.classes[2].f1) == (0, 0.0)
+
+
+def test_calibration_error_by_hand() -> None:
+    confidence = np.array([0.95, 0.92, 0.55, 0.51, 0.58, 1.0])
+    right = np.array([True, True, True, False, False, False])
+    # bin 0.5-0.6: 3 of 6, confidence 1.64 / 3, accuracy 1/3; bin 0.9-1, 1 included: 3 of 6, 2.87 / 3 and 2/3
+    wanted = 0.5 * abs(1.64 / 3 - 1 / 3) + 0.5 * abs(2.87 / 3 - 2 / 3)
+    assert calibration_error(confidence, right) == pytest.approx(wanted)
+    # in two bins, below and above 0.5, all are in the upper one
+    assert calibration_error(confidence, right, bins=2) == pytest.approx(abs(4.51 / 6 - 3 / 6))
+
+
+def test_a_calibrated_verdict_has_no_calibration_error() -> None:
+    assert calibration_error(np.full(4, 0.75), np.array([True, True, False, True])) == 0
+    assert calibration_error(np.ones(3), np.array([True] * 3)) == 0
+    assert calibration_error(np.ones(3), np.array([False] * 3)) == 1
+
+
+def test_a_truth_called_impossible_has_a_finite_log_loss() -> None:
+    result = report(np.array([1, 0]), np.array([[1.0, 0.0], [1.0, 0.0]]), ["a", "b"])
+    assert np.isfinite(result.log_loss)
+    assert result.log_loss > 300
+
+
+def test_a_report_is_json_and_comes_back_whole() -> None:
+    truth, found = drawn(0, 20, 3, 3)
+    result = report(truth, found, [0, 1, 2])
+    data = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert set(data) == {"examples", "accuracy", "macro_f1", "calibration_error", "log_loss", "classes", "confusion"}
+    assert data["accuracy"] == result.accuracy
+    assert set(data["classes"][1]) == {"label", "precision", "recall", "f1", "examples"}
+    assert data["classes"][1]["label"] == 1
+    assert np.sum(data["confusion"]) == 20

@@ -1,0 +1,159 @@
+"""Each row of the operation table: value, derivatives, how it is written; and that a row is all there is to add."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+from ricorda import affine, cell, equations, tanh
+from ricorda.nn import Recurrent
+from ricorda.program import symbols
+from ricorda.program.ir import Program
+from ricorda.program.operations import OPERATIONS, SCALAR, Operation, SizeMismatchError, pointwise
+
+D = torch.float64
+
+# what the operation's name says, one number at a time, by Python's own arithmetic
+MEANING: dict[str, Callable[..., float]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "negative": lambda a: -a,
+    "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
+    "tanh": math.tanh,
+    "relu": lambda a: max(a, 0.0),
+    "softplus": lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))),
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "abs": abs,
+    "maximum": max,
+    "minimum": min,
+}
+POSITIVE = {"log", "sqrt"}
+EXTREME = [-700.0, -50.0, -30.0, 19.0, 21.0, 30.0, 39.0, 41.0, 700.0]
+
+
+def numbers(name: str) -> list[torch.Tensor]:
+    """Arguments away from the places where a derivative jumps."""
+    generator = torch.Generator().manual_seed(3)
+    draws = [torch.randn(40, dtype=D, generator=generator) for _ in range(OPERATIONS[name].arity)]
+    return [draw.abs() + 0.1 if name in POSITIVE else draw + 0.01 * draw.sign() for draw in draws]
+
+
+def test_every_operation_has_a_meaning_here() -> None:
+    assert set(MEANING) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_is_what_its_name_says(name: str) -> None:
+    arguments = numbers(name)
+    expected = [MEANING[name](*values) for values in zip(*(each.tolist() for each in arguments), strict=True)]
+    result = OPERATIONS[name].reference(torch, *arguments)
+    torch.testing.assert_close(result, torch.tensor(expected, dtype=D), atol=0.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus"])
+def test_a_squashing_operation_is_exact_far_out(name: str) -> None:
+    arguments = torch.tensor(EXTREME, dtype=D)
+    expected = torch.tensor([MEANING[name](value) for value in EXTREME], dtype=D)
+    torch.testing.assert_close(OPERATIONS[name].reference(torch, arguments), expected, atol=0.0, rtol=1e-15)
+    slope = torch.autograd.functional.jacobian(lambda a: OPERATIONS[name].reference(torch, a).sum(), arguments)
+    assert slope.isfinite().all()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_s_derivatives_are_those_of_finite_differences(name: str) -> None:
+    arguments = [each.requires_grad_() for each in numbers(name)]
+    run = lambda *values: OPERATIONS[name].reference(torch, *values)  # noqa: E731
+    assert gradcheck(run, arguments)
+    assert gradgradcheck(run, arguments)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_s_text_evaluates_to_its_value(name: str) -> None:
+    arguments = numbers(name)
+    scope: dict[str, Any] = {"a": arguments[0][0].item(), "b": arguments[-1][0].item(), **MEANING}
+    value = eval(OPERATIONS[name].plain.format("a", "b"), scope)
+    assert value == MEANING[name](*(each[0].item() for each in arguments))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_takes_numbers_and_tensors_of_every_dtype(name: str) -> None:
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        arguments = [each.to(dtype) for each in numbers(name)]
+        arguments[-1] = arguments[-1][0]  # a number of the program has no dimension
+        assert OPERATIONS[name].reference(torch, *arguments).dtype == dtype
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_can_be_written_in_a_cell(name: str) -> None:
+    operators = {"add": "a + b", "subtract": "a - b", "multiply": "a * b", "divide": "a / b", "negative": "-a"}
+    function = "a, b" if OPERATIONS[name].arity == 2 else "a"
+    expression = operators.get(name, f"{name}({function})")
+
+    @cell
+    def uses(x, h):
+        a, b = affine("a", h, x), affine("b", x)
+        used = eval(expression, {**vars(symbols), "a": a, "b": b})
+        return used + b
+
+    program = uses.program
+    line = program.values[dict(program.names)["used"]]
+    assert line.op == name
+    assert [program.values[arg].name for arg in line.args] == ["a", "b"][: OPERATIONS[name].arity]
+
+
+@pytest.mark.parametrize(("expression", "name"), [("2 + h", "add"), ("2 - h", "subtract"), ("2 * h", "multiply")])
+def test_a_number_may_stand_on_either_side(expression: str, name: str) -> None:
+    @cell
+    def uses(x, h):
+        used = eval(expression, {"h": h})
+        return used + affine("h", x)
+
+    line = uses.program.values[dict(uses.program.names)["used"]]
+    number, state = (uses.program.values[arg] for arg in line.args)
+    assert (line.op, number.op, number.number, state.op) == (name, "constant", 2.0, "state")
+
+
+def test_numbers_of_numpy_and_of_fractions_are_numbers() -> None:
+    from fractions import Fraction
+
+    import numpy as np
+
+    @cell
+    def uses(x, h):
+        return np.float32(0.5) * h + np.int64(3) * h + Fraction(1, 4) * h + np.float64(2) * tanh(affine("h", x))
+
+    found = [value.number for value in uses.program.values if value.op == "constant"]
+    assert found == [0.5, 3.0, 0.25, 2.0]
+
+
+def test_pointwise_sizes_agree_and_numbers_go_with_all() -> None:
+    assert pointwise(["H", "H"]) == "H"
+    assert pointwise(["I", SCALAR]) == "I"
+    assert pointwise([SCALAR, SCALAR]) == SCALAR
+    with pytest.raises(SizeMismatchError):
+        pointwise(["I", "H"])
+
+
+def test_a_new_row_is_all_that_a_new_operation_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Operation(1, lambda torch, a: torch.sin(a), "sin({0})", r"\sin({0})")
+    monkeypatch.setitem(OPERATIONS, "sin", row)
+
+    @cell
+    def waves(x, h):
+        return symbols.apply("sin", affine("h", h, x))
+
+    program = waves.program
+    assert equations(program) == ["h_t = sin(W_h [h_{t-1}, x_t] + b_h)"]
+    assert equations(program, "latex") == [r"h_{t} = \sin(W_{h} \, [h_{t-1}, x_{t}] + b_{h})"]
+    assert Program.from_json(program.to_json()) == program
+    layer = Recurrent(waves, 3, 4)
+    x = torch.randn(1, 3)
+    expected = torch.sin(x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0)
+    torch.testing.assert_close(layer(x)[0], expected)

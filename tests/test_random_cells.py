@@ -1,0 +1,212 @@
+"""Cells that nobody thought of: Hypothesis writes their source, the engine runs their programs.
+
+The same source is run once more with torch's functions, for one row and one step at a time: what comes out must agree.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from ricorda.engines import reference
+from ricorda.program import symbols
+from ricorda.program.ir import Program
+from ricorda.program.operations import OPERATIONS
+from ricorda.program.trace import trace
+from ricorda.program.weights import layout
+
+I, H, T, B = 3, 2, 4, 3
+D = torch.float64
+CLOSE = {"atol": 1e-10, "rtol": 1e-10}
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+# what is undefined or grows without bound somewhere is kept where it is neither
+UNARY = (
+    "sigmoid({0})",
+    "tanh({0})",
+    "relu({0})",
+    "softplus({0})",
+    "exp(tanh({0}))",
+    "log(abs({0}) + 1)",
+    "sqrt(0.5 + abs({0}))",
+    "abs({0})",
+    "(-{0})",
+)
+BINARY = (
+    "({0} + {1})",
+    "({0} - {1})",
+    "({0} * {1})",
+    "maximum({0}, {1})",
+    "minimum({0}, {1})",
+    "({0} / (1 + abs({1})))",
+    "({0} / ((abs({1}) + 0.5) / (abs({0}) + 2)))",
+    "({0} / (-((abs({1}) + 1) * 1.5)))",
+)
+NUMBERS = ("2", "0.5", "(-0.25)", "3", "0.001", "tanh(0.5)", "(1 - tanh(2))")
+
+
+def expressions(leaves: list[str], depth: int) -> st.SearchStrategy[str]:
+    """Expressions of vectors of one size, at least one of which is in each."""
+    if depth == 0:
+        return st.sampled_from(leaves)
+    inner = expressions(leaves, depth - 1)
+    number = st.sampled_from(NUMBERS)
+    return st.one_of(
+        inner,
+        st.builds(str.format, st.sampled_from(UNARY), inner),
+        st.builds(str.format, st.sampled_from(BINARY), inner, inner),
+        st.builds(str.format, st.sampled_from(BINARY), inner, number),
+        st.builds(str.format, st.sampled_from(BINARY), number, inner),
+    )
+
+
+@st.composite
+def sources(draw: Draw, depth: int = 3) -> str:
+    """The source of a cell: up to three states, affines of up to four operands, everything used."""
+    states = ["h", "c", "n"][: draw(st.integers(1, 3))]
+    learned = ["p"] if draw(st.booleans()) else []
+    lines = [f'{name} = parameter("{name}")' for name in learned]
+    vectors = [*states, *learned]
+    gates = [f"v{number}" for number in range(draw(st.integers(1, 4)))]
+    for gate in gates:
+        operand = st.one_of(expressions(["x"], 2), expressions(vectors, 2))
+        operands = draw(st.lists(operand, min_size=1, max_size=3))
+        operands = ["x", *operands] if gate == gates[0] else operands
+        bias = draw(st.sampled_from(["", "", ", bias=False"]))
+        function = draw(st.sampled_from(["{0}", *UNARY]))
+        lines.append(f"{gate} = " + function.format(f'affine("a{gate}", {", ".join(operands)}{bias})'))
+        vectors.append(gate)
+    new = [f"tanh({' + '.join([*gates, *learned])} + {draw(expressions(vectors, depth))})"]
+    for _ in states[1:]:
+        new.append(draw(st.sampled_from(["tanh({0})", "sigmoid({0})"])).format(draw(expressions(vectors, depth))))
+    return "\n    ".join([f"def drawn(x, {', '.join(states)}):", *lines, f"return {', '.join(new)}", ""])
+
+
+def traced(source: str) -> Program:
+    """The program of a cell's source."""
+    language = {name: getattr(symbols, name) for name in ("affine", "parameter", *OPERATIONS) if hasattr(symbols, name)}
+    exec(source, language)
+    return trace(language["drawn"])
+
+
+def random_parameters(program: Program) -> dict[str, Tensor]:
+    sizes = {"I": I, "H": H}
+    return {
+        name: torch.randn(
+            sum(sizes[row] for row in shape.rows), *([] if shape.columns is None else [sizes[shape.columns]]), dtype=D
+        )
+        for name, shape in layout(program).shapes.items()
+    }
+
+
+def _of_numbers(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda *values: function(*(torch.as_tensor(value, dtype=D) for value in values))
+
+
+FUNCTIONS = {
+    "sigmoid": _of_numbers(lambda a: 1 / (1 + torch.exp(-a))),
+    "tanh": _of_numbers(torch.tanh),
+    "relu": _of_numbers(lambda a: torch.where(a > 0, a, 0 * a)),
+    "softplus": _of_numbers(lambda a: torch.logaddexp(a, torch.zeros_like(a))),
+    "exp": _of_numbers(torch.exp),
+    "log": _of_numbers(torch.log),
+    "sqrt": _of_numbers(lambda a: a**0.5),
+    "maximum": _of_numbers(lambda a, b: torch.where(a > b, a, b)),
+    "minimum": _of_numbers(lambda a, b: torch.where(a < b, a, b)),
+}
+
+
+@dataclass
+class Direct:
+    """The language of cells over vectors of numbers; affines take the next rows of the weights, as documented."""
+
+    parameters: Mapping[str, Tensor]
+    taken: dict[str, int] = field(default_factory=dict)
+
+    def rows(self, name: str) -> Tensor:
+        first = self.taken.get(name, 0)
+        self.taken[name] = first + H
+        return self.parameters[name][first : first + H]
+
+    def affine(self, name: str, *operands: Tensor, bias: bool = True) -> Tensor:
+        result = torch.zeros(H, dtype=D)
+        recurrent = 0
+        for operand in operands:
+            if len(operand) == I:
+                weight = self.rows("weight_ih")
+            else:
+                recurrent += 1
+                weight = self.rows("weight_hh" + (str(recurrent) if recurrent > 1 else ""))
+            result = result + weight @ operand
+        if bias and recurrent < len(operands):
+            result = result + self.rows("bias_ih")
+        if bias and recurrent:
+            result = result + self.rows("bias_hh")
+        return result
+
+    def step(self, source: str, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        self.taken.clear()
+        language: dict[str, Any] = {**FUNCTIONS, "affine": self.affine, "parameter": self.parameters.__getitem__}
+        exec(source, language)
+        new = language["drawn"](x, *states)
+        assert {name: len(self.parameters[name]) for name in self.taken} == self.taken  # no row is left over
+        return new if isinstance(new, tuple) else (new,)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@settings(max_examples=80)
+@given(
+    source=sources(), lengths=st.none() | st.lists(st.integers(0, T), min_size=B, max_size=B), seed=st.integers(0, 99)
+)
+def test_the_engine_runs_a_cell_as_it_is_written(
+    reverse: bool, source: str, lengths: list[int] | None, seed: int
+) -> None:
+    program = traced(source)
+    torch.manual_seed(seed)
+    parameters = random_parameters(program)
+    x = torch.randn(T, B, I, dtype=D)
+    states = [torch.randn(B, H, dtype=D) for _ in program.states]
+    given_lengths = None if lengths is None else torch.tensor(lengths)
+    run = reference.run(program, parameters, x, states, lengths=given_lengths, reverse=reverse)
+    direct = Direct(parameters)
+    for row in range(B):
+        length = T if lengths is None else lengths[row]
+        current = tuple(state[row] for state in states)
+        for t in reversed(range(length)) if reverse else range(length):
+            current = direct.step(source, x[t, row], current)
+            torch.testing.assert_close(run.output[t, row], current[0], **CLOSE)
+        assert torch.equal(run.output[length:, row], torch.zeros(T - length, H, dtype=D))
+        for ours, theirs in zip(run.states, current, strict=True):
+            torch.testing.assert_close(ours[row], theirs, **CLOSE)
+
+
+@settings(max_examples=10)
+@given(source=sources(depth=2), reverse=st.booleans())
+def test_a_cell_s_gradient_is_its_derivative(source: str, reverse: bool) -> None:
+    program = traced(source)
+    torch.manual_seed(1)
+    parameters = random_parameters(program)
+    x = torch.randn(2, 2, I, dtype=D)
+    states = [torch.randn(2, H, dtype=D) for _ in program.states]
+    wanted = [each.requires_grad_() for each in [*parameters.values(), x, *states]]
+
+    def outputs(*values: Tensor) -> tuple[Tensor, ...]:
+        given_parameters = dict(zip(parameters, values, strict=False))
+        given_x, *given_states = values[len(parameters) :]
+        lengths = torch.tensor([2, 1])
+        run = reference.run(program, given_parameters, given_x, given_states, lengths=lengths, reverse=reverse)
+        return run.output, *run.states
+
+    assert gradcheck(outputs, wanted, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_occurs_in_the_random_cells(name: str) -> None:
+    signs = {"add": " + ", "subtract": " - ", "multiply": " * ", "divide": " / ", "negative": "(-"}
+    assert any(signs.get(name, name + "(") in template for template in UNARY + BINARY)

@@ -1,0 +1,183 @@
+"""The printed equations, evaluated as they stand, give the numbers of the engine."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from test_random_cells import sources, traced
+from torch import Tensor
+
+from ricorda import affine, cell, equations, maximum, parameter, tanh
+from ricorda.catalogue import CELLS
+from ricorda.engines import reference
+from ricorda.program.ir import Program
+from ricorda.program.weights import layout
+
+D = torch.float64
+SIZES = {"I": 3, "H": 4, "P": 2}
+B = 2
+
+
+@dataclass
+class Matrices:
+    """`W_i` of the printed equations: `W_i @ [h, x]` is a product for each operand."""
+
+    blocks: list[Tensor]
+
+    def __matmul__(self, vectors: Tensor | list[Tensor]) -> Tensor:
+        operands = vectors if isinstance(vectors, list) else [vectors]
+        assert len(operands) == len(self.blocks)
+        return torch.stack([a @ w.T for a, w in zip(operands, self.blocks, strict=True)]).sum(dim=0)
+
+
+def _function(name: str) -> Any:
+    of = getattr(torch, name, None) or getattr(torch.nn.functional, name)
+    return lambda *values: of(*(torch.as_tensor(value, dtype=D) for value in values))
+
+
+def _random(rows: list[str], columns: str | None) -> Tensor:
+    return torch.randn(sum(SIZES[row] for row in rows), *([] if columns is None else [SIZES[columns]]), dtype=D)
+
+
+def python(equation: str) -> str:
+    """A printed equation in Python: `h_{t-1}` is `h_before`, `W_i ` is `W_i @ `."""
+    return re.sub(r"\b(W_\w+) ", r"\1 @ ", equation.replace("_{t-1}", "_before"))
+
+
+def evaluated_and_run(program: Program) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What the equations of one step give by name, and the same from the engine."""
+    weights = layout(program)
+    parameters = {name: _random(shape.rows, shape.columns) for name, shape in weights.shapes.items()}
+    x = torch.randn(1, B, SIZES["I"], dtype=D)
+    states = [torch.randn(B, SIZES[state.size], dtype=D) for state in program.states]
+    functions = ("sigmoid", "tanh", "relu", "softplus", "exp", "log", "sqrt", "maximum", "minimum")
+    scope: dict[str, Any] = {name: _function(name) for name in functions}
+    scope |= {value.name: parameters[value.name].expand(B, -1) for value in program.values if value.op == "parameter"}
+    scope |= {f"{state.name}_before": value for state, value in zip(program.states, states, strict=True)}
+    scope[f"{program.values[0].name}_t"] = x[0]
+
+    def block(parameter: str, position: int) -> Tensor:
+        whole = parameters[parameter]
+        return whole.chunk(len(weights.shapes[parameter].rows))[position]
+
+    for index in program.affines:
+        name = program.values[index].name
+        scope[f"W_{name}"] = Matrices([block(each.parameter, each.position) for each in weights.matrices[index]])
+        scope[f"b_{name}"] = sum(block(each.parameter, each.position) for each in weights.biases[index])
+    found = {}
+    for equation in equations(program):
+        left, _, right = python(equation).partition(" = ")
+        scope[left] = eval(right, scope)
+        found[left.removesuffix("_t")] = scope[left]
+    names = [name for name, _ in program.names if name in found]
+    run = reference.run(program, parameters, x, states, record=names)
+    ours = {name: values[0] for name, values in run.records.items()}
+    for state, value in zip(program.states, run.states, strict=True):
+        ours[state.name] = value
+    return found, ours
+
+
+def _agree(program: Program, tolerance: float) -> None:
+    evaluated, run = evaluated_and_run(program)
+    assert evaluated.keys() == run.keys()
+    assert {state.name for state in program.states} <= evaluated.keys()
+    for name, value in run.items():
+        torch.testing.assert_close(evaluated[name], value, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_equations_of_a_built_in_cell_give_the_engine_s_numbers(name: str) -> None:
+    _agree(CELLS[name].program, 1e-12)
+
+
+@pytest.mark.parametrize("name", ["rnn", "rnn_relu", "lstm", "lstm_coupled"])
+def test_the_equations_of_a_projected_cell_give_the_engine_s_numbers(name: str) -> None:
+    _agree(CELLS[name].projected_program, 1e-12)
+
+
+@settings(max_examples=100)
+@given(source=sources())
+def test_the_equations_of_a_random_cell_give_the_engine_s_numbers(source: str) -> None:
+    _agree(traced(source), 1e-10)
+
+
+def _balanced(text: str) -> bool:
+    closing = {")": "(", "}": "{", "]": "["}
+    open_ones: list[str] = []
+    for sign in text:
+        if sign in closing.values():
+            open_ones.append(sign)
+        elif sign in closing and (not open_ones or open_ones.pop() != closing[sign]):
+            return False
+    return not open_ones
+
+
+@given(source=sources())
+def test_the_brackets_of_a_random_cell_balance(source: str) -> None:
+    for notation in ("plain", "latex"):
+        lines = equations(traced(source), notation)  # type: ignore[arg-type]
+        assert all(_balanced(line) for line in lines), lines
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_latex_is_balanced_and_says_what_the_text_says(name: str) -> None:
+    plain, latex = (equations(CELLS[name].program, notation) for notation in ("plain", "latex"))  # type: ignore[arg-type]
+    assert len(plain) == len(latex)
+    for text, line in zip(plain, latex, strict=True):
+        assert _balanced(line), line
+        assert line.count(" = ") == 1
+        assert line.count("_{t-1}") + line.count(",t-1}") == text.count("_{t-1}")
+        assert line.count(r"\tanh") + line.count(r"\sigma") == text.count("tanh(") + text.count("sigmoid(")
+        assert "*" not in line
+        commands = set(re.findall(r"\\([a-zA-Z]+)", line))
+        assert commands <= {"sigma", "tanh", "mathrm", "odot", "oslash", "cdot", "lvert", "rvert"}, line
+
+
+def test_the_lstm_reads_as_in_the_papers() -> None:
+    assert equations(CELLS["lstm"].program) == [
+        "i_t = sigmoid(W_i [h_{t-1}, x_t] + b_i)",
+        "f_t = sigmoid(W_f [h_{t-1}, x_t] + b_f)",
+        "g_t = tanh(W_g [h_{t-1}, x_t] + b_g)",
+        "o_t = sigmoid(W_o [h_{t-1}, x_t] + b_o)",
+        "c_t = f_t * c_{t-1} + i_t * g_t",
+        "h_t = o_t * tanh(c_t)",
+    ]
+    assert equations(CELLS["lstm"].program, "latex")[0] == r"i_{t} = \sigma(W_{i} \, [h_{t-1}, x_{t}] + b_{i})"
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_docstring_s_equations_are_the_program_s(name: str) -> None:
+    written = [
+        line.strip() for line in (CELLS[name].function.__doc__ or "").splitlines() if re.match(r"\s*\w+_t = ", line)
+    ]
+    without_remarks = [re.split(r"\s{3,}", line)[0] for line in written]
+    assert sorted(without_remarks) == sorted(equations(CELLS[name].program))
+
+
+@cell
+def signs(x, h):  # type: ignore[no-untyped-def]
+    """Everywhere that a parenthesis is needed, or a sign could meet a sign."""
+    z = affine("z", h, x)
+    a = (z - (h - z)) - (-z)
+    b = (a / (2 * maximum(abs(h), 1.0))) / (-3.0)
+    d = -(a + b) * -2 - (-0.5) * (a - 1e-05)
+    e = affine("e", h, bias=False) * parameter("p") - -d
+    f = 1 - (1 - (1 - e)) + (-1) * (-(0 - e) + -d)
+    return tanh(f - (d - b)) + affine("w", h + h, -x, x * x)
+
+
+def test_signs_and_parentheses_keep_the_meaning() -> None:
+    _agree(signs.program, 1e-12)
+    assert not any(re.search(r"[-+*/] -|--", line) for line in equations(signs.program)), equations(signs.program)
+
+
+def test_states_that_change_places_are_printed_as_such() -> None:
+    @cell
+    def swap(x, h, c):  # type: ignore[no-untyped-def]
+        return tanh(affine("h", h, c, x)), h
+
+    assert equations(swap.program) == ["h_t = tanh(W_h [h_{t-1}, c_{t-1}, x_t] + b_h)", "c_t = h_{t-1}"]
+    _agree(swap.program, 1e-12)

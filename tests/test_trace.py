@@ -1,0 +1,401 @@
+"""What a cell's function becomes, and what its author is told about a mistake in it."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from ricorda import CellError, affine, cell, parameter, sigmoid, tanh
+from ricorda.catalogue import CELLS, find_cell
+from ricorda.program.symbols import Symbol
+from ricorda.program.trace import trace
+
+HEADER = """import math
+from functools import partial
+import numpy as np
+import torch
+from ricorda import affine, cell, exp, log, maximum, parameter, sigmoid, tanh
+
+def helper(x, h):
+    return tanh(affine("help", x)) + x
+
+"""
+
+# what is wrong, the cell `wrong` with the place marked `#!`, the expression quoted, what the message says
+MISTAKES = {
+    "undefined state": (
+        "def wrong(x, h):\n    return tanh(affine('h', h, x)) + c #!\n",
+        "c",
+        "name 'c' is not defined; the input and the states are the cell's arguments: x, h",
+    ),
+    "too few new states": (
+        "def wrong(x, h, c): #!\n    return tanh(affine('h', h, x))\n",
+        "def wrong(x, h, c): #!",
+        "it returns 1 value but has 2 states (h, c)",
+    ),
+    "too many new states": (
+        "def wrong(x, h): #!\n    h = tanh(affine('h', h, x))\n    return h, h\n",
+        "def wrong(x, h): #!",
+        "it returns 2 values but has 1 state (h)",
+    ),
+    "no new state": (
+        "def wrong(x, h): #!\n    tanh(affine('h', h, x))\n",
+        "def wrong(x, h): #!",
+        "the new value of state h is None",
+    ),
+    "sizes that differ": (
+        "def wrong(x, h):\n    return tanh(affine('h', h, x)) + sigmoid(x * h) #!\n",
+        "x * h",
+        "a vector of size I (input_size) cannot go with one of size H (hidden_size)",
+    ),
+    "two affines of one name": (
+        "def wrong(x, h):\n    i = affine('i', h, x)\n    return i * affine('i', x) #!\n",
+        "affine('i', x)",
+        'there are two of the name "i"',
+    ),
+    "two parameters of one name": (
+        "def wrong(x, h):\n    return affine('i', x) * parameter('p') + parameter('p') * h #!\n",
+        "parameter('p')",
+        'there are two of the name "p"',
+    ),
+    "a parameter named as a state": (
+        "def wrong(x, h):\n    return affine('i', x) * parameter('h') #!\n",
+        "parameter('h')",
+        'there are two of the name "h", state and parameter',
+    ),
+    "a parameter named as the layer's own": (
+        "def wrong(x, h):\n    return affine('i', x) * parameter('weight_hh') #!\n",
+        "parameter('weight_hh')",
+        "the name 'weight_hh' is kept for the layer's own weights",
+    ),
+    "no use of the input": (
+        "def wrong(x, h): #!\n    return tanh(affine('h', h))\n",
+        "def wrong(x, h): #!",
+        "no new state depends on the input x",
+    ),
+    "an affine in vain": (
+        "def wrong(x, h): #!\n    g = affine('g', h, x)\n    return tanh(affine('h', h, x))\n",
+        "def wrong(x, h): #!",
+        'affine("g", ...) reaches no new state',
+    ),
+    "a parameter in vain": (
+        "def wrong(x, h): #!\n    p = parameter('p')\n    return tanh(affine('h', h, x))\n",
+        "def wrong(x, h): #!",
+        'parameter("p", ...) reaches no new state',
+    ),
+    "a branch": (
+        "def wrong(x, h):\n    if h: #!\n        return tanh(affine('h', x))\n    return tanh(affine('h', h, x))\n",
+        "if h: #!" if sys.version_info < (3, 12) else "h",
+        "cannot branch on a value",
+    ),
+    "a branch within an expression": (
+        "def wrong(x, h):\n    return h and affine('h', x) #!\n",
+        "h and affine('h', x)" if sys.version_info < (3, 12) else "h",
+        "cannot branch on a value",
+    ),
+    "a comparison": (
+        "def wrong(x, h):\n    keep = h > 0 #!\n    return tanh(affine('h', h, x)) * keep\n",
+        "h > 0",
+        "cannot compare values",
+    ),
+    "an equality": (
+        "def wrong(x, h):\n    return h if x == h else tanh(affine('h', h, x)) #!\n",
+        "x == h",
+        "cannot compare values",
+    ),
+    "torch.tanh": (
+        "def wrong(x, h):\n    return torch.tanh(affine('h', h, x)) #!\n",
+        "torch.tanh(affine('h', h, x))",
+        "a cell's functions are those of ricorda, such as ricorda.tanh",
+    ),
+    "np.tanh": (
+        "def wrong(x, h):\n    return np.tanh(affine('h', h, x)) #!\n",
+        "np.tanh(affine('h', h, x))",
+        "a cell's functions are those of ricorda, such as ricorda.tanh",
+    ),
+    "math.tanh": (
+        "def wrong(x, h):\n    return math.tanh(affine('h', h, x)) #!\n",
+        "math.tanh(affine('h', h, x))",
+        "a cell's functions are those of ricorda, such as ricorda.tanh",
+    ),
+    "a tensor": (
+        "def wrong(x, h):\n    return maximum(affine('h', h, x), torch.ones(3)) #!\n",
+        "maximum(affine('h', h, x), torch.ones(3))",
+        "not with Tensor",
+    ),
+    "an affine of a number": (
+        "def wrong(x, h):\n    return tanh(affine('h', x, 1.0)) #!\n",
+        "affine('h', x, 1.0)",
+        'affine("h", ...) multiplies vectors, and one of its operands is a number',
+    ),
+    "an affine without a name": (
+        "def wrong(x, h):\n    return tanh(affine(h, x)) #!\n",
+        "affine(h, x)",
+        "the first argument of affine is its name",
+    ),
+    "an affine of nothing": (
+        "def wrong(x, h):\n    return tanh(affine('h')) #!\n",
+        "affine('h')",
+        'affine("h") has nothing to multiply',
+    ),
+    "a name that is no identifier": (
+        "def wrong(x, h):\n    return tanh(affine('h 1', x)) #!\n",
+        "affine('h 1', x)",
+        "not 'h 1'",
+    ),
+    "star arguments": (
+        "def wrong(x, *states): #!\n    return tanh(affine('h', x, *states))\n",
+        "def wrong(x, *states): #!",
+        "its arguments must be the input and at least one state",
+    ),
+    "no state": (
+        "def wrong(x): #!\n    return tanh(affine('h', x))\n",
+        "def wrong(x): #!",
+        "its arguments must be the input and at least one state",
+    ),
+    "a default": (
+        "def wrong(x, h, rate=0.5): #!\n    return rate * tanh(affine('h', h, x))\n",
+        "def wrong(x, h, rate=0.5): #!",
+        "its argument rate=0.5 has a default",
+    ),
+    "a state of the input's size": (
+        "def wrong(x, h): #!\n    return x\n",
+        "def wrong(x, h): #!",
+        "state h has size H (hidden_size) but its new value has size I (input_size)",
+    ),
+    "a forget gate that is no affine": (
+        "@cell(forget_gate='f')\ndef wrong(x, h): #!\n    return tanh(affine('h', h, x))\n",
+        "def wrong(x, h): #!",
+        'its forget_gate is "f", which none of its affines is called',
+    ),
+    "an expression of two lines": (
+        "def wrong(x, h):\n    i = affine('i', x)\n    return tanh(i) + (x #!\n        * h)\n",
+        "x #! * h",
+        "cannot go with one of size H",
+    ),
+    "an expression after letters of two bytes": (
+        "def wrong(x, h):\n    è, ü = affine('à', x), x * h #!\n    return è * ü\n",
+        "x * h",
+        "cannot go with one of size H",
+    ),
+    "a mistake inside a function of the file": (
+        HEADER[HEADER.index("def helper") :].replace("+ x", "+ x #!").replace("helper", "within")
+        + "def wrong(x, h):\n    return within(x, h)\n",
+        'tanh(affine("help", x)) + x',
+        "cannot go with one of size I",
+    ),
+    "a mistake inside another cell": (
+        "@cell\ndef inner(x, h):\n    return affine('q', x) * q #!\n\n"
+        "@cell\ndef wrong(x, h):\n    return inner(x, h)\n",
+        "q",
+        "name 'q' is not defined",
+    ),
+    "infinity": (
+        "def wrong(x, h):\n    return affine('h', h, x) * math.inf #!\n",
+        "affine('h', h, x) * math.inf",
+        "a cell's numbers are finite, and inf is not",
+    ),
+    "not a number": (
+        "def wrong(x, h):\n    return maximum(affine('h', h, x), math.nan) #!\n",
+        "maximum(affine('h', h, x), math.nan)",
+        "a cell's numbers are finite, and nan is not",
+    ),
+    "a variable with the name of a pre-activation": (
+        "def wrong(x, h): #!\n    z_i = tanh(affine('i', h, x))\n    return z_i\n",
+        "def wrong(x, h): #!",
+        'its variable z_i has the name of what affine("i", ...) gives, and is something else',
+    ),
+    "a lambda": (
+        "wrong = lambda x, h: tanh(affine('h', h, x)) #!\n",
+        "wrong = lambda x, h: tanh(affine('h', h, x)) #!",
+        "a cell needs a name, and a lambda has none: write it with def",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_file_line_and_expression(tmp_path: Path, mistake: str) -> None:
+    code, expression, message = MISTAKES[mistake]
+    file = tmp_path / "mistakes.py"
+    file.write_text(HEADER + code, encoding="utf-8")
+    line = 1 + next(n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines()) if "#!" in text)
+    with pytest.raises(CellError) as raised:
+        _ = find_cell(f"{file}:wrong").program
+    text = str(raised.value)
+    assert re.match(r"cell (wrong|<lambda>) \(mistakes\.py, line \d+\): `", text), text
+    assert f"(mistakes.py, line {line}): `{expression}`: " in text
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("wrong = partial(helper)\n", "functools.partial"),
+        ("class wrong:\n    pass\n", "<class"),
+        ("wrong = len\n", "len"),
+    ],
+)
+def test_what_is_no_function_is_no_cell(tmp_path: Path, code: str, shown: str) -> None:
+    file = tmp_path / "mistakes.py"
+    file.write_text(HEADER + code)
+    with pytest.raises(CellError, match="a cell is a function of the input and its states") as raised:
+        _ = find_cell(f"{file}:wrong").program
+    assert shown in str(raised.value)
+
+
+@pytest.mark.parametrize("write", [lambda: affine("i"), lambda: parameter("p"), lambda: tanh(0.5)])
+def test_the_language_is_refused_outside_a_cell(write: Callable[[], Symbol]) -> None:
+    with pytest.raises(CellError, match="was called outside a cell"):
+        write()
+
+
+def test_a_symbol_kept_from_another_trace_is_refused() -> None:
+    kept = []
+
+    def first(x, h):  # type: ignore[no-untyped-def]
+        kept.append(h)
+        return tanh(affine("h", h, x))
+
+    def second(x, h):  # type: ignore[no-untyped-def]
+        return tanh(affine("h", h, x)) + kept[0]
+
+    trace(first)
+    with pytest.raises(CellError, match="a symbol of another cell's trace"):
+        trace(second)
+
+
+def test_an_error_leaves_no_trace_under_way() -> None:
+    def wrong(x, h):  # type: ignore[no-untyped-def]
+        return x * h
+
+    with pytest.raises(CellError):
+        trace(wrong)
+    with pytest.raises(CellError, match="outside a cell"):
+        affine("i")
+
+
+def named(x: Symbol, h: Symbol, c: Symbol) -> tuple[Symbol, Symbol]:
+    i = sigmoid(affine("i", h, x))
+    number = 0.5
+    c = number * c + i * tanh(affine("g", x))
+    h = tanh(c)
+    return h, c
+
+
+def test_variables_states_and_preactivations_have_names() -> None:
+    program = trace(named)
+    names = dict(program.names)
+    assert set(names) == {"i", "h", "c", "z_i", "z_g"}
+    assert [value.name for value in program.states] == ["h", "c"]
+    assert program.outputs == (names["h"], names["c"])
+    assert program.values[names["i"]].op == "sigmoid"
+    assert program.values[names["i"]].args == (names["z_i"],)
+    assert [program.values[names[name]].name for name in ("z_i", "z_g")] == ["i", "g"]
+    assert program.values[names["h"]].args == (names["c"],)
+
+
+def test_a_state_s_name_is_its_new_value_s_whatever_variable_holds_it() -> None:
+    def renamed(x, h):  # type: ignore[no-untyped-def]
+        new = tanh(affine("h", h, x))
+        h = 2 * new
+        return new
+
+    names = dict(trace(renamed).names)
+    assert names["h"] == names["new"] == trace(renamed).outputs[0]
+
+
+def test_a_cell_within_a_cell_writes_its_equations_into_it() -> None:
+    @cell
+    def inner(x, h):  # type: ignore[no-untyped-def]
+        hidden = sigmoid(affine("i", h, x))
+        return hidden
+
+    @cell
+    def outer(x, h):  # type: ignore[no-untyped-def]
+        kept = inner(x, h)
+        return kept * tanh(affine("o", kept))
+
+    program = outer.program
+    assert [program.values[index].name for index in program.affines] == ["i", "o"]
+    assert set(dict(program.names)) == {"kept", "h", "z_i", "z_o"}  # not the inner cell's own variables
+    assert inner.program.name == "inner"
+
+
+def _ignore(frame: FrameType, event: str, arg: Any) -> Any:
+    return _ignore
+
+
+@pytest.mark.parametrize("hook", ["settrace", "setprofile"])
+def test_a_debugger_and_a_profiler_at_work_change_nothing(hook: str) -> None:
+    before = getattr(sys, hook.replace("set", "get"))()
+    calls: list[str] = []
+
+    def watch(frame: FrameType, event: str, arg: Any) -> Any:
+        calls.append(frame.f_code.co_name)
+        return _ignore
+
+    plain = trace(named)
+    try:
+        getattr(sys, hook)(watch)
+        watched = trace(named)
+        kept = getattr(sys, hook.replace("set", "get"))()
+    finally:
+        getattr(sys, hook)(before)
+    assert watched == plain
+    assert kept is watch
+    assert "named" in calls
+
+
+def _without_source(code: str) -> Callable[..., Any]:
+    namespace: dict[str, Any] = {"affine": affine, "tanh": tanh}
+    exec(compile(code, "<generated>", "exec"), namespace)
+    function: Callable[..., Any] = namespace["made"]
+    return function
+
+
+def test_a_function_without_source_is_traced_with_its_names() -> None:
+    program = trace(_without_source("def made(x, h):\n    new = tanh(affine('h', h, x))\n    return new\n"))
+    assert set(dict(program.names)) == {"h", "new", "z_h"}
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def made(x, h):\n    return x * h\n", r"cell made \(<generated>, line 2\): a vector of size I"),
+        ("def made(x, h):\n    return x\n", r"cell made \(<generated>, line 1\): `def made\(\.\.\.\)`: state h has"),
+    ],
+)
+def test_a_mistake_without_source_is_told_with_its_line(code: str, says: str) -> None:
+    with pytest.raises(CellError, match=says):
+        trace(_without_source(code))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_tracing_again_gives_an_equal_program(name: str) -> None:
+    again = trace(CELLS[name].function, forget_gate=CELLS[name].forget_gate)
+    assert again == CELLS[name].program
+    assert hash(again) == hash(CELLS[name].program)
+
+
+def test_a_forget_gate_is_found_by_its_name() -> None:
+    program = CELLS["lstm"].program
+    assert program.forget_affine is not None
+    assert program.values[program.forget_affine].name == "f"
+    assert CELLS["rnn"].program.forget_affine is None
+
+
+@cell
+def plain_sum(x, h):  # type: ignore[no-untyped-def]
+    """It adds the state to its own, which proj_size makes of another size."""
+    return h + tanh(affine("h", h, x))
+
+
+def test_a_cell_that_cannot_be_projected_says_so_and_why() -> None:
+    with pytest.raises(CellError, match=r"cell plain_sum cannot have proj_size, .* `h \+ tanh") as raised:
+        _ = plain_sum.projected_program
+    assert "size P (proj_size) cannot go with one of size H" in str(raised.value)
