@@ -9,7 +9,7 @@ SAMPLES := src/ricorda/samples
 .PHONY: demo test lint check-real clean
 
 demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
-	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --out demo/model --overwrite
+	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --tokenizer word --min-frequency 2 --out demo/model --overwrite
 	$(BIN)/ricorda evaluate demo/model $(SAMPLES)/reviews_test.csv --by language
 	$(BIN)/ricorda predict demo/model \
 	  "I lost the first five minutes, yet I loved it to the end." \
