@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_models import LABELS, TEXTS
+from small_models import LABELS, TEXTS, small
 
 import ricorda.cli
 
@@ -19,6 +19,7 @@ SMALL = [
     *("--tokenizer", "word", "--min-frequency", "1", "--epochs", "2"),
 ]
 """Options of a training that takes some 50 ms."""
+TRAIN = ["train", "classify", "data.csv", "--out", "model", *SMALL]
 TABLE = "text,label\n" + "".join(f'"{text}",{label}\n' for text, label in zip(TEXTS, LABELS, strict=True))
 
 
@@ -69,11 +70,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model of texts, `model`, and its data; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    model = small(epochs=10, learning_rate=0.05, dropout=0.0, validation_fraction=0.2).fit(TEXTS, LABELS)
+    model.save(folder / "model")
+    (folder / "data.csv").write_text(TABLE)
+    return folder
+
+
 def in_a_process(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
     """Start `ricorda ...` in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONUNBUFFERED", None)  # with which a reader that has gone is noticed at another place
     return subprocess.Popen(
         [sys.executable, "-m", "ricorda", *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=environment,
         stdin=options.pop("stdin", subprocess.DEVNULL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -133,6 +133,17 @@ def test_numbers_of_numpy_and_of_fractions_are_numbers() -> None:
     assert found == [0.5, 3.0, 0.25, 2.0]
 
 
+def test_a_number_is_no_vector_and_has_no_name() -> None:
+    @cell
+    def uses(x, h):
+        number = symbols.exp(0.5) / 2
+        kept = number * h
+        return kept + affine("h", x)
+
+    assert {name for name, _ in uses.program.names} == {"kept", "h", "z_h"}
+    assert equations(uses.program)[0] == "kept_t = exp(0.5) / 2 * h_{t-1}"
+
+
 def test_pointwise_sizes_agree_and_numbers_go_with_all() -> None:
     assert pointwise(["H", "H"]) == "H"
     assert pointwise(["I", SCALAR]) == "I"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
 WIDEST = 1_000
 """Characters of a line that no terminal breaks."""
@@ -30,7 +30,7 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
         table.add_column(column, justify="right" if all(cell[:1].isdigit() for cell in cells) else "left")
     for row in texts:
         table.add_row(*map(Text, row))
-    _console().print(table)
+    _print(table)
 
 
 def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:
@@ -41,13 +41,15 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in pairs:
         table.add_row(Text(name, style="dim"), Text(str(value)))
-    console = _console()
-    console.print(Text(title, style="bold"))
-    console.print(table)
+    _print(Text(title, style="bold"), table)
 
 
-def _console() -> Console:
-    """The standard output; where it is no terminal, lines are as wide as what is in them."""
+def _print(*parts: RenderableType) -> None:
+    """Print to the standard output; where it is no terminal, lines are as wide as what is in them."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else WIDEST)
+    console = Console(width=None if sys.stdout.isatty() else WIDEST)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    sys.stdout.write(captured.get())  # by rich itself, `| head` would end in exit code 1
