@@ -178,7 +178,8 @@ def test_the_constructors_take_torch_s_arguments_in_torch_s_order(kind: str) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_draws_the_same_weights(kind: str) -> None:
-    for arguments in ({}, {"num_layers": 2, "bidirectional": True, "bias": False}):
+    several = [{}, {"num_layers": 2, "bidirectional": True, "bias": False}]
+    for arguments in [*several, *([{"num_layers": 2, "bidirectional": True, "proj_size": 2}] * (kind == "LSTM"))]:
         torch.manual_seed(5)
         theirs = getattr(nn, kind)(3, 4, **arguments)
         torch.manual_seed(5)

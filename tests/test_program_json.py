@@ -206,6 +206,12 @@ def _line(place: int, **changes: Any) -> dict[str, Any]:
     return data
 
 
+def _coupled_with_a_name_for_a_number() -> dict[str, Any]:
+    data = CELLS["lstm_coupled"].program.to_json()
+    place = next(place for place, line in enumerate(data["values"]) if line["op"] == "constant")
+    return {**data, "names": {**data["names"], "one": place}}
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -221,6 +227,7 @@ def _line(place: int, **changes: Any) -> dict[str, Any]:
         (_line(3, op="constant", args=[], size="1", name="", number=math.nan), "line 3 is not a proper constant"),
         (_line(3, op="constant", args=[], size="1", name="", number=10**400), "OverflowError"),
         (_lstm(outputs=[1, 99]), "a name or an output is that of no vector"),
+        (_coupled_with_a_name_for_a_number(), "a name or an output is that of no vector"),
         (_lstm(outputs=[1]), "outputs and states do not match"),
         (_lstm(outputs=[0, 1]), "outputs and states do not match"),
         (_lstm(outputs=[1, 2]), "a state's name is not that of its new value"),

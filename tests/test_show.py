@@ -181,3 +181,44 @@ def test_states_that_change_places_are_printed_as_such() -> None:
 
     assert equations(swap.program) == ["h_t = tanh(W_h [h_{t-1}, c_{t-1}, x_t] + b_h)", "c_t = h_{t-1}"]
     _agree(swap.program, 1e-12)
+
+
+def test_a_state_s_own_name_goes_before_the_variable_s_that_held_it() -> None:
+    @cell
+    def renamed(x, h, c):  # type: ignore[no-untyped-def]
+        new = tanh(affine("h", h, c, x))
+        return new, new
+
+    assert equations(renamed.program) == ["h_t = tanh(W_h [h_{t-1}, c_{t-1}, x_t] + b_h)", "c_t = h_t"]
+
+
+def test_the_input_keeps_the_name_that_the_cell_gives_it() -> None:
+    @cell
+    def of_u(u, x):  # type: ignore[no-untyped-def]
+        return tanh(affine("x", x, u))
+
+    assert equations(of_u.program) == ["x_t = tanh(W_x [x_{t-1}, u_t] + b_x)"]
+    _agree(of_u.program, 1e-12)
+
+
+def test_every_digit_of_a_number_is_printed() -> None:
+    @cell
+    def digits(x, h):  # type: ignore[no-untyped-def]
+        return 0.123456789012 * h + tanh(affine("h", x)) * 1e-07 / 3
+
+    assert equations(digits.program) == ["h_t = 0.123456789012 * h_{t-1} + tanh(W_h x_t + b_h) * 1e-07 / 3"]
+    _agree(digits.program, 1e-15)
+    latex = r"h_{t} = 0.123456789012 \cdot h_{t-1} + \tanh(W_{h} \, x_{t} + b_{h}) \cdot 1 \cdot 10^{-7} / 3"
+    assert equations(digits.program, "latex") == [latex]
+
+
+def test_a_long_name_stands_upright_in_latex_and_its_index_below() -> None:
+    @cell
+    def long_names(x, h):  # type: ignore[no-untyped-def]
+        gate_of_x = parameter("alpha") * affine("in_x", x) + parameter("p_i")
+        return gate_of_x * h
+
+    assert equations(long_names.program, "latex") == [
+        r"\mathrm{gate}_{of x,t} = \mathrm{alpha} \odot (W_{\mathrm{in\_x}} \, x_{t} + b_{\mathrm{in\_x}}) + p_{i}",
+        r"h_{t} = \mathrm{gate}_{of x,t} \odot h_{t-1}",
+    ]

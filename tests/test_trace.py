@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ricorda import CellError, affine, cell, parameter, sigmoid, tanh
+from ricorda import Cell, CellError, affine, cell, parameter, sigmoid, tanh
 from ricorda.catalogue import CELLS, find_cell
 from ricorda.program.symbols import Symbol
 from ricorda.program.trace import trace
@@ -120,6 +120,16 @@ MISTAKES = {
     "math.tanh": (
         "def wrong(x, h):\n    return math.tanh(affine('h', h, x)) #!\n",
         "math.tanh(affine('h', h, x))",
+        "a cell's functions are those of ricorda, such as ricorda.tanh",
+    ),
+    "an error of many lines": (
+        "def wrong(x, h):\n    return torch.clamp(affine('h', h, x), -1, 1) #!\n",
+        "torch.clamp(affine('h', h, x), -1, 1)",
+        "invalid combination of arguments - got (Symbol, int, int); a cell's functions are those of ricorda",
+    ),
+    "a mistake that torch finds": (
+        "def wrong(x, h):\n    return torch.nn.functional.softmax(affine('h', h, x), dim=-1) #!\n",
+        "torch.nn.functional.softmax(affine('h', h, x), dim=-1)",
         "a cell's functions are those of ricorda, such as ricorda.tanh",
     ),
     "a tensor": (
@@ -399,3 +409,13 @@ def test_a_cell_that_cannot_be_projected_says_so_and_why() -> None:
     with pytest.raises(CellError, match=r"cell plain_sum cannot have proj_size, .* `h \+ tanh") as raised:
         _ = plain_sum.projected_program
     assert "size P (proj_size) cannot go with one of size H" in str(raised.value)
+    assert "with which state h goes into an affine only" in str(raised.value)
+
+
+def test_a_mistake_of_the_cell_itself_is_told_before_that_of_its_projection() -> None:
+    def wrong(x, memory):  # type: ignore[no-untyped-def]
+        return x * memory
+
+    with pytest.raises(CellError, match=r"size I .* cannot go with one of size H") as raised:
+        _ = Cell(wrong).projected_program
+    assert "proj_size" not in str(raised.value)

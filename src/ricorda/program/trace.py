@@ -184,7 +184,7 @@ def _explain(function: Callable[..., Any], error: Exception) -> CellError:
         if step.tb_frame.f_code.co_filename == function.__code__.co_filename:
             code, instruction, line = step.tb_frame.f_code, step.tb_lasti, step.tb_lineno
         step = step.tb_next
-    message = str(error).partition("\n")[0]
+    message = str(error).partition("\n")[0].removesuffix(", but expected one of:")  # torch lists its overloads there
     if isinstance(error, NameError):
         known = ", ".join(inspect.signature(function).parameters)
         message = f"{message}; the input and the states are the cell's arguments: {known}"
