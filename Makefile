@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SAMPLES := src/ricorda/samples
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint check-real clean
+.PHONY: demo test lint check-real bench clean
 
 demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --tokenizer word --min-frequency 2 --out demo/model --overwrite
@@ -26,6 +26,9 @@ lint: $(VENV)/installed-dev  ## style and types
 check-real: $(VENV)/installed-dev  ## accuracy on published data, where it lies in ../shared/data (or DATA=...)
 	$(BIN)/python benchmarks/check_real.py $(if $(DATA),--data $(DATA))
 
+bench: $(VENV)/installed-bench  ## speed and memory beside torch.nn, JAX, ONNX Runtime, torchrecurrent (ARGS=--quick)
+	$(BIN)/python benchmarks/bench.py --out build/bench $(ARGS)
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
@@ -33,6 +36,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	touch $@
 
 clean:

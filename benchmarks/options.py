@@ -1,0 +1,82 @@
+"""Sections "options" (what each costs beside the plain layer) and "precision" (bf16 beside float32)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from cases import Case
+from measure import interleave
+from peers import Problem, module_runs, our_layer
+from rows import Row, Settings
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "zoneout on h": {"zoneout": {"h": 0.1}},
+    "zoneout on c": {"zoneout": {"c": 0.1}},
+    "input dropout": {"input_dropout": 0.3},
+    "state dropout": {"state_dropout": 0.3},
+    "recurrent dropout": {"recurrent_dropout": 0.3},
+    "weight drop": {"weight_drop": 0.3},
+    "layer norm": {"layer_norm": True},
+}
+"""Keyword arguments of the layer's constructor."""
+
+RECORDED = ("i", "f", "g", "o", "c", "h")
+PLAIN = "plain"
+
+
+def run(settings: Settings) -> Iterator[Row]:
+    for B, H in ((4, 16),) if settings.quick else ((32, 128), (64, 512)):
+        case, forms = Case("LSTM", B, H), (Case("GRU", B, H), Case("GRU reset-before", B, H))
+        if settings.wants("options", case.label):
+            yield settings.report(Row.of("options", case.label, interleave(_variants(settings, case), settings.plan)))
+        label = f"GRU forms {forms[0].label.removeprefix('GRU ')}"
+        if settings.wants("options", label):
+            calls = {form.cell: _training(form) for form in forms}
+            yield settings.report(Row.of("options", label, interleave(calls, settings.plan)))
+
+
+def run_precision(settings: Settings) -> Iterator[Row]:
+    for cell in ("LSTM", "GRU"):
+        for B, H, T in ((4, 16, 10),) if settings.quick else ((64, 512, 100), (64, 1024, 50)):
+            case = Case(cell, B, H, T)
+            if not settings.wants("precision", case.label):
+                continue
+            train = _training(case)
+
+            def in_bf16(train: Callable[[], object] = train) -> object:
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    return train()
+
+            times = interleave({"float32": train, "bf16": in_bf16}, settings.plan)
+            yield settings.report(Row.of("precision", case.label, times, flops=case.flops("training")))
+
+
+def _variants(settings: Settings, case: Case) -> dict[str, Callable[[], object]]:
+    calls = {PLAIN: _training(case)}
+    for name, options in OPTIONS.items():
+        if knows(case, options):
+            calls[name] = _training(case, **options)
+        else:
+            settings.skip("options", name, f"the layer has no argument {', '.join(options)}")
+    record = module_runs(our_layer(case), Problem(case), record=RECORDED).train
+    assert record is not None
+    return calls | {"record": record}
+
+
+def _training(case: Case, **options: Any) -> Callable[[], object]:
+    train = module_runs(our_layer(case, **options), Problem(case)).train
+    assert train is not None
+    return train
+
+
+def knows(case: Case, options: dict[str, Any]) -> bool:
+    """Whether the layer's constructor has these arguments."""
+    try:
+        our_layer(case, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" in str(error):
+            return False
+        raise
+    return True
