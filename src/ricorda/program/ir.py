@@ -14,8 +14,9 @@ from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
 INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE = "I", "H", "P"
 SIZE_NAMES = {INPUT_SIZE: "input_size", HIDDEN_SIZE: "hidden_size", PROJECTED_SIZE: "proj_size"}
 
-NAMED = ("input", "state", "parameter", "affine")
-LEAVES = ("input", "state", "parameter", "constant")
+MASKS = ("mask", "locked_mask")
+NAMED = ("input", "state", "parameter", "affine", *MASKS)
+LEAVES = ("input", "state", "parameter", "constant", *MASKS)
 PROJECTION = "hr"
 """The affine that projects the first state; torch.nn calls its matrix `weight_hr`."""
 
@@ -26,11 +27,13 @@ class Value:
 
     Parameters
     ----------
-    op : {"input", "state", "parameter", "constant", "affine"} or a row of the operation table
+    op : {"input", "state", "parameter", "constant", "affine"}, a row of the operation table, or
+        "mask", "locked_mask": random zeros and ones, fresh at each step or the same for a row's whole sequence; the
+        bits are those of `engines.masks`
     args : earlier values, by index
     size : "I", "H" or "P" for vectors of input_size, hidden_size or proj_size numbers a row, "1" for a number
-    name : of an input, state, parameter or affine
-    number : of a constant
+    name : of an input, state, parameter, affine or mask
+    number : of a constant; of a mask, the probability of a zero, from 0 to below 1
     bias : whether an affine adds one
     """
 
@@ -54,6 +57,7 @@ class Program:
     names : (name, index) of every value that has one: the cell's own variables, the new states, and `z_<affine>`
         for the pre-activation that an affine gives
     forget_gate : name of the affine whose sigmoid says how much of the state is kept, if there is one
+    candidate : name of the variable that holds the update of the state before a gate lets it in, if there is one
     """
 
     name: str
@@ -61,6 +65,7 @@ class Program:
     outputs: tuple[int, ...]
     names: tuple[tuple[str, int], ...]
     forget_gate: str | None = None
+    candidate: str | None = None
 
     @cached_property
     def states(self) -> tuple[Value, ...]:
@@ -71,6 +76,11 @@ class Program:
     def affines(self) -> tuple[int, ...]:
         """Indices of the matrix products, in the cell's order, which is the order of the weights' rows."""
         return tuple(index for index, value in enumerate(self.values) if value.op == "affine")
+
+    @cached_property
+    def masks(self) -> tuple[int, ...]:
+        """Indices of the random masks; a mask's place in here is its stream of random bits."""
+        return tuple(index for index, value in enumerate(self.values) if value.op in MASKS)
 
     @cached_property
     def forget_affine(self) -> int | None:
@@ -99,6 +109,7 @@ class Program:
             "outputs": list(self.outputs),
             "names": dict(self.names),
             "forget_gate": self.forget_gate,
+            "candidate": self.candidate,
         }
 
     @classmethod
@@ -121,6 +132,7 @@ class Program:
                 outputs=tuple(data["outputs"]),
                 names=tuple(data["names"].items()),
                 forget_gate=data["forget_gate"],
+                candidate=data.get("candidate"),  # older files have none
             )
             _check(program)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SizeMismatchError) as error:
@@ -160,6 +172,8 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
             proper = Value(value.op, name=value.name)
         case "constant":
             proper = Value("constant", size=SCALAR, number=float(value.number))
+        case "mask" | "locked_mask" if 0 <= value.number < 1 and value.size in (HIDDEN_SIZE, before[1].size):
+            proper = Value(value.op, size=value.size, name=value.name, number=float(value.number))
         case "affine" if value.name == PROJECTION and sizes == [HIDDEN_SIZE] and before[1].size == PROJECTED_SIZE:
             proper = Value("affine", value.args, PROJECTED_SIZE, PROJECTION, bias=False)
         case "affine" if sizes and SCALAR not in sizes:
@@ -194,3 +208,5 @@ def _check(program: Program) -> None:
         raise ValueError("a state's name is not that of its new value")
     if program.forget_gate is not None and program.forget_affine is None:
         raise ValueError("its forget gate is no affine")
+    if program.candidate is not None and program.candidate not in names:
+        raise ValueError("its candidate is none of its names")

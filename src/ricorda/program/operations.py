@@ -2,6 +2,9 @@
 
 To add an operation, add a row, and a function of its name to `symbols.py` if it is written as a call.
 `reference` gets the module `torch` as its first argument, so that reading this table does not import torch.
+`derivative` takes the gradient `g` of the result, the result `y` and the arguments to the gradient of each argument;
+they are expressions (see `body.py`), and where the slope jumps it is torch's. What can be said in `y` is, since `y` is
+what a pass backward has at hand. The last rows are there for derivatives; cells cannot write them.
 In `plain` and `latex`, `{0}` and `{1}` are the arguments; `binding` says how tightly the result holds
 together when it stands inside another expression (1 sum, 2 product, 3 sign, 4 call).
 """
@@ -34,43 +37,74 @@ class Operation:
 
     arity: int
     reference: Callable[..., Any]
+    derivative: Callable[..., Sequence[Any]]
     plain: str
     latex: str
     binding: int = 4
     size: Callable[[Sequence[str]], str] = pointwise
 
 
-def _call(name: str, latex: str | None = None, reference: Callable[..., Any] | None = None) -> Operation:
+def _call(
+    name: str,
+    derivative: Callable[..., Sequence[Any]],
+    latex: str | None = None,
+    reference: Callable[..., Any] | None = None,
+) -> Operation:
     """A function of one argument that torch has under the same name."""
     return Operation(
         arity=1,
         reference=reference or (lambda torch, a: getattr(torch, name)(a)),
+        derivative=derivative,
         plain=f"{name}({{0}})",
         latex=latex or rf"\{name}({{0}})",
     )
 
 
-def _operator(sign: str, latex: str, binding: int, reference: Callable[..., Any]) -> Operation:
-    return Operation(2, reference, f"{{0}} {sign} {{1}}", f"{{0}} {latex} {{1}}", binding)
+def _operator(
+    sign: str, latex: str, binding: int, reference: Callable[..., Any], derivative: Callable[..., Sequence[Any]]
+) -> Operation:
+    return Operation(2, reference, derivative, f"{{0}} {sign} {{1}}", f"{{0}} {latex} {{1}}", binding)
+
+
+def _choice(name: str, latex: str, derivative: Callable[..., Sequence[Any]]) -> Operation:
+    """A function of two arguments that torch has under the same name."""
+    reference = lambda torch, a, b: getattr(torch, name)(a, b)  # noqa: E731
+    return Operation(2, reference, derivative, f"{name}({{0}}, {{1}})", rf"\{latex}({{0}}, {{1}})")
 
 
 OPERATIONS: dict[str, Operation] = {
-    "add": _operator("+", "+", 1, lambda torch, a, b: a + b),
-    "subtract": _operator("-", "-", 1, lambda torch, a, b: a - b),
-    "multiply": _operator("*", r"\odot", 2, lambda torch, a, b: a * b),
-    "divide": _operator("/", r"\oslash", 2, lambda torch, a, b: a / b),
-    "negative": Operation(1, lambda torch, a: -a, "-{0}", "-{0}", binding=3),
-    "sigmoid": _call("sigmoid", r"\sigma({0})"),
-    "tanh": _call("tanh"),
-    "relu": _call("relu", r"\mathrm{{relu}}({0})"),
+    "add": _operator("+", "+", 1, lambda torch, a, b: a + b, lambda g, y, a, b: (g, g)),
+    "subtract": _operator("-", "-", 1, lambda torch, a, b: a - b, lambda g, y, a, b: (g, -g)),
+    "multiply": _operator("*", r"\odot", 2, lambda torch, a, b: a * b, lambda g, y, a, b: (g * b, g * a)),
+    "divide": _operator("/", r"\oslash", 2, lambda torch, a, b: a / b, lambda g, y, a, b: (g / b, -(g / b * y))),
+    "negative": Operation(1, lambda torch, a: -a, lambda g, y, a: (-g,), "-{0}", "-{0}", binding=3),
+    "sigmoid": _call("sigmoid", lambda g, y, a: (g * y * (1 - y),), r"\sigma({0})"),
+    "tanh": _call("tanh", lambda g, y, a: (g * (1 - y * y),)),
+    "relu": _call("relu", lambda g, y, a: (g * y.apply("positive"),), r"\mathrm{{relu}}({0})"),
     # beyond 40 softplus(a) is a to the last bit of a float64; torch's own threshold, 20, leaves an error of 2e-9
     "softplus": _call(
-        "softplus", r"\mathrm{{softplus}}({0})", lambda torch, a: torch.nn.functional.softplus(a, threshold=40)
+        "softplus",
+        lambda g, y, a: (g * a.apply("sigmoid"),),
+        r"\mathrm{{softplus}}({0})",
+        lambda torch, a: torch.nn.functional.softplus(a, threshold=40),
     ),
-    "exp": _call("exp"),
-    "log": _call("log"),
-    "sqrt": _call("sqrt", r"\sqrt{{{0}}}"),
-    "abs": _call("abs", r"\lvert {0} \rvert"),
-    "maximum": Operation(2, lambda torch, a, b: torch.maximum(a, b), "maximum({0}, {1})", r"\max({0}, {1})"),
-    "minimum": Operation(2, lambda torch, a, b: torch.minimum(a, b), "minimum({0}, {1})", r"\min({0}, {1})"),
+    "exp": _call("exp", lambda g, y, a: (g * y,)),
+    "log": _call("log", lambda g, y, a: (g / a,)),
+    "sqrt": _call("sqrt", lambda g, y, a: (g / (2 * y),), r"\sqrt{{{0}}}"),
+    "abs": _call("abs", lambda g, y, a: (g * a.apply("sign"),), r"\lvert {0} \rvert"),
+    "maximum": _choice("maximum", "max", lambda g, y, a, b: (g * a.apply("share", b), g * b.apply("share", a))),
+    "minimum": _choice("minimum", "min", lambda g, y, a, b: (g * b.apply("share", a), g * a.apply("share", b))),
+    "sign": _call("sign", lambda g, y, a: (0,), r"\mathrm{{sign}}({0})"),
+    # 1 where a > 0, else 0
+    "positive": _call(
+        "positive", lambda g, y, a: (0,), r"\mathrm{{positive}}({0})", lambda torch, a: torch.sign(torch.relu(a))
+    ),
+    # of the gradient of the maximum of a and b, what a gets: 1 where a > b, 1/2 where they are equal, else 0
+    "share": Operation(
+        2,
+        lambda torch, a, b: 0.5 * torch.sign(a - b) + 0.5,
+        lambda g, y, a, b: (0, 0),
+        "share({0}, {1})",
+        r"\mathrm{{share}}({0}, {1})",
+    ),
 }

@@ -1,0 +1,161 @@
+"""Packing: operands copied into the order in which tiles stream them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.code import Code, Frame
+from ricorda.engines.cpu.emit import I32, I64, Emitter
+from ricorda.engines.cpu.product import PANEL, panels
+from ricorda.engines.cpu.tile import most_rows
+
+
+def transpose(e: Emitter, rows: list[ir.Value]) -> list[ir.Value]:
+    """The columns of a square of vectors, by perfect shuffles."""
+    lanes = e.lanes
+    kind = ir.VectorType(I32, lanes)
+    low = ir.Constant(kind, [lane // 2 + lanes * (lane % 2) for lane in range(lanes)])
+    high = ir.Constant(kind, [lanes // 2 + lane // 2 + lanes * (lane % 2) for lane in range(lanes)])
+    step = lanes
+    while step > 1:
+        pairs = [(rows[i], rows[i + lanes // 2]) for i in range(lanes // 2)]
+        rows = [e.b.shuffle_vector(a, b, order) for a, b in pairs for order in (low, high)]
+        step //= 2
+    return rows
+
+
+def emit_pack_transposed(code: Code) -> Frame:
+    """Write `pack_transposed(ld, K, units, unit, stride, source, target)`: one column vector of a panel.
+
+    target[k * stride + lane] = source[(unit + lane) * ld + k] for k below K, zero where unit + lane is not below units.
+    """
+    f = code.function("pack_transposed", numbers=5, pointers=2)
+    ld, K, units, unit, stride, source, target = f.given
+    e, lanes = f.e, f.target.lanes
+    inside = f.lanes_below(f.b.sub(units, unit))
+
+    def block(k: ir.Value) -> None:
+        def copy(mask: ir.Value | None) -> None:
+            rows = []
+            for lane in range(lanes):
+                there = f.b.extract_element(inside, I32(lane))
+                own = f.e.splat(there)
+                row = e.at(source, f.times(f.sum(unit, lane), ld))
+                rows.append(e.load(e.at(row, k), own if mask is None else f.b.and_(own, mask)))
+            for offset, column in enumerate(transpose(e, rows)):
+                at = f.sum(k, offset)
+
+                def put(at: ir.Value = at, column: ir.Value = column) -> None:
+                    e.store(column, e.at(target, f.times(at, stride)))
+
+                if mask is None:
+                    put()
+                else:
+                    f.when(f.b.icmp_signed("<", at, K), put)
+
+        f.masked(k, K, copy)
+
+    f.loop(0, K, block, lanes)
+    f.finish()
+    return f
+
+
+def emit_pack_rows(code: Code) -> Frame:
+    """Write `pack_rows(ld, K, columns, all, at, first, last, source, target)`: the panels first to last of rows as they are.
+
+    target[panel][at + k][vectors][lanes] = source[k * ld + column] for k below K; `all` is the K of the whole panel.
+    """
+    f = code.function("pack_rows", numbers=7, pointers=2)
+    ld, K, columns, whole, begin, first, last, source, target = f.given
+    e, lanes = f.e, f.target.lanes
+
+    def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
+        to = e.at(target, f.times(column, whole))
+
+        def row(k: ir.Value) -> None:
+            line, place = e.at(source, f.times(k, ld)), e.at(to, f.times(f.sum(begin, k), vectors, lanes))
+
+            def one(v: ir.Value) -> None:
+                at = f.sum(column, f.times(v, lanes))
+                f.masked(
+                    at, columns, lambda mask: e.store(e.load(e.at(line, at), mask), e.at(place, f.times(v, lanes)))
+                )
+
+            f.loop(0, vectors, one)
+
+        f.loop(0, K, row)
+
+    panels(f, columns, panel, first, last)
+    f.finish()
+    return f
+
+
+def emit_pack_columns(code: Code) -> Frame:
+    """Write `pack_columns(ld, K, columns, source, target)`: groups of the tallest tile's rows, `[K][group]` each.
+
+    Reads eight numbers at a time, so the source needs room for some more.
+    """
+    f = code.function("pack_columns", numbers=3, pointers=2)
+    ld, K, columns, source, target = f.given
+    e = f.e
+    group_rows = most_rows(f.target, PANEL)
+    wide = ir.VectorType(f.target.number, 8 if group_rows > 4 else 4)
+
+    def group(i: ir.Value) -> None:
+        first = f.times(i, group_rows)
+        rows = f.least(group_rows, f.b.sub(columns, first))
+        to = e.at(target, f.times(first, K))
+
+        def row(k: ir.Value) -> None:
+            line = f.b.bitcast(e.at(source, f.times(k, ld), first), wide.as_pointer())
+            place = f.b.bitcast(e.at(to, f.times(k, rows)), wide.as_pointer())
+            f.b.store(f.b.load(line, align=e.scalar_bytes), place, align=e.scalar_bytes)
+
+        def by_number(k: ir.Value) -> None:
+            def one(r: ir.Value) -> None:
+                value = f.b.load(e.at(source, f.times(k, ld), f.sum(first, r)))
+                f.b.store(value, e.at(to, f.sum(f.times(k, rows), r)))
+
+            f.loop(0, rows, one)
+
+        # whole vectors must not write beyond the group, into what another thread packs
+        vectors = f.b.select(f.b.icmp_signed(">=", f.times(rows, 2), I64(wide.count)), f.sum(K, -1), I64(0))
+        f.loop(0, vectors, row)
+        f.loop(f.most(0, vectors), K, by_number)
+
+    f.loop(0, f.ceil(columns, group_rows), group)
+    f.finish()
+    return f
+
+
+def emit_column_sums(code: Code) -> Frame:
+    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: sums over K rows of the vectors first to last."""
+    f = code.function("column_sums", numbers=6, pointers=2)
+    ld, K, columns, add, first, last, source, target = f.given
+    e, b = f.e, f.b
+    adding = b.icmp_signed("!=", add, I64(0))
+
+    def one(column: ir.Value, mask: ir.Value | None) -> None:
+        total = f.stack(1)
+
+        def initial(value: Callable[[], ir.Value]) -> None:
+            e.store(value(), total)
+
+        f.when(
+            adding,
+            lambda: initial(lambda: e.load(e.at(target, column), mask)),
+            lambda: initial(lambda: e.constant(0.0)),
+        )
+
+        def row(k: ir.Value) -> None:
+            line = e.at(source, f.times(k, ld), column)
+            e.store(b.fadd(e.load(total), e.load(line, mask)), total)
+
+        f.loop(0, K, row)
+        e.store(e.load(total), e.at(target, column), mask)
+
+    f.vectors(first, last, columns, one)
+    f.finish()
+    return f

@@ -1,0 +1,318 @@
+"""The code of one stage: products of a tile of rows and units into registers, then the equations on it, one after another.
+
+Where each value lies in memory is `Places`' business; what is computed of it is the loop's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.code import Code, Frame
+from ricorda.engines.cpu.emit import I64
+from ricorda.engines.cpu.mathematics import EMITTERS
+from ricorda.engines.cpu.product import PANEL, fill, row_tiles
+from ricorda.engines.cpu.tile import ROWS_APART, most_rows
+from ricorda.program.loop import Factor, Loop
+from ricorda.program.operations import SCALAR
+from ricorda.program.schedule import Bundle, Schedule, Stage
+from ricorda.program.weights import Layout
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a value begins in the rows of a buffer that several share: so many times H plus so many times P."""
+
+    H: int
+    P: int
+
+    def __add__(self, size: str) -> Columns:
+        return Columns(self.H + (size == "H"), self.P + (size == "P"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the code of a loop follows from.
+
+    Parameters
+    ----------
+    schedule : the loop in stages
+    layout : where each factor lies in the parameters
+    columns : place of each value in the buffer that is worked on in chunks of steps: the affines' input parts `z_*`
+        forward, the gradients `dz_*` and `dp_*` backward
+    sequences : names of values kept for all steps; all other carried values have one place, or two where the stages
+        need old and new side by side
+    """
+
+    schedule: Schedule
+    layout: Layout
+    columns: Mapping[str, Columns]
+    sequences: frozenset[str]
+
+    @property
+    def loop(self) -> Loop:
+        """The loop."""
+        return self.schedule.loop
+
+
+Address = tuple[ir.Value, ir.Value]
+"""Where the rows of a value begin at this step, and the distance between rows, in numbers."""
+
+
+class Places:
+    """The addresses of values at one step, inside a function that gets the step's numbers as arguments."""
+
+    def __init__(self, f: Frame, plan: Plan, step: ir.Value, low: ir.Value) -> None:
+        self.f, self.plan, self.step, self.low = f, plan, step, low
+        offsets = f.pointer("offsets", I64)
+        self.offset = f.b.load(f.e.at(offsets, step))
+        self.first = f.b.icmp_signed("==", step, I64(0))
+        before = f.b.select(self.first, I64(0), f.b.sub(step, I64(1)))
+        self.before = f.b.load(f.e.at(offsets, before))
+
+    def size(self, name: str) -> ir.Value:
+        """The number behind "H" or "P"."""
+        return self.f.number(name)
+
+    def of_leaf(self, index: int) -> Address:
+        """Where a leaf is read."""
+        line = self.plan.loop.lines[index]
+        size = self.size(line.size)
+        match line.op:
+            case "vector":
+                return self.f.pointer(f"vector {line.name}"), I64(0)
+            case "carried" if line.name in self.plan.sequences and not self.plan.loop.backward:
+                return self.previous(line.name, size)
+            case "carried":
+                return self.place(line.name, size, reading=True)
+            case "before":
+                return self.previous(line.name, size)
+            case "sequence":
+                return self.sequence(line.name, size)
+        raise AssertionError(line.op)
+
+    def sequence(self, name: str, size: ir.Value) -> Address:
+        """This step's rows of what is kept for all steps, or for those of a chunk."""
+        f = self.f
+        if name in self.plan.columns:
+            columns, ld = self.plan.columns[name], f.number("chunk_ld")
+            start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), f.times(columns.H, f.number("H")))
+            if columns.P:
+                start = f.sum(start, f.times(columns.P, f.number("P")))
+            return f.e.at(f.pointer("chunk"), start), ld
+        return f.e.at(f.pointer(f"sequence {name}"), f.times(self.offset, size)), size
+
+    def previous(self, name: str, size: ir.Value) -> Address:
+        """A state as it entered the step."""
+        f = self.f
+        earlier = f.e.at(f.pointer(f"sequence {name}"), f.times(self.before, size))
+        return f.b.select(self.first, f.pointer(f"initial {name}"), earlier), size
+
+    def place(self, name: str, size: ir.Value, reading: bool) -> Address:
+        """The one place of a carried value, or one of its two: steps take turns."""
+        f, base = self.f, self.f.pointer(f"place {name}")
+        if name not in self.plan.schedule.whole_states:
+            return base, size
+        turn = f.b.and_(f.sum(self.step, 1 if reading else 0), I64(1))
+        return f.e.at(base, f.times(turn, f.number("B"), size)), size
+
+    def kept(self, index: int, size: ir.Value) -> Address:
+        """Scratch memory between stages."""
+        return self.f.pointer(f"kept {index}"), size
+
+    def targets(self, index: int, stage: int) -> list[Address]:
+        """Where a line's value is written."""
+        plan, loop = self.plan, self.plan.loop
+        result = []
+        for name, line in loop.stored:
+            if line == index and _stage_of_store(plan, name, index) == stage:
+                result.append(self.sequence(name, self.size(size_of_name(loop, name, index))))
+        for name, line in loop.carried:
+            stored = not loop.backward and name in plan.sequences
+            if line == index and not stored and _stage_of_store(plan, name, index) == stage:
+                result.append(self.place(name, self.size(size_of_name(loop, name, index)), reading=False))
+        if index in plan.schedule.stages[stage].kept:
+            result.append(self.kept(index, self.size(loop.lines[index].size)))
+        return result
+
+    def operand(self, index: int) -> Address:
+        """Where a product finds an operand in all its units."""
+        line = self.plan.loop.lines[index]
+        if line.op in ("carried", "before", "sequence"):
+            return self.of_leaf(index)
+        return self.computed(index)
+
+    def computed(self, index: int) -> Address:
+        """Where a line of an earlier stage lies."""
+        size = self.size(self.plan.loop.lines[index].size)
+        for name, line in self.plan.loop.stored:
+            if line == index:
+                return self.sequence(name, size)
+        return self.kept(index, size)
+
+
+def size_of_name(loop: Loop, name: str, index: int) -> str:
+    """The size of what is stored under a name, which a number takes from the leaf of that name."""
+    size = loop.lines[index].size
+    if size != SCALAR:
+        return size
+    return next((line.size for line in loop.lines if line.name == name and line.size != SCALAR), "H")
+
+
+def _stage_of_store(plan: Plan, name: str, index: int) -> int:
+    """The stage that writes a line: the one that computes it, for leaves and numbers the first of its size."""
+    for number, stage in enumerate(plan.schedule.stages):
+        if index in stage.lines or any(index in bundle.products for bundle in stage.bundles):
+            return number
+    size = size_of_name(plan.loop, name, index)
+    return next(number for number, stage in enumerate(plan.schedule.stages) if stage.size == size)
+
+
+def tile_vectors(stage: Stage) -> int:
+    """Vectors of units in a stage's tile."""
+    return max(1, PANEL // max((len(bundle.products) for bundle in stage.bundles), default=PANEL))
+
+
+def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
+    """Operands that lie side by side in memory, in order, which one loop along K takes together."""
+    loop = plan.loop
+    names = {line: name for name, line in loop.stored if name in plan.columns}
+    groups: list[list[int]] = []
+    for operand in bundle.operands:
+        last = names.get(groups[-1][-1]) if groups else None
+        own = names.get(operand)
+        if last is not None and own is not None:
+            end = plan.columns[last] + loop.lines[groups[-1][-1]].size
+            if end == plan.columns[own]:
+                groups[-1].append(operand)
+                continue
+        groups.append([operand])
+    return groups
+
+
+def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) -> ir.Value:
+    """K of some operands together."""
+    return f.sum(0, *(f.number(plan.loop.lines[operand].size) for operand in operands))
+
+
+def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
+    """Write `stage<number>(step, low, row0, row1, tile0, tile1)`: rows and tiles of units of one stage at one step.
+
+    `low` is the first row of the chunk of steps that `chunk` holds.
+    """
+    stage = plan.schedule.stages[number]
+    f = code.function(f"stage{number}", numbers=6)
+    step, low, row0, row1, tile0, tile1 = f.given
+    places = Places(f, plan, step, low)
+    equations = _Equations(f, plan, number, places)
+    lanes, size = f.target.lanes, f.number(stage.size)
+    if not stage.bundles:
+
+        def row(r: ir.Value) -> None:
+            f.vectors(tile0, tile1, size, lambda unit, mask: equations.emit(r, unit, mask, {}))
+
+        f.loop(row0, row1, row)
+        f.finish()
+        return f
+    width = tile_vectors(stage)
+    most = min(most_rows(f.target, width * len(bundle.products)) for bundle in stage.bundles)
+    accs = [f.stack(most * width * len(bundle.products)) for bundle in stage.bundles]
+    operands = [
+        [(places.operand(group[0]), length_along(f, plan, group)) for group in segments(plan, bundle)]
+        for bundle in stage.bundles
+    ]
+
+    def tile_of_units(tile: ir.Value) -> None:
+        vector = f.times(tile, width)
+        vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector)) if width > 1 else I64(1)
+
+        def tile_of_rows(row: ir.Value, rows: ir.Value) -> None:
+            for position, bundle in enumerate(stage.bundles):
+                count = len(bundle.products)
+                columns = f.times(vectors, count)
+                acc = accs[position]
+                fill(f, acc, f.times(rows, columns))
+                whole = length_along(f, plan, bundle.operands)
+                panel = f.e.at(f.pointer(f"bundle {number} {position}"), f.times(vector, count * lanes, whole))
+                for (base, ld), length in operands[position]:
+                    a = f.e.at(base, f.times(row, ld))
+                    f.b.call(code.tiles(ROWS_APART), [rows, columns, acc, a, ld, panel, length])
+                    panel = f.e.at(panel, f.times(length, columns, lanes))
+
+            def one(r: ir.Value) -> None:
+                def vector_of_units(v: ir.Value) -> None:
+                    results: dict[int, Callable[[], ir.Value]] = {}
+                    for acc, bundle in zip(accs, stage.bundles, strict=True):
+                        count = len(bundle.products)
+                        for p, product in enumerate(bundle.products):
+                            at = f.sum(f.times(f.sum(f.times(r, count), p), vectors), v)
+                            results[product] = lambda acc=acc, at=at: f.e.load(f.e.at(acc, f.times(at, lanes)))
+                    unit = f.times(f.sum(vector, v), lanes)
+                    f.masked(unit, size, lambda mask: equations.emit(f.sum(row, r), unit, mask, results))
+
+                f.loop(0, vectors, vector_of_units)
+
+            f.loop(0, rows, one)
+
+        row_tiles(f, row0, row1, I64(most), tile_of_rows)
+
+    f.loop(tile0, tile1, tile_of_units)
+    f.finish()
+    return f
+
+
+class _Equations:
+    """The lines of a stage for one row and one vector of units."""
+
+    def __init__(self, f: Frame, plan: Plan, number: int, places: Places) -> None:
+        self.f, self.plan = f, plan
+        loop, stage = plan.loop, plan.schedule.stages[number]
+        self.lines = stage.lines
+        own = {*stage.lines, *(product for bundle in stage.bundles for product in bundle.products)}
+        written = {line for _, line in (*loop.stored, *loop.carried)} | set(stage.kept)
+        self.writes = {index: places.targets(index, number) for index in sorted(written)}
+        self.writes = {index: targets for index, targets in self.writes.items() if targets}
+        self.reads: dict[int, Address] = {}
+        for index in [*(arg for line in stage.lines for arg in loop.lines[line].args), *self.writes]:
+            line = loop.lines[index]
+            if index in own or index in self.reads or line.size == SCALAR:
+                continue
+            if line.op in ("mask", "locked_mask"):
+                raise NotImplementedError
+            self.reads[index] = places.of_leaf(index) if line.op in _IN_MEMORY else places.computed(index)
+
+    def emit(
+        self, row: ir.Value, unit: ir.Value, mask: ir.Value | None, results: Mapping[int, Callable[[], ir.Value]]
+    ) -> None:
+        """Load, compute, store."""
+        f, lines = self.f, self.plan.loop.lines
+        values: dict[int, ir.Value] = {index: load() for index, load in results.items()}
+        for index, (base, ld) in self.reads.items():
+            values[index] = f.e.load(f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+
+        def value(index: int) -> ir.Value:
+            if index not in values and lines[index].op == "constant":
+                return f.e.constant(lines[index].number)
+            return values[index]
+
+        for index in self.lines:
+            line = lines[index]
+            values[index] = EMITTERS[line.op](f.e, *(value(arg) for arg in line.args))
+        for index, targets in self.writes.items():
+            for base, ld in targets:
+                f.e.store(value(index), f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+
+
+_IN_MEMORY = ("vector", "carried", "sequence", "before")
+
+
+def factor_rows(f: Frame, plan: Plan, factor: Factor) -> tuple[ir.Value, ir.Value]:
+    """Where the block of a factor begins in its parameter, and the distance between its rows."""
+    block = plan.layout.matrices[factor.affine][factor.position]
+    shape = plan.layout.shapes[block.parameter]
+    assert shape.columns is not None  # a matrix has
+    ld = f.number(shape.columns)
+    start = f.times(block.position, f.number(shape.rows[block.position]), ld)
+    return f.e.at(f.pointer(f"parameter {block.parameter}"), start), ld

@@ -1,0 +1,89 @@
+"""The steps of a batch in the order of a run: which rows are alive, where they lie, how the work is shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CHUNK_ROWS = 512
+"""Rows (of steps times batch) that are worked on together: enough for the products of weights to be efficient, few
+enough for their buffers to stay in the cache."""
+
+
+@dataclass(eq=False)
+class Steps:
+    """Steps of a batch, longest rows first.
+
+    Parameters
+    ----------
+    T, B : steps and rows
+    counts : [S] rows alive at each step
+    offsets : [S] where the rows of a step begin
+    order : [B] the caller's rows, longest first; None where they are as they come
+    positions : [N] where each row of each step lies in the caller's [T * B]; None where it is the same place
+    ends : [B] number of steps of each row, longest first; None where all have all
+    """
+
+    T: int
+    B: int
+    counts: np.ndarray
+    offsets: np.ndarray
+    order: Tensor | None = None
+    positions: Tensor | None = None
+    ends: Tensor | None = None
+    _shared: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all steps together, N."""
+        return int(self.counts.sum())
+
+    def chunks(self) -> tuple[np.ndarray, np.ndarray]:
+        """First step of each chunk and the end of the last; first and last row of each."""
+        steps, begin = [0], 0
+        total = np.cumsum(self.counts)
+        for step in range(len(self.counts)):
+            if total[step] - begin >= CHUNK_ROWS and step + 1 < len(self.counts):
+                steps.append(step + 1)
+                begin = int(total[step])
+        steps.append(len(self.counts))
+        bounds = []
+        for first, last in zip(steps[:-1], steps[1:], strict=True):
+            low = self.offsets[first:last].min()
+            bounds += [low, (self.offsets[first:last] + self.counts[first:last]).max()]
+        return np.array(steps, np.int64), np.array(bounds, np.int64)
+
+    def shared(self, parts: int) -> tuple[np.ndarray, ...]:
+        """Chunks (steps and bounds), and the rows at which each of some parts begins, equal in steps."""
+        if parts not in self._shared:
+            splits = np.round(np.linspace(0, self.B, parts + 1)).astype(np.int64)
+            if self.ends is not None:
+                work = np.concatenate([[0], np.cumsum(self.ends.numpy())])
+                inner = np.searchsorted(work, work[-1] * np.arange(1, parts) / parts)
+                splits = np.concatenate([[0], inner, [self.B]]).astype(np.int64)
+            self._shared[parts] = (*self.chunks(), splits)
+        return self._shared[parts]
+
+
+@lru_cache(maxsize=64)
+def full(T: int, B: int, reverse: bool) -> Steps:
+    """All rows have all steps."""
+    steps = np.arange(T, dtype=np.int64)
+    return Steps(T, B, np.full(T, B, np.int64), (steps[::-1] if reverse else steps) * B)
+
+
+def ragged(T: int, lengths: Tensor, reverse: bool) -> Steps:
+    """Rows end when they end; a reversed run begins with each row's own last step."""
+    B = len(lengths)
+    ends, order = lengths.sort(descending=True, stable=True)
+    longest = int(ends[0]) if B else 0
+    steps = torch.arange(longest)[:, None]
+    alive = ends > steps  # [S, B]
+    at = ends - 1 - steps if reverse else steps.expand(-1, B)
+    counts = alive.sum(dim=1).numpy()
+    offsets = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64) if longest else counts
+    return Steps(T, B, counts, offsets, order, (at * B + order)[alive], ends)

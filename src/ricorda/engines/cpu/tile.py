@@ -1,0 +1,140 @@
+"""The register tile: the inner loop of every matrix product.
+
+`acc[rows][vectors] += a[rows, K] @ w[K, vectors]`: all accumulators stay in registers over the loop along K. The weights
+are packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16 (`[K/2][vectors][lanes][2]`).
+"""
+
+from __future__ import annotations
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.emit import I32, I64, VOID, Emitter
+from ricorda.engines.cpu.target import Target
+
+ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
+"""Where `a` has its rows: [rows, lda], as states have, or packed [K, rows], as weight gradients need."""
+
+MOST_VECTORS = 4
+"""Column vectors of the widest tile."""
+
+
+def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
+    """The name of a tile's function."""
+    return f"tile_{form}_{rows}x{vectors}_{target.products}"
+
+
+def tile_type(target: Target) -> ir.FunctionType:
+    """The type of a tile's function: (acc, a, lda, w, K); lda and K count what the loop steps over (pairs in bf16)."""
+    number = target.number.as_pointer()
+    factor = I32.as_pointer() if target.products == "bf16" else number
+    return ir.FunctionType(VOID, [number, factor, I64, factor, I64])
+
+
+class BFloat(ir.Type):
+    """LLVM's bfloat, which llvmlite has no class for."""
+
+    null = "zeroinitializer"
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BFloat)
+
+    def __hash__(self) -> int:
+        return hash(BFloat)
+
+
+def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: str) -> ir.Function:
+    """Write a tile's function into a module."""
+    function = ir.Function(module, tile_type(target), tile_name(rows, vectors, form, target))
+    for pointer in (0, 1, 3):
+        function.args[pointer].add_attribute("noalias")
+    acc, a, lda, w, K = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    e = target.emitter(b)
+    bytes_ = target.lanes * e.scalar_bytes
+    start = [[_load(e, acc, (r * vectors + v) * e.lanes, bytes_) for v in range(vectors)] for r in range(rows)]
+    first = [e.at(a, b.mul(lda, I64(r))) if form == ROWS_APART else e.at(a, r) for r in range(rows)]
+    entry, loop, done = b.block, function.append_basic_block("k"), function.append_basic_block("done")
+    b.cbranch(b.icmp_signed(">", K, I64(0)), loop, done)
+    b.position_at_end(loop)
+    k = b.phi(I64)
+    k.add_incoming(I64(0), entry)
+    sums = [[b.phi(e.vector) for _ in range(vectors)] for _ in range(rows)]
+    panel = e.at(w, b.mul(k, I64(vectors * e.lanes)))
+    weights = [_load(e, panel, v * e.lanes, bytes_) for v in range(vectors)]
+    offset = k if form == ROWS_APART else b.mul(k, I64(rows))
+    new = []
+    for r in range(rows):
+        factor = e.splat(b.load(e.at(first[r], offset)))
+        new.append([_multiply_add(e, factor, weights[v], sums[r][v], target) for v in range(vectors)])
+    following = b.add(k, I64(1))
+    k.add_incoming(following, loop)
+    b.cbranch(b.icmp_signed("<", following, K), loop, done)
+    b.position_at_end(done)
+    for r in range(rows):
+        for v in range(vectors):
+            sums[r][v].add_incoming(start[r][v], entry)
+            sums[r][v].add_incoming(new[r][v], loop)
+            end = b.phi(e.vector)
+            end.add_incoming(start[r][v], entry)
+            end.add_incoming(new[r][v], loop)
+            new[r][v] = end
+    for r in range(rows):
+        for v in range(vectors):
+            address = b.bitcast(e.at(acc, (r * vectors + v) * e.lanes), e.vector.as_pointer())
+            b.store(new[r][v], address, align=bytes_)
+    b.ret_void()
+    return function
+
+
+def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
+    kind = e.vector if pointer.type.pointee == e.scalar else ir.VectorType(pointer.type.pointee, e.lanes)
+    return e.b.load(e.b.bitcast(e.at(pointer, offset), kind.as_pointer()), align=align)
+
+
+def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:
+    if target.products != "bf16":
+        return e.multiply_add(factor, weight, total)
+    if target.has_bf16:
+        pairs = ir.VectorType(BFloat(), 2 * e.lanes)
+        name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * e.lanes}"
+        return e.intrinsic(name, total, e.b.bitcast(factor, pairs), e.b.bitcast(weight, pairs))
+    # a bf16 is the upper half of a float32: the same arithmetic with fma, half the bytes
+    low, high = e.whole(16), e.whole(-65536)
+    b = e.b
+    for part in (lambda both: b.shl(both, low), lambda both: b.and_(both, high)):
+        x, y = (b.bitcast(part(both), e.vector) for both in (factor, weight))
+        total = e.multiply_add(x, y, total)
+    return total
+
+
+def most_rows(target: Target, vectors: int) -> int:
+    """The most rows that a tile of so many column vectors holds in registers."""
+    return max(1, min(8, (target.registers - 5) // vectors))
+
+
+def emit_tiles(target: Target) -> ir.Module:
+    """A module with all tiles, and for each form `<name>(rows, vectors, acc, a, lda, w, K)`, which picks one."""
+    module = ir.Module(f"tiles_{target.products}")
+    kind = tile_type(target)
+    for form in (ROWS_APART, ROWS_TOGETHER):
+        pick = ir.Function(module, ir.FunctionType(VOID, [I64, I64, *kind.args]), target.tiles(form))
+        b = ir.IRBuilder(pick.append_basic_block("entry"))
+        tiles = []
+        for vectors in range(1, MOST_VECTORS + 1):
+            last = None
+            for rows in range(1, most_rows(target, 1) + 1):
+                if rows <= most_rows(target, vectors):
+                    last = emit_tile(module, target, rows, vectors, form)
+                tiles.append(last)
+        table_type = ir.ArrayType(kind.as_pointer(), len(tiles))
+        table = ir.GlobalVariable(module, table_type, f"tiles_{form}")
+        table.global_constant, table.linkage = True, "internal"
+        table.initializer = ir.Constant(table_type, tiles)
+        rows, vectors, *rest = pick.args
+        index = b.add(b.mul(b.sub(vectors, I64(1)), I64(most_rows(target, 1))), b.sub(rows, I64(1)))
+        b.call(b.load(b.gep(table, [I64(0), index])), rest)
+        b.ret_void()
+    return module

@@ -1,0 +1,181 @@
+"""A loop's body while it is being written: equal lines are one line, and what adds nothing is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ricorda.program.loop import Line
+from ricorda.program.operations import OPERATIONS, SCALAR
+
+_COMMUTE = ("add", "multiply")
+
+
+class Body:
+    """The lines so far, no two of them equal."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._index: dict[Line, int] = {}
+
+    def write(self, line: Line) -> Expression:
+        """The line's value; a new line only if there is none like it, and a number if it is computed from numbers."""
+        if line.op in OPERATIONS and all(self.lines[arg].op == "constant" for arg in line.args):
+            return self.number(_evaluate(line.op, [self.lines[arg].number for arg in line.args]))
+        if line.op in _COMMUTE:
+            line = replace(line, args=tuple(sorted(line.args)))
+        if line not in self._index:
+            self._index[line] = len(self.lines)
+            self.lines.append(line)
+        return Expression(self, self._index[line])
+
+    def number(self, number: float) -> Expression:
+        """A constant."""
+        return self.write(Line("constant", size=SCALAR, number=float(number)))
+
+    def operation(self, op: str, *args: Expression) -> Expression:
+        """An operation as it stands, which is what a forward pass needs: 0 * inf is not 0."""
+        size = OPERATIONS[op].size([arg.line.size for arg in args])
+        return self.write(Line(op, tuple(arg.index for arg in args), size))
+
+    def simplified(self, op: str, *args: Expression) -> Expression:
+        """An operation, or what is shorter and equal to it but for non-finite numbers and signs of zero."""
+        shorter = _RULES[op](*args) if op in _RULES else None
+        return self.operation(op, *args) if shorter is None else shorter
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A line of a body, to compute with."""
+
+    body: Body
+    index: int
+
+    @property
+    def line(self) -> Line:
+        """The line."""
+        return self.body.lines[self.index]
+
+    @property
+    def args(self) -> list[Expression]:
+        """What the line is computed from."""
+        return [Expression(self.body, arg) for arg in self.line.args]
+
+    def apply(self, op: str, *others: Any) -> Expression:
+        """An operation of which this is the first argument."""
+        others = tuple(other if isinstance(other, Expression) else self.body.number(other) for other in others)
+        return self.body.simplified(op, self, *others)
+
+    def is_number(self, number: float) -> bool:
+        """Whether it is this constant."""
+        return self.line.op == "constant" and self.line.number == number
+
+    def __add__(self, other: Any) -> Expression:
+        return self.apply("add", other)
+
+    def __sub__(self, other: Any) -> Expression:
+        return self.apply("subtract", other)
+
+    def __mul__(self, other: Any) -> Expression:
+        return self.apply("multiply", other)
+
+    def __truediv__(self, other: Any) -> Expression:
+        return self.apply("divide", other)
+
+    def __neg__(self) -> Expression:
+        return self.apply("negative")
+
+    def __radd__(self, other: float) -> Expression:
+        return self.body.number(other) + self
+
+    def __rsub__(self, other: float) -> Expression:
+        return self.body.number(other) - self
+
+    def __rmul__(self, other: float) -> Expression:
+        return self.body.number(other) * self
+
+
+def live(lines: Sequence[Line], roots: Iterable[int]) -> tuple[tuple[Line, ...], dict[int, int]]:
+    """The lines that the roots are computed from, and the new index of each by its old one."""
+    reached = set(roots)
+    for index in reversed(range(len(lines))):
+        if index in reached:
+            reached.update(lines[index].args)
+    moved = {old: new for new, old in enumerate(sorted(reached))}
+    return tuple(replace(lines[old], args=tuple(moved[arg] for arg in lines[old].args)) for old in moved), moved
+
+
+def _evaluate(op: str, numbers: Sequence[float]) -> float:
+    import torch  # on use: reading a program does not need it
+
+    arguments = [torch.tensor(number, dtype=torch.float64) for number in numbers]
+    return float(OPERATIONS[op].reference(torch, *arguments))
+
+
+def _negated(a: Expression) -> Expression | None:
+    """The value that this is the negative of."""
+    return a.args[0] if a.line.op == "negative" else None
+
+
+def _add(a: Expression, b: Expression) -> Expression | None:
+    if a.is_number(0):
+        return b
+    if b.is_number(0):
+        return a
+    if (minus := _negated(b)) is not None:
+        return a - minus
+    if (minus := _negated(a)) is not None:
+        return b - minus
+    return None
+
+
+def _subtract(a: Expression, b: Expression) -> Expression | None:
+    if b.is_number(0):
+        return a
+    if a.is_number(0):
+        return -b
+    if (minus := _negated(b)) is not None:
+        return a + minus
+    return None
+
+
+def _multiply(a: Expression, b: Expression) -> Expression | None:
+    for one, other in ((a, b), (b, a)):
+        if one.is_number(0):
+            return one
+        if one.is_number(1):
+            return other
+        if one.is_number(-1):
+            return -other
+        if (minus := _negated(one)) is not None:
+            return -(minus * other)
+    return None
+
+
+def _divide(a: Expression, b: Expression) -> Expression | None:
+    if a.is_number(0) or b.is_number(1):
+        return a
+    if b.is_number(-1):
+        return -a
+    if (minus := _negated(a)) is not None:
+        return -(minus / b)
+    if (minus := _negated(b)) is not None:
+        return -(a / minus)
+    return None
+
+
+def _negative(a: Expression) -> Expression | None:
+    if a.line.op == "subtract":
+        first, second = a.args
+        return second - first
+    return _negated(a)
+
+
+_RULES: dict[str, Callable[..., Expression | None]] = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "negative": _negative,
+}

@@ -1,0 +1,301 @@
+"""From one step of a cell to the bodies of two loops: the forward pass, and backpropagation through time (BPTT).
+
+What does not wait for a state stays outside both: `z_<affine>`, an affine's products with the input and its biases, is
+computed for all steps before the forward loop; the gradients of the weights and of the input come from `dz_<affine>`
+for all steps after the backward loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
+
+from ricorda.program.body import Body, Expression, live
+from ricorda.program.ir import INPUT_SIZE, MASKS, Program, Value
+from ricorda.program.loop import Factor, Line, Loop
+from ricorda.program.operations import OPERATIONS, SCALAR
+from ricorda.program.saving import fewest_saved
+
+_VALUE = "value"
+"""A line that stands for a forward value, by its index, until it is known where BPTT has that from."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The loops of a training step, and where the gradients of the recurrent weights come from.
+
+    Parameters
+    ----------
+    forward : the loop that also stores what BPTT needs
+    backward : BPTT. It reads `d_<state>`, the gradient of the first state's new value and of each recorded new state,
+        and `d_v<index>`, of each other recorded value; it stores `dz_<affine>` of every affine and `dp_<parameter>`,
+        the gradient of a learned vector at each row and step
+    operands : block of the weights -> what it was multiplied by: ("before", state), or ("sequence", name of what the
+        forward loop stored). The block's gradient is the sum over rows and steps of `dz_<affine>` times that
+    state_gradients : (state, line of `backward`) of the whole gradient of each state's new value, if it was asked for
+    """
+
+    forward: Loop
+    backward: Loop
+    operands: tuple[tuple[Factor, tuple[str, str]], ...]
+    state_gradients: tuple[tuple[str, int], ...] = ()
+
+
+@lru_cache(maxsize=256)
+def forward_loop(
+    program: Program, record: tuple[str, ...] = (), saved: tuple[int, ...] = (), kept: tuple[str, ...] = ()
+) -> Loop:
+    """The body of the forward loop.
+
+    Parameters
+    ----------
+    program : of the cell
+    record : names of values to store, see `Program.names`; what is computed from the input before any affine is left
+        out, since no loop computes it
+    saved : indices of further values to store
+    kept : states whose new values are stored besides the first's
+
+    Returns
+    -------
+    Loop
+        It stores a state's new value under the state's name, any other value under `v<index>`.
+    """
+    body = Body()
+    lines: dict[int, Expression] = {}
+    for index, value in enumerate(program.values):
+        if value.size == INPUT_SIZE:
+            continue
+        if value.op == "state":
+            lines[index] = body.write(Line("carried", size=value.size, name=value.name))
+        elif value.op == "affine":
+            lines[index] = _affine(program, index, body, lines)
+        else:
+            lines[index] = _written(program, index, body, [lines[arg] for arg in value.args])
+    stored = {program.states[0].name: program.outputs[0]}
+    stored |= {state.name: new for state, new in _new_states(program) if state.name in kept}
+    stored |= {sequence_name(program, index): index for index in (*_recorded(program, record), *saved)}
+    carried = [(state.name, lines[new]) for state, new in _new_states(program)]
+    return _loop(body, carried, [(name, lines[index]) for name, index in stored.items()])[0]
+
+
+@lru_cache(maxsize=256)
+def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool = False) -> Training:
+    """The loops of a training step.
+
+    Parameters
+    ----------
+    program : of the cell
+    record : names of the values to store, whose gradients come back too
+    watch : whether BPTT computes the whole gradient of each state's new value (`Training.state_gradients`)
+    """
+    draft = Body()
+    recorded = _recorded(program, record)
+    gradients = _gradients(program, recorded, draft)
+
+    def of_every(op: str, prefix: str) -> list[tuple[str, Expression]]:
+        found = [(index, prefix + value.name) for index, value in enumerate(program.values) if value.op == op]
+        return [(name, gradients.get(index, draft.number(0))) for index, name in found]
+
+    carried, stored = of_every("state", ""), of_every("affine", "dz_") + of_every("parameter", "dp_")
+    watched = [(state.name, gradients.get(new, draft.number(0))) for state, new in _new_states(program) if watch]
+    lines, moved = live(draft.lines, [line.index for _, line in [*carried, *stored, *watched]])
+    chosen = _choose(program, {int(line.number) for line in lines if line.op == _VALUE}, recorded)
+    body = Body()
+    found = _with_forward_values(lines, _forward_values_in_bptt(program, chosen, body), body)
+
+    def final(results: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
+        return [(name, found[moved[line.index]]) for name, line in results]
+
+    backward, states = _loop(body, final(carried), final(stored), final(watched), backward=True)
+    forward = forward_loop(program, record, tuple(sorted(chosen.values)), tuple(sorted(chosen.states)))
+    return Training(forward, backward, tuple(_operands(program).items()), states)
+
+
+def sequence_name(program: Program, index: int) -> str:
+    """The name under which the forward loop stores a value: the state whose new value it is, or `v<index>`."""
+    return next((state.name for state, new in _new_states(program) if new == index), f"v{index}")
+
+
+def _new_states(program: Program) -> list[tuple[Value, int]]:
+    return list(zip(program.states, program.outputs, strict=True))
+
+
+def _recorded(program: Program, record: tuple[str, ...]) -> list[int]:
+    indices = dict.fromkeys(dict(program.names)[name] for name in record)
+    return [index for index in indices if program.values[index].size != INPUT_SIZE]
+
+
+def _operands(program: Program) -> dict[Factor, tuple[str, str]]:
+    """Where the recurrent operand of each block of the weights is read from after the loop."""
+    operands: dict[Factor, tuple[str, str]] = {}
+    for factor, arg in _blocks(program):
+        value = program.values[arg]
+        operands[factor] = ("before", value.name) if value.op == "state" else ("sequence", sequence_name(program, arg))
+    return operands
+
+
+def _blocks(program: Program) -> Iterator[tuple[Factor, int]]:
+    """Each recurrent operand of each affine, and the value that it is."""
+    for index in program.affines:
+        for position, arg in enumerate(program.values[index].args):
+            if program.values[arg].size != INPUT_SIZE:
+                yield Factor(index, position), arg
+
+
+def _loop(
+    body: Body,
+    carried: list[tuple[str, Expression]],
+    stored: list[tuple[str, Expression]],
+    watched: list[tuple[str, Expression]] | None = None,
+    backward: bool = False,
+) -> tuple[Loop, tuple[tuple[str, int], ...]]:
+    """A loop of the lines that its results are computed from, and where the watched ones are."""
+    results = (carried, stored, watched or [])
+    lines, moved = live(body.lines, [line.index for result in results for _, line in result])
+    new_carried, new_stored, new_watched = (
+        tuple((name, moved[line.index]) for name, line in result) for result in results
+    )
+    return Loop(lines, new_carried, new_stored, backward), new_watched
+
+
+def _written(program: Program, index: int, body: Body, args: Sequence[Expression]) -> Expression:
+    """A forward value that is no state and no affine."""
+    value = program.values[index]
+    match value.op:
+        case "constant":
+            return body.number(value.number)
+        case "parameter":
+            return body.write(Line("vector", size=value.size, name=value.name))
+        case op if op in MASKS:
+            return body.write(Line(op, size=value.size, name=value.name, number=value.number))
+        case op:
+            return body.operation(op, *args)
+
+
+def _affine(program: Program, index: int, body: Body, lines: Mapping[int, Expression]) -> Expression:
+    """An affine: what was computed for all steps before the loop, plus the products that wait for a state."""
+    value = program.values[index]
+    recurrent = [position for position, arg in enumerate(value.args) if arg in lines]
+    parts = []
+    if recurrent:
+        args = tuple(lines[value.args[position]].index for position in recurrent)
+        factors = tuple(Factor(index, position) for position in recurrent)
+        parts.append(body.write(Line("product", args, value.size, factors=factors)))
+    if len(recurrent) < len(value.args):
+        parts.append(body.write(Line("sequence", size=value.size, name=f"z_{value.name}")))
+    elif value.bias:
+        parts.append(body.write(Line("vector", size=value.size, name=f"b_{value.name}")))
+    return body.operation("add", *parts) if len(parts) == 2 else parts[0]
+
+
+def _gradients(program: Program, recorded: list[int], body: Body) -> dict[int, Expression]:
+    """The gradient of each value of the step that has one, from the last value to the first."""
+    values = program.values
+    gradients: dict[int, Expression] = {}
+
+    def give(index: int, part: Expression) -> None:
+        if not part.is_number(0):
+            gradients[index] = gradients[index] + part if index in gradients else part
+
+    for state, new in _new_states(program):
+        give(new, body.write(Line("carried", size=state.size, name=state.name)))
+    for index in dict.fromkeys([program.outputs[0], *recorded]):
+        name = f"d_{sequence_name(program, index)}"
+        give(index, body.write(Line("sequence", size=values[index].size, name=name)))
+
+    entered: dict[int, list[Factor]] = {}
+    for factor, arg in _blocks(program):
+        entered.setdefault(arg, []).append(factor)
+    forward = _forward_values(program, body)
+    for index in sorted(forward, reverse=True):
+        value = values[index]
+        factors = tuple(factor for factor in entered.get(index, []) if factor.affine in gradients)
+        if factors:
+            args = tuple(gradients[factor.affine].index for factor in factors)
+            give(index, body.write(Line("product", args, value.size, factors=factors)))
+        if value.op in OPERATIONS and index in gradients:
+            args_ = [forward[arg] for arg in value.args]
+            parts = OPERATIONS[value.op].derivative(gradients[index], forward[index], *args_)
+            for arg, part in zip(value.args, parts, strict=True):
+                if values[arg].size != SCALAR:
+                    give(arg, part if isinstance(part, Expression) else body.number(part))
+    return gradients
+
+
+def _forward_values(program: Program, body: Body) -> dict[int, Expression]:
+    """The forward values: those that are known without the forward pass, and a line that stands for each other one."""
+    forward: dict[int, Expression] = {}
+    for index, value in enumerate(program.values):
+        if value.size == SCALAR or value.op in ("parameter", *MASKS):
+            forward[index] = _written(program, index, body, [forward[arg] for arg in value.args])
+        elif value.size != INPUT_SIZE:
+            forward[index] = body.write(Line(_VALUE, size=value.size, number=index))
+    return forward
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the forward loop stores beyond the first state: values by index, further states by name."""
+
+    values: frozenset[int]
+    states: frozenset[str]
+
+
+def _choose(program: Program, needed: Collection[int], recorded: Collection[int]) -> _Stored:
+    """The least to store from which the needed values can be read or computed again.
+
+    A state that is stored serves twice, as it entered a step and as it left it, which the cut of a graph cannot say:
+    sets of states are tried one after another, the smaller ones first.
+    """
+    values = program.values
+    arguments = {index: () if value.op == "affine" else value.args for index, value in enumerate(values)}
+    lost = [index for index, value in enumerate(values) if value.op in ("state", "affine")]
+    operands = {arg for _, arg in _blocks(program)}
+    anyway = frozenset(recorded) | {arg for arg in operands if values[arg].op != "state"}
+    first, *further = [(state.name, (values.index(state), new)) for state, new in _new_states(program)]
+    must = {name for name, (old, new) in further if old in operands or new in anyway - {first[1][1]}}
+    may = [name for name, _ in further if name not in must]
+    best: _Stored | None = None
+    least = len(values)
+    for size in range(len(may) + 1):
+        for extra in combinations(may, size) if size < least else ():
+            states = must.union(extra)
+            at_hand = anyway.union(first[1], *(pair for name, pair in further if name in states))
+            never = frozenset[int]().union(*(pair for name, pair in further if name not in states))
+            cut = fewest_saved(arguments, needed, lost, at_hand, never)
+            if cut is not None and size + len(cut) < least:
+                best, least = _Stored(anyway | cut, frozenset(states)), size + len(cut)
+    assert best is not None  # with all states stored it is enough to save the affines
+    return best
+
+
+def _forward_values_in_bptt(program: Program, stored: _Stored, body: Body) -> dict[int, Expression]:
+    """The forward values that BPTT can have: those that are stored, and what can be computed from them."""
+    names = {index: sequence_name(program, index) for index in stored.values}
+    states = {program.states[0].name, *stored.states}
+    names |= {new: state.name for state, new in _new_states(program) if state.name in states}
+    found: dict[int, Expression] = {}
+    for index, value in enumerate(program.values):
+        if index in names:
+            found[index] = body.write(Line("sequence", size=value.size, name=names[index]))
+        elif value.op == "state":
+            if value.name in states:
+                found[index] = body.write(Line("before", size=value.size, name=value.name))
+        elif value.op != "affine" and value.size != INPUT_SIZE and all(arg in found for arg in value.args):
+            found[index] = _written(program, index, body, [found[arg] for arg in value.args])
+    return found
+
+
+def _with_forward_values(lines: Sequence[Line], values: Mapping[int, Expression], body: Body) -> list[Expression]:
+    """The lines again, with the forward values in the place of the lines that stand for them."""
+    found: list[Expression] = []
+    for line in lines:
+        if line.op == _VALUE:
+            found.append(values[int(line.number)])
+        elif line.op in OPERATIONS:
+            found.append(body.simplified(line.op, *(found[arg] for arg in line.args)))
+        else:
+            found.append(body.write(replace(line, args=tuple(found[arg].index for arg in line.args))))
+    return found

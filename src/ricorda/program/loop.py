@@ -1,0 +1,73 @@
+"""The body of a loop over time, forward or backward: what a compiled engine is made from.
+
+Differentiation and scheduling work on it (`differentiate.py`, `schedule.py`); the same code generation then serves
+the forward pass and BPTT, which differ in nothing but their lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ricorda.program.ir import HIDDEN_SIZE
+
+LEAVES = ("constant", "vector", "carried", "sequence", "before", "mask", "locked_mask")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The matrix that a product multiplies one of its operands by: a block of the layer's weights.
+
+    Parameters
+    ----------
+    affine : index of the affine in the cell's program
+    position : which of its operands the block belongs to
+    """
+
+    affine: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a loop's body; all values are [rows, size].
+
+    Parameters
+    ----------
+    op : a row of the operation table, or
+        "constant": `number`;
+        "vector": a learned vector [size], or a bias that goes with no input;
+        "carried": what the step before left under `name`: a state, or the gradient of one;
+        "sequence": read at this step from memory [steps, rows, size];
+        "before": the state `name` as it entered this step, read from the forward pass's memory;
+        "mask", "locked_mask": zeros and ones, a fresh one each step, or one for the whole sequence; zero with
+        probability `number`;
+        "product": the sum over the operands `args` of each times the matrix that `factors` names (its transpose in
+        BPTT), plus nothing else.
+    args : earlier lines, by index
+    size : "H" or "P", "1" for a constant
+    """
+
+    op: str
+    args: tuple[int, ...] = ()
+    size: str = HIDDEN_SIZE
+    name: str = ""
+    number: float = 0.0
+    factors: tuple[Factor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The body of a loop over time.
+
+    Parameters
+    ----------
+    lines : in the order of computation
+    carried : (name, line) of what goes on to the next step, in the order of the states
+    stored : (name, line) of what is written to memory [steps, rows, size] at each step
+    backward : whether the steps are taken from the last to the first and the matrices transposed
+    """
+
+    lines: tuple[Line, ...]
+    carried: tuple[tuple[str, int], ...]
+    stored: tuple[tuple[str, int], ...]
+    backward: bool = False
