@@ -4,7 +4,8 @@ Each takes the input [B, I], the states and a dictionary of weights that are nam
 input, "Ui" the recurrent operand, "bi" is the sum of the biases. `weights_of` cuts them out of a layer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -73,9 +74,11 @@ ROWS = {
 }
 
 
-def weights_of(layer: Recurrent, cell: str, suffix: str = "_l0") -> W:
+def weights_of(
+    layer: Recurrent, cell: str, suffix: str = "_l0", rows: Mapping[str, tuple[str, str]] = MappingProxyType(ROWS)
+) -> W:
     """A layer's weights under the papers' names."""
-    of_input, of_state = (names.split() for names in ROWS[cell])
+    of_input, of_state = (names.split() for names in rows[cell])
     found: W = {}
     for letter, parameter, names in (("W", "weight_ih", of_input), ("U", "weight_hh", of_state)):
         for name, block in zip(names, getattr(layer, parameter + suffix).chunk(len(names)), strict=True):

@@ -247,7 +247,7 @@ def needed(saved: Path) -> list[tuple[str, ...]]:
     paths = [
         path
         for path in keys(config)
-        if path[0] != "sha256" and path[:2] not in {("summary", "best"), ("program", "names")}
+        if path[0] != "sha256" and path[:2] not in {("summary", "best"), ("program", "names"), ("program", "candidate")}
     ]
     return [*paths, *epoch, ("summary", "best"), ("program", "names")]
 

@@ -187,7 +187,7 @@ def test_a_cell_is_given_by_name_file_function_cell_or_program(tmp_path: Path) -
     wanted = program_of(f"{file}:mine")
     assert wanted.name == "mine"
     assert program_of(wanted) is wanted
-    assert program_of("gru") == program_of(gru) == program_of(gru.function) == gru.program
+    assert program_of("rnn") == program_of(rnn) == program_of(rnn.function) == rnn.program
     with pytest.raises(ArgumentError, match=r"there is no cell 'lstn': did you mean 'lstm'\?"):
         program_of("lstn")
     with pytest.raises(CellError, match="a cell is a function"):

@@ -33,6 +33,7 @@ MEANING: dict[str, Callable[..., float]] = {
     "abs": abs,
     "maximum": max,
     "minimum": min,
+    "mean": lambda a: a,  # of one number
     "sign": lambda a: float((a > 0) - (a < 0)),
     "positive": lambda a: float(a > 0),
     "share": lambda a, b: (a > b) + 0.5 * (a == b),
@@ -60,7 +61,13 @@ def test_every_operation_has_a_meaning_here() -> None:
     assert set(MEANING) == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_mean_is_that_of_a_row_s_units() -> None:
+    rows = torch.tensor([[1.0, 2.0, 6.0], [0.0, -1.0, -2.0]], dtype=D)
+    expected = torch.tensor([[3.0, 3.0, 3.0], [-1.0, -1.0, -1.0]], dtype=D)
+    assert torch.equal(OPERATIONS["mean"].reference(torch, rows), expected)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"mean"}))
 def test_an_operation_is_what_its_name_says(name: str) -> None:
     arguments = numbers(name)
     expected = [MEANING[name](*values) for values in zip(*(each.tolist() for each in arguments), strict=True)]

@@ -96,14 +96,31 @@ ODD: st.SearchStrategy[Any] = st.one_of(
     st.integers(-3, 30),
     st.sampled_from([10**400, -(10**20), 1e308, math.inf, -math.inf, math.nan, 0.5, -0.0]),
     st.sampled_from(
-        ["", "I", "H", "P", "1", "add", "affine", "parameter", "state", "input", "constant", "hr", "f", "x"]
+        [
+            "",
+            "I",
+            "H",
+            "P",
+            "1",
+            "add",
+            "affine",
+            "parameter",
+            "state",
+            "input",
+            "constant",
+            "mask",
+            "locked_mask",
+            "hr",
+            "f",
+            "x",
+        ]
     ),
     st.sampled_from(["weight_hh", "h 1", "sigmoid", "maximum", "lambda", "é", "\ud800", "op", "\0"]),
     st.lists(st.one_of(st.integers(-2, 20), st.booleans(), st.just("1"), st.just(1.0)), max_size=3),
     st.dictionaries(st.sampled_from(["op", "args", "i", "h"]), st.integers(-1, 9), max_size=2),
 )
 KEYS = st.sampled_from(
-    ["op", "args", "size", "name", "number", "bias", "values", "outputs", "names", "forget_gate", "new"]
+    ["op", "args", "size", "name", "number", "bias", "values", "outputs", "names", "forget_gate", "candidate", "new"]
 )
 
 
@@ -143,7 +160,11 @@ def damaged(draw: Draw) -> Any:
 
 INDICES = st.lists(st.integers(0, 12), max_size=3)
 LINE = st.fixed_dictionaries(
-    {"op": st.sampled_from(["affine", "add", "multiply", "tanh", "maximum", "constant", "parameter", "negative"])},
+    {
+        "op": st.sampled_from(
+            ["affine", "add", "multiply", "tanh", "maximum", "constant", "parameter", "negative", "mask", "locked_mask"]
+        )
+    },
     optional={
         "args": INDICES,
         "size": st.sampled_from(["I", "P", "1"]),
@@ -232,6 +253,8 @@ def _coupled_with_a_name_for_a_number() -> dict[str, Any]:
         (_lstm(outputs=[0, 1]), "outputs and states do not match"),
         (_lstm(outputs=[1, 2]), "a state's name is not that of its new value"),
         (_lstm(forget_gate="q"), "its forget gate is no affine"),
+        (_lstm(candidate="q"), "its candidate is none of its names"),
+        (_lstm(candidate=[]), "TypeError"),
         (_lstm(name="two words"), "a name is not one"),
         (_lstm(values=_lstm()["values"][3:]), "line 0 uses a value that is not there yet"),
     ],

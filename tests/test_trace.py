@@ -387,7 +387,7 @@ def test_a_mistake_without_source_is_told_with_its_line(code: str, says: str) ->
 
 @pytest.mark.parametrize("name", CELLS)
 def test_tracing_again_gives_an_equal_program(name: str) -> None:
-    again = trace(CELLS[name].function, forget_gate=CELLS[name].forget_gate)
+    again = trace(CELLS[name].function, forget_gate=CELLS[name].forget_gate, candidate=CELLS[name].candidate)
     assert again == CELLS[name].program
     assert hash(again) == hash(CELLS[name].program)
 

@@ -35,6 +35,7 @@ def rnn_relu(x, h):
 
 @cell(
     forget_gate="f",
+    candidate="g",
     paper="Hochreiter, Schmidhuber, 'Long short-term memory', Neural Computation 9, 1997; "
     "forget gate: Gers, Schmidhuber, Cummins 2000",
     weakness="four products a step, and gates that do not see the cell state they guard",
@@ -60,6 +61,7 @@ def lstm(x, h, c):
 
 @cell(
     forget_gate="f",
+    candidate="g",
     paper="Gers, Schmidhuber, 'Recurrent nets that time and count', IJCNN 2000",
     weakness="three vectors more to learn, which pay where exact timing matters and seldom elsewhere "
     "(Greff et al. 2017)",
@@ -85,6 +87,7 @@ def lstm_peephole(x, h, c):
 
 @cell(
     forget_gate="f",
+    candidate="g",
     paper="Greff, Srivastava, Koutnik, Steunebrink, Schmidhuber, 'LSTM: a search space odyssey', 2017 (CIFG)",
     weakness="it cannot keep all and write much in one step, so it cannot count without bound",
 )
@@ -106,6 +109,7 @@ def lstm_coupled(x, h, c):
 
 
 @cell(
+    candidate="candidate",
     paper="Cho et al., 'Learning phrase representations using RNN encoder-decoder', EMNLP 2014",
     weakness="two products that wait for each other, so a step takes longer than the reset-after form's",
 )
@@ -124,6 +128,7 @@ def gru(x, a):
 
 
 @cell(
+    candidate="n",
     paper="Cho et al. 2014, version 3 of the preprint; the form of cuDNN and of torch.nn.GRU",
     weakness="it forgets sooner than an LSTM: what it shows is all that it keeps",
 )

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ricorda.engines import Run
-from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.engines.masks import Masks
+from ricorda.program.ir import INPUT_SIZE, MASKS, Program
 from ricorda.program.operations import OPERATIONS, SCALAR
 from ricorda.program.weights import Block, layout
 
@@ -28,6 +29,7 @@ def run(
     lengths: Tensor | None = None,
     reverse: bool = False,
     record: Sequence[str] = (),
+    seed: int = 0,
 ) -> Run:
     """Run a program over a sequence; shapes as in `ricorda.engines`.
 
@@ -36,9 +38,11 @@ def run(
     reverse : bool
         Whether to go from each row's last step to its first.
     record : names of values, see `Program.names`
+    seed : int
+        Of the program's random masks.
     """
     T, B, _ = x.shape
-    counts, rows = [B] * T, None
+    counts, rows, order = [B] * T, None, torch.arange(B, device=x.device)
     steps = x.flatten(0, 1)
     if lengths is not None and bool((lengths < T).any()):
         # longest rows first: each step works on the first n, so that nothing is computed from padding, which may be nan
@@ -49,7 +53,10 @@ def run(
         order = order.to(x.device)
         steps = steps.index_select(0, rows)
         states = [state.index_select(0, order) for state in states]
-    step = _Step(program, parameters, steps, counts)
+    ends = order.new_full((B,), T) if lengths is None else lengths.to(x.device).index_select(0, order)
+    sizes = _sizes(program, parameters, states)
+    masks = Masks(program, seed, order, ends if reverse else None, sizes, x.dtype)
+    step = _Step(program, parameters, steps, counts, masks)
     recorded = [dict(program.names)[name] for name in record]
     traces: list[list[Tensor]] = [[] for _ in recorded]
     outputs: list[Tensor] = []
@@ -72,6 +79,13 @@ def run(
     if rows is not None:
         current = tuple(state.index_select(0, order.argsort()) for state in current)
     return Run(over_time(outputs), current, {n: over_time(s) for n, s in zip(record, traces, strict=True)})
+
+
+def _sizes(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> dict[str, int]:
+    """The numbers behind "H" and "P"."""
+    shapes = layout(program).shapes.items()
+    found = {shape.rows[0]: len(parameters[name]) // len(shape.rows) for name, shape in shapes if name in parameters}
+    return found | {value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)}
 
 
 class Product(NamedTuple):
@@ -100,14 +114,18 @@ class _Step:
     ----------
     x : [n_0 + n_1 + ... , I], the rows of each step one below the other
     counts : [n_0, n_1, ...]
+    masks : the program's
     """
 
-    def __init__(self, program: Program, parameters: Mapping[str, Tensor], x: Tensor, counts: list[int]) -> None:
+    def __init__(
+        self, program: Program, parameters: Mapping[str, Tensor], x: Tensor, counts: list[int], masks: Masks
+    ) -> None:
         self.program = program
         self.parameters = parameters
         self.layout = layout(program, bias=any(name.startswith("bias_") for name in parameters))
         self.x = x
         self.counts = counts
+        self.masks = masks
         self.of_input = self._of_input()
         self.of_input_steps = {index: self._steps(values) for index, values in self.of_input.items() if values.dim()}
         self.product_of = {index: product for product in products(program) for index in product.affines}
@@ -149,6 +167,8 @@ class _Step:
                     values.append(next(entering))
                 case "parameter":
                     values.append(self.parameters[value.name].expand(self.counts[t], -1))
+                case op if op in MASKS:
+                    values.append(self.masks.at(index, t, self.counts[t]))
                 case "affine":
                     if index not in done:
                         done.update(self._affines(index, t, values))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+from ricorda.catalogue import find_cell
 from ricorda.errors import ArgumentError
+from ricorda.program.cell import Cell
+from ricorda.program.ir import Program
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
@@ -34,3 +39,25 @@ def check_numbers(dropout: float, forget_bias: float | None) -> None:
         return
     if isinstance(forget_bias, bool) or not isinstance(forget_bias, (int, float)) or not math.isfinite(forget_bias):
         raise ArgumentError(f"forget_bias is {forget_bias!r}: give a finite number, or None to draw it")
+
+
+def check_probability(name: str, given: object) -> None:
+    """Refuse what is no probability below 1, with which nothing would be left."""
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given < 1:
+        raise ArgumentError(f"{name} is {given!r}: give a probability, from 0 to below 1")
+
+
+def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:
+    """The program of a cell given in any of the ways that a layer takes one."""
+    if isinstance(cell, Program):
+        if cell.projected != projected:
+            raise ArgumentError(
+                f"the program of cell {cell.name} was traced {'with' if cell.projected else 'without'} a projection, "
+                f"and proj_size says {'with' if projected else 'without'}: give the cell itself"
+            )
+        return cell
+    if isinstance(cell, str):
+        cell = find_cell(cell)
+    if not isinstance(cell, Cell):
+        cell = Cell(cell)
+    return cell.projected_program if projected else cell.program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,17 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ricorda.catalogue import find_cell
 from ricorda.engines import reference
 from ricorda.errors import ArgumentError
-from ricorda.nn.arguments import check_choices, check_numbers, check_sizes
-from ricorda.nn.sequences import Batch, Lengths, check_alike
+from ricorda.nn.arguments import check_choices, check_numbers, check_sizes, program_of
+from ricorda.nn.regularisers import Regularisers, draw_seed
+from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
-from ricorda.program.weights import Block, layout
-
-State = Tensor | tuple[Tensor, ...]
+from ricorda.program.weights import Block, Shape, layout
 
 
 class Recurrent(nn.Module):
@@ -51,6 +49,21 @@ class Recurrent(nn.Module):
     forget_bias : float, optional
         What the forget gate's bias starts with (1 helps long memory: Jozefowicz et al. 2015); by default it is drawn
         as all the others are.
+    zoneout : float, or a mapping of state names to floats
+        Probability that a unit of a state keeps its old value at a step; in evaluation the state is what is to be
+        expected (Krueger et al. 2017).
+    input_dropout : float
+        Probability of dropping a feature of a row's input, for the whole sequence, in each layer (variational dropout:
+        Gal, Ghahramani 2016).
+    state_dropout : float
+        Probability of dropping a unit where a state enters the recurrent products, for the whole sequence (same paper).
+    recurrent_dropout : float
+        Probability of dropping a unit of the cell's candidate at a step (Semeniuta et al. 2016).
+    weight_drop : float
+        Probability of dropping an entry of the recurrent matrices, for the whole call (Merity et al. 2018).
+    layer_norm : bool
+        Whether pre-activations, and a cell state where the output is computed from it, are normalised over their units
+        (Ba et al. 2016).
     device, dtype : optional
         Of the parameters.
 
@@ -58,12 +71,14 @@ class Recurrent(nn.Module):
     ----------
     weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k], each also with `_reverse` : Parameter
         As in torch.nn: `[gates*H, I]`, `[gates*H, H]`, `[gates*H]`, in the order of the cell's affines; a projection
-        has `weight_hr_l[k]` [P, H], and learned vectors of a cell (peepholes) their own names.
+        has `weight_hr_l[k]` [P, H], and learned vectors of a cell (peepholes) their own names. With layer_norm,
+        `gain_<affine>_l[k]` and `shift_<affine>_l[k]` [H], those of the cell state with `state_c` for `<affine>`.
 
     Raises
     ------
     ArgumentError
-        If a size or a probability cannot be, or the cell has no forget gate to bias.
+        If a size or a probability cannot be, or the cell has not what an option acts on: a forget gate, a candidate, a
+        state of that name.
     CellError
         If the cell's equations cannot be.
     """
@@ -81,6 +96,12 @@ class Recurrent(nn.Module):
         proj_size: int = 0,
         *,
         forget_bias: float | None = None,
+        zoneout: float | Mapping[str, float] = 0.0,
+        input_dropout: float = 0.0,
+        state_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        layer_norm: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -94,7 +115,11 @@ class Recurrent(nn.Module):
                 UserWarning,
                 stacklevel=2,
             )
-        self.program = _program(cell, projected=proj_size > 0)
+        self.program = program_of(cell, projected=proj_size > 0)
+        self.regularisers = Regularisers(
+            zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
+        )
+        self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -110,7 +135,7 @@ class Recurrent(nn.Module):
             raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
         for level in range(num_layers):
             for suffix in self._suffixes(level):
-                for name, shape in layout(self.program, bias).shapes.items():
+                for name, shape in self._shapes.items():
                     sizes = [sum(map(self._sizes(level).__getitem__, shape.rows))]
                     if shape.columns is not None:
                         sizes.append(self._sizes(level)[shape.columns])
@@ -119,10 +144,17 @@ class Recurrent(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, then set the forget gate's bias."""
+        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, then set the forget gate's bias.
+
+        Layer normalisation starts with gains of 1 and shifts of 0.
+        """
         bound = 1 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            nn.init.uniform_(weight, -bound, bound)
+        own = layout(self.program, self.bias).shapes
+        for name, weight in self.named_parameters():
+            if name.rpartition("_l")[0] in own:
+                nn.init.uniform_(weight, -bound, bound)
+            else:
+                nn.init.constant_(weight, 1.0 if name.startswith("gain_") else 0.0)
         if self.forget_bias is None:
             return
         blocks = self._forget_biases()
@@ -172,21 +204,27 @@ class Recurrent(nn.Module):
         record = self._check_record(record)
         weight = next(self.parameters())
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
-        initial = self._initial(batch, hx, weight)
+        entries = self.num_layers * (2 if self.bidirectional else 1)
+        initial = batch.initial(self.program, hx, entries, self._sizes(0))
+        program = self.programs[self.training]
+        seed = draw_seed(program)
         y = batch.x
         finals: list[tuple[Tensor, ...]] = []
         traces: list[dict[str, Tensor]] = []
         for level in range(self.num_layers):
             outputs = []
+            y = self.regularisers.drop_input(y) if self.training else y
             for direction, suffix in enumerate(self._suffixes(level)):
+                parameters = {name: getattr(self, name + suffix) for name in self._shapes}
                 run = reference.run(
-                    self.program,
-                    {name: getattr(self, name + suffix) for name in layout(self.program, self.bias).shapes},
+                    program,
+                    self.regularisers.drop_weights(parameters) if self.training else parameters,
                     y,
                     [state[len(finals)] for state in initial],
                     lengths=batch.lengths,
                     reverse=direction == 1,
                     record=record,
+                    seed=seed + len(finals),  # each layer and direction has masks of its own
                 )
                 outputs.append(run.output)
                 finals.append(run.states)
@@ -194,7 +232,7 @@ class Recurrent(nn.Module):
             y = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
             if self.dropout and self.training and level < self.num_layers - 1:
                 y = F.dropout(y, self.dropout)
-        states = tuple(batch.rows_out(torch.stack(state)) for state in zip(*finals, strict=True))
+        states = tuple(batch.final(torch.stack(state)) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
         if not record:
             return result
@@ -225,7 +263,7 @@ class Recurrent(nn.Module):
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
         """The parameters of each layer and direction, in torch.nn's order."""
-        names = layout(self.program, self.bias).shapes
+        names = self._shapes
         suffixes = [suffix for level in range(self.num_layers) for suffix in self._suffixes(level)]
         return [[getattr(self, name + suffix) for name in names] for suffix in suffixes]
 
@@ -246,9 +284,15 @@ class Recurrent(nn.Module):
             parts.append(f"bidirectional={self.bidirectional}")
         if self.forget_bias is not None:
             parts.append(f"forget_bias={self.forget_bias}")
+        parts += self.regularisers.given()
         if type(self) is Recurrent:
             parts.insert(0, self.program.name)
         return ", ".join(parts)
+
+    @property
+    def _shapes(self) -> dict[str, Shape]:
+        """The parameters of each layer and direction, by name."""
+        return layout(self.programs[False], self.bias).shapes
 
     def _suffixes(self, level: int) -> list[str]:
         return [f"_l{level}", f"_l{level}_reverse"] if self.bidirectional else [f"_l{level}"]
@@ -265,27 +309,9 @@ class Recurrent(nn.Module):
     def _forget_biases(self) -> list[Block]:
         """Where the forget gate's biases, which are added, stand in the parameters; nowhere if it has none."""
         affine = self.program.forget_affine
+        if affine is not None and self.regularisers.layer_norm:  # which takes away what all units have in common
+            return [Block(f"shift_{self.program.forget_gate}", 0)]
         return [] if affine is None else layout(self.program, self.bias).biases[affine]
-
-    def _initial(self, batch: Batch, hx: State | None, weight: Tensor) -> list[Tensor]:
-        """The initial states [num_layers * directions, B, size], zeros or the caller's own."""
-        names = [state.name for state in self.program.states]
-        sizes = [self._sizes(0)[state.size] for state in self.program.states]
-        entries, B = self.num_layers * (2 if self.bidirectional else 1), batch.x.shape[1]
-        if hx is None:
-            return [weight.new_zeros(entries, B, size) for size in sizes]
-        given = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
-        if len(given) != len(names):
-            raise ArgumentError(
-                f"hx has {len(given)} state{'s' * (len(given) != 1)}, and cell {self.program.name} has {len(names)}: "
-                f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
-            )
-        for name, state, size in zip(names, given, sizes, strict=True):
-            check_alike(f"initial state {name}", state, weight)
-            expected = (entries, size) if batch.unbatched else (entries, B, size)
-            if tuple(state.shape) != expected:
-                raise ArgumentError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
-        return [batch.rows_in(state) for state in given]
 
     def _check_record(self, record: Sequence[str]) -> tuple[str, ...]:
         record = (record,) if isinstance(record, str) else tuple(record)
@@ -300,18 +326,3 @@ class Recurrent(nn.Module):
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)
         return batch.trace(stacked.reshape(self.num_layers, -1, *stacked.shape[1:]))
-
-
-def _program(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:
-    if isinstance(cell, Program):
-        if cell.projected != projected:
-            raise ArgumentError(
-                f"the program of cell {cell.name} was traced {'with' if cell.projected else 'without'} a projection, "
-                f"and proj_size says {'with' if projected else 'without'}: give the cell itself"
-            )
-        return cell
-    if isinstance(cell, str):
-        cell = find_cell(cell)
-    if not isinstance(cell, Cell):
-        cell = Cell(cell)
-    return cell.projected_program if projected else cell.program

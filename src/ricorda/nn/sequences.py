@@ -1,11 +1,11 @@
 """What a layer is given, brought to one form: x [T, B, I], lengths, a state for each layer and direction.
 
-`Batch.read` checks and unpacks the caller's input, `Batch.output` and the other methods give results back in his form.
+`Batch.read` and `initial` check the caller's input and states, `output` and the others give results back in his form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,21 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ricorda.errors import ArgumentError
+from ricorda.program.ir import Program
 
 Lengths = Tensor | Sequence[int]
+State = Tensor | tuple[Tensor, ...]
 
 
 @dataclass
 class Batch:
-    """An input in the engines' form, and the form that it came in."""
+    """An input in the engines' form, and the form that it came in.
+
+    Rows stand in the order in which the caller gave them, or packed them: masks and states belong to their places.
+    """
 
     x: Tensor
+    weight: Tensor
     lengths: Tensor | None
     batch_first: bool
     packed: PackedSequence | None = None
@@ -49,8 +55,8 @@ class Batch:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("lengths= was given with a packed sequence, which has its own: leave it out")
-            x, own = pad_packed_sequence(PackedSequence(input.data, input.batch_sizes))
-            batch = cls(x, own, batch_first=False, packed=input)
+            x, own = pad_packed_sequence(input)  # rows in the order in which they were packed
+            batch = cls(x, weight, own, batch_first=False, packed=input)
         else:
             if input.dim() not in (2, 3):
                 raise ArgumentError(
@@ -59,7 +65,7 @@ class Batch:
                 )
             unbatched = input.dim() == 2
             x = input.unsqueeze(1) if unbatched else input.transpose(0, 1) if batch_first else input
-            batch = cls(x, None, batch_first, unbatched=unbatched)
+            batch = cls(x, weight, None, batch_first, unbatched=unbatched)
             if lengths is not None:
                 batch.lengths = _lengths(lengths, x.shape[0], x.shape[1], unbatched)
         if batch.x.shape[2] != input_size:
@@ -71,31 +77,51 @@ class Batch:
             raise ArgumentError(f"the input has no step (shape {tuple(_tensor(input).shape)}): give at least one")
         return batch
 
-    def rows_in(self, state: Tensor) -> Tensor:
-        """A state [n, B, size] with its rows in the order of x; a packed sequence sorts them."""
-        state = state.unsqueeze(1) if self.unbatched else state
-        order = None if self.packed is None else self.packed.sorted_indices
-        return state if order is None else state.index_select(1, order)
+    def initial(self, program: Program, hx: State | None, entries: int, sizes: Mapping[str, int]) -> list[Tensor]:
+        """The initial states [entries, B, size], zeros or the caller's own.
 
-    def rows_out(self, state: Tensor) -> Tensor:
-        """The way back from `rows_in`."""
-        order = None if self.packed is None else self.packed.unsorted_indices
-        state = state if order is None else state.index_select(1, order)
+        Raises
+        ------
+        ArgumentError
+            If they are not one of the right shape for each state.
+        """
+        B = self.x.shape[1]
+        if hx is None:
+            return [self.weight.new_zeros(entries, B, sizes[state.size]) for state in program.states]
+        given = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
+        names = [state.name for state in program.states]
+        if len(given) != len(names):
+            raise ArgumentError(
+                f"hx has {len(given)} state{'s' * (len(given) != 1)}, and cell {program.name} has {len(names)}: "
+                f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
+            )
+        for state, value in zip(given, program.states, strict=True):
+            check_alike(f"initial state {value.name}", state, self.weight)
+            size = sizes[value.size]
+            expected = (entries, size) if self.unbatched else (entries, B, size)
+            if tuple(state.shape) != expected:
+                raise ArgumentError(
+                    f"initial state {value.name} has shape {tuple(state.shape)}, and {expected} is needed"
+                )
+        return [state.unsqueeze(1) for state in given] if self.unbatched else list(given)
+
+    def final(self, state: Tensor) -> Tensor:
+        """A state [n, B, size] as it is given back."""
         return state.squeeze(1) if self.unbatched else state
 
     def output(self, y: Tensor) -> Tensor | PackedSequence:
         """An output [T, B, size] in the form of the input."""
         if self.packed is not None:
             assert self.lengths is not None  # read from the packed sequence
-            data = pack_padded_sequence(y, self.lengths).data
-            given = self.packed
+            given, lengths = self.packed, self.lengths
+            if given.sorted_indices is not None:
+                y, lengths = y.index_select(1, given.sorted_indices), lengths[given.sorted_indices.cpu()]
+            data = pack_padded_sequence(y, lengths).data
             return PackedSequence(data, given.batch_sizes, given.sorted_indices, given.unsorted_indices)
         return self.trace(y)
 
     def trace(self, y: Tensor) -> Tensor:
         """Values [..., T, B, size] with the dimensions in the order of the input, never packed."""
-        if self.packed is not None and self.packed.unsorted_indices is not None:
-            y = y.index_select(-2, self.packed.unsorted_indices)
         if self.unbatched:
             return y.squeeze(-2)
         return y.transpose(-3, -2) if self.batch_first else y

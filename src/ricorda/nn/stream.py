@@ -10,7 +10,8 @@ from torch import Tensor
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ricorda.nn.recurrent import Recurrent, State
+    from ricorda.nn.recurrent import Recurrent
+    from ricorda.nn.sequences import State
 
 
 class Stream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from ricorda import cells
@@ -30,6 +32,12 @@ class RNN(Recurrent):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        zoneout: float | Mapping[str, float] = 0.0,
+        input_dropout: float = 0.0,
+        state_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         known = {"tanh": cells.rnn, "relu": cells.rnn_relu}
         if nonlinearity not in known:
@@ -44,6 +52,11 @@ class RNN(Recurrent):
             batch_first,
             dropout,
             bidirectional,
+            zoneout=zoneout,
+            input_dropout=input_dropout,
+            state_dropout=state_dropout,
+            weight_drop=weight_drop,
+            layer_norm=layer_norm,
             device=device,
             dtype=dtype,
         )
@@ -66,6 +79,12 @@ class LSTM(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         forget_bias: float | None = None,
+        zoneout: float | Mapping[str, float] = 0.0,
+        input_dropout: float = 0.0,
+        state_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__(
             cells.lstm,
@@ -78,6 +97,12 @@ class LSTM(Recurrent):
             bidirectional,
             proj_size,
             forget_bias=forget_bias,
+            zoneout=zoneout,
+            input_dropout=input_dropout,
+            state_dropout=state_dropout,
+            recurrent_dropout=recurrent_dropout,
+            weight_drop=weight_drop,
+            layer_norm=layer_norm,
             device=device,
             dtype=dtype,
         )
@@ -106,6 +131,12 @@ class GRU(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         reset_after: bool = True,
+        zoneout: float | Mapping[str, float] = 0.0,
+        input_dropout: float = 0.0,
+        state_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         self.reset_after = reset_after
         super().__init__(
@@ -117,6 +148,12 @@ class GRU(Recurrent):
             batch_first,
             dropout,
             bidirectional,
+            zoneout=zoneout,
+            input_dropout=input_dropout,
+            state_dropout=state_dropout,
+            recurrent_dropout=recurrent_dropout,
+            weight_drop=weight_drop,
+            layer_norm=layer_norm,
             device=device,
             dtype=dtype,
         )

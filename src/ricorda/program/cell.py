@@ -25,6 +25,8 @@ class Cell:
         The first state is the layer's output.
     forget_gate : str, optional
         Name of the affine whose sigmoid says how much of the state is kept.
+    candidate : str, optional
+        Name of the variable that holds the update of the state before a gate lets it in; recurrent dropout acts on it.
     paper : str
         Where the equations come from.
     weakness : str
@@ -33,6 +35,7 @@ class Cell:
 
     function: Callable[..., Any]
     forget_gate: str | None = None
+    candidate: str | None = None
     paper: str = ""
     weakness: str = ""
 
@@ -55,14 +58,14 @@ class Cell:
         CellError
             If the equations cannot be.
         """
-        return trace(self.function, forget_gate=self.forget_gate)
+        return trace(self.function, forget_gate=self.forget_gate, candidate=self.candidate)
 
     @cached_property
     def projected_program(self) -> Program:
         """One step with the first state projected to proj_size numbers (Sak et al. 2014)."""
         state = self.program.states[0].name  # a mistake in the cell itself is reported as such
         try:
-            return trace(self.function, projected=True, forget_gate=self.forget_gate)
+            return trace(self.function, projected=True, forget_gate=self.forget_gate, candidate=self.candidate)
         except CellError as error:
             raise CellError(
                 f"cell {self.name} cannot have proj_size, with which state {state} goes into an affine only: {error}"
@@ -89,7 +92,7 @@ def cell(function: Callable[..., Any], /) -> Cell: ...
 
 @overload
 def cell(
-    *, forget_gate: str | None = None, paper: str = "", weakness: str = ""
+    *, forget_gate: str | None = None, candidate: str | None = None, paper: str = "", weakness: str = ""
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -98,10 +101,11 @@ def cell(
     /,
     *,
     forget_gate: str | None = None,
+    candidate: str | None = None,
     paper: str = "",
     weakness: str = "",
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
     if function is not None:
         return Cell(function)
-    return lambda function: Cell(function, forget_gate, paper, weakness)
+    return lambda function: Cell(function, forget_gate, candidate, paper, weakness)

@@ -17,6 +17,10 @@ LARGEST_BUNDLE = 4
 """Products taken in one loop: their accumulators share the registers."""
 
 
+MEAN = "mean"
+"""The operation that needs its argument in all units, as a product does."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """Products of the same operands, which one loop over the operands computes side by side."""
@@ -35,12 +39,14 @@ class Stage:
     bundles : its products
     lines : the other lines, in order, leaves and constants left out
     kept : lines (leaves among them) whose value goes to scratch memory [rows, size] for a later stage
+    means : lines, one number a row, that are computed from what earlier stages kept before all else
     """
 
     size: str
     bundles: tuple[Bundle, ...]
     lines: tuple[int, ...]
     kept: tuple[int, ...]
+    means: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,14 @@ def schedule(loop: Loop) -> Schedule:
     for i, line in enumerate(lines):
         for arg in line.args:
             source = lines[arg]
-            if line.op == "product" and source.op in LEAVES:
+            if line.op == MEAN:
+                kept[at[arg] if at[arg] >= 0 else _first(sizes, source.size)].add(arg)
+            elif line.op == "product" and source.op in LEAVES:
                 if source.op == "carried":
                     whole.add(source.name)
                 elif source.op not in ("sequence", "before"):
                     kept[_first(sizes, source.size)].add(arg)
-            elif source.op not in LEAVES and at[arg] != at[i] and arg not in in_memory:
+            elif source.op not in (*LEAVES, MEAN) and at[arg] != at[i] and arg not in in_memory:
                 kept[at[arg]].add(arg)
     written = {name: _stage_of(loop, index, at, sizes) for name, index in loop.carried}
     for i, line in enumerate(lines):
@@ -98,8 +106,9 @@ def schedule(loop: Loop) -> Schedule:
             for operands, group in groups.items()
             for k in range(0, len(group), LARGEST_BUNDLE)
         ]
-        rest = tuple(i for i in own if lines[i].op != "product")
-        stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number]))))
+        rest = tuple(i for i in own if lines[i].op not in ("product", MEAN))
+        means = tuple(i for i in own if lines[i].op == MEAN)
+        stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number])), means))
     return Schedule(loop, tuple(stages), frozenset(whole))
 
 
@@ -124,9 +133,11 @@ def _levels(loop: Loop) -> list[int]:
         elif line.op == "product":
             ready = [-1 if lines[a].op in ("carried", "sequence", "before") else max(0, level[a]) for a in line.args]
             level.append(1 + max(ready))
+        elif line.op == MEAN:
+            level.append(1 + max(0, level[line.args[0]]))
         else:
             level.append(max(0, *(level[arg] for arg in line.args)))
-        of_leaves.append(line.op in LEAVES or (line.op != "product" and all(of_leaves[arg] for arg in line.args)))
+        of_leaves.append(line.op in LEAVES or (line.op not in ("product", MEAN) and all(of_leaves[arg] for arg in line.args)))
     needed: list[list[int]] = [[] for _ in lines]
     fixed = {line for _, line in (*loop.stored, *loop.carried)}
     for i in reversed(range(len(lines))):
@@ -134,5 +145,5 @@ def _levels(loop: Loop) -> list[int]:
         if level[i] >= 0 and of_leaves[i] and line.op not in LEAVES and i not in fixed and needed[i]:
             level[i] = max(level[i], min(needed[i]))  # what is computed from leaves alone waits for its use
         for arg in line.args:
-            needed[arg].append(level[i] - 1 if line.op == "product" else level[i])
+            needed[arg].append(level[i] - 1 if line.op in ("product", MEAN) else level[i])
     return level

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ricorda.program.ir import LEAVES, Program, Value
+from ricorda.program.ir import LEAVES, MASKS, Program, Value
 from ricorda.program.operations import OPERATIONS
 
 Notation = Literal["plain", "latex"]
@@ -24,7 +24,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
     Returns
     -------
     list of str
-        Such as `c_t = f_t * c_{t-1} + i_t * g_t`.
+        Such as `c_t = f_t * c_{t-1} + i_t * g_t`; random masks first, as `P(mask_t = 0) = 0.1`.
     """
     named = {
         index: name
@@ -35,7 +35,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
     for state, index in reversed(new_states):  # its own name first, whatever variable held it
         if program.values[index].op not in LEAVES:
             named[index] = state.name
-    lines = []
+    lines = [_distribution(program.values[index], notation) for index in program.masks]
     for index in sorted(named):
         right, _ = _write(program, program.values[index], named, notation)
         lines.append(f"{_timed(named[index], 't', notation)} = {right}")
@@ -49,6 +49,17 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
 def _is_preactivation(program: Program, name: str, index: int) -> bool:
     value = program.values[index]
     return value.op == "affine" and name == f"z_{value.name}"
+
+
+def _mask(value: Value, notation: Notation) -> str:
+    """A mask's name: with a time where each step has its own."""
+    if value.op == "mask":
+        return _timed(value.name, "t", notation)
+    return value.name if notation == "plain" else _latex_name(value.name)
+
+
+def _distribution(value: Value, notation: Notation) -> str:
+    return f"P({_mask(value, notation)} = 0) = {_number(value.number, notation)[0]}"
 
 
 def _timed(name: str, time: str, notation: Notation) -> str:
@@ -90,6 +101,8 @@ def _operand(program: Program, index: int, named: dict[int, str], notation: Nota
         return _timed(value.name, "t", notation), _CALL
     if value.op == "state":
         return _timed(value.name, "t-1", notation), _CALL
+    if value.op in MASKS:
+        return _mask(value, notation), _CALL
     if index in named:
         return _timed(named[index], "t", notation), _CALL
     return _write(program, value, named, notation)

@@ -15,7 +15,13 @@ from ricorda.program.operations import SCALAR
 from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
 
-def trace(function: Callable[..., Any], *, projected: bool = False, forget_gate: str | None = None) -> Program:
+def trace(
+    function: Callable[..., Any],
+    *,
+    projected: bool = False,
+    forget_gate: str | None = None,
+    candidate: str | None = None,
+) -> Program:
     """The program of one step of a cell.
 
     Parameters
@@ -26,6 +32,8 @@ def trace(function: Callable[..., Any], *, projected: bool = False, forget_gate:
         Whether the first state is projected to proj_size numbers, as torch.nn.LSTM's `proj_size` does.
     forget_gate : str, optional
         Name of the affine that is the forget gate's.
+    candidate : str, optional
+        Name of the variable that holds the update.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def trace(function: Callable[..., Any], *, projected: bool = False, forget_gate:
     _check_sizes(function, new, symbols[1:])
     outputs = tuple(symbol.index for symbol in new)
     names = _names(function, tape, variables) | dict(zip(states, outputs, strict=True))
-    program = Program(function.__name__, tuple(tape.values), outputs, tuple(names.items()), forget_gate)
+    program = Program(function.__name__, tuple(tape.values), outputs, tuple(names.items()), forget_gate, candidate)
     _check_use(function, program)
     return program
 
@@ -154,6 +162,18 @@ def _check_use(function: Callable[..., Any], program: Program) -> None:
     gate = program.forget_gate
     if gate is not None and program.forget_affine is None:
         raise _error(function, f'its forget_gate is "{gate}", which none of its affines is called')
+    if program.candidate is not None:
+        _check_candidate(function, program, program.candidate)
+
+
+def _check_candidate(function: Callable[..., Any], program: Program, name: str) -> None:
+    index = dict(program.names).get(name)
+    if index is None:
+        raise _error(function, f'its candidate is "{name}", which none of its variables is called')
+    if not any(index in value.args for value in program.values):
+        raise _error(
+            function, f'its candidate is "{name}", from which nothing is computed: name the update before its gate'
+        )
 
 
 def _error(function: Callable[..., Any], message: str) -> CellError:

@@ -78,6 +78,18 @@ class Emitter:
         """The sum a * b + c, in one instruction where there is one."""
         return self.fma(a, b, c) if self.fused else self.b.fadd(self.b.fmul(a, b), c)
 
+    def total(self, vector: ir.Value) -> ir.Value:
+        """The sum of a vector's numbers, by halves."""
+        lanes = self.lanes
+        while lanes > 1:
+            lanes //= 2
+            halves = [
+                self.b.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(I32, lanes), list(half)))
+                for half in (range(lanes), range(lanes, 2 * lanes))
+            ]
+            vector = self.b.fadd(*halves)
+        return self.b.extract_element(vector, I32(0))
+
     # memory
 
     def at(self, pointer: ir.Value, *indices: ir.Value | int) -> ir.Value:

@@ -19,7 +19,7 @@ from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
 from ricorda.engines.cpu.product import PANEL, emit_rows_product, emit_weight_product, panels
-from ricorda.engines.cpu.stage import Plan, emit_stage, factor_rows, length_along, segments, tile_vectors
+from ricorda.engines.cpu.stage import Plan, emit_mean, emit_stage, factor_rows, length_along, segments, tile_vectors
 from ricorda.engines.cpu.target import Target
 from ricorda.engines.cpu.team import emit_barrier, emit_entry
 from ricorda.program.loop import Factor
@@ -177,6 +177,7 @@ class _Kernels:
         else:
             self.pack_transposed = emit_pack_transposed(code)
         self.stages = [emit_stage(code, plan, number) for number in range(len(plan.schedule.stages))]
+        self.means = [[emit_mean(code, plan, index) for index in stage.means] for stage in plan.schedule.stages]
 
     def pack_bundles(self, team: _Team) -> None:
         """Pack the matrices of all stages: `[tile][K][product][vector][lane]`."""
@@ -414,7 +415,10 @@ class _Team:
 
                 def step(step: ir.Value, count: ir.Value) -> None:
                     for number, stage in enumerate(kernels.stages):
-                        f.call(stage, step, low, row0, f.least(end, count), 0, tiles(number))
+                        last = f.least(end, count)
+                        for mean in kernels.means[number]:
+                            f.call(mean, step, low, row0, last)
+                        f.call(stage, step, low, row0, last, 0, tiles(number))
 
                 over_steps(step)
 
@@ -423,6 +427,10 @@ class _Team:
         def by_units() -> None:
             def step(step: ir.Value, count: ir.Value) -> None:
                 for number, stage in enumerate(kernels.stages):
+                    for mean in kernels.means[number]:
+                        self.share(count, lambda r0, r1, mean=mean: f.call(mean, step, low, r0, r1))
+                    if kernels.means[number]:
+                        self.meet()
                     self.share(tiles(number), lambda t0, t1, stage=stage: f.call(stage, step, low, 0, count, t0, t1))
                     self.meet()
 

@@ -13,6 +13,8 @@ from ricorda.engines.cpu.plans import Kernels
 from ricorda.engines.cpu.product import PANEL
 from ricorda.engines.cpu.stage import Plan
 from ricorda.engines.cpu.steps import Steps
+from ricorda.engines.masks import stream_key
+from ricorda.program.ir import Program
 
 ALIGN = 64
 """Bytes: a cache line, and the widest vector."""
@@ -98,6 +100,17 @@ def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, la
             memory.scratch(f"bundle {number} {position}", units * len(bundle.products) * K)
         for index in stage.kept:
             memory.scratch(f"kept {index}", B * sizes[lines[index].size])
+        for index in stage.means:
+            memory.scratch(f"mean {index}", B)
+
+
+def give_masks(memory: Memory, program: Program, steps: Steps, seed: int) -> None:
+    """The keys of the program's random masks, and the rows that they are drawn for."""
+    if not program.masks:
+        return
+    for stream, index in enumerate(program.masks):
+        memory.values[f"mask {program.values[index].name}"] = ctypes.c_int64(stream_key(seed, stream)).value
+    memory.give("row numbers", torch.arange(steps.B) if steps.order is None else steps.order)
 
 
 def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:

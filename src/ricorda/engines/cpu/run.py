@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ricorda.engines import Run, reference
 from ricorda.engines.cpu.compile import Compiled, openmp
-from ricorda.engines.cpu.memory import Memory, give_parameters, give_stages, give_steps, packed, padded
+from ricorda.engines.cpu.inputs import input_parts, input_values
+from ricorda.engines.cpu.memory import Memory, give_masks, give_parameters, give_stages, give_steps, packed, padded
 from ricorda.engines.cpu.plans import Kernels, kernels
 from ricorda.engines.cpu.steps import Steps, full, ragged
 from ricorda.engines.cpu.target import host
@@ -44,10 +46,14 @@ def run(
     bias = any(name.startswith("bias_") for name in parameters)
     target = host("f64" if x.dtype == torch.float64 else "f32")
     found = kernels(program, bias, tuple(record), training, target)
-    names = [sequence_name(program, dict(program.names)[name]) for name in record]
+    of_input = input_values(program, flat)
+    indices = {name: dict(program.names)[name] for name in record}
+    names = {name: sequence_name(program, index) for name, index in indices.items() if index not in of_input}
     first = program.states[0].name
-    call = _Call(found, steps, tuple(parameters), tuple(dict.fromkeys(n for n in names if n != first)), seed)
-    tensors = (flat, *states, *parameters.values())
+    stored = tuple(dict.fromkeys(sequence for sequence in names.values() if sequence != first))
+    call = _Call(found, steps, tuple(parameters), stored, seed)
+    given = flat if found.input_is_ours else input_parts(program, found.layout, found.z_names, parameters, of_input)
+    tensors = (given, *states, *parameters.values())
     results = _Autograd.apply(call, *tensors) if training else _forward(call, tensors)[0]
     output, finals, recorded = results[0], results[1 : 1 + len(states)], results[1 + len(states) :]
     traces = {first: output, **dict(zip(call.record, recorded, strict=True))}
@@ -60,7 +66,8 @@ def run(
     if steps.order is not None:
         back = steps.order.argsort()
         finals = tuple(state.index_select(0, back) for state in finals)
-    return Run(over_time(output), tuple(finals), {n: over_time(traces[s]) for n, s in zip(record, names, strict=True)})
+    records = {name: traces[names[name]] if name in names else of_input[index] for name, index in indices.items()}
+    return Run(over_time(output), tuple(finals), {name: over_time(values) for name, values in records.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +94,7 @@ class _Autograd(torch.autograd.Function):
         return results
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         split = len(saved) - ctx.count
@@ -133,6 +141,7 @@ def _backward(
         memory.give(f"gradient {name}", result)
     give_stages(memory, plan, sizes, steps.B, lanes)
     give_parameters(memory, which, parameters, sizes["H"])
+    give_masks(memory, program, steps, call.seed)
     for (name, _), sequence in zip(which.forward.loop.stored, saved, strict=True):
         memory.give(f"sequence {name}", sequence)
     count = len(program.states)
@@ -232,6 +241,7 @@ def _forward(call: _Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...]
     memory.numbers(chunk_ld=ld)
     give_stages(memory, plan, sizes, steps.B, lanes)
     give_parameters(memory, which, parameters, sizes["H"])
+    give_masks(memory, program, steps, call.seed)
     sequences = {name: x.new_empty(steps.rows, sizes[plan.loop.lines[line].size]) for name, line in plan.loop.stored}
     for name, sequence in sequences.items():
         memory.give(f"sequence {name}", sequence)

@@ -14,10 +14,12 @@ from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.mathematics import EMITTERS
 from ricorda.engines.cpu.product import PANEL, fill, row_tiles
+from ricorda.engines.cpu.random_bits import mix64, random_mask
 from ricorda.engines.cpu.tile import ROWS_APART, most_rows
+from ricorda.program.ir import MASKS
 from ricorda.program.loop import Factor, Loop
 from ricorda.program.operations import SCALAR
-from ricorda.program.schedule import Bundle, Schedule, Stage
+from ricorda.program.schedule import MEAN, Bundle, Schedule, Stage
 from ricorda.program.weights import Layout
 
 
@@ -263,6 +265,30 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     return f
 
 
+def emit_mean(code: Code, plan: Plan, index: int) -> Frame:
+    """Write `mean<index>(step, low, row0, row1)`: the mean over the units of what an earlier stage kept, for some rows."""
+    f = code.function(f"mean{index}", numbers=4)
+    _, _, row0, row1 = f.given
+    e, lanes = f.e, f.target.lanes
+    (arg,) = plan.loop.lines[index].args
+    size = f.number(plan.loop.lines[arg].size)
+    total = f.stack(1)
+    count = f.b.sitofp(size, f.target.number)
+
+    def row(r: ir.Value) -> None:
+        line = e.at(f.pointer(f"kept {arg}"), f.times(r, size))
+        e.store(e.constant(0.0), total)
+        f.vectors(
+            0, f.ceil(size, lanes), size,
+            lambda unit, mask: e.store(f.b.fadd(e.load(total), e.load(e.at(line, unit), mask)), total),
+        )  # fmt: skip
+        f.b.store(f.b.fdiv(e.total(e.load(total)), count), e.at(f.pointer(f"mean {index}"), r))
+
+    f.loop(row0, row1, row)
+    f.finish()
+    return f
+
+
 class _Equations:
     """The lines of a stage for one row and one vector of units."""
 
@@ -275,13 +301,19 @@ class _Equations:
         self.writes = {index: places.targets(index, number) for index in sorted(written)}
         self.writes = {index: targets for index, targets in self.writes.items() if targets}
         self.reads: dict[int, Address] = {}
+        self.masks: dict[int, ir.Value] = {}
+        self.means: dict[int, ir.Value] = {}
         for index in [*(arg for line in stage.lines for arg in loop.lines[line].args), *self.writes]:
             line = loop.lines[index]
-            if index in own or index in self.reads or line.size == SCALAR:
+            if index in own or line.size == SCALAR:
                 continue
-            if line.op in ("mask", "locked_mask"):
-                raise NotImplementedError
-            self.reads[index] = places.of_leaf(index) if line.op in _IN_MEMORY else places.computed(index)
+            if line.op in MASKS:
+                key = f.number(f"mask {line.name}")
+                self.masks[index] = mix64(f, key if line.op == "locked_mask" else f.sum(key, places.step))
+            elif line.op == MEAN:
+                self.means[index] = f.pointer(f"mean {index}")
+            else:
+                self.reads[index] = places.of_leaf(index) if line.op in _IN_MEMORY else places.computed(index)
 
     def emit(
         self, row: ir.Value, unit: ir.Value, mask: ir.Value | None, results: Mapping[int, Callable[[], ir.Value]]
@@ -291,6 +323,11 @@ class _Equations:
         values: dict[int, ir.Value] = {index: load() for index, load in results.items()}
         for index, (base, ld) in self.reads.items():
             values[index] = f.e.load(f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+
+        for index, key in self.masks.items():
+            values[index] = random_mask(f, key, row, unit, lines[index].number)
+        for index, pointer in self.means.items():
+            values[index] = f.e.splat(f.b.load(f.e.at(pointer, row)))
 
         def value(index: int) -> ir.Value:
             if index not in values and lines[index].op == "constant":

@@ -1,0 +1,46 @@
+"""Products with the input of cells whose affines take more of it than the input as it is: torch takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.operations import OPERATIONS, SCALAR
+from ricorda.program.weights import Block, Layout
+
+
+def input_values(program: Program, x: Tensor) -> dict[int, Tensor]:
+    """The numbers of a program, and what it computes from the input x [N, I] alone before any affine."""
+    found: dict[int, Tensor] = {}
+    for index, value in enumerate(program.values):
+        if value.op == "input":
+            found[index] = x
+        elif value.op == "constant":
+            found[index] = torch.as_tensor(value.number, dtype=x.dtype, device=x.device)
+        elif value.size in (INPUT_SIZE, SCALAR):
+            found[index] = OPERATIONS[value.op].reference(torch, *(found[arg] for arg in value.args))
+    return found
+
+
+def input_parts(
+    program: Program,
+    layout: Layout,
+    affines: Sequence[int],
+    parameters: Mapping[str, Tensor],
+    values: Mapping[int, Tensor],
+) -> Tensor:
+    """The products of some affines with what comes from the input, and their biases, side by side."""
+
+    def rows(block: Block) -> Tensor:
+        return parameters[block.parameter].chunk(len(layout.shapes[block.parameter].rows))[block.position]
+
+    parts = []
+    for index in affines:
+        operands = zip(layout.matrices[index], program.values[index].args, strict=True)
+        products = [F.linear(values[arg], rows(block)) for block, arg in operands if arg in values]
+        parts.append(sum([*products[1:], *(rows(block) for block in layout.biases[index])], start=products[0]))
+    return torch.cat(parts, dim=1)

@@ -1,0 +1,263 @@
+"""Regularisers as programs: what a cell computes while it is trained, and what it computes afterwards.
+
+Each function takes a program and gives another of the same weights; the names keep their meanings: a state's is its
+new value, a gate's its activation. Random masks are leaves of the program, and an engine knows nothing else of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ricorda.errors import ArgumentError
+from ricorda.program.ir import LEAVES, PROJECTION, Program, Value
+from ricorda.program.operations import OPERATIONS, SCALAR
+
+_EPSILON = 1e-5
+
+
+def layer_norm(program: Program) -> Program:
+    """The program with normalised pre-activations (Ba, Kiros, Hinton 2016, 'Layer normalization').
+
+    What an affine gives, its bias included, becomes `gain * (z - mean(z)) / sqrt(var(z) + 1e-5) + shift` with a learned
+    gain and shift for each unit, mean and variance over the units; `z_<affine>` names the result. As in the paper's
+    LSTM, the new value of a state other than the first is normalised where the output is computed from it,
+    tanh(LN(c_t)), and not in what is carried. The projection is left alone.
+
+    Raises
+    ------
+    ArgumentError
+        If the cell has a learned vector of the name of a gain or shift.
+    """
+    copy = _Copy(program)
+    carried = _needed(program, program.outputs[1:])
+    shown: dict[int, int] = {}
+    for index, value in enumerate(program.values):
+        args = []
+        for arg in value.args:
+            if arg in program.outputs[1:] and index not in carried and program.values[arg].op not in LEAVES:
+                if arg not in shown:
+                    state = program.states[program.outputs.index(arg, 1)].name
+                    shown[arg] = _normalised(copy, copy.use[arg], f"state_{state}")
+                args.append(shown[arg])
+            else:
+                args.append(copy.use[arg])
+        raw = copy.line(index, args)
+        if value.op == "affine" and value.name != PROJECTION:
+            copy.new_names[copy.free(f"raw_{value.name}")] = raw
+            copy.own[index] = copy.use[index] = _normalised(copy, raw, value.name)
+    return copy.finish()
+
+
+def zoneout(program: Program, probabilities: Mapping[str, float], *, training: bool) -> Program:
+    """States that keep some of their units (Krueger et al. 2017, 'Zoneout').
+
+    While training, a unit keeps its old value with a probability, drawn afresh at each step; afterwards the new value
+    is the expectation of that. As in the paper's equations for the LSTM, what the cell computes from a state's new
+    value within the step (the tanh(c_t) of h_t) sees it before zoneout.
+
+    Parameters
+    ----------
+    program : Program
+    probabilities : name of each state that is to have it -> probability of keeping a unit's old value
+    training : bool
+        Whether the program is for training.
+
+    Raises
+    ------
+    ArgumentError
+        If the program has no state of a name.
+    """
+    known = [state.name for state in program.states]
+    for name in probabilities:
+        if name not in known:
+            raise ArgumentError(f"zoneout has state {name!r}, and cell {program.name} has {', '.join(known)}")
+    copy = _Copy(program)
+    copy.lines()
+    outputs = []
+    for place, state in enumerate(program.states):
+        old, new, probability = 1 + place, copy.own[program.outputs[place]], probabilities.get(state.name, 0.0)
+        if probability:
+            change = copy.write("subtract", new, old)
+            let_in = (
+                copy.leaf("mask", f"zoneout_{state.name}", state.size, probability)
+                if training
+                else copy.number(1 - probability)
+            )
+            new = copy.write("add", old, copy.write("multiply", let_in, change))
+        outputs.append(new)
+    return copy.finish(outputs)
+
+
+def state_dropout(program: Program, probability: float) -> Program:
+    """The program for training with variational dropout on the recurrent products (Gal, Ghahramani 2016).
+
+    Whatever depends on a state and enters a matrix product (the projection's aside) enters it times a mask of the whole
+    sequence, divided by 1 - p: all products of one operand share its mask, and nothing but the product sees it.
+
+    Parameters
+    ----------
+    program : Program
+    probability : float
+        Of dropping a unit.
+    """
+    recurrent = _depend_on_states(program)
+    copy = _Copy(program)
+    dropped: dict[int, int] = {}
+    for index, value in enumerate(program.values):
+        if value.op == "affine" and value.name != PROJECTION and probability:
+            for arg in value.args:
+                if arg in recurrent and arg not in dropped:
+                    name = _name(program, arg) or f"W_{value.name}"
+                    dropped[arg] = _dropped(copy, arg, "locked_mask", f"state_dropout_{name}", probability)
+            copy.line(index, [dropped.get(arg, copy.use[arg]) for arg in value.args])
+        else:
+            copy.line(index)
+    return copy.finish()
+
+
+def recurrent_dropout(program: Program, probability: float) -> Program:
+    """The program for training with dropout on the update of the state (Semeniuta, Severyn, Barth 2016).
+
+    Everything computed from the cell's candidate sees it times a mask, fresh at each step, divided by 1 - p.
+
+    Parameters
+    ----------
+    program : Program
+    probability : float
+        Of dropping a unit's update.
+
+    Raises
+    ------
+    ArgumentError
+        If the cell does not say what its candidate is.
+    """
+    candidate = dict(program.names).get(program.candidate or "")
+    if candidate is None:
+        raise ArgumentError(
+            f"recurrent_dropout is {probability}, and cell {program.name} names no candidate, the update of its state "
+            'that a gate lets in: name its variable, as in @cell(candidate="g"), or take state_dropout'
+        )
+    copy = _Copy(program)
+    for index in range(len(program.values)):
+        copy.line(index)
+        if index == candidate and probability:
+            name = f"recurrent_dropout_{program.candidate}"
+            copy.use[index] = _dropped(copy, index, "mask", name, probability)
+    return copy.finish()
+
+
+def _dropped(copy: _Copy, index: int, op: str, name: str, probability: float) -> int:
+    """A value of the original times a mask and 1 / (1 - p)."""
+    random = copy.leaf(op, name, copy.program.values[index].size, probability)
+    scaled = copy.write("multiply", random, copy.number(1 / (1 - probability)))
+    return copy.write("multiply", copy.use[index], scaled)
+
+
+def _normalised(copy: _Copy, raw: int, name: str) -> int:
+    """A line of the copy, normalised over its units, times a learned gain, plus a learned shift."""
+    size = copy.values[raw].size
+    for learned in (f"gain_{name}", f"shift_{name}"):
+        if copy.free(learned) != learned:
+            raise ArgumentError(
+                f"layer_norm names a learned vector {learned}, and cell {copy.program.name} has that name already: "
+                "rename it in the cell"
+            )
+    gain, shift = (copy.leaf("parameter", f"{kind}_{name}", size) for kind in ("gain", "shift"))
+    centred = copy.write("subtract", raw, copy.write("mean", raw))
+    variance = copy.write("mean", copy.write("multiply", centred, centred))
+    deviation = copy.write("sqrt", copy.write("add", variance, copy.number(_EPSILON)))
+    copy.new_names[copy.free(f"centred_{name}")] = centred
+    return copy.write("add", copy.write("multiply", gain, copy.write("divide", centred, deviation)), shift)
+
+
+def _needed(program: Program, indices: Iterable[int]) -> set[int]:
+    """Some lines and all that they are computed from."""
+    found = set(indices)
+    for index in reversed(range(len(program.values))):
+        if index in found:
+            found.update(program.values[index].args)
+    return found
+
+
+def _name(program: Program, index: int) -> str:
+    """What the cell calls a value; nothing if it has no name."""
+    value = program.values[index]
+    return value.name if value.op == "state" else next((name for name, at in program.names if at == index), "")
+
+
+def _depend_on_states(program: Program) -> set[int]:
+    found: set[int] = set()
+    for index, value in enumerate(program.values):
+        if value.op == "state" or not found.isdisjoint(value.args):
+            found.add(index)
+    return found
+
+
+class _Copy:
+    """A program that is being written anew, line by line, with lines of its own in between.
+
+    Attributes
+    ----------
+    own : original line -> the line that its names mean
+    use : original line -> the line that later lines compute with
+    new_names : name -> line, of names that the original has not
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.values: list[Value] = []
+        self.own: dict[int, int] = {}
+        self.use: dict[int, int] = {}
+        self.new_names: dict[str, int] = {}
+
+    def line(self, index: int, args: list[int] | None = None) -> int:
+        """Copy a line of the original, with other arguments if given."""
+        value = self.program.values[index]
+        used = tuple(self.use[arg] for arg in value.args) if args is None else tuple(args)
+        self.values.append(replace(value, args=used))
+        self.own[index] = self.use[index] = len(self.values) - 1
+        return self.own[index]
+
+    def lines(self) -> None:
+        """Copy all lines."""
+        for index in range(len(self.program.values)):
+            self.line(index)
+
+    def write(self, op: str, *args: int) -> int:
+        """Add an operation of the table."""
+        size = OPERATIONS[op].size([self.values[arg].size for arg in args])
+        return self._append(Value(op, args, size))
+
+    def number(self, number: float) -> int:
+        """Add a constant."""
+        return self._append(Value("constant", size=SCALAR, number=number))
+
+    def leaf(self, op: str, name: str, size: str, number: float = 0.0) -> int:
+        """Add a mask or a learned vector, under a name that is still free."""
+        return self._append(Value(op, size=size, name=self.free(name), number=number))
+
+    def free(self, name: str) -> str:
+        """The name itself, or with underscores after it if it is taken."""
+        values = [*self.program.values, *self.values]
+        taken = {value.name for value in values} | dict(self.program.names).keys() | self.new_names.keys()
+        while name in taken:
+            name += "_"
+        return name
+
+    def finish(self, outputs: list[int] | None = None) -> Program:
+        """The new program."""
+        if outputs is None:
+            outputs = [self.own[index] for index in self.program.outputs]
+        names = {name: self.own[index] for name, index in self.program.names} | self.new_names
+        states = [state.name for state in self.program.states]
+        return replace(
+            self.program,
+            values=tuple(self.values),
+            outputs=tuple(outputs),
+            names=tuple((names | dict(zip(states, outputs, strict=True))).items()),
+        )
+
+    def _append(self, value: Value) -> int:
+        self.values.append(value)
+        return len(self.values) - 1
