@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ricorda.engines import reference
+from ricorda.engines import choose, operation
 from ricorda.errors import ArgumentError
 from ricorda.nn.arguments import check_choices, check_numbers, check_sizes, program_of
 from ricorda.nn.regularisers import Regularisers, draw_seed
@@ -64,6 +64,10 @@ class Recurrent(nn.Module):
     layer_norm : bool
         Whether pre-activations, and a cell state where the output is computed from it, are normalised over their units
         (Ba et al. 2016).
+    engine : {"auto", "cpu", "reference"}
+        What computes: "reference" torch operations, a step after the other, "cpu" machine code compiled for the cell
+        and the processor; "auto" is what the environment variable RICORDA_ENGINE says, else "cpu" wherever that can
+        serve. Where "cpu" is asked for and cannot, the reference serves, and a warning says why.
     device, dtype : optional
         Of the parameters.
 
@@ -77,7 +81,7 @@ class Recurrent(nn.Module):
     Raises
     ------
     ArgumentError
-        If a size or a probability cannot be, or the cell has not what an option acts on: a forget gate, a candidate, a
+        If a size, a probability or an engine cannot be, or the cell has not what an option acts on: a forget gate, a candidate, a
         state of that name.
     CellError
         If the cell's equations cannot be.
@@ -102,6 +106,7 @@ class Recurrent(nn.Module):
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
         layer_norm: bool = False,
+        engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -109,6 +114,7 @@ class Recurrent(nn.Module):
         check_sizes(input_size, hidden_size, num_layers, proj_size)
         check_choices(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         check_numbers(dropout, forget_bias)
+        choose.check_engine(engine)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"dropout={dropout} acts between layers, and num_layers=1 has no place for it",
@@ -120,6 +126,8 @@ class Recurrent(nn.Module):
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
         )
         self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
+        self.texts = {mode: operation.text_of(program) for mode, program in self.programs.items()}
+        self.engine = engine
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -133,12 +141,10 @@ class Recurrent(nn.Module):
             gate = "forget gate" if self.program.forget_affine is None else "bias in its forget gate"
             why = f"cell {self.program.name} has no {gate}" if bias else "bias=False"
             raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
+        self._shapes = layout(self.programs[False], bias).shapes
         for level in range(num_layers):
             for suffix in self._suffixes(level):
-                for name, shape in self._shapes.items():
-                    sizes = [sum(map(self._sizes(level).__getitem__, shape.rows))]
-                    if shape.columns is not None:
-                        sizes.append(self._sizes(level)[shape.columns])
+                for name, sizes in self._weight_sizes(level).items():
                     weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
                     self.register_parameter(name + suffix, weight)
         self.reset_parameters()
@@ -199,7 +205,7 @@ class Recurrent(nn.Module):
         Raises
         ------
         ArgumentError
-            If a shape, a length or a name cannot be.
+            If a shape, a length, a name or RICORDA_ENGINE cannot be.
         """
         record = self._check_record(record)
         weight = next(self.parameters())
@@ -208,6 +214,7 @@ class Recurrent(nn.Module):
         initial = batch.initial(self.program, hx, entries, self._sizes(0))
         program = self.programs[self.training]
         seed = draw_seed(program)
+        engine = choose.wanted(self.engine)
         y = batch.x
         finals: list[tuple[Tensor, ...]] = []
         traces: list[dict[str, Tensor]] = []
@@ -216,15 +223,17 @@ class Recurrent(nn.Module):
             y = self.regularisers.drop_input(y) if self.training else y
             for direction, suffix in enumerate(self._suffixes(level)):
                 parameters = {name: getattr(self, name + suffix) for name in self._shapes}
-                run = reference.run(
+                run = operation.run(
+                    engine,
                     program,
+                    self.texts[self.training],
                     self.regularisers.drop_weights(parameters) if self.training else parameters,
                     y,
                     [state[len(finals)] for state in initial],
                     lengths=batch.lengths,
                     reverse=direction == 1,
                     record=record,
-                    seed=seed + len(finals),  # each layer and direction has masks of its own
+                    seed=None if seed is None else seed + len(finals),  # each layer and direction has masks of its own
                 )
                 outputs.append(run.output)
                 finals.append(run.states)
@@ -285,14 +294,11 @@ class Recurrent(nn.Module):
         if self.forget_bias is not None:
             parts.append(f"forget_bias={self.forget_bias}")
         parts += self.regularisers.given()
+        if self.engine != "auto":
+            parts.append(f"engine={self.engine!r}")
         if type(self) is Recurrent:
             parts.insert(0, self.program.name)
         return ", ".join(parts)
-
-    @property
-    def _shapes(self) -> dict[str, Shape]:
-        """The parameters of each layer and direction, by name."""
-        return layout(self.programs[False], self.bias).shapes
 
     def _suffixes(self, level: int) -> list[str]:
         return [f"_l{level}", f"_l{level}_reverse"] if self.bidirectional else [f"_l{level}"]
@@ -304,6 +310,14 @@ class Recurrent(nn.Module):
             INPUT_SIZE: self.input_size if level == 0 else output,
             HIDDEN_SIZE: self.hidden_size,
             PROJECTED_SIZE: self.proj_size,
+        }
+
+    def _weight_sizes(self, level: int) -> dict[str, tuple[int, ...]]:
+        """The sizes of a layer's parameters."""
+        sizes = self._sizes(level)
+        return {
+            name: (sum(sizes[row] for row in shape.rows), *([] if shape.columns is None else [sizes[shape.columns]]))
+            for name, shape in self._shapes.items()
         }
 
     def _forget_biases(self) -> list[Block]:

@@ -85,6 +85,6 @@ class Regularisers:
         return [f"{name}={value}" for name, value in values.items() if value]
 
 
-def draw_seed(program: Program) -> int:
+def draw_seed(program: Program) -> Tensor | None:
     """A seed for a program's random masks from torch's default generator, which stays as it is if there are none."""
-    return int(torch.randint(2**62, ())) if program.masks else 0
+    return torch.randint(2**62, (), device="cpu") if program.masks else None

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ricorda.engines.cpu.stepper import Stepper, can_step
 from ricorda.errors import ArgumentError
+from ricorda.nn.sequences import Batch, State, check_alike
 
 if TYPE_CHECKING:
     from ricorda.nn.recurrent import Recurrent
-    from ricorda.nn.sequences import State
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Stream:
     """A layer that is fed step by step; made by `Recurrent.stream`. No gradient is kept.
+
+    On the CPU, in float32 and float64, a step runs compiled code over weights that are packed beforehand. Weights that
+    are changed, moved or replaced later are noticed at the next step, and packed anew; but not a change behind torch's
+    back, through `parameter.data` or a NumPy view: call `reset` after one. Autocast does not act here.
 
     Parameters
     ----------
@@ -37,41 +45,179 @@ class Stream:
             )
         self.layer = layer
         self.batch_size = batch_size
-        self.state: State | None = None
+        self._batch = () if batch_size is None else (batch_size,)
+        self._shape = (*self._batch, layer.input_size)
+        self._begun = False
+        self._state: State | None = None
+        self._prepare()
 
-    def __call__(self, x: Tensor) -> Tensor:
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+    @overload
+    def __call__(self, x: Array) -> Array: ...
+
+    def __call__(self, x: Any) -> Any:
         """Take one step.
 
         Parameters
         ----------
-        x : Tensor [B, I], or [I] without a batch
+        x : Tensor or NumPy array, [B, I], or [I] without a batch
+            Of the layer's dtype.
 
         Returns
         -------
-        Tensor [B, size], or [size] without a batch
+        Tensor or NumPy array, as was given, [B, size], or [size] without a batch
             The last layer's output.
 
         Raises
         ------
         ArgumentError
-            If the step has another shape.
+            If the step has another shape, dtype or device.
         """
-        if not isinstance(x, Tensor):
-            raise ArgumentError(f"a step of this stream is a {type(x).__name__}: give a torch.Tensor")
-        batch = () if self.batch_size is None else (self.batch_size,)
-        expected = (*batch, self.layer.input_size)
-        if tuple(x.shape) != expected:
-            raise ArgumentError(f"a step of this stream has shape {expected}, and {tuple(x.shape)} was given")
-        training, first_batch = self.layer.training, self.layer.batch_first and bool(batch)
+        # a step takes a microsecond or two: everything here counts
+        for weight, version, address in zip(self._weights.values(), self._versions, self._addresses, strict=False):
+            if weight._version != version or weight.data_ptr() != address:
+                self._renew()
+                break
+        stepper = self._stepper
+        if stepper is None:
+            return self._through_layer(self._read(x))
+        kind = type(x)
+        if kind is np.ndarray:
+            if x.shape != self._shape or x.dtype is not self._numpy_dtype:
+                return self(self._read(x))
+            self._input[...] = x
+            address = self._input_address
+        else:
+            if (
+                kind is not Tensor
+                or x.dtype is not self._dtype
+                or x.shape != self._shape
+                or not x.is_cpu
+                or not x.is_contiguous()
+            ):
+                return self(self._read(x))
+            address = x.data_ptr()
+        turn = stepper.turn
+        turn.block[stepper.slot] = address - turn.shift
+        run = stepper.run
+        for arguments in turn.addresses:
+            run(arguments, 1)
+        stepper.turn = turn.other
+        self._begun = True
+        y = turn.output.copy()
+        return y if kind is np.ndarray else torch.from_numpy(y)
+
+    @property
+    def state(self) -> State | None:
+        """The states after the last step."""
+        if self._stepper is None or not self._begun:
+            return self._state
+        states = [state if self._batch else state.squeeze(1) for state in self._stepper.states()]
+        return tuple(states) if len(states) > 1 else states[0]
+
+    @state.setter
+    def state(self, state: State | None) -> None:
+        self._begun = state is not None
+        self._state = state
+        if self._stepper is not None:
+            self._stepper.set_states(None if state is None else self._initial(state))
+        elif state is not None:
+            self._initial(state)
+
+    def reset(self) -> None:
+        """Forget: the next step starts from zeros, with the weights as they are now."""
+        self._prepare()
+        self.state = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"layer": self.layer, "batch_size": self.batch_size, "state": self.state}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__init__(kept["layer"], kept["batch_size"])  # type: ignore[misc]
+        self.state = kept["state"]
+
+    def _prepare(self) -> None:
+        """Pack the weights as they are now, if the engine can step through them."""
+        weights = list(self.layer.parameters())
+        known = all(type(weight) is nn.Parameter and not weight.is_inference() for weight in weights)
+        self._weights: dict[str, Any] = self.layer._parameters
+        self._versions = [weight._version for weight in weights] if known else []
+        self._addresses = [weight.data_ptr() for weight in weights] if known else []
+        self._dtype = weights[0].dtype
+        self._numpy_dtype = _NUMPY.get(self._dtype)
+        self._stepper = self._stepper_of(weights[0]) if known else None
+        if self._stepper is not None:
+            self._input = np.zeros(self._shape, self._numpy_dtype)
+            self._input_address = self._input.ctypes.data
+
+    def _stepper_of(self, first: Tensor) -> Stepper | None:
+        """The layer in the engine's form; none if its weights are computed, elsewhere, or of other types or shapes."""
+        layer, layers = self.layer, []
+        sizes = [layer._sizes(level) for level in range(layer.num_layers)]
+        for level, own in enumerate(sizes):
+            parameters = {name: self._weights.get(f"{name}_l{level}") for name in layer._shapes}
+            for name, shape in layer._shapes.items():
+                weight = parameters[name]
+                expected = (sum(own[row] for row in shape.rows), *([own[shape.columns]] if shape.columns else []))
+                if weight is None or weight.shape != expected or not weight.is_cpu or weight.dtype != first.dtype:
+                    return None
+            layers.append({name: weight.detach().contiguous() for name, weight in parameters.items()})
+        program = layer.programs[False]
+        if not can_step(program, layers[0]):
+            return None
+        with torch.inference_mode(False):  # the states are written wherever the stream is used
+            return Stepper(program, layers, sizes, self._batch)
+
+    def _renew(self) -> None:
+        """Go on with weights that were changed."""
+        state = self.state
+        self._prepare()
+        if state is not None:
+            weight = next(self.layer.parameters())
+            state = tuple(each.to(weight) for each in state) if isinstance(state, tuple) else state.to(weight)
+        self.state = state
+
+    def _initial(self, state: State) -> list[Tensor]:
+        """States [layers, B, size] of what the caller gave, checked."""
+        layer = self.layer
+        weight = next(layer.parameters())
+        batch = Batch(weight.new_empty(1, *(self._batch or (1,)), 1), weight, None, False, unbatched=not self._batch)
+        return [each.detach() for each in batch.initial(layer.program, state, layer.num_layers, layer._sizes(0))]
+
+    def _read(self, x: Any) -> Any:
+        """A step in the plainest form of its kind, a tensor or an array of the layer's dtype, or why it is none."""
+        if not isinstance(x, (Tensor, np.ndarray)):
+            raise ArgumentError(f"a step of this stream is a {type(x).__name__}: give a torch.Tensor or a NumPy array")
+        if tuple(x.shape) != self._shape:
+            raise ArgumentError(f"a step of this stream has shape {self._shape}, and {tuple(x.shape)} was given")
+        if isinstance(x, Tensor):
+            weight = next(self.layer.parameters())
+            check_alike("a step of this stream", x, weight)
+            return x.detach().as_subclass(Tensor).to(weight.dtype).contiguous()
+        if x.dtype != self._numpy_dtype:
+            known = self._numpy_dtype
+            way_out = "give a torch.Tensor" if known is None else f"convert it with .astype({known.name!r})"
+            raise ArgumentError(f"a step of this stream is of {x.dtype} and the layer of {self._dtype}: {way_out}")
+        return np.array(x, self._numpy_dtype)
+
+    def _through_layer(self, x: Any) -> Any:
+        """Take a step of the layer itself."""
+        given = torch.from_numpy(x).to(next(self.layer.parameters()).device) if isinstance(x, np.ndarray) else x
+        training, first_batch = self.layer.training, self.layer.batch_first and bool(self._batch)
         self.layer.training = False
         try:
             with torch.no_grad():
-                output, self.state = self.layer(x.unsqueeze(1 if first_batch else 0), self.state)
+                output, self._state = self.layer(given.unsqueeze(1 if first_batch else 0), self._state)
         finally:
             self.layer.training = training
-        result: Tensor = output.squeeze(1 if first_batch else 0)
-        return result
+        y = output.squeeze(1 if first_batch else 0)
+        return y.cpu().numpy() if isinstance(x, np.ndarray) else y
 
-    def reset(self) -> None:
-        """Forget: the next step starts from zeros."""
-        self.state = None
+
+_NUMPY: dict[torch.dtype, np.dtype[Any]] = {
+    torch.float16: np.dtype("float16"),
+    torch.float32: np.dtype("float32"),
+    torch.float64: np.dtype("float64"),
+}

@@ -38,6 +38,7 @@ class RNN(Recurrent):
         state_dropout: float = 0.0,
         weight_drop: float = 0.0,
         layer_norm: bool = False,
+        engine: str = "auto",
     ) -> None:
         known = {"tanh": cells.rnn, "relu": cells.rnn_relu}
         if nonlinearity not in known:
@@ -57,6 +58,7 @@ class RNN(Recurrent):
             state_dropout=state_dropout,
             weight_drop=weight_drop,
             layer_norm=layer_norm,
+            engine=engine,
             device=device,
             dtype=dtype,
         )
@@ -85,6 +87,7 @@ class LSTM(Recurrent):
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
         layer_norm: bool = False,
+        engine: str = "auto",
     ) -> None:
         super().__init__(
             cells.lstm,
@@ -103,6 +106,7 @@ class LSTM(Recurrent):
             recurrent_dropout=recurrent_dropout,
             weight_drop=weight_drop,
             layer_norm=layer_norm,
+            engine=engine,
             device=device,
             dtype=dtype,
         )
@@ -137,6 +141,7 @@ class GRU(Recurrent):
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
         layer_norm: bool = False,
+        engine: str = "auto",
     ) -> None:
         self.reset_after = reset_after
         super().__init__(
@@ -154,6 +159,7 @@ class GRU(Recurrent):
             recurrent_dropout=recurrent_dropout,
             weight_drop=weight_drop,
             layer_norm=layer_norm,
+            engine=engine,
             device=device,
             dtype=dtype,
         )

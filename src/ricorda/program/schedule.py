@@ -61,7 +61,7 @@ class Schedule:
 
     loop: Loop
     stages: tuple[Stage, ...]
-    whole_states: frozenset[str]
+    whole_states: tuple[str, ...]
 
 
 @lru_cache(maxsize=256)
@@ -109,7 +109,7 @@ def schedule(loop: Loop) -> Schedule:
         rest = tuple(i for i in own if lines[i].op not in ("product", MEAN))
         means = tuple(i for i in own if lines[i].op == MEAN)
         stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number])), means))
-    return Schedule(loop, tuple(stages), frozenset(whole))
+    return Schedule(loop, tuple(stages), tuple(sorted(whole)))
 
 
 def _stage_of(loop: Loop, index: int, at: list[int], sizes: list[tuple[int, str]]) -> int:

@@ -126,6 +126,10 @@ class Frame:
             total = self.b.mul(total, _i64(value))
         return total
 
+    def pairs(self, K: ir.Value) -> ir.Value:
+        """Places along K: of pairs where products take bf16, else of numbers."""
+        return self.ceil(K, 2) if self.target.products == "bf16" else K
+
     def when(self, condition: ir.Value, then: Callable[[], Any], otherwise: Callable[[], Any] | None = None) -> None:
         """Run one of two."""
         if otherwise is None:

@@ -7,6 +7,7 @@ processes can share the folder.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import glob
 import hashlib
@@ -25,10 +26,18 @@ import llvmlite.binding as llvm
 
 from ricorda import __version__
 from ricorda.engines.cpu.code import Code
-from ricorda.engines.cpu.target import Target
+from ricorda.engines.cpu.target import Target, host
 from ricorda.engines.cpu.tile import ROWS_APART, ROWS_TOGETHER, emit_tiles
 
 _lock = threading.RLock()
+_process = os.getpid()
+if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+def in_fork() -> bool:
+    """Whether this process was forked, and so has none of the threads that its parent's OpenMP counts on."""
+    return os.getpid() != _process
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,12 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
         packed = owner.get_function_address("run_packed")
         return Compiled(kind(owner.get_function_address("run")), kind(packed) if packed else None, slots, owner)
+
+
+def check() -> None:
+    """Compile what all kernels call; raises whatever keeps this machine from it."""
+    with _lock:
+        tiles(host())
 
 
 @cache
@@ -160,5 +175,6 @@ def _to_disk(key: str, target: Target, slots: dict[str, int], machine_code: byte
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
         beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # without a cache everything works, if slower at the start
+    except OSError:  # without a cache everything works, if slower at the start
+        with contextlib.suppress(OSError):
+            beside.unlink()

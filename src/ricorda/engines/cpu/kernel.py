@@ -17,9 +17,10 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
+from ricorda.engines.cpu.half import emit_halve, put_row
 from ricorda.engines.cpu.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
 from ricorda.engines.cpu.product import PANEL, emit_rows_product, emit_weight_product, panels
-from ricorda.engines.cpu.stage import Plan, emit_mean, emit_stage, factor_rows, length_along, segments, tile_vectors
+from ricorda.engines.cpu.stage import Plan, emit_mean, emit_stage, factor_rows, length_along, tile_vectors
 from ricorda.engines.cpu.target import Target
 from ricorda.engines.cpu.team import emit_barrier, emit_entry
 from ricorda.program.loop import Factor
@@ -70,17 +71,21 @@ def _forward_body(code: Code, kernels: _Kernels, inputs: Sequence[Factor], packi
             kernels.pack_inputs(team, inputs, z_columns)
             kernels.add_biases(team, inputs)
         team.meet()
+    kernels.halve_states(team)
 
     def chunk(number: ir.Value) -> None:
         first, last, low, high = team.chunk(number)
         if inputs:
 
             def project(row0: ir.Value, row1: ir.Value) -> None:
+                K = f.pairs(f.number("I"))
+                x = f.e.at(f.pointer("x"), f.times(low, f.number("I")))
+                if kernels.halve is not None:
+                    f.call(kernels.halve, f.number("I"), row0, row1, x, f.pointer("half x"))
+                    x = f.pointer("half x")
                 f.call(
-                    kernels.rows_product,
-                    f.number("I"), f.number("I"), f.number("chunk_ld"), z_columns, row0, row1,
-                    f.e.at(f.pointer("x"), f.times(low, f.number("I"))), f.pointer("input weights"),
-                    f.pointer("chunk"), f.pointer("input bias"),
+                    kernels.rows_product, K, K, f.number("chunk_ld"), z_columns, row0, row1,
+                    x, f.pointer("input weights"), f.pointer("chunk"), f.pointer("input bias"),
                 )  # fmt: skip
 
             team.share(f.b.sub(high, low), project)
@@ -117,7 +122,12 @@ def emit_backward(
         K = f.sum(0, *(f.number("H") for _ in given_input.factors))
 
         def pack(first: ir.Value, last: ir.Value) -> None:
-            f.call(kernels.pack_rows, ld, K, I, K, 0, first, last, weights, f.pointer("input weights"))
+            each = f.number("H")  # one block after another: each fills whole pairs
+            whole = f.times(K, 1) if kernels.halve is None else f.times(len(given_input.factors), f.pairs(each), 2)
+            for position in range(len(given_input.factors)):
+                at = f.times(position, each if kernels.halve is None else f.times(f.pairs(each), 2))
+                block = e.at(weights, f.times(position, each, ld))
+                f.call(kernels.pack_rows, ld, each, I, whole, at, first, last, block, f.pointer("input weights"))
 
         f.when(input_wanted, lambda: team.share(f.ceil(I, PANEL * lanes), pack))
     team.meet()
@@ -149,10 +159,14 @@ def emit_backward(
             def to_input(row0: ir.Value, row1: ir.Value) -> None:
                 out = e.at(f.pointer("dx"), f.times(low, I))
                 null = f.b.inttoptr(I64(0), target.number.as_pointer())
+                ld, gradients = f.number("chunk_ld"), e.at(f.pointer("chunk"), column)
+                if kernels.halve is not None:
+                    ld = f.number("half_ld")
+                    gradients = e.at(f.pointer("half chunk"), kernels.column(f, given_input.factors[0][1], half=True))
+                along = f.times(len(given_input.factors), f.pairs(f.number("H")))
                 f.call(
-                    kernels.rows_product, f.number("chunk_ld"), K, I, I, row0, row1,
-                    e.at(f.pointer("chunk"), column), f.pointer("input weights"), out, null,
-                )  # fmt: skip
+                    kernels.rows_product, ld, along, I, I, row0, row1, gradients, f.pointer("input weights"), out, null
+                )
 
             f.when(input_wanted, lambda: team.share(rows, to_input))
         team.meet()
@@ -170,6 +184,7 @@ class _Kernels:
         self.barrier = emit_barrier(code.module, code.target)
         self.rows_product = emit_rows_product(code)
         self.pack_rows = emit_pack_rows(code)
+        self.halve = emit_halve(code) if code.target.products == "bf16" else None
         if plan.loop.backward:
             self.weight_product = emit_weight_product(code)
             self.pack_columns = emit_pack_columns(code)
@@ -207,13 +222,12 @@ class _Kernels:
                         columns = f.times(vectors, count)
                         start = f.times(vector, count * lanes, whole)
                         panel = f.e.at(f.pointer(f"bundle {number} {position}"), start)
-                        for group in segments(plan, bundle):
-                            for operand in group:
-                                K = length_along(f, plan, [operand])
-                                for p, product in enumerate(bundle.products):
-                                    factor = plan.loop.lines[product].factors[bundle.operands.index(operand)]
-                                    self._pack_factor(f, factor, panel, vector, vectors, columns, p, K, size)
-                                panel = f.e.at(panel, f.times(K, columns, lanes))
+                        for place, operand in enumerate(bundle.operands):
+                            K = f.number(plan.loop.lines[operand].size)
+                            for p, product in enumerate(bundle.products):
+                                factor = plan.loop.lines[product].factors[place]
+                                self._pack_factor(f, factor, panel, vector, vectors, columns, p, K, size)
+                            panel = f.e.at(panel, f.times(f.pairs(K), columns, lanes))
 
                     f.loop(first, last, tile)
 
@@ -226,7 +240,7 @@ class _Kernels:
 
         def pack(first: ir.Value, last: ir.Value) -> None:
             def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-                to = f.e.at(f.pointer("input weights"), f.times(column, f.number("I")))
+                to = f.e.at(f.pointer("input weights"), f.times(column, f.pairs(f.number("I"))))
 
                 def one(v: ir.Value) -> None:
                     unit = f.sum(column, f.times(v, lanes))
@@ -281,8 +295,8 @@ class _Kernels:
                 return
 
             def row(k: ir.Value) -> None:
-                line, at = f.e.at(weights, f.sum(f.times(k, ld), unit)), f.e.at(to, f.times(k, stride))
-                f.masked(unit, size, lambda mask: f.e.store(f.e.load(line, mask), at))
+                line = f.e.at(weights, f.sum(f.times(k, ld), unit))
+                f.masked(unit, size, lambda mask: put_row(f, k, f.e.load(line, mask), to, stride))
 
             f.loop(0, K, row)
 
@@ -304,7 +318,14 @@ class _Kernels:
                 return
             offsets, counts = f.pointer("offsets", I64), f.pointer("counts", I64)
 
-            def one_step(step: ir.Value) -> None:
+            # rows in order, which may be that of the steps or its reverse: see put_row
+            last_step = f.sum(last, -1)
+            backwards = f.b.icmp_signed(
+                ">", f.b.load(f.e.at(offsets, first)), f.b.load(f.e.at(offsets, last_step))
+            )
+
+            def one_step(i: ir.Value) -> None:
+                step = f.b.select(backwards, f.b.sub(f.sum(first, last_step), i), i)
                 earlier = f.b.load(f.e.at(offsets, f.most(0, f.sum(step, -1))))
                 base = f.b.select(
                     f.b.icmp_signed("==", step, I64(0)),
@@ -347,16 +368,30 @@ class _Kernels:
                     out = e.at(f.pointer(f"gradient {parameter}"), f.times(f.sum(row, m0), columns))
                     w = f.pointer(f"source {position}")
                     f.call(
-                        self.weight_product, f.b.sub(m1, m0), rows, columns, columns, add, packed(name, m0), w, out
+                        self.weight_product, f.b.sub(m1, m0), f.pairs(rows), columns, columns, add, packed(name, m0), w, out
                     )  # fmt: skip
 
                 team.share(f.number(size), product)
 
-    def column(self, f: Frame, name: str) -> ir.Value:
-        """Where a value begins in the chunk's rows."""
-        start = self.plan.columns[name]
-        H = f.times(start.H, f.number("H"))
-        return f.sum(H, f.times(start.P, f.number("P"))) if start.P else H
+    def column(self, f: Frame, name: str, half: bool = False) -> ir.Value:
+        """Where a value begins in the chunk's rows, or in their copy in pairs."""
+        return self.plan.columns[name].begin(f, half)
+
+    def halve_states(self, team: _Team) -> None:
+        """Copy the initial states to where the first step takes its factors in pairs from."""
+        f, plan = team.f, self.plan
+        if self.halve is None:
+            return
+        for name in plan.half_states:
+            size = f.number(plan.state_size(name))
+            second = f.e.at(f.pointer(f"half place {name}"), f.times(f.number("B"), f.pairs(size)))
+            team.share(
+                f.number("B"),
+                lambda row0, row1, name=name, size=size, second=second: f.call(
+                    self.halve, size, row0, row1, f.pointer(f"initial {name}"), second
+                ),
+            )
+        team.meet()
 
 
 class _Team:

@@ -55,14 +55,14 @@ class Memory:
 
     def block(self, slots: Mapping[str, int]) -> ctypes.Array[ctypes.c_int64]:
         """The arguments of a kernel; its buffers and the barrier's two counters live as long as the block does."""
-        size = torch.empty(0, dtype=self.dtype).element_size()
+        size = self.dtype.itemsize
         step = ALIGN // size
         begin, total = {}, 0
         for name, numbers in self._scratch.items():
             if name in slots:
                 begin[name] = total
                 total += -(-numbers // step) * step + step
-        room = torch.empty(total + step, dtype=self.dtype)
+        room = torch.empty(total + step, dtype=self.dtype, device="cpu")
         self.alive.append(room)
         address = -(-room.data_ptr() // ALIGN) * ALIGN
         for name, offset in begin.items():
@@ -93,6 +93,10 @@ def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: 
 def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, lanes: int) -> None:
     """Room for packed matrices and for what goes from stage to stage."""
     lines = plan.loop.lines
+    for index in plan.half_lines:
+        memory.scratch(f"half {index}", B * sizes[lines[index].size])
+    for name in plan.half_states:
+        memory.scratch(f"half place {name}", 2 * B * sizes[plan.state_size(name)])
     for number, stage in enumerate(plan.schedule.stages):
         for position, bundle in enumerate(stage.bundles):
             K = sum(sizes[lines[operand].size] for operand in bundle.operands)
@@ -110,7 +114,7 @@ def give_masks(memory: Memory, program: Program, steps: Steps, seed: int) -> Non
         return
     for stream, index in enumerate(program.masks):
         memory.values[f"mask {program.values[index].name}"] = ctypes.c_int64(stream_key(seed, stream)).value
-    memory.give("row numbers", torch.arange(steps.B) if steps.order is None else steps.order)
+    memory.give("row numbers", torch.arange(steps.B, device="cpu") if steps.order is None else steps.order)
 
 
 def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
@@ -126,7 +130,7 @@ def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, T
         if blocks:
             memory.give(f"vector b_{value.name}", parameters[blocks[0].parameter], blocks[0].position * H)
         elif value.bias:
-            zeros = torch.zeros(H, dtype=memory.dtype) if zeros is None else zeros
+            zeros = torch.zeros(H, dtype=memory.dtype, device="cpu") if zeros is None else zeros
             memory.give(f"vector b_{value.name}", zeros)
 
 

@@ -8,6 +8,7 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I32, I64, Emitter
+from ricorda.engines.cpu.half import pair, put_row
 from ricorda.engines.cpu.product import PANEL, panels
 from ricorda.engines.cpu.tile import most_rows
 
@@ -44,11 +45,15 @@ def emit_pack_transposed(code: Code) -> Frame:
                 own = f.e.splat(there)
                 row = e.at(source, f.times(f.sum(unit, lane), ld))
                 rows.append(e.load(e.at(row, k), own if mask is None else f.b.and_(own, mask)))
-            for offset, column in enumerate(transpose(e, rows)):
-                at = f.sum(k, offset)
+            columns = transpose(e, rows)
+            step = 2 if f.target.products == "bf16" else 1
+            if step == 2:
+                columns = [pair(e, *columns[at : at + 2]) for at in range(0, lanes, 2)]
+            for position, column in enumerate(columns):
+                at = f.sum(k, position * step)
 
                 def put(at: ir.Value = at, column: ir.Value = column) -> None:
-                    e.store(column, e.at(target, f.times(at, stride)))
+                    e.store(column, e.at(target, f.times(f.b.udiv(at, I64(step)), stride)))
 
                 if mask is None:
                     put()
@@ -72,15 +77,15 @@ def emit_pack_rows(code: Code) -> Frame:
     e, lanes = f.e, f.target.lanes
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-        to = e.at(target, f.times(column, whole))
+        to = e.at(target, f.times(column, f.pairs(whole)))
 
         def row(k: ir.Value) -> None:
-            line, place = e.at(source, f.times(k, ld)), e.at(to, f.times(f.sum(begin, k), vectors, lanes))
+            line, at_row, stride = e.at(source, f.times(k, ld)), f.sum(begin, k), f.times(vectors, lanes)
 
             def one(v: ir.Value) -> None:
                 at = f.sum(column, f.times(v, lanes))
                 f.masked(
-                    at, columns, lambda mask: e.store(e.load(e.at(line, at), mask), e.at(place, f.times(v, lanes)))
+                    at, columns, lambda mask: put_row(f, at_row, e.load(e.at(line, at), mask), e.at(to, f.times(v, lanes)), stride)
                 )
 
             f.loop(0, vectors, one)
@@ -101,29 +106,30 @@ def emit_pack_columns(code: Code) -> Frame:
     ld, K, columns, source, target = f.given
     e = f.e
     group_rows = most_rows(f.target, PANEL)
-    wide = ir.VectorType(f.target.number, 8 if group_rows > 4 else 4)
 
     def group(i: ir.Value) -> None:
         first = f.times(i, group_rows)
         rows = f.least(group_rows, f.b.sub(columns, first))
-        to = e.at(target, f.times(first, K))
+        to = e.at(target, f.times(first, f.pairs(K)))
 
-        def row(k: ir.Value) -> None:
-            line = f.b.bitcast(e.at(source, f.times(k, ld), first), wide.as_pointer())
-            place = f.b.bitcast(e.at(to, f.times(k, rows)), wide.as_pointer())
-            f.b.store(f.b.load(line, align=e.scalar_bytes), place, align=e.scalar_bytes)
+        def several(k: ir.Value, r: ir.Value | int, at: Emitter) -> None:
+            """Store as many numbers, or pairs, as the emitter has lanes."""
+            step = 2 if f.target.products == "bf16" else 1
+            line = e.at(source, f.times(k, step, ld), first, r)
+            value = at.load(line)
+            if step == 2:
+                there = f.b.icmp_signed("<", f.sum(f.times(k, 2), 1), K)
+                second = at.load(f.b.select(there, e.at(line, ld), line))
+                value = pair(at, value, f.b.select(there, second, at.constant(0.0)))
+            at.store(value, e.at(to, f.times(k, rows), r))
 
-        def by_number(k: ir.Value) -> None:
-            def one(r: ir.Value) -> None:
-                value = f.b.load(e.at(source, f.times(k, ld), f.sum(first, r)))
-                f.b.store(value, e.at(to, f.sum(f.times(k, rows), r)))
-
-            f.loop(0, rows, one)
-
+        wide = Emitter(f.b, "f64" if e.double else "f32", 8 if group_rows > 4 else 4)
+        narrow = Emitter(f.b, "f64" if e.double else "f32", 1)
         # whole vectors must not write beyond the group, into what another thread packs
-        vectors = f.b.select(f.b.icmp_signed(">=", f.times(rows, 2), I64(wide.count)), f.sum(K, -1), I64(0))
-        f.loop(0, vectors, row)
-        f.loop(f.most(0, vectors), K, by_number)
+        enough = f.b.icmp_signed(">=", f.times(rows, 2), I64(wide.lanes))
+        vectors = f.b.select(enough, f.sum(f.pairs(K), -1), I64(0))
+        f.loop(0, vectors, lambda k: several(k, 0, wide))
+        f.loop(f.most(0, vectors), f.pairs(K), lambda k: f.loop(0, rows, lambda r: several(k, r, narrow)))
 
     f.loop(0, f.ceil(columns, group_rows), group)
     f.finish()

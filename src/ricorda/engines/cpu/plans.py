@@ -9,7 +9,7 @@ from ricorda.engines.cpu.code import Code
 from ricorda.engines.cpu.compile import Compiled, compiled, openmp
 from ricorda.engines.cpu.kernel import Source, emit_backward, emit_forward
 from ricorda.engines.cpu.stage import Columns, Plan
-from ricorda.engines.cpu.target import Target
+from ricorda.engines.cpu.target import Target, host
 from ricorda.program.differentiate import forward_loop, training_loops
 from ricorda.program.ir import INPUT_SIZE, Program
 from ricorda.program.loop import Factor, Loop
@@ -68,7 +68,9 @@ def kernels(program: Program, bias: bool, record: tuple[str, ...], training: boo
     inputs = tuple(Factor(index, program.values[index].args.index(0)) for index in with_input) if standard else ()
     trained = training_loops(program, record) if training else None
     loop = trained.forward if trained else forward_loop(program, record)
-    forward = Plan(schedule(loop), found, columns, frozenset(name for name, _ in loop.stored))
+    if target.products == "bf16" and any(_takes_from_memory(each) for each in (loop, trained and trained.backward)):
+        return kernels(program, bias, record, training, host(target.element))
+    forward = Plan(schedule(loop), found, columns, tuple(name for name, _ in loop.stored))
     if trained is None:
         return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), ())
     order = [*with_input, *(index for index in program.affines if index not in with_input)]
@@ -86,7 +88,7 @@ def kernels(program: Program, bias: bool, record: tuple[str, ...], training: boo
             columns[f"dp_{value.name}"] = d
             d += value.size
             sums.append((f"dp_{value.name}", value.size))
-    backward = Plan(schedule(trained.backward), found, columns, frozenset())
+    backward = Plan(schedule(trained.backward), found, columns, ())
     by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))
@@ -95,6 +97,13 @@ def kernels(program: Program, bias: bool, record: tuple[str, ...], training: boo
         by_source.setdefault((kind, name, size), []).append(_use(program, factor))
     sources = tuple(Source(*key, tuple(factors)) for key, factors in by_source.items())
     return Kernels(program, found, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums))
+
+
+def _takes_from_memory(loop: Loop | None) -> bool:
+    """Whether a product takes an operand that no step computes, which has no copy in pairs."""
+    lines = loop.lines if loop else ()
+    operands = {arg for line in lines if line.op == "product" for arg in line.args}
+    return any(lines[operand].op in ("sequence", "before") for operand in operands)
 
 
 def _inputs(program: Program, affine: int) -> list[int]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ricorda.engines import Run, reference
-from ricorda.engines.cpu.compile import Compiled, openmp
+from ricorda.engines.cpu.compile import in_fork, openmp
+from ricorda.engines.cpu.differentiable import gradients as differentiable_gradients
 from ricorda.engines.cpu.inputs import input_parts, input_values
 from ricorda.engines.cpu.memory import Memory, give_masks, give_parameters, give_stages, give_steps, packed, padded
 from ricorda.engines.cpu.plans import Kernels, kernels
@@ -31,8 +31,15 @@ def run(
     reverse: bool = False,
     record: Sequence[str] = (),
     seed: int = 0,
+    bf16: bool = False,
 ) -> Run:
-    """Run a program over a sequence; see `ricorda.engines`."""
+    """Run a program over a sequence; see `ricorda.engines`.
+
+    Parameters
+    ----------
+    bf16 : bool
+        Whether the factors of float32 products are rounded to bf16; sums and states stay in float32.
+    """
     T, B, I = x.shape
     if B == 0 or (lengths is not None and not bool(lengths.any())):
         return reference.run(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
@@ -44,14 +51,16 @@ def run(
         states = [state.index_select(0, steps.order) for state in states]
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
     bias = any(name.startswith("bias_") for name in parameters)
-    target = host("f64" if x.dtype == torch.float64 else "f32")
+    target = host("f64") if x.dtype == torch.float64 else host("f32", "bf16" if bf16 else None)
     found = kernels(program, bias, tuple(record), training, target)
     of_input = input_values(program, flat)
     indices = {name: dict(program.names)[name] for name in record}
     names = {name: sequence_name(program, index) for name, index in indices.items() if index not in of_input}
     first = program.states[0].name
     stored = tuple(dict.fromkeys(sequence for sequence in names.values() if sequence != first))
-    call = _Call(found, steps, tuple(parameters), stored, seed)
+    asked = {sequence: name for name, sequence in names.items()}
+    values = tuple(asked[sequence] for sequence in stored)
+    call = _Call(found, steps, tuple(parameters), stored, seed, reverse, values)
     given = flat if found.input_is_ours else input_parts(program, found.layout, found.z_names, parameters, of_input)
     tensors = (given, *states, *parameters.values())
     results = _Autograd.apply(call, *tensors) if training else _forward(call, tensors)[0]
@@ -79,6 +88,9 @@ class _Call:
     parameters: tuple[str, ...]
     record: tuple[str, ...]
     seed: int
+    reverse: bool
+    values: tuple[str, ...]
+    """Names of the values that the records are."""
 
 
 class _Autograd(torch.autograd.Function):
@@ -94,10 +106,23 @@ class _Autograd(torch.autograd.Function):
         return results
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         split = len(saved) - ctx.count
+        if torch.is_grad_enabled():  # what torch does for create_graph=True
+            call, which = ctx.call, ctx.call.kernels
+            return None, *differentiable_gradients(
+                which.program,
+                () if which.input_is_ours else which.z_names,
+                call.parameters,
+                call.steps,
+                call.reverse,
+                call.values,
+                call.seed,
+                saved[:split],
+                gradients,
+                ctx.needs_input_grad[1:],
+            )
         return None, *_backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])
 
 
@@ -126,9 +151,12 @@ def _backward(
     chunk = x.new_empty(rows * ld + 64)
     memory.give("chunk", chunk)
     memory.numbers(chunk_ld=ld)
-    memory.scratch("packed gradients", width * rows + 64)
+    memory.scratch("packed gradients", width * (rows + 1) + 64)
+    half_ld = sum(-(-sizes[ends.get(name, "H")] // 2) for name in columns) + 8
+    memory.numbers(half_ld=half_ld)
+    memory.scratch("half chunk", rows * half_ld)
     for position, source in enumerate(which.sources):
-        memory.scratch(f"source {position}", packed(sizes[source.size], rows, lanes))
+        memory.scratch(f"source {position}", packed(sizes[source.size], rows + 1, lanes))
     dx = torch.empty_like(x) if which.input_is_ours and input_wanted else None
     if which.input_is_ours:
         memory.give("x", x)
@@ -208,7 +236,7 @@ def _sizes(call: _Call, x: Tensor, states: Sequence[Tensor], parameters: Mapping
 def _team(steps: Steps, work: float) -> tuple[int, bool]:
     """How many threads share the work, and whether they share units rather than rows."""
     threads = torch.get_num_threads() if openmp() else 1
-    if work < ALONE or threads == 1:
+    if work < ALONE or threads == 1 or in_fork():
         return 1, False
     return threads, steps.B < 2 * threads
 
@@ -233,6 +261,7 @@ def _forward(call: _Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...]
         ld = z_columns + 16
         memory.give("x", x)
         memory.scratch("chunk", rows * ld + 64)
+        memory.scratch("half x", rows * sizes["I"])
         memory.scratch("input weights", packed(z_columns, sizes["I"], lanes))
         memory.scratch("input bias", padded(z_columns, lanes))
     else:
@@ -269,14 +298,14 @@ def _forward(call: _Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...]
 def _final_of_sequence(steps: Steps, sequence: Tensor, initial: Tensor) -> Tensor:
     if steps.ends is None:
         return sequence.narrow(0, int(steps.offsets[-1]), steps.B).clone()
-    last = torch.from_numpy(steps.offsets)[(steps.ends - 1).clamp(min=0)] + torch.arange(steps.B)
+    last = torch.from_numpy(steps.offsets)[(steps.ends - 1).clamp(min=0)] + torch.arange(steps.B, device="cpu")
     return torch.where(steps.ends[:, None] > 0, sequence[last.clamp(max=max(steps.rows - 1, 0))], initial)
 
 
 def _final_of_place(steps: Steps, place: Tensor, two: bool) -> Tensor:
     if not two:
         return place
-    ends = torch.full((steps.B,), steps.T) if steps.ends is None else steps.ends
+    ends = torch.full((steps.B,), steps.T, device="cpu") if steps.ends is None else steps.ends
     return torch.where((ends % 2 == 1)[:, None], place[0], place[1])
 
 

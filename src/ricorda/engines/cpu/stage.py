@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.mathematics import EMITTERS
+from ricorda.engines.cpu.half import store_half
 from ricorda.engines.cpu.product import PANEL, fill, row_tiles
 from ricorda.engines.cpu.random_bits import mix64, random_mask
 from ricorda.engines.cpu.tile import ROWS_APART, most_rows
@@ -29,6 +31,11 @@ class Columns:
 
     H: int
     P: int
+
+    def begin(self, f: Frame, half: bool = False) -> ir.Value:
+        """The place, counted in numbers, or in pairs of them for the copy of a buffer in pairs."""
+        H, P = ((f.pairs(f.number(size)) if half else f.number(size)) for size in ("H", "P"))
+        return f.sum(f.times(self.H, H), f.times(self.P, P)) if self.P else f.times(self.H, H)
 
     def __add__(self, size: str) -> Columns:
         return Columns(self.H + (size == "H"), self.P + (size == "P"))
@@ -51,12 +58,33 @@ class Plan:
     schedule: Schedule
     layout: Layout
     columns: Mapping[str, Columns]
-    sequences: frozenset[str]
+    sequences: tuple[str, ...]
 
     @property
     def loop(self) -> Loop:
         """The loop."""
         return self.schedule.loop
+
+    @cached_property
+    def operands(self) -> list[int]:
+        """The lines that products multiply by a matrix."""
+        return sorted({i for stage in self.schedule.stages for bundle in stage.bundles for i in bundle.operands})
+
+    @cached_property
+    def half_states(self) -> list[str]:
+        """States that products take in pairs."""
+        lines = self.loop.lines
+        return [lines[i].name for i in self.operands if lines[i].op == "carried"]
+
+    @cached_property
+    def half_lines(self) -> list[int]:
+        """Lines of a step that products take in pairs and that no buffer of a chunk has."""
+        in_chunk = {line for name, line in self.loop.stored if name in self.columns}
+        return [i for i in self.operands if self.loop.lines[i].op != "carried" and i not in in_chunk]
+
+    def state_size(self, name: str) -> str:
+        """The size of a carried value."""
+        return size_of_name(self.loop, name, dict(self.loop.carried)[name])
 
 
 Address = tuple[ir.Value, ir.Value]
@@ -99,10 +127,8 @@ class Places:
         """This step's rows of what is kept for all steps, or for those of a chunk."""
         f = self.f
         if name in self.plan.columns:
-            columns, ld = self.plan.columns[name], f.number("chunk_ld")
-            start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), f.times(columns.H, f.number("H")))
-            if columns.P:
-                start = f.sum(start, f.times(columns.P, f.number("P")))
+            ld = f.number("chunk_ld")
+            start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), self.plan.columns[name].begin(f))
             return f.e.at(f.pointer("chunk"), start), ld
         return f.e.at(f.pointer(f"sequence {name}"), f.times(self.offset, size)), size
 
@@ -139,9 +165,30 @@ class Places:
             result.append(self.kept(index, self.size(loop.lines[index].size)))
         return result
 
+    def half(self, index: int, reading: bool) -> list[Address]:
+        """Where a product finds an operand in pairs; for a state, also where its new value is written."""
+        f, plan, loop = self.f, self.plan, self.plan.loop
+        result = []
+        for name, line in loop.stored:
+            if line == index and name in plan.columns:
+                ld = f.number("half_ld")
+                start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), plan.columns[name].begin(f, half=True))
+                result.append((f.e.at(f.pointer("half chunk"), start), ld))
+        for name in plan.half_states:
+            size = f.pairs(self.size(plan.state_size(name)))
+            own = loop.lines[index].op == "carried" and loop.lines[index].name == name
+            if own if reading else dict(loop.carried)[name] == index:
+                turn = f.b.and_(f.sum(self.step, 1 if reading else 0), I64(1))
+                result.append((f.e.at(f.pointer(f"half place {name}"), f.times(turn, f.number("B"), size)), size))
+        if index in plan.half_lines:
+            result.append((f.pointer(f"half {index}"), f.pairs(self.size(loop.lines[index].size))))
+        return result
+
     def operand(self, index: int) -> Address:
         """Where a product finds an operand in all its units."""
         line = self.plan.loop.lines[index]
+        if self.f.target.products == "bf16":
+            return self.half(index, reading=True)[0]
         if line.op in ("carried", "before", "sequence"):
             return self.of_leaf(index)
         return self.computed(index)
@@ -172,6 +219,14 @@ def _stage_of_store(plan: Plan, name: str, index: int) -> int:
     return next(number for number, stage in enumerate(plan.schedule.stages) if stage.size == size)
 
 
+def _stage_of_write(plan: Plan, index: int) -> int:
+    """The stage in which a line that is written under no name of its own is at hand."""
+    names = [name for name, line in (*plan.loop.stored, *plan.loop.carried) if line == index]
+    if names:
+        return _stage_of_store(plan, names[0], index)
+    return _stage_of_store(plan, "", index)
+
+
 def tile_vectors(stage: Stage) -> int:
     """Vectors of units in a stage's tile."""
     return max(1, PANEL // max((len(bundle.products) for bundle in stage.bundles), default=PANEL))
@@ -180,7 +235,8 @@ def tile_vectors(stage: Stage) -> int:
 def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
     """Operands that lie side by side in memory, in order, which one loop along K takes together."""
     loop = plan.loop
-    names = {line: name for name, line in loop.stored if name in plan.columns}
+    in_chunk = [(name, line) for name, line in loop.stored if name in plan.columns]
+    names = {line: name for name, line in reversed(in_chunk) if loop.lines[line].op not in _IN_MEMORY}
     groups: list[list[int]] = []
     for operand in bundle.operands:
         last = names.get(groups[-1][-1]) if groups else None
@@ -195,8 +251,8 @@ def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
 
 
 def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) -> ir.Value:
-    """K of some operands together."""
-    return f.sum(0, *(f.number(plan.loop.lines[operand].size) for operand in operands))
+    """K of some operands together, in places."""
+    return f.sum(0, *(f.pairs(f.number(plan.loop.lines[operand].size)) for operand in operands))
 
 
 def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
@@ -300,10 +356,18 @@ class _Equations:
         written = {line for _, line in (*loop.stored, *loop.carried)} | set(stage.kept)
         self.writes = {index: places.targets(index, number) for index in sorted(written)}
         self.writes = {index: targets for index, targets in self.writes.items() if targets}
+        self.halves: dict[int, list[Address]] = {}
+        if f.target.products == "bf16":
+            # every gradient of a chunk: the product with the input's weights takes them too
+            wanted = {line for name, line in loop.stored if name in plan.columns and loop.backward}
+            wanted |= {*plan.half_lines, *(dict(loop.carried)[name] for name in plan.half_states)}
+            here = {index for index in wanted if _stage_of_write(plan, index) == number}
+            self.halves = {index: places.half(index, reading=False) for index in sorted(here)}
         self.reads: dict[int, Address] = {}
         self.masks: dict[int, ir.Value] = {}
         self.means: dict[int, ir.Value] = {}
-        for index in [*(arg for line in stage.lines for arg in loop.lines[line].args), *self.writes]:
+        needed = [*(arg for line in stage.lines for arg in loop.lines[line].args), *self.writes, *self.halves]
+        for index in needed:
             line = loop.lines[index]
             if index in own or line.size == SCALAR:
                 continue
@@ -340,6 +404,9 @@ class _Equations:
         for index, targets in self.writes.items():
             for base, ld in targets:
                 f.e.store(value(index), f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+        for index, targets in self.halves.items():
+            for base, ld in targets:
+                store_half(f, value(index), f.e.at(base, f.times(row, ld)), unit, mask)
 
 
 _IN_MEMORY = ("vector", "carried", "sequence", "before")

@@ -81,7 +81,7 @@ def ragged(T: int, lengths: Tensor, reverse: bool) -> Steps:
     B = len(lengths)
     ends, order = lengths.sort(descending=True, stable=True)
     longest = int(ends[0]) if B else 0
-    steps = torch.arange(longest)[:, None]
+    steps = torch.arange(longest, device="cpu")[:, None]
     alive = ends > steps  # [S, B]
     at = ends - 1 - steps if reverse else steps.expand(-1, B)
     counts = alive.sum(dim=1).numpy()

@@ -26,8 +26,7 @@ def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
 def tile_type(target: Target) -> ir.FunctionType:
     """The type of a tile's function: (acc, a, lda, w, K); lda and K count what the loop steps over (pairs in bf16)."""
     number = target.number.as_pointer()
-    factor = I32.as_pointer() if target.products == "bf16" else number
-    return ir.FunctionType(VOID, [number, factor, I64, factor, I64])
+    return ir.FunctionType(VOID, [number, number, I64, number, I64])
 
 
 class BFloat(ir.Type):
@@ -67,7 +66,7 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     offset = k if form == ROWS_APART else b.mul(k, I64(rows))
     new = []
     for r in range(rows):
-        factor = e.splat(b.load(e.at(first[r], offset)))
+        factor = e.splat(b.load(e.at(first[r], offset)))  # a number, or a pair, to all lanes
         new.append([_multiply_add(e, factor, weights[v], sums[r][v], target) for v in range(vectors)])
     following = b.add(k, I64(1))
     k.add_incoming(following, loop)
@@ -90,8 +89,7 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
 
 
 def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
-    kind = e.vector if pointer.type.pointee == e.scalar else ir.VectorType(pointer.type.pointee, e.lanes)
-    return e.b.load(e.b.bitcast(e.at(pointer, offset), kind.as_pointer()), align=align)
+    return e.b.load(e.b.bitcast(e.at(pointer, offset), e.vector.as_pointer()), align=align)
 
 
 def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:
@@ -105,7 +103,7 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
     low, high = e.whole(16), e.whole(-65536)
     b = e.b
     for part in (lambda both: b.shl(both, low), lambda both: b.and_(both, high)):
-        x, y = (b.bitcast(part(both), e.vector) for both in (factor, weight))
+        x, y = (b.bitcast(part(b.bitcast(both, e.integers)), e.vector) for both in (factor, weight))
         total = e.multiply_add(x, y, total)
     return total
 

@@ -1,0 +1,135 @@
+"""Which engine runs a layer: the CPU engine where it can serve, else the reference."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from ricorda.engines import Run, reference
+from ricorda.errors import ArgumentError
+from ricorda.program.ir import Program
+
+ENGINES = ("auto", "cpu", "reference")
+VARIABLE = "RICORDA_ENGINE"
+
+_PLAIN = {Tensor, nn.Parameter, nn.Buffer}
+_said: set[str] = set()
+
+
+def check_engine(engine: object) -> None:
+    """Refuse what is no engine."""
+    if not isinstance(engine, str) or engine not in ENGINES:
+        raise ArgumentError(f"engine is {engine!r}: give 'auto', 'cpu' or 'reference'")
+
+
+def wanted(engine: str) -> str:
+    """A layer's own choice of an engine, or the one that the environment variable makes for all that leave it open.
+
+    Raises
+    ------
+    ArgumentError
+        If the variable names no engine.
+    """
+    if engine != "auto":
+        return engine
+    engine = os.environ.get(VARIABLE) or engine
+    if engine not in ENGINES:
+        raise ArgumentError(
+            f"the environment variable {VARIABLE} is {engine!r}: set it to 'auto', 'cpu' or 'reference', or to nothing"
+        )
+    return engine
+
+
+def run(
+    engine: str,
+    program: Program,
+    parameters: Mapping[str, Tensor],
+    x: Tensor,
+    states: Sequence[Tensor],
+    *,
+    lengths: Tensor | None,
+    reverse: bool,
+    record: Sequence[str],
+    seed: int,
+) -> Run:
+    """Run a program on an engine, which the others' shapes are in `ricorda.engines`.
+
+    Where the CPU engine was asked for and cannot serve, a UserWarning says why, once for each reason, and the reference
+    serves. Where the choice is ours, the reference serves in silence, unless no machine code can be had at all.
+
+    Parameters
+    ----------
+    engine : {"auto", "cpu", "reference"}
+    """
+    chosen = reference.run
+    if engine != "reference":
+        obstacle = _obstacle(x, states, parameters)
+        if obstacle is None:
+            chosen, obstacle = _cpu_engine()
+            if obstacle is not None:
+                _say(obstacle)
+        elif engine == "cpu":
+            _say(obstacle)
+    return chosen(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
+
+
+def has_dtype(x: Tensor) -> bool:
+    """Whether the CPU engine computes in a tensor's dtype."""
+    return x.dtype == torch.float32 or x.dtype == torch.float64
+
+
+def _obstacle(x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> str | None:
+    """Why the CPU engine cannot serve; None if it can."""
+    dtype = x.dtype
+    for tensor in (x, *states, *parameters.values()):
+        if type(tensor) not in _PLAIN:
+            return f"it takes plain tensors, not {type(tensor).__name__}"
+        if tensor.dtype is not dtype:
+            return f"it computes in one dtype, not in {dtype} and {tensor.dtype}"
+        if not tensor.is_cpu:
+            return f"it computes on the processor, not on {tensor.device}"
+    for tensor in (x, *states):
+        if tensor.layout is not torch.strided:
+            return f"it takes dense tensors, not {tensor.layout}"
+        if tensor.is_neg():
+            return "it takes tensors as they lie in memory, not with a sign that is still to be changed"
+    if not has_dtype(x):
+        return f"it computes in float32 and float64, not in {dtype}"
+    if torch.is_autocast_enabled("cpu"):
+        return "its products are not rounded as autocast asks"
+    if torch._C._functorch.maybe_current_level() is not None:
+        return "it has no rules for torch.func's transforms"
+    if forward_ad._current_level >= 0:
+        return "it has no forward-mode derivatives"
+    if torch._C._get_tracing_state() is not None:
+        return "torch.jit.trace cannot see into it"
+    return None
+
+
+@cache
+def _cpu_engine() -> tuple[Any, str | None]:
+    """The CPU engine, or the reference and why it is in its place: compiled once to see whether this machine can."""
+    try:
+        from ricorda.engines.cpu.compile import check
+        from ricorda.engines.cpu.run import run as run_on_cpu
+
+        check()
+    except Exception as error:  # whatever it is: a layer has to run, and the reference runs everywhere
+        return reference.run, f"no machine code can be had here ({type(error).__name__}: {error})"
+    return run_on_cpu, None
+
+
+def _say(obstacle: str) -> None:
+    if obstacle in _said:
+        return
+    _said.add(obstacle)
+    warnings.warn(
+        f"the CPU engine cannot serve here, and the slower reference engine does: {obstacle}", UserWarning, stacklevel=2
+    )

@@ -1,0 +1,210 @@
+"""A layer's run as one operation of torch's, for torch.compile, torch.export and all that records operations.
+
+They see `ricorda::run` and, where a gradient is asked for, `ricorda::run_backward`; the shapes of what these give are
+known without running them. Calls that nobody records go past this, straight to an engine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ricorda.engines import Run, choose
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
+from ricorda.program.weights import layout
+
+
+def text_of(program: Program) -> str:
+    """A program as the operation takes it."""
+    return json.dumps(program.to_json())
+
+
+def run(
+    engine: str,
+    program: Program,
+    text: str,
+    parameters: Mapping[str, Tensor],
+    x: Tensor,
+    states: Sequence[Tensor],
+    *,
+    lengths: Tensor | None,
+    reverse: bool,
+    record: Sequence[str],
+    seed: Tensor | None,
+) -> Run:
+    """Run a program on an engine (see `choose.run`), as one operation where operations are recorded.
+
+    Parameters
+    ----------
+    text : the program's
+    seed : int64 [], None if the program has no masks
+    """
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+        autocast = torch.is_autocast_enabled("cpu")
+        if engine != "reference" and x.device.type == "cpu" and choose.has_dtype(x) and not autocast:
+            given = list(parameters), list(parameters.values())
+            results = torch.ops.ricorda.run(text, x, list(states), *given, lengths, reverse, list(record), seed)
+            end = 1 + len(states)
+            return Run(results[0], tuple(results[1:end]), dict(zip(record, results[end:], strict=True)))
+        engine = "reference"
+    number = 0 if seed is None else int(seed)
+    return choose.run(
+        engine, program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=number
+    )
+
+
+@lru_cache(maxsize=256)
+def _program(text: str) -> Program:
+    return Program.from_json(json.loads(text))
+
+
+_SHARED = (
+    "str program, Tensor x, Tensor[] states, str[] names, Tensor[] parameters, Tensor? lengths, bool reverse, "
+    "str[] record, Tensor? seed"
+)
+_library = torch.library.Library("ricorda", "DEF")
+_library.define(f"run({_SHARED}) -> Tensor[]")
+_library.define(f"run_backward({_SHARED}, Tensor?[] gradients) -> Tensor[]")
+
+
+def _run(
+    text: str,
+    x: Tensor,
+    states: Sequence[Tensor],
+    names: Sequence[str],
+    parameters: Sequence[Tensor],
+    lengths: Tensor | None,
+    reverse: bool,
+    record: Sequence[str],
+    seed: Tensor | None,
+) -> list[Tensor]:
+    """Output, final states and records, as `engines` has them."""
+    result = choose.run(
+        "auto",
+        _program(text),
+        dict(zip(names, parameters, strict=True)),
+        x,
+        states,
+        lengths=lengths,
+        reverse=reverse,
+        record=record,
+        seed=0 if seed is None else int(seed),
+    )
+    return [result.output, *result.states, *result.records.values()]
+
+
+def _run_alone(*arguments: Any) -> list[Tensor]:
+    with torch.no_grad():
+        return _apart(_run(*arguments))
+
+
+def _run_backward(text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], *rest: Any) -> list[Tensor]:
+    """The gradients of input, states and parameters; the forward loop runs once more."""
+    parameters, *others, given = rest
+    tensors = [each.detach().requires_grad_() for each in (x, *states, *parameters)]
+    found = _gradients((text, len(states), names, *others), tensors, given, create_graph=False)
+    return _apart([torch.zeros_like(a) if g is None else g for a, g in zip(tensors, found, strict=True)])
+
+
+def _gradients(
+    given: tuple[Any, ...], tensors: Sequence[Tensor], gradients: Sequence[Tensor | None], create_graph: bool
+) -> Sequence[Tensor | None]:
+    with torch.enable_grad():
+        results = _run(*_arguments(given, tensors))
+        pairs = [(result, g) for result, g in zip(results, gradients, strict=True) if g is not None]
+        return torch.autograd.grad(
+            [result for result, _ in pairs],
+            tensors,
+            [g for _, g in pairs],
+            create_graph=create_graph,
+            allow_unused=True,
+        )
+
+
+def _arguments(given: tuple[Any, ...], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
+    """The operation's arguments from those that have no derivative and those that have."""
+    text, count, names, *others = given
+    return text, tensors[0], list(tensors[1 : 1 + count]), names, list(tensors[1 + count :]), *others
+
+
+def _apart(results: list[Tensor]) -> list[Tensor]:
+    """The results, none in another's memory: an operation's may not be."""
+    seen: set[int] = set()
+    apart = []
+    for result in results:
+        place = result.untyped_storage().data_ptr()
+        apart.append(result.clone(memory_format=torch.contiguous_format) if place in seen else result.contiguous())
+        seen.add(place)
+    return apart
+
+
+def _shapes(
+    text: str,
+    x: Tensor,
+    states: Sequence[Tensor],
+    names: Sequence[str],
+    parameters: Sequence[Tensor],
+    lengths: Tensor | None,
+    reverse: bool,
+    record: Sequence[str],
+    seed: Tensor | None,
+) -> list[Tensor]:
+    """Tensors of the results' shapes, without their numbers."""
+    program = _program(text)
+    shapes = layout(program).shapes
+    of_units = ((p, shapes[name]) for name, p in zip(names, parameters, strict=True))
+    H = next(p.shape[0] // len(shape.rows) for p, shape in of_units if shape.rows[0] == HIDDEN_SIZE)
+    sizes = {value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)}
+    sizes |= {INPUT_SIZE: x.shape[2], HIDDEN_SIZE: H}
+    named = dict(program.names)
+    output = x.new_empty(*x.shape[:2], states[0].shape[1])
+    records = [x.new_empty(*x.shape[:2], sizes[program.values[named[name]].size]) for name in record]
+    return [output, *(state.new_empty(state.shape) for state in states), *records]
+
+
+def _shapes_backward(
+    text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], parameters: Sequence[Tensor], *_: Any
+) -> list[Tensor]:
+    return [each.new_empty(each.shape) for each in (x, *states, *parameters)]
+
+
+class _Derivative(torch.autograd.Function):
+    """The operation, and its derivative as the other one."""
+
+    @staticmethod
+    def forward(ctx: Any, given: tuple[Any, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.given = given
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+        with torch._C._AutoDispatchBelowAutograd():
+            return tuple(torch.ops.ricorda.run(*_arguments(given, tensors)))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return None, *torch.ops.ricorda.run_backward(*_arguments(ctx.given, tensors), gradients)
+        tensors = [each.view_as(each) for each in tensors]  # one may be computed from another: paths end here
+        return None, *_gradients(ctx.given, tensors, gradients, create_graph=True)
+
+
+def _run_with_derivative(
+    text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], parameters: Sequence[Tensor], *others: Any
+) -> list[Tensor]:
+    if torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters)):
+        return list(_Derivative.apply((text, len(states), names, *others), x, *states, *parameters))
+    with torch._C._AutoDispatchBelowAutograd():
+        results: list[Tensor] = torch.ops.ricorda.run(text, x, states, names, parameters, *others)
+        return results
+
+
+_library.impl("run", _run_alone, "CPU")
+_library.impl("run_backward", _run_backward, "CPU")
+_library.impl("run", _run_with_derivative, "Autograd")
+torch.library.register_fake("ricorda::run", _shapes, lib=_library)
+torch.library.register_fake("ricorda::run_backward", _shapes_backward, lib=_library)

@@ -1,0 +1,226 @@
+"""Machine code in memory and on disk: other processes, damaged files, forks and threads."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from engine_cases import PROGRAMS, Case, check
+
+from ricorda.engines.cpu import compile as machine
+from ricorda.engines.cpu import plans
+from ricorda.engines.cpu import run as cpu
+
+RNN = PROGRAMS["rnn"]
+KERNELS = 3
+"""Files of a cell that is trained: the tiles, the forward loop and the backward one."""
+
+
+def forget() -> None:
+    """Forget what is in memory, as a new process would have it."""
+    plans.kernels.cache_clear()
+    plans._compiled.cache_clear()
+    machine.tiles.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "new" / "cache"
+    monkeypatch.setenv("RICORDA_CACHE", str(folder))
+    forget()
+    yield folder
+    forget()
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is compiled from now on."""
+    found: list[str] = []
+    compile_ = machine._machine_code
+
+    def counted(text: str, target: object) -> bytes:
+        found.append(text)
+        return compile_(text, target)
+
+    monkeypatch.setattr(machine, "_machine_code", counted)
+    return found
+
+
+def train() -> None:
+    check(Case(RNN), cpu)
+
+
+def test_what_was_compiled_is_read_from_the_folder(folder: Path, compiled: list[str]) -> None:
+    train()
+    assert len(compiled) == KERNELS
+    assert len(list(folder.iterdir())) == KERNELS
+    train()
+    forget()
+    train()
+    assert len(compiled) == KERNELS
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "altered", "other text"])
+def test_a_damaged_file_is_noticed_and_written_anew(folder: Path, compiled: list[str], how: str) -> None:
+    train()
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
+    for path, data in whole.items():
+        middle = len(data) // 2
+        altered = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        path.write_bytes({"empty": b"", "cut": data[:middle], "altered": altered, "other text": b"hello\nworld\n"}[how])
+    forget()
+    train()
+    assert len(compiled) == 2 * KERNELS
+    assert {path: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+def test_an_empty_name_turns_the_folder_off(compiled: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RICORDA_CACHE", "")
+    monkeypatch.chdir(folder.parent.parent)
+    train()
+    forget()
+    train()
+    assert len(compiled) == 2 * KERNELS
+    assert not list(folder.parent.parent.iterdir())
+
+
+@pytest.mark.parametrize("where", ["a file", "below a file", "a folder of that name", "read only"])
+def test_a_folder_that_cannot_be_written_is_done_without(
+    where: str, folder: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.parent.mkdir()
+    if where == "a folder of that name":
+        folder.mkdir()
+        monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(IsADirectoryError()))
+    elif where == "read only":
+        folder.mkdir()
+        monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    else:
+        folder.write_text("here")
+        monkeypatch.setenv("RICORDA_CACHE", str(folder / "below" if where == "below a file" else folder))
+    train()
+    assert len(compiled) == KERNELS
+    assert not folder.is_dir() or not list(folder.iterdir())
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+import torch
+torch.set_num_threads(1)
+from engine_cases import PROGRAMS, Case, check
+from ricorda.engines.cpu import compile as machine
+from ricorda.engines.cpu import run as cpu
+count, whole = 0, machine._machine_code
+def counted(*args):
+    global count
+    count += 1
+    return whole(*args)
+machine._machine_code = counted
+check(Case(PROGRAMS["lstm"]), cpu)
+print("compiled", count)
+"""
+
+
+def start(hash_seed: str) -> "subprocess.Popen[str]":
+    script = SCRIPT.format(path=[path for path in sys.path if path])
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_processes_share_the_folder(folder: Path, compiled: list[str]) -> None:
+    together = [start(hash_seed) for hash_seed in "123"]
+    for process in together:
+        out, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        assert out.startswith("compiled ")
+    assert len(list(folder.iterdir())) == KERNELS  # whichever came first: the same names, and no temporary ones
+    out, errors = start("4").communicate(timeout=120)
+    assert out == "compiled 0\n", errors
+    check(Case(PROGRAMS["lstm"]), cpu)
+    assert not compiled
+
+
+def in_child(results: "multiprocessing.Queue[bool]", H: int) -> None:
+    check(Case(PROGRAMS["gru"], B=9, H=H), cpu)
+    results.put(True)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_started_from_one_that_used_several_threads(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip("the system has no fork")
+    monkeypatch.setattr(cpu, "ALONE", 0)
+    context = multiprocessing.get_context(method)
+    torch.set_num_threads(2)
+    try:
+        in_child(results := context.Queue(), 40)
+        children = [context.Process(target=in_child, args=(results, H)) for H in (40, 7)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(timeout=60)
+            alive = child.is_alive()
+            if alive:
+                child.kill()
+            assert not alive
+            assert child.exitcode == 0
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_child_forked_while_another_thread_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, whole = threading.Event(), machine._machine_code
+
+    def slow(*args: object) -> bytes:
+        begun.set()
+        return whole(*args)
+
+    monkeypatch.setattr(machine, "_machine_code", slow)
+    thread = threading.Thread(target=train)
+    thread.start()
+    begun.wait(60)
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=in_child, args=(context.Queue(), 7))
+    child.start()
+    child.join(timeout=60)
+    stuck = child.is_alive()
+    if stuck:
+        child.kill()
+    thread.join()
+    assert not stuck
+    assert child.exitcode == 0
+
+
+def test_several_threads_of_python_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "ALONE", 0)
+    failures: list[BaseException] = []
+    together = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        try:
+            torch.set_num_threads(1 + number % 2)
+            together.wait(60)
+            for size in range(1, 20):
+                check(Case(RNN, T=3, B=size, H=3 * size + number), cpu)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    torch.set_num_threads(1)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not failures
