@@ -49,7 +49,7 @@ def test_built_in_cells(name: str, shape: dict[str, Any]) -> None:
     check(Case(PROGRAMS[name], **shape), cpu)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", ["rnn", "lstm_peephole", "gru", "gru_reset_after", "lstm, projected"])
 @settings(max_examples=12)
 @given(shape=shapes())
 def test_built_in_cells_in_float32_without_biases_recorded(name: str, shape: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def test_random_cells(source: str, shapes_: list[dict[str, Any]], data: st.DataO
         check(Case(program, record=record, **shape), cpu)
 
 
-@settings(max_examples=5)
+@settings(max_examples=4)
 @given(source=sources(), shapes_=SEVERAL)
 def test_random_cells_in_float32(source: str, shapes_: list[dict[str, Any]]) -> None:
     program = traced(source)

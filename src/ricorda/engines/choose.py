@@ -80,6 +80,11 @@ def run(
     return chosen(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
 
 
+def compiles() -> bool:
+    """Whether machine code can be had on this machine, and so the CPU engine."""
+    return _cpu_engine()[1] is None
+
+
 def has_dtype(x: Tensor) -> bool:
     """Whether the CPU engine computes in a tensor's dtype."""
     return x.dtype == torch.float32 or x.dtype == torch.float64

@@ -15,12 +15,20 @@ import torch
 from torch import Tensor
 
 from ricorda.engines import Run, choose
+from ricorda.errors import ArgumentError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 from ricorda.program.weights import layout
 
 
+def recorded() -> bool:
+    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+
+
 def text_of(program: Program) -> str:
     """A program as the operation takes it."""
+    for cached in ("states", "masks"):
+        getattr(program, cached)  # torch.compile can read these, and cannot compute them
     return json.dumps(program.to_json())
 
 
@@ -44,7 +52,7 @@ def run(
     text : the program's
     seed : int64 [], None if the program has no masks
     """
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+    if recorded():
         autocast = torch.is_autocast_enabled("cpu")
         if engine != "reference" and x.device.type == "cpu" and choose.has_dtype(x) and not autocast:
             given = list(parameters), list(parameters.values())
@@ -58,6 +66,20 @@ def run(
     )
 
 
+def check_lengths(lengths: Tensor, T: int) -> None:
+    """Refuse lengths of rows that have no such steps.
+
+    Raises
+    ------
+    ArgumentError
+        With the first of them.
+    """
+    wrong = ((lengths < 0) | (lengths > T)).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise ArgumentError(f"lengths[{row}] is {int(lengths[row])}, but the input has {T} steps: give 0 to {T}")
+
+
 @lru_cache(maxsize=256)
 def _program(text: str) -> Program:
     return Program.from_json(json.loads(text))
@@ -67,9 +89,9 @@ _SHARED = (
     "str program, Tensor x, Tensor[] states, str[] names, Tensor[] parameters, Tensor? lengths, bool reverse, "
     "str[] record, Tensor? seed"
 )
-_library = torch.library.Library("ricorda", "DEF")
-_library.define(f"run({_SHARED}) -> Tensor[]")
-_library.define(f"run_backward({_SHARED}, Tensor?[] gradients) -> Tensor[]")
+_library = torch.library.Library("ricorda", "DEF")  # type: ignore[no-untyped-call]
+_library.define(f"run({_SHARED}) -> Tensor[]")  # type: ignore[no-untyped-call]
+_library.define(f"run_backward({_SHARED}, Tensor?[] gradients) -> Tensor[]")  # type: ignore[no-untyped-call]
 
 
 def _run(
@@ -84,6 +106,8 @@ def _run(
     seed: Tensor | None,
 ) -> list[Tensor]:
     """Output, final states and records, as `engines` has them."""
+    if lengths is not None:
+        check_lengths(lengths, x.shape[0])  # nobody could before
     result = choose.run(
         "auto",
         _program(text),
@@ -197,14 +221,15 @@ def _run_with_derivative(
     text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], parameters: Sequence[Tensor], *others: Any
 ) -> list[Tensor]:
     if torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters)):
-        return list(_Derivative.apply((text, len(states), names, *others), x, *states, *parameters))
+        given = text, len(states), names, *others
+        return list(_Derivative.apply(given, x, *states, *parameters))  # type: ignore[no-untyped-call]
     with torch._C._AutoDispatchBelowAutograd():
         results: list[Tensor] = torch.ops.ricorda.run(text, x, states, names, parameters, *others)
         return results
 
 
-_library.impl("run", _run_alone, "CPU")
-_library.impl("run_backward", _run_backward, "CPU")
-_library.impl("run", _run_with_derivative, "Autograd")
+_library.impl("run", _run_alone, "CPU")  # type: ignore[no-untyped-call]
+_library.impl("run_backward", _run_backward, "CPU")  # type: ignore[no-untyped-call]
+_library.impl("run", _run_with_derivative, "Autograd")  # type: ignore[no-untyped-call]
 torch.library.register_fake("ricorda::run", _shapes, lib=_library)
 torch.library.register_fake("ricorda::run_backward", _shapes_backward, lib=_library)

@@ -5,8 +5,8 @@ Autograd gives the gradient, of any order. It is what the other engines are held
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -30,6 +30,7 @@ def run(
     reverse: bool = False,
     record: Sequence[str] = (),
     seed: int = 0,
+    watch: Callable[[str, Tensor], None] | None = None,
 ) -> Run:
     """Run a program over a sequence; shapes as in `ricorda.engines`.
 
@@ -40,6 +41,8 @@ def run(
     record : names of values, see `Program.names`
     seed : int
         Of the program's random masks.
+    watch : callable
+        Gets each state's name and the norms [T, B] of the gradients of its new values, when BPTT has been through.
     """
     T, B, _ = x.shape
     counts, rows, order = [B] * T, None, torch.arange(B, device=x.device)
@@ -61,11 +64,16 @@ def run(
     traces: list[list[Tensor]] = [[] for _ in recorded]
     outputs: list[Tensor] = []
     current = tuple(states)
+    watched: dict[str, Tensor] = {}
     for t in reversed(range(T)) if reverse else range(T):
         n = counts[t]
         values = step(t, current if n == B else [state[:n] for state in current])
         new = tuple(values[index].to(old.dtype) for index, old in zip(program.outputs, current, strict=True))
         outputs.append(new[0])
+        if watch is not None:
+            for state, value in zip(program.states, new, strict=True):
+                norms = watched.setdefault(state.name, x.new_zeros(T, B))
+                _watch(value, norms[t], order[:n], partial(watch, state.name, norms) if len(outputs) == 1 else None)
         for trace, index in zip(traces, recorded, strict=True):
             trace.append(values[index])
         current = new if n == B else tuple(torch.cat([a, old[n:]]) for a, old in zip(new, current, strict=True))
@@ -79,6 +87,18 @@ def run(
     if rows is not None:
         current = tuple(state.index_select(0, order.argsort()) for state in current)
     return Run(over_time(outputs), current, {n: over_time(s) for n, s in zip(record, traces, strict=True)})
+
+
+def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] | None) -> None:
+    """Write the norms of a value's gradient, when it comes, to some rows."""
+
+    def take(gradient: Tensor) -> None:
+        norms.index_copy_(0, rows, torch.linalg.vector_norm(gradient.detach(), dim=1))
+        if then is not None:
+            then()
+
+    if value.requires_grad:
+        value.register_hook(take)
 
 
 def _sizes(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> dict[str, int]:

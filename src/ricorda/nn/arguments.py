@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ricorda.catalogue import find_cell
 from ricorda.errors import ArgumentError
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
@@ -45,6 +48,24 @@ def check_probability(name: str, given: object) -> None:
     """Refuse what is no probability below 1, with which nothing would be left."""
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given < 1:
         raise ArgumentError(f"{name} is {given!r}: give a probability, from 0 to below 1")
+
+
+def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ...]:
+    """The names of values to record, all of which a program has to have."""
+    record = (record,) if isinstance(record, str) else tuple(record)
+    known = dict(program.names)
+    for name in record:
+        if name not in known:
+            raise ArgumentError(
+                f"record has {name!r}, which cell {program.name} does not name: it has {', '.join(known)}"
+            )
+    return record
+
+
+def check_weight(name: str, weight: Tensor, sizes: tuple[int, ...]) -> None:
+    """Refuse a parameter of another shape than the layer was made with."""
+    if tuple(weight.shape) != sizes:
+        raise ArgumentError(f"{name} has shape {tuple(weight.shape)}, and the layer was made with {sizes}: replace it")
 
 
 def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:

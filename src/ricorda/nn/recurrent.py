@@ -14,13 +14,24 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ricorda.engines import choose, operation
 from ricorda.errors import ArgumentError
-from ricorda.nn.arguments import check_choices, check_numbers, check_sizes, program_of
+from ricorda.nn.arguments import check_choices, check_numbers, check_record, check_sizes, check_weight, program_of
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
-from ricorda.program.weights import Block, Shape, layout
+from ricorda.program.weights import Block, layout
+
+_PRINTED = {
+    "proj_size": 0,
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "forget_bias": None,
+}
+"""Arguments that a layer's text has where they are not these."""
 
 
 class Recurrent(nn.Module):
@@ -81,8 +92,8 @@ class Recurrent(nn.Module):
     Raises
     ------
     ArgumentError
-        If a size, a probability or an engine cannot be, or the cell has not what an option acts on: a forget gate, a candidate, a
-        state of that name.
+        If a size, a probability or an engine cannot be, or the cell has not what an option acts on: a forget gate, a
+        candidate, a state of that name.
     CellError
         If the cell's equations cannot be.
     """
@@ -142,9 +153,10 @@ class Recurrent(nn.Module):
             why = f"cell {self.program.name} has no {gate}" if bias else "bias=False"
             raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
         self._shapes = layout(self.programs[False], bias).shapes
+        self._expected = [self._weight_sizes(level) for level in range(num_layers)]
         for level in range(num_layers):
             for suffix in self._suffixes(level):
-                for name, sizes in self._weight_sizes(level).items():
+                for name, sizes in self._expected[level].items():
                     weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
                     self.register_parameter(name + suffix, weight)
         self.reset_parameters()
@@ -207,7 +219,7 @@ class Recurrent(nn.Module):
         ArgumentError
             If a shape, a length, a name or RICORDA_ENGINE cannot be.
         """
-        record = self._check_record(record)
+        record = check_record(record, self.program)
         weight = next(self.parameters())
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         entries = self.num_layers * (2 if self.bidirectional else 1)
@@ -222,7 +234,7 @@ class Recurrent(nn.Module):
             outputs = []
             y = self.regularisers.drop_input(y) if self.training else y
             for direction, suffix in enumerate(self._suffixes(level)):
-                parameters = {name: getattr(self, name + suffix) for name in self._shapes}
+                parameters = self._weights(level, suffix)
                 run = operation.run(
                     engine,
                     program,
@@ -279,20 +291,8 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The arguments, those at their default left out, as torch.nn prints them."""
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        if self.proj_size:
-            parts.append(f"proj_size={self.proj_size}")
-        if self.num_layers != 1:
-            parts.append(f"num_layers={self.num_layers}")
-        if self.bias is not True:
-            parts.append(f"bias={self.bias}")
-        if self.batch_first:
-            parts.append(f"batch_first={self.batch_first}")
-        if self.dropout:
-            parts.append(f"dropout={self.dropout}")
-        if self.bidirectional:
-            parts.append(f"bidirectional={self.bidirectional}")
-        if self.forget_bias is not None:
-            parts.append(f"forget_bias={self.forget_bias}")
+        given = {name: getattr(self, name) for name in _PRINTED}
+        parts += [f"{name}={value!r}" for name, value in given.items() if value != _PRINTED[name]]
         parts += self.regularisers.given()
         if self.engine != "auto":
             parts.append(f"engine={self.engine!r}")
@@ -320,22 +320,20 @@ class Recurrent(nn.Module):
             for name, shape in self._shapes.items()
         }
 
+    def _weights(self, level: int, suffix: str) -> dict[str, Tensor]:
+        """The parameters of a layer in one direction; they may have been replaced since it was made."""
+        weights = {name: getattr(self, name + suffix) for name in self._shapes}
+        for name, sizes in self._expected[level].items():
+            if weights[name].shape != sizes:
+                check_weight(name + suffix, weights[name], sizes)
+        return weights
+
     def _forget_biases(self) -> list[Block]:
         """Where the forget gate's biases, which are added, stand in the parameters; nowhere if it has none."""
         affine = self.program.forget_affine
         if affine is not None and self.regularisers.layer_norm:  # which takes away what all units have in common
             return [Block(f"shift_{self.program.forget_gate}", 0)]
         return [] if affine is None else layout(self.program, self.bias).biases[affine]
-
-    def _check_record(self, record: Sequence[str]) -> tuple[str, ...]:
-        record = (record,) if isinstance(record, str) else tuple(record)
-        known = dict(self.program.names)
-        for name in record:
-            if name not in known:
-                raise ArgumentError(
-                    f"record has {name!r}, which cell {self.program.name} does not name: it has {', '.join(known)}"
-                )
-        return record
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from ricorda.engines.operation import check_lengths, recorded
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
 
@@ -162,8 +163,6 @@ def _lengths(given: Any, T: int, B: int, unbatched: bool) -> Tensor:
         raise ArgumentError(
             f"lengths= has shape {tuple(lengths.shape)}, and the batch has {B} rows: give one length a row"
         )
-    wrong = ((lengths < 0) | (lengths > T)).nonzero()
-    if len(wrong):
-        row = int(wrong[0])
-        raise ArgumentError(f"lengths[{row}] is {int(lengths[row])}, but the input has {T} steps: give 0 to {T}")
+    if not recorded():
+        check_lengths(lengths, T)
     return lengths.to(torch.int64)

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ricorda.engines.cpu.stepper import Stepper, can_step
+from ricorda.engines import choose
 from ricorda.errors import ArgumentError
 from ricorda.nn.sequences import Batch, State, check_alike
 
 if TYPE_CHECKING:
+    from ricorda.engines.cpu.stepper import Stepper
     from ricorda.nn.recurrent import Recurrent
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -147,26 +148,28 @@ class Stream:
         self._addresses = [weight.data_ptr() for weight in weights] if known else []
         self._dtype = weights[0].dtype
         self._numpy_dtype = _NUMPY.get(self._dtype)
-        self._stepper = self._stepper_of(weights[0]) if known else None
+        self._stepper = self._stepper_of(self._dtype) if known else None
         if self._stepper is not None:
             self._input = np.zeros(self._shape, self._numpy_dtype)
             self._input_address = self._input.ctypes.data
 
-    def _stepper_of(self, first: Tensor) -> Stepper | None:
-        """The layer in the engine's form; none if its weights are computed, elsewhere, or of other types or shapes."""
+    def _stepper_of(self, dtype: torch.dtype) -> Stepper | None:
+        """The layer in the CPU engine's form; None if it cannot serve, or is not to."""
         layer, layers = self.layer, []
-        sizes = [layer._sizes(level) for level in range(layer.num_layers)]
-        for level, own in enumerate(sizes):
-            parameters = {name: self._weights.get(f"{name}_l{level}") for name in layer._shapes}
-            for name, shape in layer._shapes.items():
-                weight = parameters[name]
-                expected = (sum(own[row] for row in shape.rows), *([own[shape.columns]] if shape.columns else []))
-                if weight is None or weight.shape != expected or not weight.is_cpu or weight.dtype != first.dtype:
-                    return None
+        if choose.wanted(layer.engine) == "reference" or not choose.compiles():
+            return None
+        for level, expected in enumerate(layer._expected):
+            parameters: dict[str, Any] = {name: self._weights.get(f"{name}_l{level}") for name in expected}
+            for name, weight in parameters.items():
+                if weight is None or weight.shape != expected[name] or not weight.is_cpu or weight.dtype != dtype:
+                    return None  # computed at each use, replaced by what does not fit, or elsewhere
             layers.append({name: weight.detach().contiguous() for name, weight in parameters.items()})
+        from ricorda.engines.cpu.stepper import Stepper, can_step
+
         program = layer.programs[False]
         if not can_step(program, layers[0]):
             return None
+        sizes = [layer._sizes(level) for level in range(layer.num_layers)]
         with torch.inference_mode(False):  # the states are written wherever the stream is used
             return Stepper(program, layers, sizes, self._batch)
 

@@ -48,22 +48,22 @@ def gradients(
             x = x.view(steps.T, steps.B, x.shape[1])
         else:
             assert steps.order is not None  # rows of different lengths have an order
-            assert steps.ends is not None
+            assert steps.ends is not None  # and ends of their own
             lengths = torch.empty_like(steps.ends).index_copy_(0, steps.order, steps.ends)
             x = x.new_zeros(steps.T * steps.B, x.shape[1]).index_copy(0, steps.positions, x)
             x = x.view(steps.T, steps.B, x.shape[1])
             back = steps.order.argsort()
             states = [state.index_select(0, back) for state in states]
-        run = reference.run(
-            program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed
-        )
+        run = reference.run(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
         sequences = [values.flatten(0, 1) for values in (run.output, *run.records.values())]
         finals = list(run.states)
-        if steps.positions is not None:
+        if steps.positions is not None and steps.order is not None:
             sequences = [values.index_select(0, steps.positions) for values in sequences]
             finals = [state.index_select(0, steps.order) for state in finals]
         results = [sequences[0], *finals, *sequences[1:]]
-        pairs = [(result, g) for result, g in zip(results, given, strict=True) if g is not None and result.requires_grad]
+        pairs = [
+            (result, g) for result, g in zip(results, given, strict=True) if g is not None and result.requires_grad
+        ]
         asked = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         found = iter(
             torch.autograd.grad(
@@ -96,4 +96,3 @@ def _of_parts(
     result = dict(parameters) | {name: torch.cat(blocks) for name, blocks in biases.items()}
     result["weight_ih"] = torch.eye(x.shape[1], dtype=x.dtype)
     return changed, result
-

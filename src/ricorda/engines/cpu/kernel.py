@@ -320,9 +320,7 @@ class _Kernels:
 
             # rows in order, which may be that of the steps or its reverse: see put_row
             last_step = f.sum(last, -1)
-            backwards = f.b.icmp_signed(
-                ">", f.b.load(f.e.at(offsets, first)), f.b.load(f.e.at(offsets, last_step))
-            )
+            backwards = f.b.icmp_signed(">", f.b.load(f.e.at(offsets, first)), f.b.load(f.e.at(offsets, last_step)))
 
             def one_step(i: ir.Value) -> None:
                 step = f.b.select(backwards, f.b.sub(f.sum(first, last_step), i), i)
@@ -453,7 +451,7 @@ class _Team:
                         last = f.least(end, count)
                         for mean in kernels.means[number]:
                             f.call(mean, step, low, row0, last)
-                        f.call(stage, step, low, row0, last, 0, tiles(number))
+                        f.call(stage, step, low, row0, last, 0, tiles(number), part)
 
                 over_steps(step)
 
@@ -466,7 +464,12 @@ class _Team:
                         self.share(count, lambda r0, r1, mean=mean: f.call(mean, step, low, r0, r1))
                     if kernels.means[number]:
                         self.meet()
-                    self.share(tiles(number), lambda t0, t1, stage=stage: f.call(stage, step, low, 0, count, t0, t1))
+
+                    def units(part: ir.Value, number: int = number, stage: Frame = stage) -> None:
+                        t0, t1 = (f.part(tiles(number), f.sum(part, i), f.number("parts")) for i in (0, 1))
+                        f.call(stage, step, low, 0, count, t0, t1, part)
+
+                    self.parts(units)
                     self.meet()
 
             over_steps(step)

@@ -81,7 +81,9 @@ def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: 
         chunk_steps = np.array([0, len(steps.counts)], np.int64)
         chunk_bounds = np.array([0, steps.rows], np.int64)
     rows = int((chunk_bounds[1::2] - chunk_bounds[::2]).max())
-    memory.numbers(B=steps.B, parts=parts, by_units=int(by_units), chunks=len(chunk_steps) - 1, chunk_rows=rows)
+    memory.numbers(
+        begun=steps.begun, B=steps.B, parts=parts, by_units=int(by_units), chunks=len(chunk_steps) - 1, chunk_rows=rows
+    )
     memory.give_array("chunk_steps", chunk_steps)
     memory.give_array("chunk_bounds", chunk_bounds)
     memory.give_array("row_splits", splits)

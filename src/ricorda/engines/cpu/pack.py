@@ -85,7 +85,9 @@ def emit_pack_rows(code: Code) -> Frame:
             def one(v: ir.Value) -> None:
                 at = f.sum(column, f.times(v, lanes))
                 f.masked(
-                    at, columns, lambda mask: put_row(f, at_row, e.load(e.at(line, at), mask), e.at(to, f.times(v, lanes)), stride)
+                    at,
+                    columns,
+                    lambda mask: put_row(f, at_row, e.load(e.at(line, at), mask), e.at(to, f.times(v, lanes)), stride),
                 )
 
             f.loop(0, vectors, one)

@@ -55,7 +55,9 @@ class Kernels:
 
 
 @lru_cache(maxsize=256)
-def kernels(program: Program, bias: bool, record: tuple[str, ...], training: bool, target: Target) -> Kernels:
+def kernels(
+    program: Program, bias: bool, record: tuple[str, ...], training: bool, target: Target, watch: bool = False
+) -> Kernels:
     """The kernels of a cell, for inference or training."""
     found = layout(program, bias)
     with_input = [index for index in program.affines if _inputs(program, index)]
@@ -66,10 +68,10 @@ def kernels(program: Program, bias: bool, record: tuple[str, ...], training: boo
         columns[f"z_{program.values[index].name}"] = z
         z += program.values[index].size
     inputs = tuple(Factor(index, program.values[index].args.index(0)) for index in with_input) if standard else ()
-    trained = training_loops(program, record) if training else None
+    trained = training_loops(program, record, watch) if training else None
     loop = trained.forward if trained else forward_loop(program, record)
     if target.products == "bf16" and any(_takes_from_memory(each) for each in (loop, trained and trained.backward)):
-        return kernels(program, bias, record, training, host(target.element))
+        return kernels(program, bias, record, training, host(target.element), watch)
     forward = Plan(schedule(loop), found, columns, tuple(name for name, _ in loop.stored))
     if trained is None:
         return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), ())
@@ -88,7 +90,7 @@ def kernels(program: Program, bias: bool, record: tuple[str, ...], training: boo
             columns[f"dp_{value.name}"] = d
             d += value.size
             sums.append((f"dp_{value.name}", value.size))
-    backward = Plan(schedule(trained.backward), found, columns, ())
+    backward = Plan(schedule(trained.backward), found, columns, (), trained.state_gradients)
     by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))

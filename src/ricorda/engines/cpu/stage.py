@@ -13,8 +13,8 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
-from ricorda.engines.cpu.mathematics import EMITTERS
 from ricorda.engines.cpu.half import store_half
+from ricorda.engines.cpu.mathematics import EMITTERS
 from ricorda.engines.cpu.product import PANEL, fill, row_tiles
 from ricorda.engines.cpu.random_bits import mix64, random_mask
 from ricorda.engines.cpu.tile import ROWS_APART, most_rows
@@ -53,12 +53,14 @@ class Plan:
         forward, the gradients `dz_*` and `dp_*` backward
     sequences : names of values kept for all steps; all other carried values have one place, or two where the stages
         need old and new side by side
+    watched : (state, line) of the gradients whose norms are taken
     """
 
     schedule: Schedule
     layout: Layout
     columns: Mapping[str, Columns]
     sequences: tuple[str, ...]
+    watched: tuple[tuple[str, int], ...] = ()
 
     @property
     def loop(self) -> Loop:
@@ -256,20 +258,22 @@ def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) ->
 
 
 def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
-    """Write `stage<number>(step, low, row0, row1, tile0, tile1)`: rows and tiles of units of one stage at one step.
+    """Write `stage<number>(step, low, row0, row1, tile0, tile1, part)`: rows and tiles of units of one stage at one step.
 
-    `low` is the first row of the chunk of steps that `chunk` holds.
+    `low` is the first row of the chunk of steps that `chunk` holds; `part` that of the work, for what each sums up.
     """
     stage = plan.schedule.stages[number]
-    f = code.function(f"stage{number}", numbers=6)
-    step, low, row0, row1, tile0, tile1 = f.given
+    f = code.function(f"stage{number}", numbers=7)
+    step, low, row0, row1, tile0, tile1, part = f.given
     places = Places(f, plan, step, low)
-    equations = _Equations(f, plan, number, places)
+    equations = _Equations(f, plan, number, places, part)
     lanes, size = f.target.lanes, f.number(stage.size)
     if not stage.bundles:
 
         def row(r: ir.Value) -> None:
+            equations.begin_row()
             f.vectors(tile0, tile1, size, lambda unit, mask: equations.emit(r, unit, mask, {}))
+            equations.end_row(r)
 
         f.loop(row0, row1, row)
         f.finish()
@@ -348,8 +352,13 @@ def emit_mean(code: Code, plan: Plan, index: int) -> Frame:
 class _Equations:
     """The lines of a stage for one row and one vector of units."""
 
-    def __init__(self, f: Frame, plan: Plan, number: int, places: Places) -> None:
+    def __init__(self, f: Frame, plan: Plan, number: int, places: Places, part: ir.Value) -> None:
         self.f, self.plan = f, plan
+        self.squares: dict[int, ir.Value] = {}
+        for name, index in plan.watched:
+            if _stage_of_write(plan, index) == number:
+                start = f.sum(f.times(part, f.number("rows")), places.offset)
+                self.squares[index] = f.e.at(f.pointer(f"squares {name}"), start)
         loop, stage = plan.loop, plan.schedule.stages[number]
         self.lines = stage.lines
         own = {*stage.lines, *(product for bundle in stage.bundles for product in bundle.products)}
@@ -366,18 +375,37 @@ class _Equations:
         self.reads: dict[int, Address] = {}
         self.masks: dict[int, ir.Value] = {}
         self.means: dict[int, ir.Value] = {}
-        needed = [*(arg for line in stage.lines for arg in loop.lines[line].args), *self.writes, *self.halves]
+        # where a row's units come one after another, its squares are summed up in a register
+        self.row_sums = {} if stage.bundles else {index: f.stack(1) for index in self.squares}
+        needed = [arg for line in stage.lines for arg in loop.lines[line].args]
+        needed += [*self.writes, *self.halves, *self.squares]
         for index in needed:
             line = loop.lines[index]
             if index in own or line.size == SCALAR:
                 continue
             if line.op in MASKS:
                 key = f.number(f"mask {line.name}")
-                self.masks[index] = mix64(f, key if line.op == "locked_mask" else f.sum(key, places.step))
+                self.masks[index] = mix64(
+                    f, key if line.op == "locked_mask" else f.sum(key, places.step, f.number("begun"))
+                )
             elif line.op == MEAN:
                 self.means[index] = f.pointer(f"mean {index}")
             else:
                 self.reads[index] = places.of_leaf(index) if line.op in _IN_MEMORY else places.computed(index)
+
+    def begin_row(self) -> None:
+        """Before the units of a row."""
+        for room in self.row_sums.values():
+            self.f.e.store(self.f.e.constant(0.0), room)
+
+    def end_row(self, row: ir.Value) -> None:
+        """After the units of a row."""
+        for index, room in self.row_sums.items():
+            self._add_square(self.squares[index], row, self.f.e.load(room))
+
+    def _add_square(self, pointer: ir.Value, row: ir.Value, square: ir.Value) -> None:
+        total = self.f.e.at(pointer, row)
+        self.f.b.store(self.f.b.fadd(self.f.b.load(total), self.f.e.total(square)), total)
 
     def emit(
         self, row: ir.Value, unit: ir.Value, mask: ir.Value | None, results: Mapping[int, Callable[[], ir.Value]]
@@ -404,6 +432,14 @@ class _Equations:
         for index, targets in self.writes.items():
             for base, ld in targets:
                 f.e.store(value(index), f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+        for index, pointer in self.squares.items():
+            square = f.e.b.fmul(value(index), value(index))
+            if mask is not None:
+                square = f.b.select(mask, square, f.e.constant(0.0))
+            if self.row_sums:
+                f.e.store(f.b.fadd(f.e.load(self.row_sums[index]), square), self.row_sums[index])
+            else:
+                self._add_square(pointer, row, square)
         for index, targets in self.halves.items():
             for base, ld in targets:
                 store_half(f, value(index), f.e.at(base, f.times(row, ld)), unit, mask)

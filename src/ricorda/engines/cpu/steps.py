@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ class Steps:
     order : [B] the caller's rows, longest first; None where they are as they come
     positions : [N] where each row of each step lies in the caller's [T * B]; None where it is the same place
     ends : [B] number of steps of each row, longest first; None where all have all
+    begun : steps that were taken before the first
     """
 
     T: int
@@ -35,12 +37,32 @@ class Steps:
     order: Tensor | None = None
     positions: Tensor | None = None
     ends: Tensor | None = None
+    begun: int = 0
     _shared: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         """Rows of all steps together, N."""
         return int(self.counts.sum())
+
+    def bounds(self, first: int, last: int) -> tuple[int, int]:
+        """First row of some steps and the end of the last."""
+        offsets, counts = self.offsets[first:last], self.counts[first:last]
+        return int(offsets.min()), int((offsets + counts).max())
+
+    def part(self, first: int, last: int) -> Steps:
+        """Some of the steps, of the rows that are alive in the first of them."""
+        alive = int(self.counts[first])
+        low, _ = self.bounds(first, last)
+        return Steps(
+            T=last - first,
+            B=alive,
+            counts=self.counts[first:last],
+            offsets=self.offsets[first:last] - low,
+            order=None if self.order is None else self.order[:alive],
+            ends=None if self.ends is None else (self.ends[:alive] - first).clamp(max=last - first),
+            begun=self.begun + first,
+        )
 
     def chunks(self) -> tuple[np.ndarray, np.ndarray]:
         """First step of each chunk and the end of the last; first and last row of each."""
@@ -51,10 +73,7 @@ class Steps:
                 steps.append(step + 1)
                 begin = int(total[step])
         steps.append(len(self.counts))
-        bounds = []
-        for first, last in zip(steps[:-1], steps[1:], strict=True):
-            low = self.offsets[first:last].min()
-            bounds += [low, (self.offsets[first:last] + self.counts[first:last]).max()]
+        bounds = [row for first, last in pairwise(steps) for row in self.bounds(first, last)]
         return np.array(steps, np.int64), np.array(bounds, np.int64)
 
     def shared(self, parts: int) -> tuple[np.ndarray, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import llvmlite.ir as ir
 
-from ricorda.engines.cpu.emit import I32, I64, VOID, Emitter
+from ricorda.engines.cpu.emit import BYTES, I32, I64, VOID, Emitter
 from ricorda.engines.cpu.target import Target
 
 ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
@@ -16,6 +16,10 @@ ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
 
 MOST_VECTORS = 4
 """Column vectors of the widest tile."""
+
+AHEAD, LINE = 4096, 64
+"""Bytes that a tile of one row, which waits for memory rather than for arithmetic, asks for weights in advance, and
+bytes of a cache line."""
 
 
 def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
@@ -63,6 +67,9 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     sums = [[b.phi(e.vector) for _ in range(vectors)] for _ in range(rows)]
     panel = e.at(w, b.mul(k, I64(vectors * e.lanes)))
     weights = [_load(e, panel, v * e.lanes, bytes_) for v in range(vectors)]
+    if rows == 1:
+        for line in range(0, vectors * bytes_, LINE):
+            _prefetch(e, panel, AHEAD + line)
     offset = k if form == ROWS_APART else b.mul(k, I64(rows))
     new = []
     for r in range(rows):
@@ -90,6 +97,11 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
 
 def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
     return e.b.load(e.b.bitcast(e.at(pointer, offset), e.vector.as_pointer()), align=align)
+
+
+def _prefetch(e: Emitter, pointer: ir.Value, distance: int) -> None:
+    address = e.b.gep(e.b.bitcast(pointer, BYTES), [I64(distance)])
+    e.intrinsic("llvm.prefetch.p0", address, I32(0), I32(3), I32(1), result=VOID)  # read, keep in all caches, data
 
 
 def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:

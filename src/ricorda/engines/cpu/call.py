@@ -1,0 +1,61 @@
+"""One run of a layer in one direction: what both passes are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ricorda.engines.cpu.compile import in_fork, openmp
+from ricorda.engines.cpu.plans import Kernels
+from ricorda.engines.cpu.steps import Steps
+
+ALONE = 4e6
+"""Floating-point operations that are not worth waking another thread for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One run of a layer in one direction.
+
+    Parameters
+    ----------
+    parameters : their names
+    record : names of the stored sequences that the records are
+    values : names of the cell's values that they are
+    reverse : whether the steps go backward in the caller's time
+    watch : takes the norms that BPTT leaves, (state, [N])
+    """
+
+    kernels: Kernels
+    steps: Steps
+    parameters: tuple[str, ...]
+    record: tuple[str, ...]
+    values: tuple[str, ...]
+    seed: int
+    reverse: bool
+    watch: Callable[[str, Tensor], None] | None = None
+
+
+def taken_apart(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
+    """Input, states and parameters, each in one piece of memory."""
+    count = len(call.kernels.program.states)
+    tensors = [tensor.contiguous() for tensor in tensors]
+    return tensors[0], tensors[1 : 1 + count], dict(zip(call.parameters, tensors[1 + count :], strict=True))
+
+
+def sizes_of(call: Call, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> dict[str, int]:
+    """The numbers behind the sizes."""
+    shape = next((s, n) for n, s in call.kernels.layout.shapes.items() if s.rows[0] == "H")
+    H = parameters[shape[1]].shape[0] // len(shape[0].rows)
+    return {"I": x.shape[1], "H": H, "P": states[0].shape[1], "1": 1}
+
+
+def team_of(steps: Steps, work: float) -> tuple[int, bool]:
+    """How many threads share the work, and whether they share units rather than rows."""
+    threads = torch.get_num_threads() if openmp() else 1
+    if work < ALONE or threads == 1 or in_fork():
+        return 1, False
+    return threads, bool(2 * threads > steps.B)
