@@ -1,6 +1,8 @@
 import os
+import tempfile
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: processes side by side share the cores
+os.environ.setdefault("RICORDA_CACHE", os.path.join(tempfile.gettempdir(), "ricorda-tests"))  # not the user's
 
 import pytest
 import torch

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -128,7 +129,7 @@ def counted(*args):
     count += 1
     return whole(*args)
 machine._machine_code = counted
-check(Case(PROGRAMS["rnn"]), cpu)
+check(Case(PROGRAMS["lstm"]), cpu)
 print("compiled", count)
 """
 
@@ -142,20 +143,21 @@ def start(hash_seed: str) -> "subprocess.Popen[str]":
 
 
 def test_processes_share_the_folder(folder: Path, compiled: list[str]) -> None:
-    together = [start(hash_seed) for hash_seed in "123"]
+    together = [start(hash_seed) for hash_seed in "12"]
     for process in together:
         out, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         assert out.startswith("compiled ")
     assert len(list(folder.iterdir())) == KERNELS  # whichever came first: the same names, and no temporary ones
-    out, errors = start("4").communicate(timeout=120)
+    out, errors = start("3").communicate(timeout=120)
     assert out == "compiled 0\n", errors
-    train()
+    check(Case(PROGRAMS["lstm"]), cpu)
     assert not compiled
 
 
 def in_child(H: int, expected: dict[str, np.ndarray]) -> None:
     """The engine alone: torch's own products wait for ever in a child of a process that had several threads."""
+    torch.set_num_threads(2)  # of which a child has one at first
     for name, value in Case(PROGRAMS["gru"], B=9, H=H).everything(cpu).items():
         np.testing.assert_allclose(value.numpy(), expected[name], atol=1e-10, rtol=0)
 
@@ -170,8 +172,9 @@ def end_well(method: str, sizes: list[int]) -> None:
         children.append(context.Process(target=in_child, args=(H, expected)))
     for child in children:
         child.start()
+    end = time.monotonic() + 60
     for child in children:
-        child.join(timeout=60)
+        child.join(timeout=max(0.0, end - time.monotonic()))
     codes = [child.exitcode for child in children]
     for child in children:
         child.kill()

@@ -29,6 +29,10 @@ SPECIAL = {
     "gradients side by side": cell(
         'return tanh(affine("e", h, x) + affine("b", h, c)), tanh(affine("g", c, x, h) + affine("k", h, c))'
     ),
+    "equal gradients apart": cell(
+        'a, b, c = affine("a", h, x), affine("b", x), affine("c", h, x)', "return tanh(a + b) + tanh(c)", states="h"
+    ),
+    "a gradient that is carried": cell('v, g = affine("v", h, x), affine("g", h, x)', "return tanh(g) + 0.1 * c, v"),
     "of the input alone": cell("y = tanh(x)", 'return tanh(affine("a", h, x) + affine("b", y))', states="h"),
     "negative input": cell("y = -x", 'return tanh(affine("e", y, y, bias=False) + h)', states="h"),
     "of a vector": cell(

@@ -1,4 +1,4 @@
-"""The CPU engine at its limits: fresh memory, thread counts, lesser processors, non-finite numbers, strides, long use."""
+"""The CPU engine at its limits: fresh memory, threads, lesser processors, numbers not finite, strides, long use."""
 
 import gc
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
 """Which engine serves a layer, what is said about it, and where layers work: in forks, workers and threads."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,8 @@ from ricorda import ArgumentError, affine, cell, sigmoid, tanh
 from ricorda.catalogue import CELLS
 from ricorda.engines import choose
 from ricorda.nn import GRU, LSTM, RNN, Recurrent
+from ricorda.program.operations import OPERATIONS, Operation
+from ricorda.program.symbols import apply
 
 D = torch.float64
 KINDS: list[Callable[..., Recurrent]] = [RNN, LSTM, GRU, lambda *a, **k: Recurrent("lstm_peephole", *a, **k)]
@@ -50,9 +53,7 @@ def test_a_layer_runs_on_the_engine_that_it_was_made_with(make: Callable[..., Re
     assert served == ["cpu", "reference", "cpu"]
 
 
-def test_the_variable_speaks_for_layers_that_leave_it_open(
-    served: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_variable_speaks_for_layers_that_leave_it_open(served: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     layers = [LSTM(3, 4, engine=engine) for engine in ("auto", "cpu", "reference")]
     for value in ("reference", "cpu", "auto", ""):
         monkeypatch.setenv(choose.VARIABLE, value)
@@ -108,16 +109,16 @@ def of_torch_func(layer: LSTM, x: Tensor) -> None:
 def forward_mode(layer: LSTM, x: Tensor) -> None:
     with forward_ad.dual_level():
         tangent = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, torch.ones_like(x)))[0]).tangent
-    ahead, behind = (layer(x + step)[0] for step in (1e-3, -1e-3))
-    torch.testing.assert_close(tangent, (ahead - behind) / 2e-3, atol=1e-3, rtol=0.0)
+    ahead, behind = (layer(x + step)[0] for step in (1e-2, -1e-2))
+    torch.testing.assert_close(tangent, (ahead - behind) / 2e-2, atol=1e-3, rtol=0.0)
 
 
 def traced(layer: LSTM, x: Tensor) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        trace = torch.jit.trace(lambda given: layer(given)[0], x, check_trace=False)
-    torch.testing.assert_close(trace(x + 1), LSTM.forward(layer, x + 1)[0])
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is no longer developed, it says
+        trace = torch.jit.trace(layer.requires_grad_(False), x, check_trace=False)
+    torch.testing.assert_close(trace(x + 1)[0], layer(x + 1)[0])
 
 
 def lazily_negative(layer: LSTM, x: Tensor) -> None:
@@ -139,6 +140,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_where_the_cpu_engine_cannot_serve_the_reference_does_in_silence(
     case: Callable[[LSTM, Tensor], None], served: list[str]
@@ -147,7 +149,6 @@ def test_where_the_cpu_engine_cannot_serve_the_reference_does_in_silence(
     assert served[0] == "reference"
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_who_asked_for_the_cpu_engine_is_told_once_why_not(
     case: Callable[[LSTM, Tensor], None], served: list[str]
@@ -160,6 +161,22 @@ def test_who_asked_for_the_cpu_engine_is_told_once_why_not(
     assert len(ours) == 1
     assert ours[0].startswith("the CPU engine cannot serve here, and the slower reference engine does: ")
     assert CASES[case] in ours[0]
+
+
+def test_an_operation_without_vector_code_is_left_to_the_reference(
+    served: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Operation(1, lambda torch, a: torch.sin(a), lambda g, y, a: (g * a.apply("cos"),), "sin({0})", r"\sin({0})")
+    monkeypatch.setitem(OPERATIONS, "sin", row)
+
+    @cell
+    def waves(x, h):
+        return apply("sin", affine("h", h, x))
+
+    Recurrent(waves, 3, 4)(torch.randn(5, 2, 3))
+    with pytest.warns(UserWarning, match="it has no vector code for sin"):
+        Recurrent(waves, 3, 4, engine="cpu")(torch.randn(5, 2, 3))
+    assert served == ["reference"] * 2
 
 
 def test_a_machine_that_cannot_compile_is_served_by_the_reference_and_said_once(
@@ -202,14 +219,14 @@ assert "ModuleNotFoundError" in str(warning.message), warning
 def test_a_parameter_of_another_shape_is_named() -> None:
     layer = LSTM(3, 4)
     layer.weight_hh_l0 = nn.Parameter(torch.zeros(4, 4))
-    with pytest.raises(ArgumentError, match=r"weight_hh_l0 has shape \(4, 4\), and the layer was made with \(16, 4\)"):
+    with pytest.raises(ArgumentError, match=r"weight_hh has shape \(4, 4\), and \(16, 4\) is needed"):
         layer(torch.randn(5, 2, 3))
 
 
 def test_a_parameter_of_another_dtype_is_left_to_the_reference() -> None:
     layer = LSTM(3, 4)
     layer.weight_hh_l0 = nn.Parameter(torch.zeros(16, 4, dtype=D))
-    with pytest.raises(RuntimeError, match="dtype|type"):  # torch's own words about its products
+    with pytest.raises(RuntimeError, match=r"dtype|type"):  # torch's own words about its products
         layer(torch.randn(5, 2, 3))
 
 
@@ -278,39 +295,38 @@ layer, x = LSTM(64, 128), torch.randn(30, 16, 64)
 def work(queue):
     output, _ = layer(x)
     output.sum().backward()
-    queue.put([float(output.sum()), float(layer.weight_hh_l0.grad.abs().sum())])
+    queue.put([float(each.detach().numpy().sum()) for each in (output, layer.weight_hh_l0.grad)])
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("used", [True, False])
-def test_a_forked_child_computes_what_its_parent_does(used: bool) -> None:
-    code = f"""
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("first", ["parent", "child"])
+def test_a_forked_child_computes_what_its_parent_does(first: str) -> None:
+    code = """
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, about forks of processes with threads
 context = multiprocessing.get_context("fork")
 queue = context.SimpleQueue()
-if {used}:
+
+def in_parent():
     work(queue)
-    expected = queue.get()
     layer.zero_grad()
-children = [context.Process(target=work, args=(queue,)) for _ in range(2)]
-for child in children:
-    child.start()
-for child in children:
-    child.join(60)
-    assert child.exitcode == 0, child
-if not {used}:
-    work(queue)
-    expected = queue.get()
-assert queue.get() == queue.get() == expected
+    return [queue.get()]
+
+def in_children():
+    children = [context.Process(target=work, args=(queue,)) for _ in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(30)
+        if child.exitcode is None:
+            child.kill()
+        assert child.exitcode == 0, child
+    return [queue.get(), queue.get()]
+
 """
-    if not used:
-        code = code.replace("assert queue.get() == queue.get() == expected", "").replace(
-            "if not False:\n", "found = [queue.get(), queue.get()]\nif not False:\n"
-        )
-        code += "assert found == [expected, expected]\n"
-    finish(WORK + code)
+    order = {"parent": "in_parent() + in_children()", "child": "in_children() + in_parent()"}[first]
+    finish(WORK + code + f"found = {order}\nassert found == found[:1] * 3, found\n")
 
 
 def test_a_spawned_child_computes_what_its_parent_does(tmp_path: Any) -> None:

@@ -1,4 +1,7 @@
-"""`ricorda.nn.RNN`, `LSTM` and `GRU` against torch.nn's: values and every gradient within 1e-10 in float64."""
+"""`ricorda.nn.RNN`, `LSTM` and `GRU` against torch.nn's: values and every gradient within 1e-10 in float64.
+
+On each engine, with the same cases.
+"""
 
 import inspect
 import warnings
@@ -16,6 +19,7 @@ import ricorda.nn
 
 CLOSE = {"atol": 1e-10, "rtol": 1e-10}
 KINDS = ("RNN", "LSTM", "GRU")
+ENGINES = pytest.mark.parametrize("engine", ["cpu", "reference"])
 
 
 @dataclass
@@ -54,11 +58,11 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(kind, arguments, steps, rows, lengths, form, draw(st.booleans()), draw(st.integers(0, 2**16)))
 
 
-def both(case: Case) -> tuple[Any, nn.RNNBase]:
+def both(case: Case, engine: str) -> tuple[Any, nn.RNNBase]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = getattr(nn, case.kind)(**case.arguments, dtype=torch.float64)
-    ours = getattr(ricorda.nn, case.kind)(**case.arguments, dtype=torch.float64)
+    ours = getattr(ricorda.nn, case.kind)(**case.arguments, dtype=torch.float64, engine=engine)
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
 
@@ -93,11 +97,12 @@ def result(layer: nn.Module, case: Case, x: Tensor, states: list[Tensor]) -> lis
     return values + list(torch.autograd.grad(loss, wanted))
 
 
+@ENGINES
 @settings(max_examples=150)
-@given(cases())
-def test_values_and_gradients_agree(case: Case) -> None:
+@given(case=cases())
+def test_values_and_gradients_agree(engine: str, case: Case) -> None:
     torch.manual_seed(case.seed)
-    ours, theirs = both(case)
+    ours, theirs = both(case, engine)
     batch = () if case.form == "unbatched" else (case.rows,)
     shape = (case.rows, case.steps) if batch and case.arguments["batch_first"] else (case.steps, *batch)
     x = torch.randn(*shape, case.arguments["input_size"], dtype=torch.float64).requires_grad_()
@@ -106,11 +111,12 @@ def test_values_and_gradients_agree(case: Case) -> None:
         torch.testing.assert_close(mine, reference, **CLOSE)
 
 
+@ENGINES
 @settings(max_examples=60)
-@given(cases(), st.data())
-def test_lengths_give_what_torch_gives_for_each_row_alone(case: Case, data: st.DataObject) -> None:
+@given(case=cases(), data=st.data())
+def test_lengths_give_what_torch_gives_for_each_row_alone(engine: str, case: Case, data: st.DataObject) -> None:
     torch.manual_seed(case.seed)
-    ours, theirs = both(case)
+    ours, theirs = both(case, engine)
     lengths = data.draw(st.lists(st.integers(0, case.steps), min_size=case.rows, max_size=case.rows))
     x = torch.randn(case.rows, case.steps, case.arguments["input_size"], dtype=torch.float64)
     for row, length in enumerate(lengths):
@@ -145,11 +151,12 @@ def test_lengths_give_what_torch_gives_for_each_row_alone(case: Case, data: st.D
         torch.testing.assert_close(ours_grad, expected, **CLOSE)
 
 
+@ENGINES
 @pytest.mark.parametrize("kind", KINDS)
-def test_float32_differs_from_float64_by_rounding_alone(kind: str) -> None:
+def test_float32_differs_from_float64_by_rounding_alone(kind: str, engine: str) -> None:
     T, I, H = 30, 16, 32
-    exact = getattr(ricorda.nn, kind)(I, H, dtype=torch.float64)
-    layer = getattr(ricorda.nn, kind)(I, H)
+    exact = getattr(ricorda.nn, kind)(I, H, dtype=torch.float64, engine="reference")
+    layer = getattr(ricorda.nn, kind)(I, H, engine=engine)
     layer.load_state_dict(exact.state_dict())
     exact.load_state_dict(layer.state_dict())  # the rounded weights
     x = torch.randn(T, 4, I)
@@ -210,9 +217,10 @@ def test_a_layer_prints_as_torch_s(kind: str, arguments: dict[str, Any]) -> None
     assert repr(getattr(ricorda.nn, kind)(3, 4, **arguments)) == repr(getattr(nn, kind)(3, 4, **arguments))
 
 
+@ENGINES
 @pytest.mark.parametrize("kind", KINDS)
-def test_dropout_drops_what_torch_drops(kind: str) -> None:
-    ours = getattr(ricorda.nn, kind)(3, 6, num_layers=3, dropout=0.5, dtype=torch.float64)
+def test_dropout_drops_what_torch_drops(kind: str, engine: str) -> None:
+    ours = getattr(ricorda.nn, kind)(3, 6, num_layers=3, dropout=0.5, dtype=torch.float64, engine=engine)
     theirs = getattr(nn, kind)(3, 6, num_layers=3, dropout=0.5, dtype=torch.float64)
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(5, 4, 3, dtype=torch.float64)

@@ -8,7 +8,7 @@ import torch
 from kernels import PROCESSORS, Kernel
 
 from ricorda.engines.cpu.mathematics import EMITTERS
-from ricorda.program.operations import OPERATIONS
+from ricorda.program.operations import OPERATIONS, REDUCTIONS
 
 
 def sigmoid(x):
@@ -85,7 +85,7 @@ def check(name: str, inputs: list[np.ndarray], got: np.ndarray, want: np.ndarray
 
 
 def test_every_operation_has_vector_code() -> None:
-    assert set(OPERATIONS) == set(EMITTERS)
+    assert set(OPERATIONS) - {*REDUCTIONS} == set(EMITTERS)  # what is over the units is computed before a stage
     assert set(CURVES) | set(PAIRS) | set(SINGLES) == set(EMITTERS)
 
 

@@ -12,7 +12,7 @@ from ricorda import affine, cell, equations, tanh
 from ricorda.nn import Recurrent
 from ricorda.program import symbols
 from ricorda.program.ir import Program
-from ricorda.program.operations import OPERATIONS, SCALAR, Operation, SizeMismatchError, pointwise
+from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR, Operation, SizeMismatchError, pointwise
 
 D = torch.float64
 
@@ -34,6 +34,7 @@ MEANING: dict[str, Callable[..., float]] = {
     "maximum": max,
     "minimum": min,
     "mean": lambda a: a,  # of one number
+    "variance": lambda a: 0.0,
     "sign": lambda a: float((a > 0) - (a < 0)),
     "positive": lambda a: float(a > 0),
     "share": lambda a, b: (a > b) + 0.5 * (a == b),
@@ -67,7 +68,13 @@ def test_a_mean_is_that_of_a_row_s_units() -> None:
     assert torch.equal(OPERATIONS["mean"].reference(torch, rows), expected)
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"mean"}))
+def test_a_variance_is_that_of_a_row_s_units() -> None:
+    rows = torch.tensor([[1.0, 2.0, 6.0], [0.0, -1.0, -2.0]], dtype=D)
+    expected = torch.tensor([[14.0] * 3, [2.0] * 3], dtype=D) / 3
+    torch.testing.assert_close(OPERATIONS["variance"].reference(torch, rows), expected, atol=0.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {*REDUCTIONS}))
 def test_an_operation_is_what_its_name_says(name: str) -> None:
     arguments = numbers(name)
     expected = [MEANING[name](*values) for values in zip(*(each.tolist() for each in arguments), strict=True)]

@@ -566,7 +566,7 @@ def test_the_equations_show_the_normalisation() -> None:
     assert equations(layer_norm(CELLS["rnn"].program)) == [
         "raw_h_t = W_h [h_{t-1}, x_t] + b_h",
         "centred_h_t = raw_h_t - mean(raw_h_t)",
-        "z_h_t = gain_h * centred_h_t / sqrt(mean(centred_h_t * centred_h_t) + 1e-05) + shift_h",
+        "z_h_t = gain_h * centred_h_t / sqrt(variance(raw_h_t) + 1e-05) + shift_h",
         "h_t = tanh(z_h_t)",
     ]
 

@@ -9,12 +9,30 @@ An engine's `run` takes one layer and one direction:
     seed: an int, from which the program's random masks come as `masks` says, alike in every engine
     watch: gets, in BPTT, each state's name and the norms [T, B] of the gradients of its new values
 
+The CPU engine takes the rest of `Manner` too.
+
 Steps beyond a row's length do not touch its states, and read as zero in every result.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
+
+
+class Manner(NamedTuple):
+    """How a run is made, beside what it computes.
+
+    Parameters
+    ----------
+    bf16 : whether the factors of float32 products are rounded to bf16; sums and states stay in float32
+    checkpoint : "sqrt" or a number: the steps of the segments that BPTT runs again instead of keeping their values
+    watch : gets, in BPTT, each state's name and the norms [T, B] of the gradients of its new values
+    """
+
+    bf16: bool = False
+    checkpoint: str | int | None = None
+    watch: Callable[[str, Tensor], None] | None = None
 
 
 class Run(NamedTuple):

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from ricorda.engines import Run, reference
+from ricorda.engines import Manner, Run, reference
 from ricorda.errors import ArgumentError
-from ricorda.program.ir import Program
+from ricorda.program.ir import NAMED, Program
 
 ENGINES = ("auto", "cpu", "reference")
 VARIABLE = "RICORDA_ENGINE"
 
 _PLAIN = {Tensor, nn.Parameter, nn.Buffer}
+_level_of_torch_func = torch._C._functorch.maybe_current_level
+_tracing_state = torch._C._get_tracing_state
 _said: set[str] = set()
 
 
@@ -27,6 +31,13 @@ def check_engine(engine: object) -> None:
     """Refuse what is no engine."""
     if not isinstance(engine, str) or engine not in ENGINES:
         raise ArgumentError(f"engine is {engine!r}: give 'auto', 'cpu' or 'reference'")
+
+
+def text_of(program: Program) -> str:
+    """A program as text, which is what can be looked up at once, and handed to an operation of torch's."""
+    for cached in ("states", "masks"):
+        getattr(program, cached)  # torch.compile can read these, and cannot compute them
+    return json.dumps(program.to_json())
 
 
 def wanted(engine: str) -> str:
@@ -50,6 +61,7 @@ def wanted(engine: str) -> str:
 def run(
     engine: str,
     program: Program,
+    text: str,
     parameters: Mapping[str, Tensor],
     x: Tensor,
     states: Sequence[Tensor],
@@ -58,8 +70,9 @@ def run(
     reverse: bool,
     record: Sequence[str],
     seed: int,
+    manner: Manner = Manner(),
 ) -> Run:
-    """Run a program on an engine, which the others' shapes are in `ricorda.engines`.
+    """Run a program on an engine; for shapes see `ricorda.engines`.
 
     Where the CPU engine was asked for and cannot serve, a UserWarning says why, once for each reason, and the reference
     serves. Where the choice is ours, the reference serves in silence, unless no machine code can be had at all.
@@ -67,17 +80,34 @@ def run(
     Parameters
     ----------
     engine : {"auto", "cpu", "reference"}
+    text : the program's, of `text_of`
     """
     chosen = reference.run
     if engine != "reference":
         obstacle = _obstacle(x, states, parameters)
         if obstacle is None:
-            chosen, obstacle = _cpu_engine()
-            if obstacle is not None:
+            chosen, missing = _cpu_engine()
+            if missing is not None:
+                _say(missing)
+            else:
+                obstacle = _without_code(text)
+        if obstacle is not None:
+            chosen = reference.run
+            if engine == "cpu":
                 _say(obstacle)
-        elif engine == "cpu":
-            _say(obstacle)
-    return chosen(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
+    if chosen is reference.run:
+        if manner.checkpoint is not None:
+            _say("it alone runs segments again: all values are kept, and checkpoint= saves nothing")
+        return chosen(
+            program, parameters, x, states,
+            lengths=lengths, reverse=reverse, record=record, seed=seed, watch=manner.watch,
+        )  # fmt: skip
+    with torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext():
+        result: Run = chosen(
+            program, parameters, x, states,
+            lengths=lengths, reverse=reverse, record=record, seed=seed, **manner._asdict(),
+        )  # fmt: skip
+        return result
 
 
 def compiles() -> bool:
@@ -94,12 +124,13 @@ def _obstacle(x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tens
     """Why the CPU engine cannot serve; None if it can."""
     dtype = x.dtype
     for tensor in (x, *states, *parameters.values()):
+        if tensor.dtype is dtype and tensor.is_cpu and type(tensor) in _PLAIN:
+            continue  # as always: this is looked at in each call
         if type(tensor) not in _PLAIN:
             return f"it takes plain tensors, not {type(tensor).__name__}"
         if tensor.dtype is not dtype:
             return f"it computes in one dtype, not in {dtype} and {tensor.dtype}"
-        if not tensor.is_cpu:
-            return f"it computes on the processor, not on {tensor.device}"
+        return f"it computes on the processor, not on {tensor.device}"
     for tensor in (x, *states):
         if tensor.layout is not torch.strided:
             return f"it takes dense tensors, not {tensor.layout}"
@@ -107,13 +138,13 @@ def _obstacle(x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tens
             return "it takes tensors as they lie in memory, not with a sign that is still to be changed"
     if not has_dtype(x):
         return f"it computes in float32 and float64, not in {dtype}"
-    if torch.is_autocast_enabled("cpu"):
-        return "its products are not rounded as autocast asks"
-    if torch._C._functorch.maybe_current_level() is not None:
+    if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is not torch.bfloat16:
+        return f"it rounds to bfloat16 under autocast, not to {torch.get_autocast_dtype('cpu')}"
+    if _level_of_torch_func() is not None:
         return "it has no rules for torch.func's transforms"
     if forward_ad._current_level >= 0:
         return "it has no forward-mode derivatives"
-    if torch._C._get_tracing_state() is not None:
+    if _tracing_state() is not None:
         return "torch.jit.trace cannot see into it"
     return None
 
@@ -129,6 +160,17 @@ def _cpu_engine() -> tuple[Any, str | None]:
     except Exception as error:  # whatever it is: a layer has to run, and the reference runs everywhere
         return reference.run, f"no machine code can be had here ({type(error).__name__}: {error})"
     return run_on_cpu, None
+
+
+@lru_cache(maxsize=256)
+def _without_code(text: str) -> str | None:
+    """Which operations of a program the CPU engine does not know; None if it knows all."""
+    from ricorda.engines.cpu.mathematics import EMITTERS
+    from ricorda.program.operations import REDUCTIONS
+
+    used = {line["op"] for line in json.loads(text)["values"]}
+    missing = sorted(used - EMITTERS.keys() - {*REDUCTIONS, "constant", *NAMED})
+    return f"it has no vector code for {', '.join(missing)}" if missing else None
 
 
 def _say(obstacle: str) -> None:

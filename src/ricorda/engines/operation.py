@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ricorda.engines import Run, choose
+from ricorda.engines import Manner, Run, choose
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 from ricorda.program.weights import layout
@@ -23,13 +23,6 @@ from ricorda.program.weights import layout
 def recorded() -> bool:
     """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
     return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
-
-
-def text_of(program: Program) -> str:
-    """A program as the operation takes it."""
-    for cached in ("states", "masks"):
-        getattr(program, cached)  # torch.compile can read these, and cannot compute them
-    return json.dumps(program.to_json())
 
 
 def run(
@@ -44,26 +37,29 @@ def run(
     reverse: bool,
     record: Sequence[str],
     seed: Tensor | None,
+    manner: Manner = Manner(),
 ) -> Run:
     """Run a program on an engine (see `choose.run`), as one operation where operations are recorded.
 
     Parameters
     ----------
-    text : the program's
+    text : the program's, of `choose.text_of`
     seed : int64 [], None if the program has no masks
+    manner : left out where operations are recorded: what is recorded keeps all values, in full precision
     """
     if recorded():
         autocast = torch.is_autocast_enabled("cpu")
         if engine != "reference" and x.device.type == "cpu" and choose.has_dtype(x) and not autocast:
             given = list(parameters), list(parameters.values())
-            results = torch.ops.ricorda.run(text, x, list(states), *given, lengths, reverse, list(record), seed)
+            results = torch.ops.ricorda.run.default(text, x, list(states), *given, lengths, reverse, list(record), seed)
             end = 1 + len(states)
             return Run(results[0], tuple(results[1:end]), dict(zip(record, results[end:], strict=True)))
         engine = "reference"
     number = 0 if seed is None else int(seed)
     return choose.run(
-        engine, program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=number
-    )
+        engine, program, text, parameters, x, states,
+        lengths=lengths, reverse=reverse, record=record, seed=number, manner=manner,
+    )  # fmt: skip
 
 
 def check_lengths(lengths: Tensor, T: int) -> None:
@@ -111,6 +107,7 @@ def _run(
     result = choose.run(
         "auto",
         _program(text),
+        text,
         dict(zip(names, parameters, strict=True)),
         x,
         states,
@@ -130,24 +127,34 @@ def _run_alone(*arguments: Any) -> list[Tensor]:
 def _run_backward(text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], *rest: Any) -> list[Tensor]:
     """The gradients of input, states and parameters; the forward loop runs once more."""
     parameters, *others, given = rest
-    tensors = [each.detach().requires_grad_() for each in (x, *states, *parameters)]
-    found = _gradients((text, len(states), names, *others), tensors, given, create_graph=False)
+    include = torch._C._dispatch_tls_local_include_set()
+    exclude = torch._C._dispatch_tls_local_exclude_set().remove(torch._C.DispatchKey.AutogradCPU)
+    with torch._C._ForceDispatchKeyGuard(include, exclude):  # compiled graphs run where autograd is put aside
+        tensors = [each.detach().requires_grad_() for each in (x, *states, *parameters)]
+        found = _gradients((text, len(states), names, *others), tensors, given, create_graph=False)
     return _apart([torch.zeros_like(a) if g is None else g for a, g in zip(tensors, found, strict=True)])
 
 
 def _gradients(
     given: tuple[Any, ...], tensors: Sequence[Tensor], gradients: Sequence[Tensor | None], create_graph: bool
-) -> Sequence[Tensor | None]:
+) -> list[Tensor | None]:
+    """The gradients of the tensors that require one, from those of the results."""
     with torch.enable_grad():
         results = _run(*_arguments(given, tensors))
-        pairs = [(result, g) for result, g in zip(results, gradients, strict=True) if g is not None]
-        return torch.autograd.grad(
-            [result for result, _ in pairs],
-            tensors,
-            [g for _, g in pairs],
-            create_graph=create_graph,
-            allow_unused=True,
+        pairs = [(r, g) for r, g in zip(results, gradients, strict=True) if g is not None and r.requires_grad]
+        asked = [tensor for tensor in tensors if tensor.requires_grad]
+        found = iter(
+            torch.autograd.grad(
+                [result for result, _ in pairs],
+                asked,
+                [g for _, g in pairs],
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+            if pairs
+            else [None] * len(asked)
         )
+        return [next(found) if tensor.requires_grad else None for tensor in tensors]
 
 
 def _arguments(given: tuple[Any, ...], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
@@ -206,13 +213,13 @@ class _Derivative(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
         with torch._C._AutoDispatchBelowAutograd():
-            return tuple(torch.ops.ricorda.run(*_arguments(given, tensors)))
+            return tuple(torch.ops.ricorda.run.default(*_arguments(given, tensors)))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            return None, *torch.ops.ricorda.run_backward(*_arguments(ctx.given, tensors), gradients)
+            return None, *torch.ops.ricorda.run_backward.default(*_arguments(ctx.given, tensors), gradients)
         tensors = [each.view_as(each) for each in tensors]  # one may be computed from another: paths end here
         return None, *_gradients(ctx.given, tensors, gradients, create_graph=True)
 
@@ -224,12 +231,13 @@ def _run_with_derivative(
         given = text, len(states), names, *others
         return list(_Derivative.apply(given, x, *states, *parameters))  # type: ignore[no-untyped-call]
     with torch._C._AutoDispatchBelowAutograd():
-        results: list[Tensor] = torch.ops.ricorda.run(text, x, states, names, parameters, *others)
+        results: list[Tensor] = torch.ops.ricorda.run.default(text, x, states, names, parameters, *others)
         return results
 
 
 _library.impl("run", _run_alone, "CPU")  # type: ignore[no-untyped-call]
 _library.impl("run_backward", _run_backward, "CPU")  # type: ignore[no-untyped-call]
+_library.impl("run_backward", torch.library.fallthrough_kernel, "Autograd")  # type: ignore[no-untyped-call]
 _library.impl("run", _run_with_derivative, "Autograd")  # type: ignore[no-untyped-call]
 torch.library.register_fake("ricorda::run", _shapes, lib=_library)
 torch.library.register_fake("ricorda::run_backward", _shapes_backward, lib=_library)

@@ -3,5 +3,6 @@
 from ricorda.nn.recurrent import Recurrent
 from ricorda.nn.stream import Stream
 from ricorda.nn.torch_layers import GRU, LSTM, RNN
+from ricorda.nn.watching import GradientNorms, watch_gradients
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "Stream"]
+__all__ = ["GRU", "LSTM", "RNN", "GradientNorms", "Recurrent", "Stream", "watch_gradients"]

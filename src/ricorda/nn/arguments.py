@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ricorda.catalogue import find_cell
 from ricorda.errors import ArgumentError
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
@@ -50,6 +47,15 @@ def check_probability(name: str, given: object) -> None:
         raise ArgumentError(f"{name} is {given!r}: give a probability, from 0 to below 1")
 
 
+def check_manner(checkpoint: object, precision: object) -> None:
+    """Refuse segments that cannot be, and a precision that there is not."""
+    whole = isinstance(checkpoint, int) and not isinstance(checkpoint, bool) and checkpoint > 0
+    if checkpoint is not None and checkpoint != "sqrt" and not whole:
+        raise ArgumentError(f"checkpoint is {checkpoint!r}: give 'sqrt', a number of steps of at least 1, or None")
+    if precision not in ("float32", "bf16"):
+        raise ArgumentError(f"precision is {precision!r}: give 'float32' or 'bf16'")
+
+
 def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ...]:
     """The names of values to record, all of which a program has to have."""
     record = (record,) if isinstance(record, str) else tuple(record)
@@ -60,12 +66,6 @@ def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ..
                 f"record has {name!r}, which cell {program.name} does not name: it has {', '.join(known)}"
             )
     return record
-
-
-def check_weight(name: str, weight: Tensor, sizes: tuple[int, ...]) -> None:
-    """Refuse a parameter of another shape than the layer was made with."""
-    if tuple(weight.shape) != sizes:
-        raise ArgumentError(f"{name} has shape {tuple(weight.shape)}, and the layer was made with {sizes}: replace it")
 
 
 def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:

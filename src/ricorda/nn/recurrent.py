@@ -12,12 +12,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ricorda.engines import choose, operation
+from ricorda.engines import Manner, choose, operation
 from ricorda.errors import ArgumentError
-from ricorda.nn.arguments import check_choices, check_numbers, check_record, check_sizes, check_weight, program_of
+from ricorda.nn.arguments import (
+    check_choices,
+    check_manner,
+    check_numbers,
+    check_record,
+    check_sizes,
+    program_of,
+)
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
+from ricorda.nn.watching import Watcher
 from ricorda.program.cell import Cell
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
 from ricorda.program.weights import Block, layout
@@ -30,6 +38,9 @@ _PRINTED = {
     "dropout": 0.0,
     "bidirectional": False,
     "forget_bias": None,
+    "engine": "auto",
+    "checkpoint": None,
+    "precision": "float32",
 }
 """Arguments that a layer's text has where they are not these."""
 
@@ -79,6 +90,12 @@ class Recurrent(nn.Module):
         What computes: "reference" torch operations, a step after the other, "cpu" machine code compiled for the cell
         and the processor; "auto" is what the environment variable RICORDA_ENGINE says, else "cpu" wherever that can
         serve. Where "cpu" is asked for and cannot, the reference serves, and a warning says why.
+    checkpoint : "sqrt" or int, optional
+        Long sequences: BPTT runs segments of about sqrt(T), or of so many, steps again instead of keeping all their
+        values, so memory grows with the square root of T (Chen et al. 2016).
+    precision : {"float32", "bf16"}
+        "bf16" rounds the factors of a float32 layer's products to bf16, with sums and states in float32, as
+        torch.autocast("cpu") does: faster where the processor has such products, right elsewhere.
     device, dtype : optional
         Of the parameters.
 
@@ -118,6 +135,8 @@ class Recurrent(nn.Module):
         weight_drop: float = 0.0,
         layer_norm: bool = False,
         engine: str = "auto",
+        checkpoint: str | int | None = None,
+        precision: str = "float32",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -126,6 +145,7 @@ class Recurrent(nn.Module):
         check_choices(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         check_numbers(dropout, forget_bias)
         choose.check_engine(engine)
+        check_manner(checkpoint, precision)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"dropout={dropout} acts between layers, and num_layers=1 has no place for it",
@@ -137,8 +157,11 @@ class Recurrent(nn.Module):
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
         )
         self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
-        self.texts = {mode: operation.text_of(program) for mode, program in self.programs.items()}
+        self.texts = {mode: choose.text_of(program) for mode, program in self.programs.items()}
         self.engine = engine
+        self.checkpoint = checkpoint
+        self.precision = precision
+        self.watcher: Watcher | None = None
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -153,10 +176,12 @@ class Recurrent(nn.Module):
             why = f"cell {self.program.name} has no {gate}" if bias else "bias=False"
             raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
         self._shapes = layout(self.programs[False], bias).shapes
-        self._expected = [self._weight_sizes(level) for level in range(num_layers)]
         for level in range(num_layers):
             for suffix in self._suffixes(level):
-                for name, sizes in self._expected[level].items():
+                for name, shape in self._shapes.items():
+                    sizes = [sum(map(self._sizes(level).__getitem__, shape.rows))]
+                    if shape.columns is not None:
+                        sizes.append(self._sizes(level)[shape.columns])
                     weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
                     self.register_parameter(name + suffix, weight)
         self.reset_parameters()
@@ -227,14 +252,16 @@ class Recurrent(nn.Module):
         program = self.programs[self.training]
         seed = draw_seed(program)
         engine = choose.wanted(self.engine)
-        y = batch.x
+        bf16 = self._takes_bf16(weight)
+        y = batch.x.to(weight.dtype) if bf16 else batch.x
+        initial = [state.to(weight.dtype) for state in initial] if bf16 else initial
         finals: list[tuple[Tensor, ...]] = []
         traces: list[dict[str, Tensor]] = []
         for level in range(self.num_layers):
             outputs = []
             y = self.regularisers.drop_input(y) if self.training else y
             for direction, suffix in enumerate(self._suffixes(level)):
-                parameters = self._weights(level, suffix)
+                parameters = {name: getattr(self, name + suffix) for name in self._shapes}
                 run = operation.run(
                     engine,
                     program,
@@ -246,6 +273,7 @@ class Recurrent(nn.Module):
                     reverse=direction == 1,
                     record=record,
                     seed=None if seed is None else seed + len(finals),  # each layer and direction has masks of its own
+                    manner=Manner(bf16, self.checkpoint, self._watch(batch, len(finals))),
                 )
                 outputs.append(run.output)
                 finals.append(run.states)
@@ -294,8 +322,6 @@ class Recurrent(nn.Module):
         given = {name: getattr(self, name) for name in _PRINTED}
         parts += [f"{name}={value!r}" for name, value in given.items() if value != _PRINTED[name]]
         parts += self.regularisers.given()
-        if self.engine != "auto":
-            parts.append(f"engine={self.engine!r}")
         if type(self) is Recurrent:
             parts.insert(0, self.program.name)
         return ", ".join(parts)
@@ -312,28 +338,24 @@ class Recurrent(nn.Module):
             PROJECTED_SIZE: self.proj_size,
         }
 
-    def _weight_sizes(self, level: int) -> dict[str, tuple[int, ...]]:
-        """The sizes of a layer's parameters."""
-        sizes = self._sizes(level)
-        return {
-            name: (sum(sizes[row] for row in shape.rows), *([] if shape.columns is None else [sizes[shape.columns]]))
-            for name, shape in self._shapes.items()
-        }
-
-    def _weights(self, level: int, suffix: str) -> dict[str, Tensor]:
-        """The parameters of a layer in one direction; they may have been replaced since it was made."""
-        weights = {name: getattr(self, name + suffix) for name in self._shapes}
-        for name, sizes in self._expected[level].items():
-            if weights[name].shape != sizes:
-                check_weight(name + suffix, weights[name], sizes)
-        return weights
-
     def _forget_biases(self) -> list[Block]:
         """Where the forget gate's biases, which are added, stand in the parameters; nowhere if it has none."""
         affine = self.program.forget_affine
         if affine is not None and self.regularisers.layer_norm:  # which takes away what all units have in common
             return [Block(f"shift_{self.program.forget_gate}", 0)]
         return [] if affine is None else layout(self.program, self.bias).biases[affine]
+
+    def _takes_bf16(self, weight: Tensor) -> bool:
+        """Whether products take factors of bf16: by the layer's precision, or as autocast asks."""
+        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
+        return weight.dtype is torch.float32 and weight.is_cpu and (autocast or self.precision == "bf16")
+
+    def _watch(self, batch: Batch, entry: int) -> Callable[[str, Tensor], None] | None:
+        """What takes the norms of one layer's and direction's gradients, if anybody asks."""
+        watcher = self.watcher
+        if watcher is None:
+            return None
+        return lambda state, norms: watcher(state, entry, batch.trace(norms[..., None])[..., 0])
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)

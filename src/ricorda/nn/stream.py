@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -15,6 +16,9 @@ from ricorda.nn.sequences import Batch, State, check_alike
 if TYPE_CHECKING:
     from ricorda.engines.cpu.stepper import Stepper
     from ricorda.nn.recurrent import Recurrent
+
+ALONE = ctypes.c_int64(1)
+"""Threads of a step."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -76,8 +80,8 @@ class Stream:
         ArgumentError
             If the step has another shape, dtype or device.
         """
-        # a step takes a microsecond or two: everything here counts
-        for weight, version, address in zip(self._weights.values(), self._versions, self._addresses, strict=False):
+        # a step takes a microsecond or two, and each word of this costs its share; strict= would a tenth of one
+        for weight, (version, address) in zip(self._weights.values(), self._seen):  # noqa: B905
             if weight._version != version or weight.data_ptr() != address:
                 self._renew()
                 break
@@ -103,8 +107,8 @@ class Stream:
         turn = stepper.turn
         turn.block[stepper.slot] = address - turn.shift
         run = stepper.run
-        for arguments in turn.addresses:
-            run(arguments, 1)
+        for arguments in turn.arguments:
+            run(arguments, ALONE)
         stepper.turn = turn.other
         self._begun = True
         y = turn.output.copy()
@@ -144,8 +148,7 @@ class Stream:
         weights = list(self.layer.parameters())
         known = all(type(weight) is nn.Parameter and not weight.is_inference() for weight in weights)
         self._weights: dict[str, Any] = self.layer._parameters
-        self._versions = [weight._version for weight in weights] if known else []
-        self._addresses = [weight.data_ptr() for weight in weights] if known else []
+        self._seen = [(weight._version, weight.data_ptr()) for weight in weights] if known else []
         self._dtype = weights[0].dtype
         self._numpy_dtype = _NUMPY.get(self._dtype)
         self._stepper = self._stepper_of(self._dtype) if known else None
@@ -158,18 +161,21 @@ class Stream:
         layer, layers = self.layer, []
         if choose.wanted(layer.engine) == "reference" or not choose.compiles():
             return None
-        for level, expected in enumerate(layer._expected):
-            parameters: dict[str, Any] = {name: self._weights.get(f"{name}_l{level}") for name in expected}
-            for name, weight in parameters.items():
-                if weight is None or weight.shape != expected[name] or not weight.is_cpu or weight.dtype != dtype:
+        sizes = [layer._sizes(level) for level in range(layer.num_layers)]
+        for level, own in enumerate(sizes):
+            parameters: dict[str, Any] = {}
+            for name, shape in layer._shapes.items():
+                expected = [sum(own[row] for row in shape.rows), *([own[shape.columns]] if shape.columns else [])]
+                weight: Any = self._weights.get(f"{name}_l{level}")
+                if weight is None or [*weight.shape] != expected or not weight.is_cpu or weight.dtype != dtype:
                     return None  # computed at each use, replaced by what does not fit, or elsewhere
-            layers.append({name: weight.detach().contiguous() for name, weight in parameters.items()})
+                parameters[name] = weight.detach().contiguous()
+            layers.append(parameters)
         from ricorda.engines.cpu.stepper import Stepper, can_step
 
         program = layer.programs[False]
         if not can_step(program, layers[0]):
             return None
-        sizes = [layer._sizes(level) for level in range(layer.num_layers)]
         with torch.inference_mode(False):  # the states are written wherever the stream is used
             return Stepper(program, layers, sizes, self._batch)
 
@@ -199,11 +205,13 @@ class Stream:
             weight = next(self.layer.parameters())
             check_alike("a step of this stream", x, weight)
             return x.detach().as_subclass(Tensor).to(weight.dtype).contiguous()
-        if x.dtype != self._numpy_dtype:
-            known = self._numpy_dtype
+        known = self._numpy_dtype
+        if x.dtype != known:
             way_out = "give a torch.Tensor" if known is None else f"convert it with .astype({known.name!r})"
             raise ArgumentError(f"a step of this stream is of {x.dtype} and the layer of {self._dtype}: {way_out}")
-        return np.array(x, self._numpy_dtype)
+        given = np.empty(self._shape, known)
+        given[...] = x
+        return given
 
     def _through_layer(self, x: Any) -> Any:
         """Take a step of the layer itself."""

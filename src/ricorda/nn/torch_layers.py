@@ -39,6 +39,8 @@ class RNN(Recurrent):
         weight_drop: float = 0.0,
         layer_norm: bool = False,
         engine: str = "auto",
+        checkpoint: str | int | None = None,
+        precision: str = "float32",
     ) -> None:
         known = {"tanh": cells.rnn, "relu": cells.rnn_relu}
         if nonlinearity not in known:
@@ -59,6 +61,8 @@ class RNN(Recurrent):
             weight_drop=weight_drop,
             layer_norm=layer_norm,
             engine=engine,
+            checkpoint=checkpoint,
+            precision=precision,
             device=device,
             dtype=dtype,
         )
@@ -88,6 +92,8 @@ class LSTM(Recurrent):
         weight_drop: float = 0.0,
         layer_norm: bool = False,
         engine: str = "auto",
+        checkpoint: str | int | None = None,
+        precision: str = "float32",
     ) -> None:
         super().__init__(
             cells.lstm,
@@ -107,6 +113,8 @@ class LSTM(Recurrent):
             weight_drop=weight_drop,
             layer_norm=layer_norm,
             engine=engine,
+            checkpoint=checkpoint,
+            precision=precision,
             device=device,
             dtype=dtype,
         )
@@ -142,6 +150,8 @@ class GRU(Recurrent):
         weight_drop: float = 0.0,
         layer_norm: bool = False,
         engine: str = "auto",
+        checkpoint: str | int | None = None,
+        precision: str = "float32",
     ) -> None:
         self.reset_after = reset_after
         super().__init__(
@@ -160,6 +170,8 @@ class GRU(Recurrent):
             weight_drop=weight_drop,
             layer_norm=layer_norm,
             engine=engine,
+            checkpoint=checkpoint,
+            precision=precision,
             device=device,
             dtype=dtype,
         )

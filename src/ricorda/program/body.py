@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ricorda.program.loop import Line
-from ricorda.program.operations import OPERATIONS, SCALAR
+from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR
 
 _COMMUTE = ("add", "multiply")
 
@@ -18,6 +18,7 @@ class Body:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self._index: dict[Line, int] = {}
+        self.row_numbers: set[int] = set()
 
     def write(self, line: Line) -> Expression:
         """The line's value; a new line only if there is none like it, and a number if it is computed from numbers."""
@@ -27,6 +28,8 @@ class Body:
             line = replace(line, args=tuple(sorted(line.args)))
         if line not in self._index:
             self._index[line] = len(self.lines)
+            if is_row_number(line, self.row_numbers):
+                self.row_numbers.add(len(self.lines))
             self.lines.append(line)
         return Expression(self, self._index[line])
 
@@ -71,6 +74,11 @@ class Expression:
         """Whether it is this constant."""
         return self.line.op == "constant" and self.line.number == number
 
+    @property
+    def is_row_number(self) -> bool:
+        """Whether it is the same for all units of a row."""
+        return self.index in self.body.row_numbers
+
     def __add__(self, other: Any) -> Expression:
         return self.apply("add", other)
 
@@ -104,6 +112,12 @@ def live(lines: Sequence[Line], roots: Iterable[int]) -> tuple[tuple[Line, ...],
             reached.update(lines[index].args)
     moved = {old: new for new, old in enumerate(sorted(reached))}
     return tuple(replace(lines[old], args=tuple(moved[arg] for arg in lines[old].args)) for old in moved), moved
+
+
+def is_row_number(line: Line, row_numbers: Collection[int]) -> bool:
+    """Whether a line is the same for all units of a row, from which of the earlier lines are."""
+    pointwise = line.op in OPERATIONS and all(arg in row_numbers for arg in line.args)
+    return line.op == "constant" or line.op in REDUCTIONS or pointwise
 
 
 def _evaluate(op: str, numbers: Sequence[float]) -> float:
@@ -172,10 +186,25 @@ def _negative(a: Expression) -> Expression | None:
     return _negated(a)
 
 
+def _mean(a: Expression) -> Expression | None:
+    if a.is_row_number:
+        return a
+    if (minus := _negated(a)) is not None:
+        return -minus.apply("mean")
+    if a.line.op in ("multiply", "divide"):
+        first, second = a.args
+        if second.is_row_number:
+            return first.apply("mean").apply(a.line.op, second)
+        if first.is_row_number and a.line.op == "multiply":
+            return first * second.apply("mean")
+    return None
+
+
 _RULES: dict[str, Callable[..., Expression | None]] = {
     "add": _add,
     "subtract": _subtract,
     "multiply": _multiply,
     "divide": _divide,
     "negative": _negative,
+    "mean": _mean,
 }

@@ -68,6 +68,13 @@ class Program:
     candidate: str | None = None
 
     @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.values, self.outputs, self.names))
+
+    def __hash__(self) -> int:  # every call of a layer looks its program up
+        return self._hash
+
+    @cached_property
     def states(self) -> tuple[Value, ...]:
         """The states as they enter the step."""
         return tuple(value for value in self.values if value.op == "state")

@@ -5,7 +5,7 @@ To add an operation, add a row, and a function of its name to `symbols.py` if it
 `derivative` takes the gradient `g` of the result, the result `y` and the arguments to the gradient of each argument;
 they are expressions (see `body.py`), and where the slope jumps it is torch's. What can be said in `y` is, since `y` is
 what a pass backward has at hand. The last rows are there for derivatives and layer normalisation; cells cannot write
-them. All are pointwise but `mean`, which needs the whole row.
+them. All are pointwise but the `REDUCTIONS`, which need the whole row.
 In `plain` and `latex`, `{0}` and `{1}` are the arguments; `binding` says how tightly the result holds
 together when it stands inside another expression (1 sum, 2 product, 3 sign, 4 call).
 """
@@ -30,6 +30,10 @@ def pointwise(sizes: Sequence[str]) -> str:
     if len(set(vectors)) > 1:
         raise SizeMismatchError(*vectors)
     return vectors[0] if vectors else SCALAR
+
+
+REDUCTIONS = ("mean", "variance")
+"""Operations over the units of a row: one number a row."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,18 @@ OPERATIONS: dict[str, Operation] = {
     "abs": _call("abs", lambda g, y, a: (g * a.apply("sign"),), r"\lvert {0} \rvert"),
     "maximum": _choice("maximum", "max", lambda g, y, a, b: (g * a.apply("share", b), g * b.apply("share", a))),
     "minimum": _choice("minimum", "min", lambda g, y, a, b: (g * b.apply("share", a), g * a.apply("share", b))),
-    # over the units, the same number for each of them; it is its own transpose
+    # over the units, the same number for each of them; the mean is its own transpose
     "mean": _call(
         "mean",
         lambda g, y, a: (g.apply("mean"),),
         r"\mathrm{{mean}}({0})",
         lambda torch, a: a.mean(dim=-1, keepdim=True).expand_as(a),
+    ),
+    "variance": _call(
+        "variance",
+        lambda g, y, a: ((a - a.apply("mean")) * (2 * g.apply("mean")),),
+        r"\mathrm{{variance}}({0})",
+        lambda torch, a: (a - a.mean(dim=-1, keepdim=True)).square().mean(dim=-1, keepdim=True).expand_as(a),
     ),
     "sign": _call("sign", lambda g, y, a: (0,), r"\mathrm{{sign}}({0})"),
     # 1 where a > 0, else 0

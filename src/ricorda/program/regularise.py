@@ -165,8 +165,7 @@ def _normalised(copy: _Copy, raw: int, name: str) -> int:
             )
     gain, shift = (copy.leaf("parameter", f"{kind}_{name}", size) for kind in ("gain", "shift"))
     centred = copy.write("subtract", raw, copy.write("mean", raw))
-    variance = copy.write("mean", copy.write("multiply", centred, centred))
-    deviation = copy.write("sqrt", copy.write("add", variance, copy.number(_EPSILON)))
+    deviation = copy.write("sqrt", copy.write("add", copy.write("variance", raw), copy.number(_EPSILON)))
     copy.new_names[copy.free(f"centred_{name}")] = centred
     return copy.write("add", copy.write("multiply", gain, copy.write("divide", centred, deviation)), shift)
 

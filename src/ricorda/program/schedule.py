@@ -1,24 +1,28 @@
 """Stages of a loop's body: what can be computed of one tile of rows and units without waiting for other units.
 
-A matrix product needs its operand in all units, so it starts a stage. An LSTM's step is one stage, that of the GRU with
-the reset gate before the product two. Within a stage every value of a tile stays in registers; what a later stage
-needs goes to memory.
+A matrix product needs its operand in all units, and so does a reduction over the units: each starts a stage. An LSTM's
+step is one stage, that of the GRU with the reset gate before the product two. Within a stage every value of a tile
+stays in registers; what a later stage needs goes to memory.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ricorda.program.loop import LEAVES, Loop
-from ricorda.program.operations import SCALAR
+from ricorda.program.body import is_row_number
+from ricorda.program.loop import LEAVES, Line, Loop
+from ricorda.program.operations import REDUCTIONS, SCALAR
 
 LARGEST_BUNDLE = 4
 """Products taken in one loop: their accumulators share the registers."""
 
+IN_MEMORY = ("vector", "carried", "sequence", "before")
+"""Leaves that need no computing: a reduction over the units takes them where they are."""
 
-MEAN = "mean"
-"""The operation that needs its argument in all units, as a product does."""
+_CHEAP = ("add", "subtract", "multiply")
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,17 @@ class Stage:
     ----------
     size : of all its values
     bundles : its products
-    lines : the other lines, in order, leaves and constants left out
+    lines : the other lines, in order, leaves and constants left out; what is as cheap to compute again as to read is a
+        line of each stage that uses it
     kept : lines (leaves among them) whose value goes to scratch memory [rows, size] for a later stage
-    means : lines, one number a row, that are computed from what earlier stages kept before all else
+    reductions : lines, one number a row, that are computed before all else from leaves and earlier stages
     """
 
     size: str
     bundles: tuple[Bundle, ...]
     lines: tuple[int, ...]
     kept: tuple[int, ...]
-    means: tuple[int, ...] = ()
+    reductions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,17 +62,20 @@ class Schedule:
     ----------
     whole_states : carried values that must be kept apart from their new values, because a stage needs the old
         ones after or while the new ones are written
+    row_numbers : lines that are the same for all units of a row; each stage computes those that it uses
     """
 
     loop: Loop
     stages: tuple[Stage, ...]
     whole_states: tuple[str, ...]
+    row_numbers: frozenset[int]
 
 
 @lru_cache(maxsize=256)
 def schedule(loop: Loop) -> Schedule:
     """Arrange the lines of a loop's body in stages, as few as its products allow."""
     lines = loop.lines
+    row_numbers = _row_numbers(loop)
     level = _levels(loop)
     found = {(level[i], line.size) for i, line in enumerate(lines) if level[i] >= 0}
     written_sizes = {lines[i].size for _, i in (*loop.stored, *loop.carried)} - {SCALAR}
@@ -76,19 +84,32 @@ def schedule(loop: Loop) -> Schedule:
     at = [position.get((level[i], line.size), -1) for i, line in enumerate(lines)]
     in_memory = {line for _, line in loop.stored}
     kept: list[set[int]] = [set() for _ in sizes]
+    later: dict[int, set[int]] = defaultdict(set)
     whole: set[str] = set()
     for i, line in enumerate(lines):
         for arg in line.args:
             source = lines[arg]
-            if line.op == MEAN:
-                kept[at[arg] if at[arg] >= 0 else _first(sizes, source.size)].add(arg)
+            if line.op in REDUCTIONS:
+                if source.op not in IN_MEMORY and arg not in in_memory:
+                    kept[at[arg] if at[arg] >= 0 else _first(sizes, source.size)].add(arg)
             elif line.op == "product" and source.op in LEAVES:
                 if source.op == "carried":
                     whole.add(source.name)
                 elif source.op not in ("sequence", "before"):
                     kept[_first(sizes, source.size)].add(arg)
-            elif source.op not in (*LEAVES, MEAN) and at[arg] != at[i] and arg not in in_memory:
-                kept[at[arg]].add(arg)
+            elif source.op not in LEAVES and at[arg] != at[i] and arg not in in_memory:
+                if line.op == "product":
+                    kept[at[arg]].add(arg)
+                elif arg not in row_numbers:
+                    later[arg].add(at[i])
+    repeated: list[set[int]] = [set() for _ in sizes]
+    for i, uses in sorted(later.items()):
+        at_hand = in_memory.union(*kept)
+        if i not in at_hand and _is_cheap(lines, i, row_numbers, at_hand):
+            for number in uses:
+                repeated[number].add(i)
+        else:
+            kept[at[i]].add(i)
     written = {name: _stage_of(loop, index, at, sizes) for name, index in loop.carried}
     for i, line in enumerate(lines):
         for arg in line.args:
@@ -96,7 +117,7 @@ def schedule(loop: Loop) -> Schedule:
                 whole.add(lines[arg].name)
     stages = []
     for number, (_, size) in enumerate(sizes):
-        own = [i for i in range(len(lines)) if at[i] == number]
+        own = [i for i in range(len(lines)) if at[i] == number or i in repeated[number]]
         products = [i for i in own if lines[i].op == "product"]
         groups: dict[tuple[int, ...], list[int]] = {}
         for i in products:
@@ -106,10 +127,27 @@ def schedule(loop: Loop) -> Schedule:
             for operands, group in groups.items()
             for k in range(0, len(group), LARGEST_BUNDLE)
         ]
-        rest = tuple(i for i in own if lines[i].op not in ("product", MEAN))
-        means = tuple(i for i in own if lines[i].op == MEAN)
-        stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number])), means))
-    return Schedule(loop, tuple(stages), tuple(sorted(whole)))
+        rest = tuple(i for i in own if lines[i].op not in ("product", *REDUCTIONS))
+        reductions = tuple(i for i in own if lines[i].op in REDUCTIONS)
+        stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number])), reductions))
+    return Schedule(loop, tuple(stages), tuple(sorted(whole)), row_numbers)
+
+
+def _row_numbers(loop: Loop) -> frozenset[int]:
+    found: set[int] = set()
+    for index, line in enumerate(loop.lines):
+        if is_row_number(line, found):
+            found.add(index)
+    return frozenset(found)
+
+
+def _is_cheap(lines: Sequence[Line], index: int, row_numbers: Collection[int], at_hand: Collection[int]) -> bool:
+    """Whether a line is of one vector in memory and a number of the row, and so computed as fast as it is read."""
+    line = lines[index]
+    vectors = [arg for arg in line.args if arg not in row_numbers]
+    if len(vectors) != 1 or not (line.op in _CHEAP or (line.op == "divide" and line.args[1] in row_numbers)):
+        return False
+    return vectors[0] in at_hand or lines[vectors[0]].op in ("vector", "before", "sequence")
 
 
 def _stage_of(loop: Loop, index: int, at: list[int], sizes: list[tuple[int, str]]) -> int:
@@ -133,11 +171,12 @@ def _levels(loop: Loop) -> list[int]:
         elif line.op == "product":
             ready = [-1 if lines[a].op in ("carried", "sequence", "before") else max(0, level[a]) for a in line.args]
             level.append(1 + max(ready))
-        elif line.op == MEAN:
-            level.append(1 + max(0, level[line.args[0]]))
+        elif line.op in REDUCTIONS:
+            (arg,) = line.args
+            level.append(0 if lines[arg].op in IN_MEMORY else 1 + max(0, level[arg]))
         else:
             level.append(max(0, *(level[arg] for arg in line.args)))
-        of_leaves.append(line.op in LEAVES or (line.op not in ("product", MEAN) and all(of_leaves[arg] for arg in line.args)))
+        of_leaves.append(line.op in LEAVES or (line.op != "product" and all(of_leaves[arg] for arg in line.args)))
     needed: list[list[int]] = [[] for _ in lines]
     fixed = {line for _, line in (*loop.stored, *loop.carried)}
     for i in reversed(range(len(lines))):
@@ -145,5 +184,5 @@ def _levels(loop: Loop) -> list[int]:
         if level[i] >= 0 and of_leaves[i] and line.op not in LEAVES and i not in fixed and needed[i]:
             level[i] = max(level[i], min(needed[i]))  # what is computed from leaves alone waits for its use
         for arg in line.args:
-            needed[arg].append(level[i] - 1 if line.op in ("product", MEAN) else level[i])
+            needed[arg].append(level[i] - 1 if line.op in ("product", *REDUCTIONS) else level[i])
     return level

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from ricorda.engines.cpu.compile import in_fork, openmp
+from ricorda.engines.cpu.memory import Prepared
 from ricorda.engines.cpu.plans import Kernels
 from ricorda.engines.cpu.steps import Steps
 
 ALONE = 4e6
 """Floating-point operations that are not worth waking another thread for."""
+
+SHARED_UNITS = 65536
+"""Weights of a step from which threads with few rows each had better share the units: they meet after each stage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +58,38 @@ def sizes_of(call: Call, x: Tensor, states: Sequence[Tensor], parameters: Mappin
     return {"I": x.shape[1], "H": H, "P": states[0].shape[1], "1": 1}
 
 
-def team_of(steps: Steps, work: float) -> tuple[int, bool]:
+def team_of(which: Kernels, steps: Steps, sizes: Mapping[str, int]) -> tuple[int, bool]:
     """How many threads share the work, and whether they share units rather than rows."""
     threads = torch.get_num_threads() if openmp() else 1
-    if work < ALONE or threads == 1 or in_fork():
+    if threads == 1 or in_fork():
         return 1, False
-    return threads, bool(2 * threads > steps.B)
+    weights = which.weights(sizes)
+    if 2.0 * steps.rows * weights < ALONE:
+        return 1, False
+    if 4 * threads > steps.B and weights >= SHARED_UNITS:
+        return threads, True
+    return min(threads, steps.B), False
+
+
+def prepared(
+    make: Callable[[Kernels, Steps, tuple[int, int, int], tuple[int, bool]], Prepared],
+    which: Kernels,
+    steps: Steps,
+    shape: tuple[int, int, int],
+    team: tuple[int, bool],
+) -> Prepared:
+    """The arguments of a shape, kept for the next call where the steps are not the batch's own."""
+    if steps.of_all:
+        return _kept(make, which, steps, shape, team)
+    return make(which, steps, shape, team)
+
+
+@lru_cache(maxsize=128)
+def _kept(
+    make: Callable[[Kernels, Steps, tuple[int, int, int], tuple[int, bool]], Prepared],
+    which: Kernels,
+    steps: Steps,
+    shape: tuple[int, int, int],
+    team: tuple[int, bool],
+) -> Prepared:
+    return make(which, steps, shape, team)

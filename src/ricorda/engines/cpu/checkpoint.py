@@ -17,11 +17,14 @@ from ricorda.engines.cpu.backward import backward
 from ricorda.engines.cpu.call import Call
 from ricorda.engines.cpu.forward import forward
 from ricorda.engines.cpu.plans import Kernels
+from ricorda.engines.cpu.steps import CHUNK_ROWS, Steps
 
 
-def segment_steps(checkpoint: str | int, steps: int) -> int:
-    """Steps of a segment: the square root of all for "sqrt", else the number itself."""
-    return max(1, math.isqrt(steps - 1) + 1) if checkpoint == "sqrt" else int(checkpoint)
+def segment_steps(checkpoint: str | int, steps: Steps) -> int:
+    """Steps of a segment: for "sqrt" the square root of all, or two chunks where that is more; else the number."""
+    if checkpoint != "sqrt":
+        return int(checkpoint)
+    return max(math.isqrt(len(steps.counts)), 2 * CHUNK_ROWS // steps.B, 1)
 
 
 class Segmented(torch.autograd.Function):

@@ -31,8 +31,18 @@ from ricorda.engines.cpu.tile import ROWS_APART, ROWS_TOGETHER, emit_tiles
 
 _lock = threading.RLock()
 _process = os.getpid()
+
+
+def _in_child() -> None:
+    """Let torch's operations, of which runs have some, do without the threads that stayed behind."""
+    import torch
+
+    _lock.release()
+    torch.set_num_threads(1)
+
+
 if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child)
 
 
 def in_fork() -> bool:

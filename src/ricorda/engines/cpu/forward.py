@@ -7,59 +7,82 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.call import Call, sizes_of, taken_apart, team_of
-from ricorda.engines.cpu.memory import Memory, give_masks, give_parameters, give_stages, give_steps, packed, padded
+from ricorda.engines.cpu.call import Call, prepared, sizes_of, taken_apart, team_of
+from ricorda.engines.cpu.memory import (
+    Memory,
+    Prepared,
+    give_masks,
+    give_parameters,
+    give_stages,
+    give_steps,
+    packed,
+    padded,
+)
+from ricorda.engines.cpu.plans import Kernels
 from ricorda.engines.cpu.steps import Steps
 
 
 def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Output, final states and records; and the sequences that BPTT reads, in the order of `_saved_names`."""
+    """Run the forward loop.
+
+    Parameters
+    ----------
+    tensors : input, or what the affines have beside their states where `Kernels.inputs` is empty; states; parameters
+
+    Returns
+    -------
+    results
+        Output, final states and records.
+    sequences
+        What the loop stored, in the order of `Loop.stored`, for BPTT.
+    """
     which, steps, plan = call.kernels, call.steps, call.kernels.forward
-    program, lanes = which.program, which.target.lanes
     x, states, parameters = taken_apart(call, tensors)
     sizes = sizes_of(call, x, states, parameters)
-    memory = Memory(x.dtype)
-    memory.numbers(I=sizes["I"], H=sizes["H"], P=sizes["P"])
-    z_columns = sum(sizes[program.values[index].size] for index in which.z_names)
-    work = 2.0 * steps.rows * sum(parameter.numel() for parameter in parameters.values())
-    parts, by_units = team_of(steps, work)
-    rows = give_steps(memory, steps, parts, by_units, whole=not which.input_is_ours)
-    if which.input_is_ours:
-        ld = z_columns + 16
-        memory.give("x", x)
-        memory.scratch("chunk", rows * ld + 64)
-        memory.scratch("half x", rows * sizes["I"])
-        memory.scratch("input weights", packed(z_columns, sizes["I"], lanes))
-        memory.scratch("input bias", padded(z_columns, lanes))
-    else:
-        ld = z_columns
-        memory.give("chunk", x)
-    memory.numbers(chunk_ld=ld)
-    give_stages(memory, plan, sizes, steps.B, lanes)
-    give_parameters(memory, which, parameters, sizes["H"])
-    give_masks(memory, program, steps, call.seed)
+    team = team_of(which, steps, sizes)
+    arguments = prepared(_prepare, which, steps, (sizes["I"], sizes["H"], sizes["P"]), team).arguments()
+    arguments.give("x" if which.input_is_ours else "chunk", x)
+    give_parameters(arguments, which, parameters, sizes["H"])
+    give_masks(arguments, which.program, steps, call.seed)
     sequences = {name: x.new_empty(steps.rows, sizes[plan.loop.lines[line].size]) for name, line in plan.loop.stored}
     for name, sequence in sequences.items():
-        memory.give(f"sequence {name}", sequence)
+        arguments.give(f"sequence {name}", sequence)
     places = {}
-    for state, value in zip(program.states, states, strict=True):
-        memory.give(f"initial {state.name}", value := value.contiguous())
+    for state, value in zip(which.program.states, states, strict=True):
+        arguments.give(f"initial {state.name}", value)
         if state.name not in sequences:
             two = state.name in plan.schedule.whole_states
             places[state.name] = torch.stack([value, value]) if two else value.clone()
-            memory.give(f"place {state.name}", places[state.name])
-    kernel = which.run_forward()
-    kernel.run(memory.block(kernel.slots), parts)
+            arguments.give(f"place {state.name}", places[state.name])
+    which.run_forward().run(arguments.block(), team[0])
     finals = []
-    for state, initial in zip(program.states, states, strict=True):
+    for state, initial in zip(which.program.states, states, strict=True):
         if state.name in sequences:
             finals.append(_final_of_sequence(steps, sequences[state.name], initial))
         else:
             finals.append(_final_of_place(steps, places[state.name], state.name in plan.schedule.whole_states))
-    first = program.states[0].name
-    records = [sequences[name] for name in call.record]
-    saved = tuple(sequences.values())
-    return (sequences[first], *finals, *records), saved
+    first = which.program.states[0].name
+    return (sequences[first], *finals, *(sequences[name] for name in call.record)), tuple(sequences.values())
+
+
+def _prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]) -> Prepared:
+    """The arguments that follow from a call's shape."""
+    plan, program, lanes = which.forward, which.program, which.target.lanes
+    I, H, P = shape
+    sizes = {"I": I, "H": H, "P": P, "1": 1}
+    memory = Memory(which.dtype)
+    memory.numbers(I=I, H=H, P=P)
+    rows = give_steps(memory, steps, *team, whole=not which.input_is_ours)
+    z_columns = sum(sizes[program.values[index].size] for index in which.z_names)
+    if which.input_is_ours:
+        ld = z_columns + 16  # rows that do not all fall in the same sets of the cache
+        memory.scratch("chunk", rows * ld + 64)
+        memory.scratch("half x", rows * I)
+        memory.scratch("input weights", packed(z_columns, I, lanes))
+        memory.scratch("input bias", padded(z_columns, lanes))
+    memory.numbers(chunk_ld=ld if which.input_is_ours else z_columns)
+    give_stages(memory, plan, sizes, steps.B, lanes)
+    return Prepared(memory, which.run_forward().slots)
 
 
 def _final_of_sequence(steps: Steps, sequence: Tensor, initial: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.half import emit_halve, put_row
 from ricorda.engines.cpu.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
 from ricorda.engines.cpu.product import PANEL, emit_rows_product, emit_weight_product, panels
-from ricorda.engines.cpu.stage import Plan, emit_mean, emit_stage, factor_rows, length_along, tile_vectors
+from ricorda.engines.cpu.stage import Plan, emit_reductions, emit_stage, factor_rows, length_along, tile_vectors
 from ricorda.engines.cpu.target import Target
 from ricorda.engines.cpu.team import emit_barrier, emit_entry
 from ricorda.program.loop import Factor
@@ -60,7 +60,6 @@ def emit_forward(target: Target, plan: Plan, inputs: Sequence[Factor], parallel:
 
 def _forward_body(code: Code, kernels: _Kernels, inputs: Sequence[Factor], packing: bool) -> ir.Function:
     """Write the forward pass of one thread, with or without packing the weights before."""
-    target = code.target
     f = code.function("body" if packing else "body_packed", numbers=2)
     thread, threads = f.given
     team = _Team(f, thread, threads, kernels.barrier)
@@ -73,28 +72,76 @@ def _forward_body(code: Code, kernels: _Kernels, inputs: Sequence[Factor], packi
         team.meet()
     kernels.halve_states(team)
 
+    def project(low: ir.Value, row0: ir.Value, row1: ir.Value, column: ir.Value, columns: ir.Value) -> None:
+        K = f.pairs(f.number("I"))
+        x = f.e.at(f.pointer("x"), f.times(low, f.number("I")))
+        if kernels.halve is not None:
+            f.call(kernels.halve, f.number("I"), row0, row1, x, f.pointer("half x"))
+            x = f.pointer("half x")
+        weights = f.e.at(f.pointer("input weights"), f.times(column, K))
+        out, bias = (f.e.at(f.pointer(name), column) for name in ("chunk", "input bias"))
+        f.call(kernels.rows_product, K, K, f.number("chunk_ld"), columns, row0, row1, x, weights, out, bias)
+
     def chunk(number: ir.Value) -> None:
         first, last, low, high = team.chunk(number)
-        if inputs:
+        rows = f.b.sub(high, low)
 
-            def project(row0: ir.Value, row1: ir.Value) -> None:
-                K = f.pairs(f.number("I"))
-                x = f.e.at(f.pointer("x"), f.times(low, f.number("I")))
-                if kernels.halve is not None:
-                    f.call(kernels.halve, f.number("I"), row0, row1, x, f.pointer("half x"))
-                    x = f.pointer("half x")
-                f.call(
-                    kernels.rows_product, K, K, f.number("chunk_ld"), z_columns, row0, row1,
-                    x, f.pointer("input weights"), f.pointer("chunk"), f.pointer("input bias"),
-                )  # fmt: skip
+        def whole() -> None:
+            if inputs:
+                team.share(rows, lambda row0, row1: project(low, row0, row1, I64(0), z_columns))
+                team.meet()
+            team.steps(kernels, first, last, low)
 
-            team.share(f.b.sub(high, low), project)
-            team.meet()
-        team.steps(kernels, first, last, low)
+        def single() -> None:
+            def products(column: ir.Value, columns: ir.Value) -> None:
+                project(low, I64(0), rows, column, columns)
+
+            _single_step(f, kernels, len(inputs), first, rows, products)
+
+        if packing or not inputs or len(kernels.stages) > 1 or kernels.reductions[0]:
+            whole()
+        else:
+            alone = f.b.icmp_signed("==", f.times(f.b.sub(last, first), f.number("parts")), I64(1))
+            f.when(f.b.and_(alone, _is_in_blocks(f)), single, whole)
         f.when(f.b.icmp_signed("<", f.sum(number, 1), f.number("chunks")), team.meet)
 
     f.loop(0, f.number("chunks"), chunk)
     return f.finish()
+
+
+def _is_in_blocks(f: Frame) -> ir.Value:
+    """Whether the columns of a panel belong to one affine, and there are panels enough for their order to matter."""
+    H, block = f.number("H"), PANEL * f.target.lanes
+    whole = f.b.icmp_signed("==", f.b.urem(H, I64(block)), I64(0))
+    return f.b.and_(whole, f.b.icmp_signed(">=", H, I64(4 * block)))
+
+
+def _single_step(
+    f: Frame,
+    kernels: _Kernels,
+    affines: int,
+    step: ir.Value,
+    rows: ir.Value,
+    project: Callable[[ir.Value, ir.Value], None],
+) -> None:
+    """A step of one stage, panel by panel of units, each with its products with the input.
+
+    Steps of odd number take the panels backwards: they begin with the weights that the step before left in the cache.
+    """
+    block = PANEL * f.target.lanes
+    tiles = PANEL // tile_vectors(kernels.plan.schedule.stages[0])
+    blocks = f.b.udiv(f.number("H"), I64(block))
+    odd = f.b.icmp_signed("==", f.b.urem(step, I64(2)), I64(1))
+    low = f.b.load(f.e.at(f.pointer("offsets", I64), step))
+
+    def one(i: ir.Value) -> None:
+        number = f.b.select(odd, f.b.sub(f.sum(blocks, -1), i), i)
+        for affine in range(affines):
+            project(f.sum(f.times(affine, f.number("H")), f.times(number, block)), I64(block))
+        tile = f.times(number, tiles)
+        f.call(kernels.stages[0], step, low, 0, rows, tile, f.sum(tile, tiles), 0)
+
+    f.loop(0, blocks, one)
 
 
 def emit_backward(
@@ -192,7 +239,7 @@ class _Kernels:
         else:
             self.pack_transposed = emit_pack_transposed(code)
         self.stages = [emit_stage(code, plan, number) for number in range(len(plan.schedule.stages))]
-        self.means = [[emit_mean(code, plan, index) for index in stage.means] for stage in plan.schedule.stages]
+        self.reductions = [emit_reductions(code, plan, number) for number in range(len(plan.schedule.stages))]
 
     def pack_bundles(self, team: _Team) -> None:
         """Pack the matrices of all stages: `[tile][K][product][vector][lane]`."""
@@ -449,8 +496,8 @@ class _Team:
                 def step(step: ir.Value, count: ir.Value) -> None:
                     for number, stage in enumerate(kernels.stages):
                         last = f.least(end, count)
-                        for mean in kernels.means[number]:
-                            f.call(mean, step, low, row0, last)
+                        if (reductions := kernels.reductions[number]) is not None:
+                            f.call(reductions, step, low, row0, last)
                         f.call(stage, step, low, row0, last, 0, tiles(number), part)
 
                 over_steps(step)
@@ -460,9 +507,12 @@ class _Team:
         def by_units() -> None:
             def step(step: ir.Value, count: ir.Value) -> None:
                 for number, stage in enumerate(kernels.stages):
-                    for mean in kernels.means[number]:
-                        self.share(count, lambda r0, r1, mean=mean: f.call(mean, step, low, r0, r1))
-                    if kernels.means[number]:
+                    if (reductions := kernels.reductions[number]) is not None:
+
+                        def reduce(row0: ir.Value, row1: ir.Value, reductions: Frame = reductions) -> None:
+                            f.call(reductions, step, low, row0, row1)
+
+                        self.share(count, reduce)
                         self.meet()
 
                     def units(part: ir.Value, number: int = number, stage: Frame = stage) -> None:

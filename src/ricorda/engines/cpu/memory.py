@@ -30,7 +30,7 @@ class Memory:
         self.dtype = dtype
         self.values: dict[str, int] = {}
         self.alive: list[Tensor | np.ndarray] = []
-        self._scratch: dict[str, int] = {}
+        self.buffers: dict[str, int] = {}
 
     def numbers(self, **values: int) -> None:
         """Give numbers."""
@@ -51,27 +51,80 @@ class Memory:
 
     def scratch(self, name: str, numbers: int) -> None:
         """Have a buffer of so many numbers."""
-        self._scratch[name] = numbers
+        self.buffers[name] = numbers
 
     def block(self, slots: Mapping[str, int]) -> ctypes.Array[ctypes.c_int64]:
-        """The arguments of a kernel; its buffers and the barrier's two counters live as long as the block does."""
+        """The arguments of a kernel; its buffers and the barrier's two counters live as long as the memory does."""
+        arguments = Prepared(self, slots).arguments()
+        self.alive.append(arguments)
+        return arguments.block()
+
+
+class Prepared:
+    """A kernel's arguments but for what changes from call to call: made once for a shape."""
+
+    def __init__(self, memory: Memory, slots: Mapping[str, int]) -> None:
+        self.slots, self.dtype, self._alive = slots, memory.dtype, memory.alive
         size = self.dtype.itemsize
         step = ALIGN // size
-        begin, total = {}, 0
-        for name, numbers in self._scratch.items():
+        self.room = step
+        """Numbers of the buffers that only the kernel uses."""
+        self.buffers: list[tuple[int, int]] = []
+        for name, numbers in memory.buffers.items():
             if name in slots:
-                begin[name] = total
-                total += -(-numbers // step) * step + step
-        room = torch.empty(total + step, dtype=self.dtype, device="cpu")
-        self.alive.append(room)
-        address = -(-room.data_ptr() // ALIGN) * ALIGN
-        for name, offset in begin.items():
-            self.values[name] = address + offset * size
-        block = (ctypes.c_int64 * (len(slots) + 32))()
-        self.values["barrier"] = -(-(ctypes.addressof(block) + 8 * len(slots)) // ALIGN) * ALIGN
-        for name, slot in slots.items():
-            block[slot] = self.values[name]
-        return block
+                self.buffers.append((slots[name], (self.room - step) * size))
+                self.room += -(-numbers // step) * step + step
+        self.given = {name: value for name, value in memory.values.items() if name in slots}
+        self.open = set(slots) - self.given.keys() - memory.buffers.keys() - {"barrier"}
+        """Names that each call has to give."""
+        self.words = (ctypes.c_int64 * (len(slots) + 3 * ALIGN // 8))()
+        for name, value in self.given.items():
+            self.words[slots[name]] = value
+
+    def arguments(self) -> Arguments:
+        """Arguments with buffers of their own."""
+        return Arguments(self)
+
+
+class Arguments:
+    """The arguments of one call."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared, self._slots = prepared, prepared.slots
+        self._block = type(prepared.words).from_buffer_copy(prepared.words)
+        self._room = torch.empty(prepared.room, dtype=prepared.dtype, device="cpu")
+        address = -(-self._room.data_ptr() // ALIGN) * ALIGN
+        for slot, offset in prepared.buffers:
+            self._block[slot] = address + offset
+        if "barrier" in self._slots:
+            self._block[self._slots["barrier"]] = (
+                -(-(ctypes.addressof(self._block) + 8 * len(self._slots)) // ALIGN) * ALIGN
+            )
+        self._alive: list[Tensor] = []
+        self._missing = set(prepared.open)
+
+    def give(self, name: str, tensor: Tensor | None, offset: int = 0) -> None:
+        """Give a contiguous tensor, from some number on, if the kernel takes it."""
+        slot = self._slots.get(name)
+        if slot is None:
+            return
+        self._missing.discard(name)
+        if tensor is not None:
+            self._alive.append(tensor)
+            self._block[slot] = tensor.data_ptr() + offset * tensor.element_size()
+
+    def give_number(self, name: str, number: int) -> None:
+        """Give a number of 64 bits, if the kernel takes it."""
+        slot = self._slots.get(name)
+        if slot is not None:
+            self._missing.discard(name)
+            self._block[slot] = number
+
+    def block(self) -> ctypes.Array[ctypes.c_int64]:
+        """What the kernel reads; it lives as long as this object."""
+        if self._missing:
+            raise LookupError(f"the kernel's {', '.join(sorted(self._missing))} were not given")  # else it would crash
+        return self._block
 
 
 def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: bool) -> int:
@@ -106,25 +159,25 @@ def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, la
             memory.scratch(f"bundle {number} {position}", units * len(bundle.products) * K)
         for index in stage.kept:
             memory.scratch(f"kept {index}", B * sizes[lines[index].size])
-        for index in stage.means:
-            memory.scratch(f"mean {index}", B)
+        for index in stage.reductions:
+            memory.scratch(f"reduced {index}", B)
 
 
-def give_masks(memory: Memory, program: Program, steps: Steps, seed: int) -> None:
+def give_masks(arguments: Arguments, program: Program, steps: Steps, seed: int) -> None:
     """The keys of the program's random masks, and the rows that they are drawn for."""
     if not program.masks:
         return
     for stream, index in enumerate(program.masks):
-        memory.values[f"mask {program.values[index].name}"] = ctypes.c_int64(stream_key(seed, stream)).value
-    memory.give("row numbers", torch.arange(steps.B, device="cpu") if steps.order is None else steps.order)
+        arguments.give_number(f"mask {program.values[index].name}", stream_key(seed, stream))
+    arguments.give("row numbers", torch.arange(steps.B, device="cpu") if steps.order is None else steps.order)
 
 
-def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
+def give_parameters(memory: Memory | Arguments, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
     """The weights, and the vectors among them under the names of the loops."""
     for name, parameter in parameters.items():
         memory.give(f"parameter {name}", parameter)
-        memory.give(f"vector {name}", parameter)
-    zeros: Tensor | None = None
+        if parameter.dim() == 1:
+            memory.give(f"vector {name}", parameter)
     for index, value in enumerate(kernels.program.values):
         if value.op != "affine" or index in kernels.z_names:
             continue
@@ -132,8 +185,8 @@ def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, T
         if blocks:
             memory.give(f"vector b_{value.name}", parameters[blocks[0].parameter], blocks[0].position * H)
         elif value.bias:
-            zeros = torch.zeros(H, dtype=memory.dtype, device="cpu") if zeros is None else zeros
-            memory.give(f"vector b_{value.name}", zeros)
+            weight = next(iter(parameters.values()))
+            memory.give(f"vector b_{value.name}", weight.new_zeros(H))
 
 
 def packed(columns: int, K: int, lanes: int) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+import torch
 
 from ricorda.engines.cpu.code import Code
 from ricorda.engines.cpu.compile import Compiled, compiled, openmp
@@ -47,6 +50,16 @@ class Kernels:
     def run_backward(self) -> Compiled:
         """The compiled backward kernel."""
         return _compiled(self, True)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all tensors."""
+        return torch.float64 if self.target.element == "f64" else torch.float32
+
+    def weights(self, sizes: Mapping[str, int]) -> int:
+        """Entries of the matrices."""
+        shapes = (shape for shape in self.layout.shapes.values() if shape.columns is not None)
+        return sum(sum(sizes[row] for row in shape.rows) * sizes[shape.columns] for shape in shapes)
 
     @property
     def input_is_ours(self) -> bool:

@@ -80,7 +80,7 @@ def run(
     given = flat if found.input_is_ours else input_parts(program, found.layout, found.z_names, parameters, of_input)
     tensors = (given, *states, *parameters.values())
     if training and checkpoint is not None:
-        length = segment_steps(checkpoint, len(steps.counts))
+        length = segment_steps(checkpoint, steps)
         inference = kernels(program, bias, tuple(record), False, target)
         results = Segmented.apply(call, inference, length, *tensors)
     else:

@@ -5,7 +5,7 @@ Where each value lies in memory is `Places`' business; what is computed of it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,8 +20,8 @@ from ricorda.engines.cpu.random_bits import mix64, random_mask
 from ricorda.engines.cpu.tile import ROWS_APART, most_rows
 from ricorda.program.ir import MASKS
 from ricorda.program.loop import Factor, Loop
-from ricorda.program.operations import SCALAR
-from ricorda.program.schedule import MEAN, Bundle, Schedule, Stage
+from ricorda.program.operations import REDUCTIONS, SCALAR
+from ricorda.program.schedule import IN_MEMORY, Bundle, Schedule, Stage
 from ricorda.program.weights import Layout
 
 
@@ -215,7 +215,7 @@ def size_of_name(loop: Loop, name: str, index: int) -> str:
 def _stage_of_store(plan: Plan, name: str, index: int) -> int:
     """The stage that writes a line: the one that computes it, for leaves and numbers the first of its size."""
     for number, stage in enumerate(plan.schedule.stages):
-        if index in stage.lines or any(index in bundle.products for bundle in stage.bundles):
+        if index in (*stage.lines, *stage.reductions) or any(index in bundle.products for bundle in stage.bundles):
             return number
     size = size_of_name(plan.loop, name, index)
     return next(number for number, stage in enumerate(plan.schedule.stages) if stage.size == size)
@@ -238,7 +238,7 @@ def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
     """Operands that lie side by side in memory, in order, which one loop along K takes together."""
     loop = plan.loop
     in_chunk = [(name, line) for name, line in loop.stored if name in plan.columns]
-    names = {line: name for name, line in reversed(in_chunk) if loop.lines[line].op not in _IN_MEMORY}
+    names = {line: name for name, line in reversed(in_chunk) if loop.lines[line].op not in IN_MEMORY}
     groups: list[list[int]] = []
     for operand in bundle.operands:
         last = names.get(groups[-1][-1]) if groups else None
@@ -271,7 +271,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     if not stage.bundles:
 
         def row(r: ir.Value) -> None:
-            equations.begin_row()
+            equations.begin_row(r)
             f.vectors(tile0, tile1, size, lambda unit, mask: equations.emit(r, unit, mask, {}))
             equations.end_row(r)
 
@@ -304,6 +304,8 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
                     panel = f.e.at(panel, f.times(length, columns, lanes))
 
             def one(r: ir.Value) -> None:
+                equations.begin_row(f.sum(row, r))
+
                 def vector_of_units(v: ir.Value) -> None:
                     results: dict[int, Callable[[], ir.Value]] = {}
                     for acc, bundle in zip(accs, stage.bundles, strict=True):
@@ -325,26 +327,56 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     return f
 
 
-def emit_mean(code: Code, plan: Plan, index: int) -> Frame:
-    """Write `mean<index>(step, low, row0, row1)`: the mean over the units of what an earlier stage kept, for some rows."""
-    f = code.function(f"mean{index}", numbers=4)
-    _, _, row0, row1 = f.given
-    e, lanes = f.e, f.target.lanes
-    (arg,) = plan.loop.lines[index].args
-    size = f.number(plan.loop.lines[arg].size)
-    total = f.stack(1)
+def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
+    """Write `reduce<number>(step, low, row0, row1)`: a stage's means and variances over the units, for some rows.
+
+    What several of them are of is read once for the sums, and once more for the squares of what differs from the mean.
+    """
+    stage, lines = plan.schedule.stages[number], plan.loop.lines
+    if not stage.reductions:
+        return None
+    f = code.function(f"reduce{number}", numbers=4)
+    step, low, row0, row1 = f.given
+    e, lanes, size = f.e, f.target.lanes, f.number(stage.size)
+    places = Places(f, plan, step, low)
+    by_arg: dict[int, dict[str, int]] = {}
+    for index in stage.reductions:
+        by_arg.setdefault(lines[index].args[0], {})[lines[index].op] = index
+    begins = {arg: places.of_leaf(arg) if lines[arg].op in IN_MEMORY else places.computed(arg) for arg in by_arg}
+    rooms = {arg: f.stack(1) for arg in by_arg}
     count = f.b.sitofp(size, f.target.number)
 
-    def row(r: ir.Value) -> None:
-        line = e.at(f.pointer(f"kept {arg}"), f.times(r, size))
-        e.store(e.constant(0.0), total)
-        f.vectors(
-            0, f.ceil(size, lanes), size,
-            lambda unit, mask: e.store(f.b.fadd(e.load(total), e.load(e.at(line, unit), mask)), total),
-        )  # fmt: skip
-        f.b.store(f.b.fdiv(e.total(e.load(total)), count), e.at(f.pointer(f"mean {index}"), r))
+    def averages(
+        row: ir.Value, args: list[int], term: Callable[[int, ir.Value, ir.Value | None], ir.Value]
+    ) -> dict[int, ir.Value]:
+        def add(unit: ir.Value, mask: ir.Value | None) -> None:
+            for arg in args:
+                base, ld = begins[arg]
+                value = term(arg, e.load(e.at(base, f.sum(f.times(row, ld), unit)), mask), mask)
+                e.store(f.b.fadd(e.load(rooms[arg]), value), rooms[arg])
 
-    f.loop(row0, row1, row)
+        for arg in args:
+            e.store(e.constant(0.0), rooms[arg])
+        f.vectors(0, f.ceil(size, lanes), size, add)
+        return {arg: f.b.fdiv(e.total(e.load(rooms[arg])), count) for arg in args}
+
+    def reduce_row(row: ir.Value) -> None:
+        means = averages(row, list(by_arg), lambda arg, value, mask: value)
+        splats = {arg: e.splat(mean) for arg, mean in means.items()}
+
+        def square(arg: int, value: ir.Value, mask: ir.Value | None) -> ir.Value:
+            centred = f.b.fsub(value, splats[arg])
+            if mask is not None:
+                centred = f.b.select(mask, centred, e.constant(0.0))
+            return f.b.fmul(centred, centred)
+
+        varying = [arg for arg, reductions in by_arg.items() if "variance" in reductions]
+        found = {"mean": means, "variance": averages(row, varying, square) if varying else {}}
+        for arg, reductions in by_arg.items():
+            for op, index in reductions.items():
+                f.b.store(found[op][arg], e.at(f.pointer(f"reduced {index}"), row))
+
+    f.loop(row0, row1, reduce_row)
     f.finish()
     return f
 
@@ -360,7 +392,8 @@ class _Equations:
                 start = f.sum(f.times(part, f.number("rows")), places.offset)
                 self.squares[index] = f.e.at(f.pointer(f"squares {name}"), start)
         loop, stage = plan.loop, plan.schedule.stages[number]
-        self.lines = stage.lines
+        self.lines = [index for index in stage.lines if index not in plan.schedule.row_numbers]
+        numbers = plan.schedule.row_numbers
         own = {*stage.lines, *(product for bundle in stage.bundles for product in bundle.products)}
         written = {line for _, line in (*loop.stored, *loop.carried)} | set(stage.kept)
         self.writes = {index: places.targets(index, number) for index in sorted(written)}
@@ -374,27 +407,40 @@ class _Equations:
             self.halves = {index: places.half(index, reading=False) for index in sorted(here)}
         self.reads: dict[int, Address] = {}
         self.masks: dict[int, ir.Value] = {}
-        self.means: dict[int, ir.Value] = {}
         # where a row's units come one after another, its squares are summed up in a register
         self.row_sums = {} if stage.bundles else {index: f.stack(1) for index in self.squares}
-        needed = [arg for line in stage.lines for arg in loop.lines[line].args]
+        needed = [arg for line in self.lines for arg in loop.lines[line].args]
         needed += [*self.writes, *self.halves, *self.squares]
+        self.row_numbers = _row_numbers(loop, numbers.intersection(needed))
+        self.of_row: dict[int, ir.Value] = {}
+        self.divisors = {loop.lines[line].args[1] for line in self.lines if loop.lines[line].op == "divide"}
+        self.divisors &= {index for index in numbers if loop.lines[index].op != "constant"}
+        self.reciprocals: dict[int, ir.Value] = {}
         for index in needed:
             line = loop.lines[index]
-            if index in own or line.size == SCALAR:
+            if index in own or index in numbers:
                 continue
             if line.op in MASKS:
                 key = f.number(f"mask {line.name}")
                 self.masks[index] = mix64(
                     f, key if line.op == "locked_mask" else f.sum(key, places.step, f.number("begun"))
                 )
-            elif line.op == MEAN:
-                self.means[index] = f.pointer(f"mean {index}")
             else:
-                self.reads[index] = places.of_leaf(index) if line.op in _IN_MEMORY else places.computed(index)
+                self.reads[index] = places.of_leaf(index) if line.op in IN_MEMORY else places.computed(index)
 
-    def begin_row(self) -> None:
+    def begin_row(self, row: ir.Value) -> None:
         """Before the units of a row."""
+        f, lines = self.f, self.plan.loop.lines
+        for index in self.row_numbers:
+            line = lines[index]
+            if line.op == "constant":
+                self.of_row[index] = f.e.constant(line.number)
+            elif line.op in REDUCTIONS:
+                self.of_row[index] = f.e.splat(f.b.load(f.e.at(f.pointer(f"reduced {index}"), row)))
+            else:
+                self.of_row[index] = EMITTERS[line.op](f.e, *(self.of_row[arg] for arg in line.args))
+        for index in sorted(self.divisors):
+            self.reciprocals[index] = f.b.fdiv(f.e.constant(1.0), self.of_row[index])
         for room in self.row_sums.values():
             self.f.e.store(self.f.e.constant(0.0), room)
 
@@ -412,28 +458,23 @@ class _Equations:
     ) -> None:
         """Load, compute, store."""
         f, lines = self.f, self.plan.loop.lines
-        values: dict[int, ir.Value] = {index: load() for index, load in results.items()}
+        values: dict[int, ir.Value] = self.of_row | {index: load() for index, load in results.items()}
         for index, (base, ld) in self.reads.items():
             values[index] = f.e.load(f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
 
         for index, key in self.masks.items():
             values[index] = random_mask(f, key, row, unit, lines[index].number)
-        for index, pointer in self.means.items():
-            values[index] = f.e.splat(f.b.load(f.e.at(pointer, row)))
-
-        def value(index: int) -> ir.Value:
-            if index not in values and lines[index].op == "constant":
-                return f.e.constant(lines[index].number)
-            return values[index]
-
         for index in self.lines:
             line = lines[index]
-            values[index] = EMITTERS[line.op](f.e, *(value(arg) for arg in line.args))
+            if line.op == "divide" and line.args[1] in self.reciprocals:
+                values[index] = f.b.fmul(values[line.args[0]], self.reciprocals[line.args[1]])
+            else:
+                values[index] = EMITTERS[line.op](f.e, *(values[arg] for arg in line.args))
         for index, targets in self.writes.items():
             for base, ld in targets:
-                f.e.store(value(index), f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+                f.e.store(values[index], f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
         for index, pointer in self.squares.items():
-            square = f.e.b.fmul(value(index), value(index))
+            square = f.e.b.fmul(values[index], values[index])
             if mask is not None:
                 square = f.b.select(mask, square, f.e.constant(0.0))
             if self.row_sums:
@@ -442,10 +483,16 @@ class _Equations:
                 self._add_square(pointer, row, square)
         for index, targets in self.halves.items():
             for base, ld in targets:
-                store_half(f, value(index), f.e.at(base, f.times(row, ld)), unit, mask)
+                store_half(f, values[index], f.e.at(base, f.times(row, ld)), unit, mask)
 
 
-_IN_MEMORY = ("vector", "carried", "sequence", "before")
+def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:
+    """Some row numbers and those that they are computed from, in order; reductions are not computed again."""
+    found = set(wanted)
+    for index in range(len(loop.lines) - 1, -1, -1):
+        if index in found and loop.lines[index].op not in REDUCTIONS:
+            found.update(loop.lines[index].args)
+    return sorted(found)
 
 
 def factor_rows(f: Frame, plan: Plan, factor: Factor) -> tuple[ir.Value, ir.Value]:

@@ -6,6 +6,7 @@ import ctypes
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,14 +32,14 @@ class Turn:
     ----------
     block : arguments of the first layer's kernel, where `Stepper.slot` takes the address of the step [B, I] ...
     shift : ... less so many bytes
-    addresses : of the arguments of each layer's kernel
+    arguments : of each layer's kernel
     output : the last layer's output [*batch, size] after the step
     other : the turn after this one
     """
 
     block: ctypes.Array[ctypes.c_int64]
     shift: int
-    addresses: tuple[int, ...]
+    arguments: tuple[Any, ...]
     output: np.ndarray
     other: Turn = field(init=False)
 
@@ -65,7 +66,7 @@ class Stepper:
     turn : Turn
         The next step.
     run : callable
-        Runs a layer's step: the address of its arguments, and 1.
+        Runs a layer's step: one of `Turn.arguments`, and the number of threads, 1, as a c_int64.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Stepper:
             Turn(
                 self._layers[0].blocks[turn],
                 turn * step_bytes,
-                tuple(ctypes.addressof(layer.blocks[turn]) for layer in self._layers),
+                tuple(ctypes.byref(layer.blocks[turn]) for layer in self._layers),
                 self._layers[-1].output[turn * B : (turn + 1) * B].view(*batch, -1).numpy(),
             )
             for turn in (0, 1)
@@ -102,9 +103,8 @@ class Stepper:
         self._first = self.turn
         work = 2.0 * B * sum(weight.numel() for parameters in layers for weight in parameters.values())
         kind = ctypes.PYFUNCTYPE if work < GIL_KEPT else ctypes.CFUNCTYPE
-        self.run: Callable[[int, int], None] = kind(None, ctypes.c_void_p, ctypes.c_int64)(
-            kernel.owner.get_function_address("run_packed")
-        )
+        # without argtypes: what is passed has been converted already
+        self.run: Callable[[Any, ctypes.c_int64], None] = kind(None)(kernel.owner.get_function_address("run_packed"))
         self._kernel = kernel  # the code lives as long as it does
 
     def states(self) -> list[Tensor]:

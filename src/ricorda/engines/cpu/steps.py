@@ -28,6 +28,7 @@ class Steps:
     positions : [N] where each row of each step lies in the caller's [T * B]; None where it is the same place
     ends : [B] number of steps of each row, longest first; None where all have all
     begun : steps that were taken before the first
+    of_all : whether all rows have all steps, so that this object serves every batch of the shape
     """
 
     T: int
@@ -38,6 +39,7 @@ class Steps:
     positions: Tensor | None = None
     ends: Tensor | None = None
     begun: int = 0
+    of_all: bool = False
     _shared: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
 
     @property
@@ -92,7 +94,7 @@ class Steps:
 def full(T: int, B: int, reverse: bool) -> Steps:
     """All rows have all steps."""
     steps = np.arange(T, dtype=np.int64)
-    return Steps(T, B, np.full(T, B, np.int64), (steps[::-1] if reverse else steps) * B)
+    return Steps(T, B, np.full(T, B, np.int64), (steps[::-1] if reverse else steps) * B, of_all=True)
 
 
 def ragged(T: int, lengths: Tensor, reverse: bool) -> Steps:
