@@ -35,6 +35,10 @@ class Manner(NamedTuple):
     watch: Callable[[str, Tensor], None] | None = None
 
 
+USUAL = Manner()
+"""Full precision, all values kept, nobody watching."""
+
+
 class Run(NamedTuple):
     """Output [T, B, size], final states [B, size] each, recorded values [T, B, size] each."""
 

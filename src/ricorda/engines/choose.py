@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from ricorda.engines import Manner, Run, reference
+from ricorda.engines import USUAL, Manner, Run, reference
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import NAMED, Program
 
@@ -70,7 +70,7 @@ def run(
     reverse: bool,
     record: Sequence[str],
     seed: int,
-    manner: Manner = Manner(),
+    manner: Manner = USUAL,
 ) -> Run:
     """Run a program on an engine; for shapes see `ricorda.engines`.
 

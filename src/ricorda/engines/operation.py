@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ricorda.engines import Manner, Run, choose
+from ricorda.engines import USUAL, Manner, Run, choose
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 from ricorda.program.weights import layout
@@ -37,7 +37,7 @@ def run(
     reverse: bool,
     record: Sequence[str],
     seed: Tensor | None,
-    manner: Manner = Manner(),
+    manner: Manner = USUAL,
 ) -> Run:
     """Run a program on an engine (see `choose.run`), as one operation where operations are recorded.
 

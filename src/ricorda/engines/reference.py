@@ -98,7 +98,7 @@ def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] 
             then()
 
     if value.requires_grad:
-        value.register_hook(take)
+        value.register_hook(take)  # type: ignore[no-untyped-call]
 
 
 def _sizes(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> dict[str, int]:

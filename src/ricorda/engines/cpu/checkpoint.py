@@ -35,6 +35,7 @@ class Segmented(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, inference: Kernels, length: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Output, final states and records."""
         count = len(call.kernels.program.states)
         x, states, parameters = tensors[0], list(tensors[1 : 1 + count]), tensors[1 + count :]
         results: list[Tensor] = []
@@ -60,6 +61,7 @@ class Segmented(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients, segment by segment."""
         call, saved = ctx.call, ctx.saved_tensors
         tensors, between = saved[: ctx.count], saved[ctx.count :]
         count = len(call.kernels.program.states)
@@ -87,7 +89,7 @@ class Segmented(torch.autograd.Function):
             given = [None if each is None else each[low:high] for each in sequences]
             alive = [state[: part.steps.B] for state in d_states]
             found = backward(part, own, stored, [given[0], *alive, *given[1:]], dx is not None)
-            if dx is not None:
+            if dx is not None and found[0] is not None:
                 dx[low:high] = found[0]
             d_states = [_with_rows(old, new) for old, new in zip(d_states, found[1 : 1 + count], strict=True)]
             totals = [_sum(old, new) for old, new in zip(totals, found[1 + count :], strict=True)]

@@ -406,14 +406,17 @@ class _Kernels:
             for factor, name, size in source.factors:
                 block = plan.layout.matrices[factor.affine][factor.position]
 
+                row = f.times(block.position, f.number(size))
+                gradient, panels = f.pointer(f"gradient {block.parameter}"), f.pointer(f"source {position}")
+
                 def product(
-                    m0: ir.Value, m1: ir.Value, name: str = name, position: int = position, columns: ir.Value = columns,
-                    parameter: str = block.parameter, row: ir.Value = f.times(block.position, f.number(size)),
+                    m0: ir.Value, m1: ir.Value, name: str = name, columns: ir.Value = columns, row: ir.Value = row,
+                    gradient: ir.Value = gradient, panels: ir.Value = panels,
                 ) -> None:  # fmt: skip
-                    out = e.at(f.pointer(f"gradient {parameter}"), f.times(f.sum(row, m0), columns))
-                    w = f.pointer(f"source {position}")
+                    out = e.at(gradient, f.times(f.sum(row, m0), columns))
                     f.call(
-                        self.weight_product, f.b.sub(m1, m0), f.pairs(rows), columns, columns, add, packed(name, m0), w, out
+                        self.weight_product, f.b.sub(m1, m0), f.pairs(rows), columns, columns, add,
+                        packed(name, m0), panels, out,
                     )  # fmt: skip
 
                 team.share(f.number(size), product)
@@ -429,13 +432,19 @@ class _Kernels:
             return
         for name in plan.half_states:
             size = f.number(plan.state_size(name))
+            first = f.pointer(f"initial {name}")
             second = f.e.at(f.pointer(f"half place {name}"), f.times(f.number("B"), f.pairs(size)))
-            team.share(
-                f.number("B"),
-                lambda row0, row1, name=name, size=size, second=second: f.call(
-                    self.halve, size, row0, row1, f.pointer(f"initial {name}"), second
-                ),
-            )
+
+            def halve(
+                row0: ir.Value,
+                row1: ir.Value,
+                size: ir.Value = size,
+                first: ir.Value = first,
+                second: ir.Value = second,
+            ) -> None:
+                f.call(self.halve, size, row0, row1, first, second)
+
+            team.share(f.number("B"), halve)
         team.meet()
 
 

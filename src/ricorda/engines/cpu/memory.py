@@ -29,7 +29,7 @@ class Memory:
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self.values: dict[str, int] = {}
-        self.alive: list[Tensor | np.ndarray] = []
+        self.alive: list[Tensor | np.ndarray | Arguments] = []
         self.buffers: dict[str, int] = {}
 
     def numbers(self, **values: int) -> None:
@@ -128,7 +128,7 @@ class Arguments:
 
 
 def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: bool) -> int:
-    """The numbers of a batch's steps; returns the rows of the largest chunk, all of them if the chunk is to be whole."""
+    """The numbers of a batch's steps; returns the rows of the largest chunk: all of them if it is to be `whole`."""
     chunk_steps, chunk_bounds, splits = steps.shared(parts)
     if whole:
         chunk_steps = np.array([0, len(steps.counts)], np.int64)

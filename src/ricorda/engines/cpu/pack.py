@@ -68,7 +68,7 @@ def emit_pack_transposed(code: Code) -> Frame:
 
 
 def emit_pack_rows(code: Code) -> Frame:
-    """Write `pack_rows(ld, K, columns, all, at, first, last, source, target)`: the panels first to last of rows as they are.
+    """Write `pack_rows(ld, K, columns, all, at, first, last, source, target)`: panels of rows as they are.
 
     target[panel][at + k][vectors][lanes] = source[k * ld + column] for k below K; `all` is the K of the whole panel.
     """
@@ -139,7 +139,7 @@ def emit_pack_columns(code: Code) -> Frame:
 
 
 def emit_column_sums(code: Code) -> Frame:
-    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: sums over K rows of the vectors first to last."""
+    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: K rows summed, vectors first to last."""
     f = code.function("column_sums", numbers=6, pointers=2)
     ld, K, columns, add, first, last, source, target = f.given
     e, b = f.e, f.b

@@ -58,8 +58,11 @@ class Kernels:
 
     def weights(self, sizes: Mapping[str, int]) -> int:
         """Entries of the matrices."""
-        shapes = (shape for shape in self.layout.shapes.values() if shape.columns is not None)
-        return sum(sum(sizes[row] for row in shape.rows) * sizes[shape.columns] for shape in shapes)
+        return sum(
+            sum(sizes[row] for row in shape.rows) * sizes[shape.columns]
+            for shape in self.layout.shapes.values()
+            if shape.columns is not None
+        )
 
     @property
     def input_is_ours(self) -> bool:
@@ -83,7 +86,9 @@ def kernels(
     inputs = tuple(Factor(index, program.values[index].args.index(0)) for index in with_input) if standard else ()
     trained = training_loops(program, record, watch) if training else None
     loop = trained.forward if trained else forward_loop(program, record)
-    if target.products == "bf16" and any(_takes_from_memory(each) for each in (loop, trained and trained.backward)):
+    if target.products == "bf16" and any(
+        _takes_from_memory(each) for each in (loop, trained.backward if trained else None)
+    ):
         return kernels(program, bias, record, training, host(target.element), watch)
     forward = Plan(schedule(loop), found, columns, tuple(name for name, _ in loop.stored))
     if trained is None:

@@ -50,11 +50,16 @@ def run(
     """
     T, B, I = x.shape
     if B == 0 or (lengths is not None and not bool(lengths.any())):
-        return reference.run(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed, watch=watch)
+        return reference.run(
+            program, parameters, x, states,
+            lengths=lengths, reverse=reverse, record=record, seed=seed, watch=watch,
+        )  # fmt: skip
     if lengths is None or bool((lengths == T).all()):
         steps, flat = full(T, B, reverse), x.reshape(T * B, I)
     else:
         steps = ragged(T, lengths, reverse)
+        assert steps.positions is not None  # rows end at different steps
+        assert steps.order is not None
         flat = x.reshape(T * B, I).index_select(0, steps.positions)
         states = [state.index_select(0, steps.order) for state in states]
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
@@ -82,9 +87,11 @@ def run(
     if training and checkpoint is not None:
         length = segment_steps(checkpoint, steps)
         inference = kernels(program, bias, tuple(record), False, target)
-        results = Segmented.apply(call, inference, length, *tensors)
+        results = Segmented.apply(call, inference, length, *tensors)  # type: ignore[no-untyped-call]
+    elif training:
+        results = _Autograd.apply(call, *tensors)  # type: ignore[no-untyped-call]
     else:
-        results = _Autograd.apply(call, *tensors) if training else forward(call, tensors)[0]
+        results = forward(call, tensors)[0]
     output, finals, recorded = results[0], results[1 : 1 + len(states)], results[1 + len(states) :]
     traces = {first: output, **dict(zip(call.record, recorded, strict=True))}
 

@@ -1,4 +1,4 @@
-"""The code of one stage: products of a tile of rows and units into registers, then the equations on it, one after another.
+"""The code of one stage: products of a tile of rows and units into registers, then the equations on it, one by one.
 
 Where each value lies in memory is `Places`' business; what is computed of it is the loop's.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import llvmlite.ir as ir
 
@@ -126,7 +126,7 @@ class Places:
         raise AssertionError(line.op)
 
     def sequence(self, name: str, size: ir.Value) -> Address:
-        """This step's rows of what is kept for all steps, or for those of a chunk."""
+        """The rows at this step of what is kept for all steps, or for those of a chunk."""
         f = self.f
         if name in self.plan.columns:
             ld = f.number("chunk_ld")
@@ -258,7 +258,7 @@ def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) ->
 
 
 def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
-    """Write `stage<number>(step, low, row0, row1, tile0, tile1, part)`: rows and tiles of units of one stage at one step.
+    """Write `stage<number>(step, low, row0, row1, tile0, tile1, part)`: some rows and tiles of units at one step.
 
     `low` is the first row of the chunk of steps that `chunk` holds; `part` that of the work, for what each sums up.
     """
@@ -312,7 +312,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
                         count = len(bundle.products)
                         for p, product in enumerate(bundle.products):
                             at = f.sum(f.times(f.sum(f.times(r, count), p), vectors), v)
-                            results[product] = lambda acc=acc, at=at: f.e.load(f.e.at(acc, f.times(at, lanes)))
+                            results[product] = partial(_load_vector, f, acc, at)
                     unit = f.times(f.sum(vector, v), lanes)
                     f.masked(unit, size, lambda mask: equations.emit(f.sum(row, r), unit, mask, results))
 
@@ -493,6 +493,10 @@ def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:
         if index in found and loop.lines[index].op not in REDUCTIONS:
             found.update(loop.lines[index].args)
     return sorted(found)
+
+
+def _load_vector(f: Frame, acc: ir.Value, at: ir.Value) -> ir.Value:
+    return f.e.load(f.e.at(acc, f.times(at, f.target.lanes)))
 
 
 def factor_rows(f: Frame, plan: Plan, factor: Factor) -> tuple[ir.Value, ir.Value]:

@@ -45,7 +45,7 @@ class Target:
     @property
     def is_x86(self) -> bool:
         """Whether it is of the x86 family."""
-        return llvm.get_default_triple().startswith(("x86_64", "i686"))
+        return bool(llvm.get_default_triple().startswith(("x86_64", "i686")))
 
     def tiles(self, form: str) -> str:
         """The name, in this process, of the function that runs this target's tiles of a form."""

@@ -1,7 +1,8 @@
 """The register tile: the inner loop of every matrix product.
 
-`acc[rows][vectors] += a[rows, K] @ w[K, vectors]`: all accumulators stay in registers over the loop along K. The weights
-are packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16 (`[K/2][vectors][lanes][2]`).
+`acc[rows][vectors] += a[rows, K] @ w[K, vectors]`: all accumulators stay in registers over the loop along K. The
+weights are packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16, which are
+`[K/2][vectors][lanes][2]`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def tile_type(target: Target) -> ir.FunctionType:
     return ir.FunctionType(VOID, [number, number, I64, number, I64])
 
 
-class BFloat(ir.Type):
+class BFloat(ir.Type):  # type: ignore[misc]
     """LLVM's bfloat, which llvmlite has no class for."""
 
     null = "zeroinitializer"
@@ -115,7 +116,7 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
     low, high = e.whole(16), e.whole(-65536)
     b = e.b
     for part in (lambda both: b.shl(both, low), lambda both: b.and_(both, high)):
-        x, y = (b.bitcast(part(b.bitcast(both, e.integers)), e.vector) for both in (factor, weight))
+        x, y = (b.bitcast(part(b.bitcast(both, e.integers)), e.vector) for both in (factor, weight))  # type: ignore[no-untyped-call]
         total = e.multiply_add(x, y, total)
     return total
 
