@@ -245,7 +245,7 @@ class Recurrent(nn.Module):
             If a shape, a length, a name or RICORDA_ENGINE cannot be.
         """
         record = check_record(record, self.program)
-        weight = next(self.parameters())
+        weight: Tensor = getattr(self, next(iter(self._shapes)) + "_l0")
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         entries = self.num_layers * (2 if self.bidirectional else 1)
         initial = batch.initial(self.program, hx, entries, self._sizes(0))
@@ -281,7 +281,7 @@ class Recurrent(nn.Module):
             y = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
             if self.dropout and self.training and level < self.num_layers - 1:
                 y = F.dropout(y, self.dropout)
-        states = tuple(batch.final(torch.stack(state)) for state in zip(*finals, strict=True))
+        states = tuple(batch.final(_stacked(state)) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
         if not record:
             return result
@@ -360,3 +360,7 @@ class Recurrent(nn.Module):
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)
         return batch.trace(stacked.reshape(self.num_layers, -1, *stacked.shape[1:]))
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0].unsqueeze(0) if len(tensors) == 1 else torch.stack(list(tensors))

@@ -40,7 +40,7 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
     x, states, parameters = taken_apart(call, tensors)
     sizes = sizes_of(call, x, states, parameters)
     team = team_of(which, steps, sizes)
-    arguments = prepared(_prepare, which, steps, (sizes["I"], sizes["H"], sizes["P"]), team).arguments()
+    arguments = prepared(prepare, which, steps, (sizes["I"], sizes["H"], sizes["P"]), team).arguments()
     arguments.give("x" if which.input_is_ours else "chunk", x)
     give_parameters(arguments, which, parameters, sizes["H"])
     give_masks(arguments, which.program, steps, call.seed)
@@ -65,7 +65,7 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
     return (sequences[first], *finals, *(sequences[name] for name in call.record)), tuple(sequences.values())
 
 
-def _prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]) -> Prepared:
+def prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]) -> Prepared:
     """The arguments that follow from a call's shape."""
     plan, program, lanes = which.forward, which.program, which.target.lanes
     I, H, P = shape

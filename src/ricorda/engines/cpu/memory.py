@@ -77,6 +77,8 @@ class Prepared:
         self.given = {name: value for name, value in memory.values.items() if name in slots}
         self.open = set(slots) - self.given.keys() - memory.buffers.keys() - {"barrier"}
         """Names that each call has to give."""
+        self.complete = False
+        """Whether a call has given them all: the next ones do."""
         self.words = (ctypes.c_int64 * (len(slots) + 3 * ALIGN // 8))()
         for name, value in self.given.items():
             self.words[slots[name]] = value
@@ -101,14 +103,15 @@ class Arguments:
                 -(-(ctypes.addressof(self._block) + 8 * len(self._slots)) // ALIGN) * ALIGN
             )
         self._alive: list[Tensor] = []
-        self._missing = set(prepared.open)
+        self._missing = set() if prepared.complete else set(prepared.open)
 
     def give(self, name: str, tensor: Tensor | None, offset: int = 0) -> None:
         """Give a contiguous tensor, from some number on, if the kernel takes it."""
         slot = self._slots.get(name)
         if slot is None:
             return
-        self._missing.discard(name)
+        if self._missing:
+            self._missing.discard(name)
         if tensor is not None:
             self._alive.append(tensor)
             self._block[slot] = tensor.data_ptr() + offset * tensor.element_size()
@@ -120,10 +123,11 @@ class Arguments:
             self._missing.discard(name)
             self._block[slot] = number
 
-    def block(self) -> ctypes.Array[ctypes.c_int64]:
-        """What the kernel reads; it lives as long as this object."""
-        if self._missing:
+    def block(self, complete: bool = True) -> ctypes.Array[ctypes.c_int64]:
+        """What the kernel reads; it lives as long as this object. The caller may complete it himself."""
+        if complete and self._missing:
             raise LookupError(f"the kernel's {', '.join(sorted(self._missing))} were not given")  # else it would crash
+        self._prepared.complete = complete
         return self._block
 
 
@@ -187,6 +191,18 @@ def give_parameters(memory: Memory | Arguments, kernels: Kernels, parameters: Ma
         elif value.bias:
             weight = next(iter(parameters.values()))
             memory.give(f"vector b_{value.name}", weight.new_zeros(H))
+
+
+def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]] | None:
+    """Slot, parameter and place in bytes of all that `give_parameters` gives; None if it makes something new."""
+    found = [(f"{kind} {name}", name, 0) for name in kernels.layout.shapes for kind in ("parameter", "vector")]
+    for index, value in enumerate(kernels.program.values):
+        if value.op == "affine" and index not in kernels.z_names:
+            blocks = kernels.layout.biases[index]
+            if value.bias and not blocks:
+                return None
+            found += [(f"vector b_{value.name}", b.parameter, b.position * H * kernels.dtype.itemsize) for b in blocks]
+    return [(slots[name], parameter, offset) for name, parameter, offset in found if name in slots]
 
 
 def packed(columns: int, K: int, lanes: int) -> int:

@@ -14,6 +14,7 @@ from ricorda.engines.cpu.call import Call
 from ricorda.engines.cpu.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.differentiable import gradients as differentiable_gradients
 from ricorda.engines.cpu.forward import forward
+from ricorda.engines.cpu.inference import infer
 from ricorda.engines.cpu.inputs import input_parts, input_values
 from ricorda.engines.cpu.plans import kernels
 from ricorda.engines.cpu.shapes import check_shapes
@@ -55,7 +56,7 @@ def run(
             lengths=lengths, reverse=reverse, record=record, seed=seed, watch=watch,
         )  # fmt: skip
     if lengths is None or bool((lengths == T).all()):
-        steps, flat = full(T, B, reverse), x.reshape(T * B, I)
+        steps, flat = full(T, B, reverse), x
     else:
         steps = ragged(T, lengths, reverse)
         assert steps.positions is not None  # rows end at different steps
@@ -67,7 +68,13 @@ def run(
     target = host("f64") if x.dtype == torch.float64 else host("f32", "bf16" if bf16 else None)
     found = kernels(program, bias, tuple(record), training, target, watch is not None)
     check_shapes(found, parameters, x, states)
-    of_input = input_values(program, flat)
+    if not (training or record or program.masks) and steps.of_all and found.input_is_ours:
+        short = infer(found, x, states, parameters, reverse)
+        if short is not None:
+            return Run(*short, {})
+    flat = flat.reshape(-1, I)
+    needed = record or not found.input_is_ours
+    of_input = input_values(program, flat) if needed else {}
     indices = {name: dict(program.names)[name] for name in record}
     names = {name: sequence_name(program, index) for name, index in indices.items() if index not in of_input}
     first = program.states[0].name
@@ -86,8 +93,8 @@ def run(
     tensors = (given, *states, *parameters.values())
     if training and checkpoint is not None:
         length = segment_steps(checkpoint, steps)
-        inference = kernels(program, bias, tuple(record), False, target)
-        results = Segmented.apply(call, inference, length, *tensors)  # type: ignore[no-untyped-call]
+        without = kernels(program, bias, tuple(record), False, target)
+        results = Segmented.apply(call, without, length, *tensors)  # type: ignore[no-untyped-call]
     elif training:
         results = _Autograd.apply(call, *tensors)  # type: ignore[no-untyped-call]
     else:
