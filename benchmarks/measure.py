@@ -21,8 +21,8 @@ class Plan:
     max_rounds: int = 100
     budget: float = 3.0
     """Rounds go on while less than this has passed."""
-    settle: float = 0.01
-    """Untimed calls before a contender's timed ones: the idle threads of the one before spin for a while."""
+    settle: float = 0.03
+    """Untimed calls before a contender's timed ones, one at least: the idle threads of the one before spin for a while."""
     block: float = 0.005
     """Timed calls of a contender in one round, so that short ones are not at the mercy of a single interrupt."""
     max_calls: int = 20
@@ -74,11 +74,11 @@ def _warm(call: Call, clock: Callable[[], float]) -> float:
 
 def _block(call: Call, usual: float, plan: Plan, clock: Callable[[], float]) -> float:
     """The median of a few calls in a row."""
-    if usual < 5 * plan.settle:
-        start = clock()
+    start = clock()
+    if plan.settle:
         call()
-        while clock() - start < plan.settle:
-            call()
+    while clock() - start < plan.settle:
+        call()
     calls = min(max(math.ceil(plan.block / max(usual, 1e-9)), 1), plan.max_calls)
     seconds = []
     for _ in range(calls):

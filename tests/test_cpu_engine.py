@@ -38,6 +38,7 @@ SPECIAL = {
     "of a vector": cell(
         'p = parameter("p")', 'return tanh(affine("a", p, x) + affine("d", p) * h) + p * c, sigmoid(c)'
     ),
+    "of a vector alone": cell('p = parameter("p")', 'return tanh(affine("a", p, x, h))', states="h"),
     "one after another": cell('g = affine("a", h, x)', 'k = affine("b", g) * c', 'return tanh(affine("d", k)), k'),
     "no product of states": cell('v = affine("a", x)', "return tanh(v + h), sigmoid(c * v)"),
     "unused state": cell('return tanh(affine("a", h, x)), tanh(c)'),

@@ -231,7 +231,8 @@ def error(ours: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
     )
 
 
-@pytest.mark.parametrize("sizes", [(1, 1), (7, 33), (4, 18)], ids=str)
+# not one unit: a result of a single number may be what is left of larger ones, which it cannot be measured by
+@pytest.mark.parametrize("sizes", [(1, 9), (7, 33), (4, 18)], ids=str)
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_after", "lstm_peephole"])
 def test_bf16_rounds_the_factors_of_products_alone(name: str, sizes: tuple[int, int]) -> None:
     full, half = twins(name, *sizes, num_layers=2, bidirectional=True, engine="cpu", other={"precision": "bf16"})

@@ -79,7 +79,7 @@ def schedule(loop: Loop) -> Schedule:
     level = _levels(loop)
     found = {(level[i], line.size) for i, line in enumerate(lines) if level[i] >= 0}
     written_sizes = {lines[i].size for _, i in (*loop.stored, *loop.carried)} - {SCALAR}
-    sizes = sorted(found | {(0, size) for size in written_sizes - {size for _, size in found}})
+    sizes = sorted(found | _of_leaves(lines) | {(0, size) for size in written_sizes - {size for _, size in found}})
     position = {key: number for number, key in enumerate(sizes)}
     at = [position.get((level[i], line.size), -1) for i, line in enumerate(lines)]
     in_memory = {line for _, line in loop.stored}
@@ -131,6 +131,14 @@ def schedule(loop: Loop) -> Schedule:
         reductions = tuple(i for i in own if lines[i].op in REDUCTIONS)
         stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number])), reductions))
     return Schedule(loop, tuple(stages), tuple(sorted(whole)), row_numbers)
+
+
+def _of_leaves(lines: Sequence[Line]) -> set[tuple[int, str]]:
+    """The first stage, of each size in which it has to write a leaf that others need in all units, such as a vector."""
+    as_they_lie = {"product": ("carried", "sequence", "before"), **dict.fromkeys(REDUCTIONS, IN_MEMORY)}
+    users = [line for line in lines if line.op in as_they_lie]
+    leaves = [(lines[arg], line.op) for line in users for arg in line.args if lines[arg].op in LEAVES]
+    return {(0, leaf.size) for leaf, op in leaves if leaf.op not in as_they_lie[op] and leaf.size != SCALAR}
 
 
 def _row_numbers(loop: Loop) -> frozenset[int]:

@@ -165,7 +165,9 @@ def _file(key: str, target: Target) -> Path | None:
 def _from_disk(key: str, target: Target) -> tuple[dict[str, int], bytes] | None:
     path = _file(key, target)
     try:
-        data = path.read_bytes() if path else b""
+        if path is None or not _ours(path):
+            return None
+        data = path.read_bytes()
     except OSError:
         return None
     digest, _, rest = data.partition(b"\n")
@@ -173,6 +175,11 @@ def _from_disk(key: str, target: Target) -> tuple[dict[str, int], bytes] | None:
         return None
     slots, _, machine_code = rest.partition(b"\n")
     return json.loads(slots), machine_code
+
+
+def _ours(path: Path) -> bool:
+    """Whether a file is the user's own, so that nobody else wrote the code in it."""
+    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0)
 
 
 def _to_disk(key: str, target: Target, slots: dict[str, int], machine_code: bytes) -> None:
