@@ -22,7 +22,7 @@ class Plan:
     budget: float = 3.0
     """Rounds go on while less than this has passed."""
     settle: float = 0.03
-    """Untimed calls before a contender's timed ones, one at least: the idle threads of the one before spin for a while."""
+    """Untimed calls before the timed ones, at least one: idle threads of the contender before spin for a while."""
     block: float = 0.005
     """Timed calls of a contender in one round, so that short ones are not at the mercy of a single interrupt."""
     max_calls: int = 20
