@@ -19,8 +19,9 @@ from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.half import emit_halve, put_row
 from ricorda.engines.cpu.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
+from ricorda.engines.cpu.places import Plan, factor_rows, length_along, tile_vectors
 from ricorda.engines.cpu.product import PANEL, emit_rows_product, emit_weight_product, panels
-from ricorda.engines.cpu.stage import Plan, emit_reductions, emit_stage, factor_rows, length_along, tile_vectors
+from ricorda.engines.cpu.stage import emit_reductions, emit_stage
 from ricorda.engines.cpu.target import Target
 from ricorda.engines.cpu.team import emit_barrier, emit_entry
 from ricorda.program.loop import Factor

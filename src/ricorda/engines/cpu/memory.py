@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ricorda.engines.cpu.places import Plan
 from ricorda.engines.cpu.plans import Kernels
 from ricorda.engines.cpu.product import PANEL
-from ricorda.engines.cpu.stage import Plan
 from ricorda.engines.cpu.steps import Steps
 from ricorda.engines.masks import stream_key
 from ricorda.program.ir import Program
