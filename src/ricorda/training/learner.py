@@ -1,4 +1,4 @@
-"""One training step: the loss of a batch over all processes, its gradient, clipping and AdamW."""
+"""One training step: the loss of a batch over all processes, its gradient, clipping and the optimiser."""
 
 import math
 from collections.abc import Mapping
@@ -46,15 +46,13 @@ class Learner:
         self._steps_per_epoch = steps_per_epoch
         processes.agree_on_weights(task.module)
         self._parameters = [parameter for parameter in task.module.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": options.weight_decay},
+            {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},
+        ]
         # Fused: 15 to 25 % off a small model's step on a CPU.
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": options.weight_decay},
-                {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},
-            ],
-            lr=options.learning_rate,
-            fused=True,
-        )
+        kind = torch.optim.SGD if options.optimizer == "sgd" else torch.optim.AdamW
+        self._optimizer = kind(groups, lr=options.learning_rate, fused=True)
 
     def step(self, batch: Rows, epoch: int, index: int, interruption: Interruption) -> Outcome:
         """Learn from one batch, this process from its share of the rows.

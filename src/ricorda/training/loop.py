@@ -116,7 +116,7 @@ class _Loop:
     ) -> None:
         task.module.to(processes.device)
         self.task, self.options, self.processes, self.folder = task, options, processes, folder
-        self.lengths = np.asarray(task.lengths)
+        self.lengths = task.lengths = np.asarray(task.lengths)
         self.run = Run(options.epochs, len(self.batches(epoch=0)), options.patience)
         self.learner = Learner(task, options, processes, self.run.steps_per_epoch)
         self.best: dict[str, Tensor] = {}
@@ -135,7 +135,7 @@ class _Loop:
             started = time.perf_counter()
             randomness.seed(seeds[index])
             outcome = self.learner.step(batches[index], epoch, index, interruption)
-            tokens = int(self.lengths[batches[index]].sum())
+            tokens = self.task.steps(batches[index])
             self.run.totals.add(outcome, tokens=tokens, seconds=time.perf_counter() - started)
             for watcher in watchers:
                 watcher.step(self.run)
@@ -175,9 +175,13 @@ class _Loop:
 
     def save(self) -> None:
         """Write the checkpoint and the history, if there is a folder and this is the first process."""
-        if self.folder is None or not self.processes.first:
+        if self.folder is None:
+            return
+        carried = self.processes.gather({name: value.cpu() for name, value in self.task.tensors().items()})
+        if not self.processes.first:
             return
         tensors: dict[str, Tensors] = {**self.learner.tensors(), "best": self.best}
+        tensors |= {_carried_by(rank): part for rank, part in enumerate(carried)}
         write_checkpoint(self.folder, Checkpoint(tensors, self.run.state(), self.settings))
         # Whole each time, so that a line is never there twice and never half.
         write_atomically(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in self.run.history))
@@ -188,6 +192,8 @@ class _Loop:
         checkpoint = read_checkpoint(self.folder)
         check_settings(self.folder, checkpoint.settings, self.settings)
         self.learner.restore(checkpoint.tensors)
+        carried = checkpoint.tensors.get(_carried_by(self.processes.rank), {})
+        self.task.restore({name: value.to(self.processes.device) for name, value in carried.items()})
         self.best = {
             name: value.to(self.processes.device) for name, value in checkpoint.tensors.get("best", {}).items()
         }
@@ -215,3 +221,8 @@ class _Loop:
             **shapes,
         }
         return dict(json.loads(json.dumps(everything, default=str)))
+
+
+def _carried_by(rank: int) -> str:
+    """The group of a checkpoint that holds what a process's task carries from batch to batch."""
+    return f"carried by process {rank}"

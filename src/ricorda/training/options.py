@@ -8,6 +8,8 @@ import numpy as np
 from ricorda.errors import ArgumentError
 
 PRECISIONS = ("32", "bf16")
+OPTIMIZERS = ("adamw", "sgd")
+SCHEDULES = ("linear", "cosine", "constant")
 
 
 @dataclass(frozen=True)
@@ -17,15 +19,19 @@ class TrainingOptions:
     Parameters
     ----------
     epochs
-        The most passes over the training data; the learning rate reaches zero at the end of the last.
+        The most passes over the training data; the schedule of the learning rate goes by so many.
     batch_size
         Rows of a batch on each process.
     learning_rate
         The highest learning rate, reached after the warm-up.
+    optimizer
+        "adamw" (Loshchilov & Hutter 2019), or "sgd": plain gradient descent.
     weight_decay
-        Decoupled weight decay of AdamW (Loshchilov & Hutter 2019) on matrices; biases and other vectors have none.
+        Decoupled weight decay on matrices; biases and other vectors have none.
+    schedule
+        What the learning rate does after the warm-up: "linear" and "cosine" fall to zero, "constant" stays.
     warmup
-        Share of all steps in which the learning rate rises linearly; in the rest it falls linearly to zero.
+        Share of all steps in which the learning rate rises linearly.
     clip_norm
         The most that the global norm of the gradient may be (Pascanu et al. 2013); None clips nothing.
     patience
@@ -42,7 +48,9 @@ class TrainingOptions:
     epochs: int = 10
     batch_size: int = 32
     learning_rate: float = 2e-3
+    optimizer: str = "adamw"
     weight_decay: float = 0.01
+    schedule: str = "linear"
     warmup: float = 0.1
     clip_norm: float | None = 1.0
     patience: int | None = None
@@ -61,14 +69,19 @@ class TrainingOptions:
         _between(self.warmup, "warmup", 0, 1, or_equal=True)
         if self.clip_norm is not None:
             _between(self.clip_norm, "clip_norm", 0, math.inf)
-        if self.precision not in PRECISIONS:
-            raise ArgumentError(f"precision is {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+        _one_of(self.precision, "precision", PRECISIONS)
+        _one_of(self.optimizer, "optimizer", OPTIMIZERS)
+        _one_of(self.schedule, "schedule", SCHEDULES)
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """Learning rate of step ``step`` of ``steps``, counted from 0: a linear rise, then a linear fall to zero."""
+        """Learning rate of step ``step`` of ``steps``, counted from 0: a linear rise, then what the schedule says."""
         rising = round(self.warmup * steps)
-        share = (step + 1) / rising if step < rising else (steps - step) / (steps - rising)
-        return self.learning_rate * share
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        left = (steps - step) / (steps - rising)
+        if self.schedule == "cosine":
+            left = (1 - math.cos(math.pi * left)) / 2
+        return self.learning_rate * (1.0 if self.schedule == "constant" else left)
 
 
 def _whole(value: object, name: str, *, at_least: int) -> None:
@@ -80,3 +93,8 @@ def _between(value: float, name: str, low: float, high: float, *, or_equal: bool
     if not (low < value < high or (or_equal and value == low)):
         bounds = f"from {low}" if or_equal else f"above {low}"
         raise ArgumentError(f"{name} is {value!r}: give a number {bounds}" + (f" and below {high}" * (high < math.inf)))
+
+
+def _one_of(value: object, name: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"{name} is {value!r}: choose one of {', '.join(choices)}")

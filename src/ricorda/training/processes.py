@@ -10,7 +10,7 @@ import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -61,6 +61,14 @@ class Processes:
         *parts, used = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(parameters)])
         for parameter, part, users in zip(parameters, parts, used.tolist(), strict=True):
             parameter.grad = part.view_as(parameter) if users else None
+
+    def gather(self, value: Sent) -> list[Sent]:
+        """Return every process's value on every process, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
 
     def agree(self, value: Sent) -> Sent:
         """Return the first process's value on every process."""

@@ -1,7 +1,7 @@
 """What a task gives to the training loop."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,5 +42,21 @@ class Task(ABC):
         """
 
     def batches(self, size: int, *, seed: int, epoch: int) -> list[Rows]:
-        """Return the rows of every step of an epoch, at most ``size`` each; as many steps in every epoch."""
+        """Return the rows of every step of an epoch, at most ``size`` each; as many steps in every epoch.
+
+        A task of its own kind of rows may give arrays [rows, ...], and then counts their steps in `steps` as well.
+        Each process is given every n-th row of a batch.
+        """
         return batches(self.lengths, size, seed=seed, epoch=epoch)
+
+    def steps(self, rows: Rows) -> int:
+        """Return how many steps the rows of a batch have; speed is counted in them."""
+        lengths: NDArray[np.integer] = np.asarray(self.lengths)  # the loop has made it an array
+        return int(lengths[rows].sum())
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Return what the task carries from a batch to the next of the same epoch; it is part of a checkpoint."""
+        return {}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027 - most tasks carry nothing
+        """Take back what `tensors` returned, before the batch that follows."""
