@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ricorda.data.inputs import Inputs, as_inputs
 from ricorda.data.labels import as_labels
 from ricorda.data.places import Place, Places, place
 from ricorda.data.source import BadLineError, extension, lines, unreadable
+from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.data.tables import FORMATS, Columns, read_labelled_lines
 from ricorda.errors import ArgumentError, DataError
 
@@ -72,6 +73,7 @@ def read_examples(
     | .jsonl, .ndjson, .json | one JSON object a line |
     | .parquet | one a row |
     | a folder | one a .txt file; the sub-folder is the label |
+    | synthetic:NAME | drawn: see `ricorda.data.synthetic` |
     | anything else | one a line: label, space, text |
 
     Each may be gzipped, and may be an address (https://, s3://, gs://, az://, hf://) but for the folder.
@@ -96,24 +98,38 @@ def read_examples(
     ArgumentError
         For a column name where the source has no columns.
     """
-    source = os.fspath(path)
-    read_table = FORMATS.get(extension(source))
+    (examples,) = examples_of_parts(os.fspath(path), None, text=text, label=label, by=by, labelled=labelled)
+    return examples
+
+
+def examples_of_parts(
+    source: str, rows: int | None, *, text: str | None, label: str | None, by: str | None, labelled: bool
+) -> Iterator[Examples]:
+    """The examples in parts of so many rows at most, or as one part; else as `read_examples`."""
     asked = {"--text": text, "--label": label if labelled else None, "--by": by}
+    if is_synthetic(source):
+        _refuse_columns(source, asked)
+        yield from _drawn(source, rows, labelled=labelled)
+        return
+    read_table = FORMATS.get(extension(source))
     if read_table and not os.path.isdir(source):
         defaults = {"--text": "text", "--label": "label" if labelled else None, "--by": None}
         columns = {option: name for option in asked if (name := asked[option] or defaults[option])}
-        values, places = read_table(source, columns)
+        parts = read_table(source, columns, rows)
     else:
         _refuse_columns(source, asked)
         columns = {"--text": "", "--label": ""} if labelled else {"--text": ""}
         read = _read_folder if os.path.isdir(source) else read_labelled_lines
-        values, places = read(source, labelled=labelled)
-    read_columns = dict(zip(columns, values, strict=True))
+        parts = read(source, rows, labelled=labelled)
+    for values, places in parts:
+        yield _checked(dict(zip(columns, values, strict=True)), columns, places, source)
 
+
+def _checked(values: dict[str, Sequence[Any]], columns: dict[str, str], places: Places, source: str) -> Examples:
     def strings(option: str) -> list[str] | None:
-        return as_labels(read_columns[option], _in_column(places, columns[option])) if option in columns else None
+        return as_labels(values[option], _in_column(places, columns[option])) if option in columns else None
 
-    _, inputs = as_inputs(read_columns["--text"], _in_column(places, columns["--text"]))
+    _, inputs = as_inputs(values["--text"], _in_column(places, columns["--text"]))
     return Examples(inputs, strings("--label"), source, strings("--by"), places)
 
 
@@ -131,10 +147,21 @@ def _refuse_columns(source: str, asked: dict[str, str | None]) -> None:
 
 
 def _what_it_is(source: str) -> str:
+    if is_synthetic(source):
+        return "a synthetic task"
     return "a folder of texts" if os.path.isdir(source) else "lines of a label and a text"
 
 
-def _read_folder(source: str, *, labelled: bool) -> Columns:
+def _drawn(source: str, rows: int | None, *, labelled: bool) -> Iterator[Examples]:
+    drawn = read_synthetic(source, "classify" if labelled else None)
+    count = len(drawn.inputs)
+    for first in range(0, count, rows or count):
+        part = slice(first, first + (rows or count))
+        labels = drawn.targets[part] if labelled else None
+        yield Examples(drawn.inputs[part], labels, source, places=Places(source, first + 1))
+
+
+def _read_folder(source: str, rows: int | None, *, labelled: bool) -> Iterator[Columns]:
     """Read the .txt files of each sub-folder, in the order of their names."""
     folder = Path(source)
     try:
@@ -152,9 +179,11 @@ def _read_folder(source: str, *, labelled: bool) -> Columns:
     empty = set(classes) - {file.parent for file in files}
     if labelled and empty:
         raise DataError(f"{min(empty)} holds no .txt file: add the texts of its class or remove the folder")
-    texts = [_content(str(file)) for file in files]
-    places = Places(source, files=[str(file) for file in files])
-    return ([texts, [file.parent.name for file in files]] if labelled else [texts]), places
+    for first in range(0, len(files), rows or len(files)):
+        part = files[first : first + (rows or len(files))]
+        texts = [_content(str(file)) for file in part]
+        places = Places(source, files=[str(file) for file in part])
+        yield ([texts, [file.parent.name for file in part]] if labelled else [texts]), places
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ricorda.data.places import Places, place
@@ -24,92 +25,123 @@ if TYPE_CHECKING:
 
 Wanted = dict[str, str]  # the option that names a column -> the column's name
 Columns = tuple[list[Sequence[Any]], Places]  # the values of each wanted column, and where each row stands
+Reader = Callable[[str, Wanted, int | None], Iterator[Columns]]
+"""Yields a source in parts of so many rows at most, or as one part; a source without rows is an error."""
 _Record = TypeVar("_Record", str, list[str])
 _LONGEST_FIELD = 2**31 - 1
 
 
-def read_delimited(source: str, wanted: Wanted, *, separator: str, quoting: int) -> Columns:
+def read_delimited(
+    source: str, wanted: Wanted, rows: int | None = None, *, separator: str, quoting: int
+) -> Iterator[Columns]:
     """Read a CSV or TSV source: a header, then rows of as many fields."""
-    starts = array("q")
-    columns: list[list[str]] = [[] for _ in wanted]
-    with _fields_of_any_size(), closing(_records(source, separator, quoting)) as all_records:
+    done = 0
+    with closing(_records(source, separator, quoting)) as all_records:
         records = _without_blank_end(source, all_records)
-        _, _, header = next(records, (0, 0, []))
+        with _fields_of_any_size():
+            _, _, header = next(records, (0, 0, []))
         if not header:
             raise DataError(f"{source} is empty: give a file with a header and rows")
         positions = [_position(source, header, option, name) for option, name in wanted.items()]
-        for row, line, fields in records:
-            if len(fields) != len(header):
-                advice = " (quote a field that contains a comma)" if separator == "," else ""
-                raise DataError(
-                    f"{place(source, row, line)} has {_count(fields)} where the header has {_count(header)}: "
-                    f"correct the row{advice}"
-                )
-            starts.append(line)
-            for column, position in zip(columns, positions, strict=True):
-                column.append(fields[position])
-    if not starts:
+        while True:
+            starts, columns = array("q"), [list[str]() for _ in wanted]
+            with _fields_of_any_size():
+                for row, line, fields in islice(records, rows):
+                    if len(fields) != len(header):
+                        advice = " (quote a field that contains a comma)" if separator == "," else ""
+                        raise DataError(
+                            f"{place(source, row, line)} has {_count(fields)} where the header has {_count(header)}: "
+                            f"correct the row{advice}"
+                        )
+                    starts.append(line)
+                    for column, position in zip(columns, positions, strict=True):
+                        column.append(fields[position])
+            if not starts:
+                break
+            first, done = done + 2, done + len(starts)
+            lines_differ = starts[-1] != done + 1
+            yield [*columns], Places(source, first, starts if lines_differ else None)
+    if not done:
         raise DataError(f"{source} has a header but no rows: add rows")
-    lines_differ = starts[-1] != len(starts) + 1
-    return [*columns], Places(source, 2, starts if lines_differ else None)
 
 
-def read_json_lines(source: str, wanted: Wanted) -> Columns:
+def read_json_lines(source: str, wanted: Wanted, rows: int | None = None) -> Iterator[Columns]:
     """Read a JSON lines source: one object a line."""
-    columns: list[list[Any]] = [[] for _ in wanted]
-    with closing(_text_lines(source)) as all_lines:
-        for row, _, line in _without_blank_end(source, all_lines):
-            record = _json_object(source, row, line)
-            for column, (option, name) in zip(columns, wanted.items(), strict=True):
-                if name not in record:
-                    raise DataError(f"{_no_column(place(source, row), option, name, record)}, or complete the row")
-                column.append(record[name])
-    if not columns[0]:
-        raise DataError(f"{source} is empty: give a file with one JSON object a line")
-    return [*columns], Places(source)
+
+    def values(row: int, line: str) -> Iterator[Any]:
+        record = _json_object(source, row, line)
+        for option, name in wanted.items():
+            if name not in record:
+                raise DataError(f"{no_column(place(source, row), option, name, record)}, or complete the row")
+            yield record[name]
+
+    return _read_lines(source, len(wanted), rows, values, "with one JSON object a line")
 
 
-def read_parquet(source: str, wanted: Wanted) -> Columns:
+def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterator[Columns]:
     """Read a Parquet source through polars, the wanted columns alone."""
     import polars
 
+    done = 0
     try:
         table = scan_parquet(source)
         names = table.collect_schema().names()
         for option, name in wanted.items():
             if name not in names:
-                raise DataError(_no_column(source, option, name, names))
-        frame = table.select([*dict.fromkeys(wanted.values())]).collect()
+                raise DataError(no_column(source, option, name, names))
+        chosen = table.select([*dict.fromkeys(wanted.values())])
+        for frame in [chosen.collect()] if rows is None else chosen.collect_batches(chunk_size=rows, lazy=True):
+            for part in frame.iter_slices(rows or max(len(frame), 1)):
+                if len(part):
+                    yield [_values(part[name]) for name in wanted.values()], Places(source, done + 1)
+                    done += len(part)
     except OSError as error:
         raise DataError(unreadable(source, error)) from None
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
         check = ", or check address, network and credentials" if is_remote(source) else ""
         raise DataError(f"{source} is no Parquet file, or a damaged one: write or copy it again{check}") from None
-    if not len(frame):
+    if not done:
         raise DataError(f"{source} has columns but no rows: add rows")
-    return [_values(frame[name]) for name in wanted.values()], Places(source)
 
 
-def read_labelled_lines(source: str, *, labelled: bool) -> Columns:
+def read_labelled_lines(source: str, rows: int | None = None, *, labelled: bool) -> Iterator[Columns]:
     """Read lines of a label, a space and a text, or of a text alone."""
-    texts: list[str] = []
-    labels: list[str] = []
+
+    def values(row: int, line: str) -> tuple[str, ...]:
+        if not labelled:
+            return (line,)
+        label, space, text = line.partition(" ")
+        if not space:
+            raise DataError(
+                f"{place(source, row)} is {line[:40]!r}, without a space between label and text: write "
+                "`label text`, or name a table by its format (.csv, .tsv, .jsonl, .parquet)"
+            )
+        return text, label
+
+    return _read_lines(source, 2 if labelled else 1, rows, values, "with one example a line")
+
+
+def _read_lines(
+    source: str, columns: int, rows: int | None, values: Callable[[int, str], Iterable[Any]], wanted: str
+) -> Iterator[Columns]:
+    """Parts of a source with an example a line, from whose number and text `values` takes one for each column."""
+    done = 0
     with closing(_text_lines(source)) as all_lines:
-        for row, _, line in _without_blank_end(source, all_lines):
-            label, space, text = line.partition(" ") if labelled else ("", " ", line)
-            if not space:
-                raise DataError(
-                    f"{place(source, row)} is {line[:40]!r}, without a space between label and text: write "
-                    "`label text`, or name a table by its format (.csv, .tsv, .jsonl, .parquet)"
-                )
-            texts.append(text)
-            labels.append(label)
-    if not texts:
-        raise DataError(f"{source} is empty: give a file with one example a line")
-    return [texts, labels] if labelled else [texts], Places(source)
+        lines_left = _without_blank_end(source, all_lines)
+        while True:
+            part: list[list[Any]] = [[] for _ in range(columns)]
+            for row, _, line in islice(lines_left, rows):
+                for column, value in zip(part, values(row, line), strict=True):
+                    column.append(value)
+            if not part[0]:
+                break
+            yield [*part], Places(source, done + 1)
+            done += len(part[0])
+    if not done:
+        raise DataError(f"{source} is empty: give a file {wanted}")
 
 
-FORMATS: dict[str, Callable[[str, Wanted], Columns]] = {
+FORMATS: dict[str, Reader] = {
     ".csv": partial(read_delimited, separator=",", quoting=csv.QUOTE_MINIMAL),
     ".tsv": partial(read_delimited, separator="\t", quoting=csv.QUOTE_NONE),  # as IANA defines it
     ".jsonl": read_json_lines,
@@ -173,7 +205,7 @@ def _fields_of_any_size() -> Iterator[None]:
 
 def _position(source: str, header: list[str], option: str, name: str) -> int:
     if name not in header:
-        raise DataError(_no_column(source, option, name, header))
+        raise DataError(no_column(source, option, name, header))
     if header.count(name) > 1:
         raise DataError(f"{source} has {header.count(name)} columns named {name!r}: rename them so that one is meant")
     return header.index(name)
@@ -183,7 +215,8 @@ def _count(fields: list[str]) -> str:
     return f"{len(fields)} field{'s' if len(fields) > 1 else ''}"
 
 
-def _no_column(where: str, option: str, name: str, names: Collection[str]) -> str:
+def no_column(where: str, option: str, name: str, names: Collection[str]) -> str:
+    """Say that a column is not there, and which are."""
     there = ", ".join(map(repr, names))
     if len(names) == 1 and any(separator in there for separator in (";", "\\t", ",")):
         return f"{where} has no column {name!r} but one named {there}: separate .csv by commas and .tsv by tabs"

@@ -1,0 +1,42 @@
+"""Reads examples in parts, so that a file may be larger than the memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ricorda.data.read import Examples, examples_of_parts
+
+
+def read_in_parts(
+    path: str | Path,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    by: str | None = None,
+    labelled: bool = False,
+    rows: int = 1024,
+) -> Iterator[Examples]:
+    """Read examples in parts, each of which knows where its examples stand in the whole.
+
+    No more than a part is held of a local file, or some row groups of Parquet; what comes over HTTP is held as a whole.
+
+    Parameters
+    ----------
+    path, text, label, by, labelled
+        As for `read_examples`; labels are not read unless asked for.
+    rows
+        The most examples of a part.
+
+    Returns
+    -------
+    iterator of Examples
+        At least one part; all but the last of `rows` examples, but where a Parquet file is made of smaller ones.
+
+    Raises
+    ------
+    DataError, ArgumentError
+        As `read_examples`, when the part in which the mistake is would be next.
+    """
+    return examples_of_parts(os.fspath(path), rows, text=text, label=label, by=by, labelled=labelled)

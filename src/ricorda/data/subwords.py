@@ -1,0 +1,89 @@
+"""A byte-pair encoding that gives the text back: what a translator reads and writes.
+
+Other than the tokenisers of `tokenization`, its tokens keep the spaces between words, as the mark ▁ that a token
+begins with, so that joining them is all that is needed to get a text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from ricorda.data.tokenization import UNKNOWN
+from ricorda.errors import ArgumentError
+
+_MARKS = ["<pad>", "<unk>"]
+_BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+SMALLEST_VOCABULARY = len(_MARKS) + len(_BYTES) + 2
+
+# What no token reaches beyond: a word, an elision (l', don'), a digit, marks. Merging takes the square of a piece's
+# length, so pieces are short.
+_PIECE = r"▁?[\p{L}\p{M}]{1,64}'?|▁?\p{N}|▁?[^▁\p{L}\p{M}\p{N}]{1,8}|▁"
+
+
+def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int, lowercase: bool) -> Tokenizer:
+    """Learn a byte-pair encoding (Sennrich et al. 2016); the same texts give the same one.
+
+    Parameters
+    ----------
+    texts
+        Texts without lone surrogates. Spaces at their ends and runs of spaces are read as one space and not kept.
+    vocab_size
+        Most tokens, `<pad>` (id 0), `<unk>` (id 1, which no text has) and the 256 bytes that spell unknown
+        characters among them.
+    min_frequency
+        How often a pair must occur to become a token.
+    lowercase
+        Read texts in lower case.
+
+    Returns
+    -------
+    tokenizers.Tokenizer
+        `encode` of `ricorda.data.tokenization` takes it; `text_of` is the way back.
+
+    Raises
+    ------
+    ArgumentError
+        If the vocabulary cannot hold one token.
+    """
+    if vocab_size < SMALLEST_VOCABULARY:
+        raise ArgumentError(f"vocab_size {vocab_size} is too small for subwords: give at least {SMALLEST_VOCABULARY}")
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    steps = [normalizers.NFC(), normalizers.Replace(Regex("[’ʼ´]"), "'"), normalizers.Replace(Regex(r"\s+"), " ")]
+    tokenizer.normalizer = normalizers.Sequence(
+        [*steps, normalizers.Strip(), *([normalizers.Lowercase()] if lowercase else [])]
+    )
+    spaces = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([spaces, pre_tokenizers.Split(Regex(_PIECE), "isolated")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    alphabet = _alphabet(map(tokenizer.normalizer.normalize_str, texts))
+    alphabet = alphabet[: (vocab_size - len(_MARKS) - len(_BYTES) + 1) // 2]  # the other half is for merges
+    trainer = trainers.BpeTrainer(
+        special_tokens=[*_MARKS, *_BYTES],
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
+    content = json.loads(tokenizer.to_str())
+    content["added_tokens"] = []  # or a text that contains "<pad>" would get padding's id
+    return Tokenizer.from_str(json.dumps(content))
+
+
+def _alphabet(texts: Iterable[str]) -> list[str]:
+    """The texts' characters, the most frequent first; the trainer's own choice among equals differs from run to run."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    counts["▁"] = counts.pop(" ", 0) + 1  # it opens every text
+    return sorted(counts, key=lambda character: (-counts[character], character))
+
+
+def text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text that tokens spell; bytes that are no UTF-8 become �."""
+    return str(tokenizer.decode([id for id in ids if id > UNKNOWN], skip_special_tokens=False)).strip()

@@ -1,0 +1,192 @@
+"""Numbers to be learned, one or several an example: checked, and read beside their sequences."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.data.inputs import Inputs, as_inputs, as_list
+from ricorda.data.places import REPAIR, Place, Places, UnusableError
+from ricorda.data.source import extension
+from ricorda.data.synthetic import is_synthetic, read_synthetic
+from ricorda.data.tables import FORMATS, read_labelled_lines
+from ricorda.errors import ArgumentError, DataError
+
+Targets = NDArray[np.float64]
+
+LARGEST = float(np.finfo(np.float32).max)
+"""As for the numbers that are read; the squares of such are finite in float64."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sequences with numbers that were read, and where each stands.
+
+    Attributes
+    ----------
+    inputs
+        Texts, token lists, or arrays of float32 [T, I], one an example.
+    targets : array [N] or [N, outputs]
+        The numbers; one column as [N].
+    target_names
+        The columns that they stood in; none of a source without columns.
+    source
+        The path, address or name as it was given.
+    """
+
+    inputs: Inputs
+    targets: Targets
+    target_names: tuple[str, ...]
+    source: str
+    places: Places = field(repr=False)
+
+    def place(self, index: int) -> str:
+        """Where example `index` stands, for messages."""
+        return self.places.of(index)
+
+
+def read_measured(
+    path: str | Path,
+    *,
+    text: str | None = None,
+    targets: Sequence[str] = (),
+    default: Sequence[str] = ("target",),
+) -> Measured:
+    """Read sequences, and numbers to be learned from them.
+
+    Parameters
+    ----------
+    path
+        A table (CSV, TSV, JSON lines, Parquet), lines of `number text`, or "synthetic:NAME".
+    text : str, optional
+        The column of the sequences, "text" if not given.
+    targets : sequence of str
+        The columns of the numbers.
+    default : sequence of str
+        Those of a table where none is given.
+
+    Raises
+    ------
+    DataError
+        For anything that cannot be read or used; the sentence names file, row, column, value and way out.
+    ArgumentError
+        For a column name where the source has no columns, or one that is given twice.
+    """
+    source = os.fspath(path)
+    read_table = FORMATS.get(extension(source))
+    if is_synthetic(source) or not read_table:
+        for option, given in (("--text", text), *(("--target", name) for name in targets)):
+            if given:
+                raise ArgumentError(f"{option} {given} names a column, and {source} has none: leave the option out")
+    if is_synthetic(source):
+        drawn = read_synthetic(source, "regress")
+        return Measured(drawn.inputs, np.array(drawn.targets), (), source, Places(source))
+    if os.path.isdir(source):
+        raise DataError(f"{source} is a folder, which has no numbers to learn: give a table or lines of `number text`")
+    names = tuple(targets or default) if read_table else ()
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"--target {name} is given twice: leave one out")
+    if read_table:
+        options = ["--target", *(f"--target number {number}" for number in range(2, len(names) + 1))]
+        columns = {"--text": text or "text", **dict(zip(options, names, strict=True))}
+        ((values, places),) = read_table(source, columns, None)  # all rows as one part
+    else:
+        columns = {"--text": "", "--target": ""}
+        ((values, places),) = read_labelled_lines(source, labelled=True)
+
+    def where(column: str) -> Place:
+        return lambda index: places.of(index) + (f", column {column!r}," if column else "")
+
+    read = zip([*columns.values()][1:], values[1:], strict=True)
+    numbers = np.array([as_numbers(column, where(name)) for name, column in read]).T
+    _, inputs = as_inputs(values[0], where(columns["--text"]))
+    return Measured(inputs, numbers if numbers.shape[1] > 1 else numbers[:, 0], names, source, places)
+
+
+def as_numbers(values: Sequence[Any], where: Place) -> list[float]:
+    """Numbers of a file, which may be written as text.
+
+    Raises
+    ------
+    DataError
+        If one is missing, no number, or not finite.
+    """
+    numbers = []
+    for index, value in enumerate(values):
+        try:
+            numbers.append(_number(value))
+        except UnusableError as error:
+            raise DataError(f"{where(index)} {error}") from None
+    return numbers
+
+
+def read_targets(given: Any, examples: int, argument: str = "y") -> Targets:
+    """The numbers that an argument of a Python call holds.
+
+    Parameters
+    ----------
+    given : sequence [N], or array or sequence of sequences [N, outputs]
+        The numbers.
+    examples : int
+        How many examples there are.
+    argument : str
+        Its name.
+
+    Returns
+    -------
+    array [N] or [N, outputs]
+
+    Raises
+    ------
+    DataError
+        If there are too few or too many, or one is missing, no number, or not finite.
+    """
+    table = hasattr(given, "columns") and hasattr(given, "to_numpy")
+    values = as_list(given.to_numpy() if table else given)
+    if values is None:
+        raise DataError(f"{argument} is of type {type(given).__name__}: give a sequence with a number for each example")
+    if len(values) != examples:
+        raise DataError(f"there are {examples} examples and {len(values)} targets: give one for each example")
+    rows = [_row(value) for value in values]
+    for index, row in enumerate(rows):
+        try:
+            if (len(row) if isinstance(row, list) else 0) != (len(rows[0]) if isinstance(rows[0], list) else 0):
+                raise UnusableError(f"is of another length than {argument}[0]: give as many numbers for each example")
+            if row == []:
+                raise UnusableError("is empty: give one number or more for each example")
+            rows[index] = [_number(each) for each in row] if isinstance(row, list) else _number(row)
+        except UnusableError as error:
+            raise DataError(f"{argument}[{index}] {error}") from None
+    return np.array(rows, dtype=np.float64)
+
+
+def _row(value: Any) -> Any:
+    """A list where there are several numbers, else the value; arrays and tensors as Python has them."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _number(value: Any) -> float:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise UnusableError(f"has no number: {REPAIR}")
+    try:
+        if hasattr(value, "__len__") and not isinstance(value, str):
+            raise TypeError  # of a list, which is one number to NumPy if it has one
+        number = float(value)
+    except (TypeError, ValueError):
+        raise UnusableError(f"has {value!r:.40}, which is no number: write one, with a decimal point") from None
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise UnusableError(f"has {value!r:.40}, which is no finite number: {REPAIR}")
+    if abs(number) > LARGEST:
+        raise UnusableError(f"has {value!r:.40}, beyond the numbers of a network: choose a larger unit")
+    return number
