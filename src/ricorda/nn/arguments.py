@@ -41,6 +41,16 @@ def check_numbers(dropout: float, forget_bias: float | None) -> None:
         raise ArgumentError(f"forget_bias is {forget_bias!r}: give a finite number, or None to draw it")
 
 
+def check_memory(memory: int | None, forget_bias: float | None) -> None:
+    """Refuse a number of steps that cannot be remembered, and two ways to set the same biases."""
+    if memory is None:
+        return
+    if isinstance(memory, bool) or not isinstance(memory, int) or memory < 2:
+        raise ArgumentError(f"memory is {memory!r}: give a whole number of steps of at least 2, or None")
+    if forget_bias is not None:
+        raise ArgumentError(f"memory={memory} and forget_bias={forget_bias} set the same biases: give one of them")
+
+
 def check_probability(name: str, given: object) -> None:
     """Refuse what is no probability below 1, with which nothing would be left."""
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given < 1:

@@ -17,6 +17,7 @@ from ricorda.errors import ArgumentError
 from ricorda.nn.arguments import (
     check_choices,
     check_manner,
+    check_memory,
     check_numbers,
     check_record,
     check_sizes,
@@ -27,6 +28,7 @@ from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
 from ricorda.nn.watching import Watcher
 from ricorda.program.cell import Cell
+from ricorda.program.gates import memory_gates
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
 from ricorda.program.weights import Block, layout
 
@@ -38,6 +40,7 @@ _PRINTED = {
     "dropout": 0.0,
     "bidirectional": False,
     "forget_bias": None,
+    "memory": None,
     "engine": "auto",
     "checkpoint": None,
     "precision": "float32",
@@ -71,6 +74,10 @@ class Recurrent(nn.Module):
     forget_bias : float, optional
         What the forget gate's bias starts with (1 helps long memory: Jozefowicz et al. 2015); by default it is drawn
         as all the others are.
+    memory : int, optional
+        Steps for which the layer remembers before it has learned anything: the biases of the gates that keep a state
+        start with log U(1, memory - 1), those of the gates that write to it with the negatives (chrono initialisation:
+        Tallec, Ollivier 2018). It acts on cells whose new state is a sum that a gate lets the old one into.
     zoneout : float, or a mapping of state names to floats
         Probability that a unit of a state keeps its old value at a step; in evaluation the state is what is to be
         expected (Krueger et al. 2017).
@@ -128,6 +135,7 @@ class Recurrent(nn.Module):
         proj_size: int = 0,
         *,
         forget_bias: float | None = None,
+        memory: int | None = None,
         zoneout: float | Mapping[str, float] = 0.0,
         input_dropout: float = 0.0,
         state_dropout: float = 0.0,
@@ -144,6 +152,7 @@ class Recurrent(nn.Module):
         check_sizes(input_size, hidden_size, num_layers, proj_size)
         check_choices(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         check_numbers(dropout, forget_bias)
+        check_memory(memory, forget_bias)
         choose.check_engine(engine)
         check_manner(checkpoint, precision)
         if dropout > 0 and num_layers == 1:
@@ -175,6 +184,10 @@ class Recurrent(nn.Module):
             gate = "forget gate" if self.program.forget_affine is None else "bias in its forget gate"
             why = f"cell {self.program.name} has no {gate}" if bias else "bias=False"
             raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
+        self.memory = memory
+        if memory is not None and not self._lasting_biases():
+            why = f"cell {self.program.name} has no gate that keeps a state" if bias else "bias=False"
+            raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
         self._shapes = layout(self.programs[False], bias).shapes
         for level in range(num_layers):
             for suffix in self._suffixes(level):
@@ -198,15 +211,14 @@ class Recurrent(nn.Module):
                 nn.init.uniform_(weight, -bound, bound)
             else:
                 nn.init.constant_(weight, 1.0 if name.startswith("gain_") else 0.0)
-        if self.forget_bias is None:
-            return
-        blocks = self._forget_biases()
         for level in range(self.num_layers):
             for suffix in self._suffixes(level):
-                for block, value in zip(blocks, [self.forget_bias, 0.0], strict=False):  # they are added
-                    rows = slice(block.position * self.hidden_size, (block.position + 1) * self.hidden_size)
-                    with torch.no_grad():
-                        getattr(self, block.parameter + suffix)[rows].fill_(value)
+                if self.forget_bias is not None:
+                    self._set_biases(self._forget_biases(), suffix, torch.tensor(self.forget_bias))
+                if self.memory is not None:
+                    lasting = torch.empty(self.hidden_size).uniform_(1, self.memory - 1).log()
+                    for blocks, sign in self._lasting_biases():
+                        self._set_biases(blocks, suffix, sign * lasting)
 
     def forward(
         self,
@@ -341,9 +353,24 @@ class Recurrent(nn.Module):
     def _forget_biases(self) -> list[Block]:
         """Where the forget gate's biases, which are added, stand in the parameters; nowhere if it has none."""
         affine = self.program.forget_affine
-        if affine is not None and self.regularisers.layer_norm:  # which takes away what all units have in common
-            return [Block(f"shift_{self.program.forget_gate}", 0)]
-        return [] if affine is None else layout(self.program, self.bias).biases[affine]
+        return [] if affine is None else self._biases_of(affine)
+
+    def _lasting_biases(self) -> list[tuple[list[Block], int]]:
+        """The biases of each gate that decides how long a state lasts, and whether it does where they are large."""
+        found = [(self._biases_of(affine), sign) for affine, sign in memory_gates(self.program).items()]
+        return [(blocks, sign) for blocks, sign in found if blocks]
+
+    def _biases_of(self, affine: int) -> list[Block]:
+        """Where the biases of an affine, which are added, stand in the parameters."""
+        if self.regularisers.layer_norm:  # which takes away what all units have in common
+            return [Block(f"shift_{self.program.values[affine].name}", 0)]
+        return layout(self.program, self.bias).biases.get(affine, [])
+
+    def _set_biases(self, blocks: Sequence[Block], suffix: str, value: Tensor) -> None:
+        for number, block in enumerate(blocks):  # they are added
+            rows = slice(block.position * self.hidden_size, (block.position + 1) * self.hidden_size)
+            with torch.no_grad():
+                getattr(self, block.parameter + suffix)[rows] = 0.0 if number else value
 
     def _takes_bf16(self, weight: Tensor) -> bool:
         """Whether products take factors of bf16: by the layer's precision, or as autocast asks."""
