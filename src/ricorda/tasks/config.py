@@ -1,11 +1,11 @@
-"""What `config.json` and `history.jsonl` must say of a classifier, checked before anything is built.
+"""What `config.json` and `history.jsonl` must say, checked before anything is built.
 
 The files may come from anywhere; `folder` has made sure that they are JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,40 @@ from ricorda.tasks.folder import CONFIG, HISTORY
 
 Shape = Mapping[str, Any]  # of each key its type, several types, or the shape of the object there
 
-SHAPE: Shape = {
+GENERAL: Shape = {
     "ricorda_version": str,
     "parameters": dict,
     "program": dict,
-    "classes": list,
-    "input": {"kind": str, "features": int},
     "summary": {"examples": int, "validation_examples": int, "epochs": int, "best": dict, "weights": int},
 }
 EPOCH: Shape = {"epoch": int, "loss": (int, float)}
-VALIDATED: Shape = {**EPOCH, **dict.fromkeys(("score", "accuracy", "macro_f1", "validation_loss"), (int, float))}
 
 
-def check_classifier(config: Mapping[str, Any], history: Sequence[Any], folder: Path) -> None:
+def check_config(
+    config: Mapping[str, Any], history: Sequence[Any], folder: Path, shape: Shape, scores: Iterable[str]
+) -> None:
     """Hold both files to the keys and types that they must have; they may have others besides.
+
+    Parameters
+    ----------
+    config, history
+        What the files hold.
+    folder : Path
+        Where they are.
+    shape : mapping
+        Keys that the task needs in the config: of each its type, several types, or the shape of the object there.
+    scores : iterable of str
+        Numbers that every validated epoch has.
 
     Raises
     ------
     ModelFolderError
         If a key is missing, or its value is of another type.
     """
-    _check(config, SHAPE, folder / CONFIG)
+    _check(config, {**GENERAL, **shape}, folder / CONFIG)
     best = config["summary"]["best"]
-    epoch = VALIDATED if "score" in best else EPOCH
+    validated = {**EPOCH, **dict.fromkeys(("score", *scores), (int, float))}
+    epoch = validated if "score" in best else EPOCH
     _check(best, epoch, folder / CONFIG, "summary.best.")
     if not history:
         raise ModelFolderError(f"{folder / HISTORY} holds no epoch: restore it or train again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from ricorda.errors import DataError
 
 LONGEST = 10_000
 """Steps that a sequence may have where no max_length is set; more is rather a mistake in the data than a sequence."""
+
+STEPS_AT_ONCE = 32_768
+"""Steps, padding included, that a batch of predictions may have: it bounds the memory."""
 
 
 @dataclass
@@ -102,3 +105,23 @@ def collate(sequences: Sequence[Tensor], device: torch.device | str) -> tuple[Te
     """A batch [T, B, ...] padded at the ends, and its lengths [B] on the CPU."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     return pad_sequence(list(sequences), padding_value=PADDING).to(device), lengths
+
+
+def batches_of_like_length(lengths: Sequence[int], steps: int | None = None) -> Iterator[list[int]]:
+    """Row numbers of batches to predict: rows of like length together, so that little is padded.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Steps of each row.
+    steps : int, optional
+        The most that a batch may have, padding included; STEPS_AT_ONCE by default. A row that has more is alone.
+    """
+    most, rows = steps or STEPS_AT_ONCE, list[int]()
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if rows and (len(rows) + 1) * lengths[row] > most:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows

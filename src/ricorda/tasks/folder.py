@@ -1,8 +1,8 @@
 """The model folder: what a trained model is on disk. Opening one runs no code.
 
-    config.json         format version, task, parameters, the cell's program, classes, and the files' hashes
+    config.json         format version, task, parameters, the cell's program, what the task adds, the files' hashes
     model.safetensors   the weights
-    tokenizer.json      for texts
+    tokenizer.json      for texts; a model with several has source_tokenizer.json and so on
     history.jsonl       a line an epoch
     README.md           the model card
     learning_curve.png  the history as a picture
@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,16 @@ from ricorda.files import write_atomically
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, HISTORY = "config.json", "model.safetensors", "tokenizer.json", "history.jsonl"
 CARD = "README.md"
+_TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a model folder holds."""
+    """What a model folder holds; tokenisers are JSON, each under the name of its file without `.json`."""
 
     config: dict[str, Any]
     tensors: dict[str, Tensor]
-    tokenizer: str | None
+    tokenizers: dict[str, str]
     history: list[dict[str, Any]]
 
 
@@ -65,10 +67,10 @@ def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mappin
         CARD: card.encode(),
         **pictures,
     }
-    if contents.tokenizer is not None:
-        files[TOKENIZER] = contents.tokenizer.encode()
+    tokenizers = {f"{name}.json": text.encode() for name, text in contents.tokenizers.items()}
     config = {**contents.config, "format_version": FORMAT_VERSION, "ricorda_version": __version__}
-    hashes = {name: _sha256(files[name]) for name in (WEIGHTS, TOKENIZER, HISTORY) if name in files}
+    files |= tokenizers
+    hashes = {name: _sha256(files[name]) for name in (WEIGHTS, *tokenizers, HISTORY)}
     config["sha256"] = {CONFIG: config_hash(config), **hashes}
     files[CONFIG] = (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode()
     _write_together(folder, files)
@@ -91,7 +93,7 @@ def read_model(folder: Path) -> Contents:
         return Contents(
             config,
             load_tensors(files[WEIGHTS]),
-            files[TOKENIZER].decode() if TOKENIZER in files else None,
+            {name.removesuffix(".json"): files[name].decode() for name in _tokenizers(files)},
             [json.loads(line) for line in files[HISTORY].splitlines()],
         )
     except (SafetensorError, ValueError, RecursionError) as error:
@@ -127,8 +129,9 @@ def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
         ) from error
     try:
         _move_into_place(folder)
-        if TOKENIZER not in files:
-            (folder / TOKENIZER).unlink(missing_ok=True)
+        for name in _tokenizers(os.listdir(folder)):
+            if name not in files:  # of the model that was here before
+                (folder / name).unlink()
     except OSError as error:
         raise ModelFolderError(
             f"{folder} was saved, but the system says {error.strerror or error} when files are moved out of .saved: "
@@ -142,6 +145,11 @@ def _move_into_place(folder: Path) -> None:
         for file in sorted(saved.iterdir()):
             os.replace(file, folder / file.name)
         saved.rmdir()
+
+
+def _tokenizers(names: Iterable[str]) -> list[str]:
+    """Those of some files' names that are tokenisers'."""
+    return [name for name in names if _TOKENIZERS.fullmatch(name)]
 
 
 def _valid(folder: Path, name: str) -> Path:
@@ -166,7 +174,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     hashes = config.get("sha256")
     needed = {CONFIG, WEIGHTS, HISTORY}
-    if not isinstance(hashes, dict) or not needed <= set(hashes) <= {*needed, TOKENIZER}:
+    if not isinstance(hashes, dict) or not needed <= set(hashes) <= {*needed, *_tokenizers(hashes)}:
         raise ModelFolderError(f"{path} lacks the files' sha256: it is damaged; restore it or train again")
     if hashes[CONFIG] != config_hash(config):
         raise ModelFolderError(f"{path} does not say what was saved, it was changed: restore it or train again")

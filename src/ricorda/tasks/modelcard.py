@@ -3,50 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ricorda import __version__
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
+from ricorda.tasks.scores import score_text
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def card(config: Mapping[str, Any]) -> str:
-    """What a trained classifier is, what it was trained on, and how to use it, in Markdown."""
+@dataclass(frozen=True)
+class Card:
+    """What a model card says in the words of its task.
+
+    Parameters
+    ----------
+    title : str
+        What the model is: "A classifier of texts".
+    does : str
+        A sentence or two: what goes in, what comes out.
+    use : sequence of str
+        Lines of a shell that use it, with FOLDER for the model's folder.
+    limits : str
+        What not to expect of it.
+    python : str
+        A line of Python that uses `model`.
+    """
+
+    title: str
+    does: str
+    use: Sequence[str]
+    limits: str
+    python: str = "model.predict([...])"
+
+
+def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str]) -> str:
+    """What a trained model is, what it was trained on, and how to use it, in Markdown.
+
+    Parameters
+    ----------
+    card : Card
+        The task's own words.
+    config : mapping
+        What `config.json` says.
+    scores : mapping
+        The numbers of a validation to show, and what they are called.
+    """
     parameters, summary = config["parameters"], config["summary"]
     program = Program.from_json(config["program"])
-    kind = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}[config["input"]["kind"]]
-    classes = ", ".join(f"`{label}`" for label in config["classes"])
-    layers = "1 layer" if parameters["num_layers"] == 1 else f"{parameters['num_layers']} layers"
-    directions = "two directions" if parameters["bidirectional"] else "one direction"
     seed = "no fixed seed" if parameters["random_state"] is None else f"seed {parameters['random_state']}"
     lines = [
-        f"# A classifier of {kind}",
+        f"# {card.title}",
         "",
-        f"It gives a sequence one of {len(config['classes'])} classes: {classes}.",
+        card.does,
         "",
         "## Use",
         "",
         "```",
-        *(['ricorda predict FOLDER "..."'] if config["input"]["kind"] == "texts" else []),
-        "ricorda evaluate FOLDER DATA",
+        *card.use,
         "```",
         "",
         "```python",
         "import ricorda",
         "",
         'model = ricorda.load("FOLDER")',
-        "model.predict_proba([...])",
+        card.python,
         "```",
         "",
         "Opening this folder runs no code.",
         "",
         "## The model",
         "",
-        f"Cell `{program.name}`, {layers} of {parameters['hidden_size']} units in "
-        f"{directions}, pooling `{parameters['pooling']}`, {summary['weights']:,} weights.",
+        f"Cell `{program.name}`, {', '.join(_shape(parameters))}, {summary['weights']:,} weights.",
         "",
         "```",
         *equations(program),
@@ -57,14 +88,13 @@ def card(config: Mapping[str, Any]) -> str:
         f"{summary['examples']:,} examples, {summary['epochs']} epochs, batches of {parameters['batch_size']}, "
         f"{seed}, ricorda {__version__}.",
         "",
-        *_validation(summary),
+        *_validation(summary, scores),
         "",
         "![learning curve](learning_curve.png)",
         "",
         "## Limits",
         "",
-        "It knows what its examples showed and nothing else: other subjects, languages or times than theirs are a "
-        "guess. Its probabilities are the network's own; `ricorda evaluate` prints how well they are calibrated.",
+        card.limits,
         "",
     ]
     return "\n".join(lines)
@@ -84,14 +114,22 @@ def summary(
     }
 
 
-def _validation(summary: Mapping[str, Any]) -> list[str]:
+def _shape(parameters: Mapping[str, Any]) -> list[str]:
+    """The sizes of the recurrent layers, and what makes one vector of their steps."""
+    layers = "1 layer" if parameters["num_layers"] == 1 else f"{parameters['num_layers']} layers"
+    directions = "two directions" if parameters.get("bidirectional") else "one direction"
+    other = [f"{name} `{parameters[name]}`" for name in ("pooling", "attention") if parameters.get(name)]
+    return [f"{layers} of {parameters['hidden_size']} units in {directions}", *other]
+
+
+def _validation(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str]:
     best = summary["best"]
     if "score" not in best:
         return ["No validation examples: the weights are those of the last epoch."]
     return [
         f"Weights of epoch {best['epoch']}, the best on {summary['validation_examples']:,} validation examples:",
         "",
-        "| accuracy | macro F1 | log loss (nats) |",
-        "| --- | --- | --- |",
-        f"| {best['accuracy']:.1%} | {best['macro_f1']:.3f} | {best['validation_loss']:.3f} |",
+        f"| {' | '.join(scores.values())} |",
+        f"|{' --- |' * len(scores)}",
+        f"| {' | '.join(score_text(name, best[name]) for name in scores)} |",
     ]

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch.distributed as dist
 
 from ricorda.errors import ArgumentError
-from ricorda.tasks.classifier import SequenceClassifier
+from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.folder import holds_model
 from ricorda.training.checkpoint import CHECKPOINT
-
-if TYPE_CHECKING:
-    from ricorda.data.read import Examples
 
 WORK = "training"
 """Where in the model folder an unfinished training keeps its checkpoint and history."""
@@ -25,23 +22,25 @@ BOARD = "tensorboard"
 
 
 def train_into_folder(
-    model: SequenceClassifier,
-    examples: Examples,
-    validation: Examples | None,
+    model: SequenceEstimator,
+    X: Any,
+    y: Any,
     out: Path,
     *,
+    validation: Any = None,
     resume: bool,
     overwrite: bool,
     tensorboard: bool,
+    **others: Any,
 ) -> bool:
     """Train, save the model in `out`, and remove the checkpoint.
 
     Parameters
     ----------
-    model : SequenceClassifier
+    model : SequenceEstimator
         Not trained yet.
-    examples, validation : Examples
-        As read from the user's data.
+    X, y, validation, others
+        What its `fit` is given.
     out : Path
         The model folder; what it holds stays as it is until the new model is whole.
     resume, overwrite, tensorboard : bool
@@ -68,13 +67,14 @@ def train_into_folder(
                 f"--out {out} holds a training that was stopped: go on with --resume, or start anew with --overwrite"
             )
     model.fit(
-        examples,
-        examples.labels,
-        validation=None if validation is None else (validation, validation.labels),
+        X,
+        y,
+        validation=validation,
         folder=work,
         resume=resume,
         progress=True,
         tensorboard=tensorboard,
+        **others,
     )
     if dist.is_initialized() and dist.get_rank() > 0:
         return False

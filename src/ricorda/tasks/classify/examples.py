@@ -1,0 +1,99 @@
+"""A user's examples as a classifier learns from them: told apart by class, split, weighed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_class_weight
+
+from ricorda.data.batches import Rows
+from ricorda.data.inputs import place_of, read_inputs
+from ricorda.data.labels import find_classes, read_labels
+from ricorda.errors import ArgumentError, DataError
+from ricorda.tasks.classify.training import Labelled
+from ricorda.tasks.encoding import Encoder
+
+
+def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tuple[str, str] = ("X", "y")) -> Labelled:
+    """Examples for a trained encoder and known classes; `names` are the arguments' own, for messages.
+
+    Raises
+    ------
+    DataError
+        If an example cannot be, or a label is none of the classes.
+    """
+    place = place_of(X, names[0])
+    kind, inputs = read_inputs(X, names[0])
+    labels = read_labels(y, len(inputs), names[1])
+    targets = find_classes(labels, classes)
+    unknown = np.flatnonzero(targets < 0)
+    if len(unknown):
+        first, known = int(unknown[0]), classes.tolist()
+        more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+        raise DataError(
+            f"{place(first)} has the label {labels[first].item()!r}, which the training never saw: leave it out, "
+            f"or use one of {', '.join(map(repr, known[:20]))}{more}"
+        )
+    return Labelled(encoder.encode(kind, inputs, place), targets)
+
+
+def split(targets: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Rows to train on and rows to choose the best epoch by: of each class as large a part as can be.
+
+    A class's only example is trained on.
+
+    Raises
+    ------
+    ArgumentError
+        If too few rows are left to train on.
+    """
+    rows = np.arange(len(targets))
+    if not fraction:
+        return rows, rows[:0]
+    counts = np.bincount(targets)
+    single = counts[targets] == 1
+    candidates, classes = rows[~single], int(np.count_nonzero(counts > 1))
+    held_out = max(1, round(fraction * len(rows)))
+    if held_out < len(candidates):
+        stratified = classes <= held_out <= len(candidates) - classes
+        training, kept = train_test_split(
+            candidates, test_size=held_out, random_state=seed, stratify=targets[candidates] if stratified else None
+        )
+        training = np.concatenate([training, rows[single]])
+        if len(np.unique(targets[training])) == len(counts):
+            return np.sort(training), np.sort(kept)
+    raise ArgumentError(
+        f"validation_fraction={fraction} of {len(rows)} examples of {len(counts)} classes leaves too few to train on: "
+        "give more examples, others to validate on, or 0"
+    )
+
+
+def class_weights(
+    given: str | dict[Any, float] | None, targets: Rows, classes: NDArray[Any]
+) -> NDArray[np.float64] | None:
+    """The weight of each class's examples in the loss, None where all count the same.
+
+    Parameters
+    ----------
+    given : "balanced", dict or None
+        As `SequenceClassifier` takes it; "balanced" is N / (classes * examples of the class).
+
+    Raises
+    ------
+    ArgumentError
+        If a weight is given for what is no class.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        weights = compute_class_weight(given, classes=np.arange(len(classes)), y=targets)
+        return np.asarray(weights, dtype=np.float64)
+    names = classes.tolist()
+    for label in given:
+        if label not in names:
+            known = ", ".join(map(repr, names[:20]))
+            raise ArgumentError(f"class_weight has a weight for {label!r}, which is no label of y: use {known}")
+    return np.array([float(given.get(label, 1.0)) for label in names])

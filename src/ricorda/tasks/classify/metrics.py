@@ -1,0 +1,94 @@
+"""How good a classifier is: numbers of a prediction against the truth, each from its definition or scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class: how much of what was called so is so, how much of what is so was found, and their harmonic mean."""
+
+    label: Any
+    precision: float
+    recall: float
+    f1: float
+    examples: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation.
+
+    Parameters
+    ----------
+    accuracy, macro_f1 : float
+        Share of right verdicts; mean F1 of the classes that occur in the truth or the verdicts.
+    calibration_error : float
+        Expected calibration error: mean distance between confidence and accuracy, over 10 bins of confidence
+        weighted by their examples (Guo et al. 2017, equation 3).
+    log_loss : float
+        Mean of -ln of the probability given to the truth, in nats.
+    classes : a report for each class
+    confusion : [truth][verdict], counts in the order of `classes`
+    """
+
+    examples: int
+    accuracy: float
+    macro_f1: float
+    calibration_error: float
+    log_loss: float
+    classes: tuple[ClassReport, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as numbers, strings, lists and dictionaries."""
+        return asdict(self)
+
+
+def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels: Sequence[Any]) -> Report:
+    """Compare probabilities with the truth.
+
+    Parameters
+    ----------
+    truth : int array [N]
+        Index of each example's class.
+    probabilities : array [N, classes]
+        Rows that sum to one.
+    labels : sequence
+        The classes' names.
+    """
+    verdict = probabilities.argmax(1)
+    numbers = np.arange(len(labels))
+    precision, recall, f1, examples = precision_recall_fscore_support(truth, verdict, labels=numbers, zero_division=0.0)
+    confusion = confusion_matrix(truth, verdict, labels=numbers)
+    occurring = (confusion.sum(0) + confusion.sum(1)) > 0
+    of_truth = probabilities[np.arange(len(truth)), truth]
+    return Report(
+        examples=len(truth),
+        accuracy=float(accuracy_score(truth, verdict)),
+        macro_f1=float(np.mean(f1[occurring])),
+        calibration_error=calibration_error(probabilities.max(1), verdict == truth),
+        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(of_truth.dtype).tiny)).mean()),
+        classes=tuple(
+            ClassReport(label, float(p), float(r), float(f), int(n))
+            for label, p, r, f, n in zip(labels, precision, recall, f1, examples, strict=True)
+        ),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error of verdicts; see `Report`."""
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for bin_index in np.unique(bin_of):
+        chosen = bin_of == bin_index
+        error += chosen.mean() * abs(float(right[chosen].mean()) - float(confidence[chosen].mean()))
+    return float(error)

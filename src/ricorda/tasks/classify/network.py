@@ -1,0 +1,100 @@
+"""The network of a many-to-one task: embedding, recurrent layers, pooling, head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ricorda.nn import Recurrent
+from ricorda.program.ir import Program
+from ricorda.tasks.classify.pooling import Pooling
+from ricorda.tasks.embedding import drop_words, token_embedding
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers that shape a classifier's network; one of `vocabulary` and `features` is given."""
+
+    classes: int
+    hidden: int
+    layers: int
+    bidirectional: bool
+    pooling: str
+    vocabulary: int = 0
+    embedding: int = 0
+    features: int = 0
+
+
+class ManyToOne(nn.Module):
+    """Sequence in, scores of classes out.
+
+    Parameters
+    ----------
+    program : Program
+        The cell.
+    sizes : Sizes
+        Its shape.
+    dropout : float
+        On what enters and leaves the recurrent layers, and between them.
+    word_dropout : float
+        Probability of reading a token as unknown while training, so that the unknown is learned too.
+    memory : int, optional
+        Steps that the recurrent layers remember from the start; see `Recurrent`.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, program: Program, sizes: Sizes, *, dropout: float, word_dropout: float = 0.0, memory: int | None = None
+    ) -> None:
+        super().__init__()
+        self.word_dropout = word_dropout
+        if sizes.vocabulary:
+            self.embedding = token_embedding(sizes.vocabulary, sizes.embedding)
+        else:
+            self.register_buffer("mean", torch.zeros(sizes.features))
+            self.register_buffer("scale", torch.ones(sizes.features))
+        self.dropout = nn.Dropout(dropout)
+        self.recurrent = Recurrent(
+            program,
+            sizes.embedding or sizes.features,
+            sizes.hidden,
+            sizes.layers,
+            bidirectional=sizes.bidirectional,
+            dropout=dropout if sizes.layers > 1 else 0.0,
+            memory=None if memory is None else int(memory),  # NumPy has whole numbers of its own
+        )
+        width = sizes.hidden * (2 if sizes.bidirectional else 1)
+        self.pooling = Pooling(sizes.pooling, width)
+        self.head = nn.Linear(width, sizes.classes)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Scores [B, classes] before the softmax, of token ids [T, B] or numbers [T, B, I]; lengths [B], on the CPU."""
+        x = self.dropout(self._embed(inputs))
+        y, state = self.recurrent(x, lengths=lengths)
+        final = state[0] if isinstance(state, tuple) else state  # [layers * directions, B, H]
+        directions = 2 if self.recurrent.bidirectional else 1
+        last = torch.cat(tuple(final[-directions:]), dim=1)
+        scores: Tensor = self.head(self.dropout(self.pooling(y, last, lengths)))
+        return scores
+
+    def standardise(self, sequences: Sequence[Tensor]) -> None:
+        """Take mean and scale of each feature from training sequences [T, I] of numbers; nothing to do for tokens."""
+        if hasattr(self, "embedding"):
+            return
+        steps = torch.cat(list(sequences)).double()
+        self.mean.copy_(steps.mean(0))
+        spread = steps.std(0, correction=0)
+        self.scale.copy_(torch.where(spread > 0, spread, 1.0))  # a constant feature says nothing at any scale
+
+    def _embed(self, inputs: Tensor) -> Tensor:
+        if inputs.is_floating_point():
+            return (inputs - self.mean) / self.scale
+        if self.training and self.word_dropout:
+            inputs = drop_words(inputs, self.word_dropout)
+        embedded: Tensor = self.embedding(inputs)
+        return embedded
