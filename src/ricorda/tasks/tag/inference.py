@@ -1,0 +1,81 @@
+"""A trained aligned network over many sequences: long batches of like length, each distinct word read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ricorda.data.tokenization import UNKNOWN
+from ricorda.tasks.encoding import batches_of_like_length
+from ricorda.tasks.tag.network import Aligned
+from ricorda.tasks.tag.words import Words
+
+STEPS_AT_ONCE = 4_096
+"""Steps, padding included, of a batch: what it takes of the processor's caches and of memory is bounded by it."""
+
+WORDS_AT_ONCE = 1_024
+"""Distinct words whose characters are read together."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Encoded sequences: float32 numbers [T, I], or int64 [T] of rows in the table of their distinct words."""
+
+    sequences: Sequence[Tensor]
+    words: Words | None = None
+
+    def take(self, rows: Sequence[int]) -> Inputs:
+        """Some of them, over the same words."""
+        return Inputs([self.sequences[row] for row in rows], self.words)
+
+    def seen(self) -> list[Tensor]:
+        """Whether the vocabulary holds each step's word, bool [T] each; numbers are always known."""
+        if self.words is None:
+            return [torch.ones(len(sequence), dtype=torch.bool) for sequence in self.sequences]
+        known = self.words.ids != UNKNOWN
+        return [known[sequence] for sequence in self.sequences]
+
+
+def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """Rows' numbers, scores [T, B, outputs] and lengths, batch by batch, of a module in evaluation mode.
+
+    The caller says that no gradient is wanted, as a generator's own word would reach beyond it.
+    """
+    device = module.head.weight.device
+    sequences, vectors = list(inputs.sequences), None
+    sizes = [len(sequence) for sequence in sequences]
+    if inputs.words is not None:
+        distinct, places = torch.unique(torch.cat(sequences), return_inverse=True)
+        sequences, vectors = list(torch.split(places, sizes)), _vectors(module, inputs.words.take(distinct))
+    for rows in batches_of_like_length(sizes, STEPS_AT_ONCE):
+        lengths = torch.tensor([sizes[row] for row in rows])
+        x = pad_sequence([sequences[row] for row in rows]).to(device)
+        yield rows, module(x if vectors is None else vectors[x], lengths), lengths
+
+
+def of_each(module: Aligned, inputs: Inputs, result: Callable[[Tensor, Tensor], Tensor]) -> list[NDArray[Any]]:
+    """What `result` makes of a batch's scores [T, B, outputs] and lengths, as an array [T, ...] for each sequence."""
+    found: list[Any] = [None] * len(inputs.sequences)
+    with torch.inference_mode():
+        for rows, scores, lengths in outputs(module, inputs):
+            batch = result(scores, lengths).cpu().numpy()
+            for column, (row, length) in enumerate(zip(rows, lengths.tolist(), strict=True)):
+                found[row] = batch[:length, column]
+    return found
+
+
+def _vectors(module: Aligned, words: Words) -> Tensor:
+    """The vectors of all words, [n, D]; words of like length are read together."""
+    order = words.lengths.argsort()
+    device = module.head.weight.device
+    parts = [module.read(words.take(rows).to(device)) for rows in torch.split(order, WORDS_AT_ONCE)]
+    found = torch.cat(parts)
+    vectors = torch.empty_like(found)
+    vectors[order.to(device)] = found
+    return vectors

@@ -1,0 +1,153 @@
+"""How good a tagger is: tags or numbers against the truth, each from its definition or a library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import mean_absolute_error, mean_squared_error, precision_recall_fscore_support, r2_score
+
+
+@dataclass(frozen=True)
+class TagScore:
+    """A tag, or a type of span: how much of what was called so is so, how much of what is so was found; their mean."""
+
+    label: Any
+    precision: float
+    recall: float
+    f1: float
+    count: int
+
+
+@dataclass(frozen=True)
+class TagReport:
+    """An evaluation of tags.
+
+    Parameters
+    ----------
+    sequences, steps : int
+        How many there were.
+    accuracy : float
+        Share of steps with the right tag.
+    unseen : int
+        Words that the vocabulary does not hold: all that the training never saw, in any case if `lowercase`.
+    unseen_accuracy : float, optional
+        Share of right tags among these; None where there are none.
+    log_loss : float
+        Mean of -ln of the probability given to the true tag, under a CRF its marginal, in nats.
+    tags : a score for each tag of the model
+    span_f1 : float, optional
+        Where tags are BIO: F1 of whole spans (Tjong Kim Sang, De Meulder 2003), by seqeval.
+    spans : a score for each type of span
+    """
+
+    sequences: int
+    steps: int
+    accuracy: float
+    unseen: int
+    unseen_accuracy: float | None
+    log_loss: float
+    tags: tuple[TagScore, ...]
+    span_f1: float | None
+    spans: tuple[TagScore, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as numbers, strings, lists and dictionaries."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class NumberReport:
+    """An evaluation of aligned numbers over all steps: mean squared and absolute error, share of variance explained."""
+
+    sequences: int
+    steps: int
+    mse: float
+    mae: float
+    r2: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as numbers."""
+        return asdict(self)
+
+
+def tag_report(
+    truth: Sequence[NDArray[np.int64]],
+    probabilities: Sequence[NDArray[np.float64]],
+    verdicts: Sequence[NDArray[np.int64]],
+    seen: Sequence[NDArray[np.bool_]],
+    labels: Sequence[Any],
+) -> TagReport:
+    """Compare tags with the truth.
+
+    Parameters
+    ----------
+    truth, verdicts : int arrays [T], one a sequence
+        Index of each step's tag.
+    probabilities : arrays [T, tags]
+        Of each tag.
+    seen : bool arrays [T]
+        Whether the vocabulary holds the word.
+    labels : sequence
+        The tags' names.
+    """
+    true, found, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
+    right = true == found
+    of_truth = np.concatenate(
+        [each[np.arange(len(tags)), tags] for each, tags in zip(probabilities, truth, strict=True)]
+    )
+    numbers = np.arange(len(labels))
+    scores = precision_recall_fscore_support(true, found, labels=numbers, zero_division=0.0)
+    span_f1, spans = _span_scores(_named(truth, labels), _named(verdicts, labels))
+    return TagReport(
+        sequences=len(truth),
+        steps=len(true),
+        accuracy=float(right.mean()),
+        unseen=int((~known).sum()),
+        unseen_accuracy=float(right[~known].mean()) if not known.all() else None,
+        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(of_truth.dtype).tiny)).mean()),
+        tags=_scores(labels, scores),
+        span_f1=span_f1,
+        spans=spans,
+    )
+
+
+def number_report(truth: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NumberReport:
+    """Compare numbers [T, O], one array a sequence, with the truth."""
+    true, guess = np.concatenate(truth).astype(np.float64), np.concatenate(found).astype(np.float64)
+    return NumberReport(
+        sequences=len(truth),
+        steps=len(true),
+        mse=float(mean_squared_error(true, guess)),
+        mae=float(mean_absolute_error(true, guess)),
+        r2=float(r2_score(true, guess)) if len(true) > 1 else 0.0,
+    )
+
+
+def _named(tags: Sequence[NDArray[np.int64]], labels: Sequence[Any]) -> list[list[str]]:
+    return [[str(labels[tag]) for tag in each] for each in tags]
+
+
+def _span_scores(truth: list[list[str]], verdicts: list[list[str]]) -> tuple[float | None, tuple[TagScore, ...]]:
+    occurring = {tag for tags in truth for tag in tags}
+    if not all(tag == "O" or tag.startswith(("B-", "I-")) for tag in occurring) or occurring <= {"O"}:
+        return None, ()
+    from seqeval.metrics import f1_score
+    from seqeval.metrics.sequence_labeling import get_entities
+    from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as scores_of_spans
+
+    types = sorted({kind for part in (truth, verdicts) for kind, _, _ in get_entities(part)})
+    return (
+        float(f1_score(truth, verdicts, zero_division=0)),
+        _scores(types, scores_of_spans(truth, verdicts, zero_division=0)),
+    )
+
+
+def _scores(labels: Sequence[Any], columns: Sequence[Any]) -> tuple[TagScore, ...]:
+    return tuple(
+        TagScore(label, float(precision), float(recall), float(f1), int(count))
+        for label, precision, recall, f1, count in zip(labels, *columns, strict=True)
+    )

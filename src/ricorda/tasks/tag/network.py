@@ -1,0 +1,134 @@
+"""The network of an aligned task: words and their characters, or numbers; recurrent layers; a head at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ricorda.nn import Recurrent
+from ricorda.program.ir import Program
+from ricorda.tasks.embedding import token_embedding
+from ricorda.tasks.tag.crf import LinearChain
+from ricorda.tasks.tag.words import Words
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers that shape a tagger's network; one of `vocabulary` and `features` is given."""
+
+    outputs: int
+    hidden: int
+    layers: int
+    bidirectional: bool
+    vocabulary: int = 0
+    embedding: int = 0
+    alphabet: int = 0
+    character_embedding: int = 0
+    character_hidden: int = 0
+    features: int = 0
+    numbers: bool = False
+    """Whether the outputs are numbers rather than scores of tags."""
+
+
+class Aligned(nn.Module):
+    """Sequence in, as long a sequence of scores or numbers out.
+
+    Parameters
+    ----------
+    program : Program
+        The cell, of the recurrent layers and of those that read a word's characters.
+    sizes : Sizes
+        Its shape.
+    dropout : float
+        On what enters and leaves the recurrent layers, and between them.
+    crf : bool
+        Whether neighbouring tags are scored together.
+    memory : int, optional
+        Steps that the recurrent layers remember from the start; see `Recurrent`.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(
+        self, program: Program, sizes: Sizes, *, dropout: float, crf: bool = False, memory: int | None = None
+    ) -> None:
+        super().__init__()
+        width = sizes.features
+        if sizes.vocabulary:
+            self.embedding = token_embedding(sizes.vocabulary, sizes.embedding)
+            width = sizes.embedding
+        else:
+            self.register_buffer("mean", torch.zeros(sizes.features))
+            self.register_buffer("scale", torch.ones(sizes.features))
+        self.spelling: Recurrent | None = None
+        if sizes.vocabulary and sizes.character_hidden:
+            self.alphabet = token_embedding(sizes.alphabet, sizes.character_embedding)
+            self.spelling = Recurrent(program, sizes.character_embedding, sizes.character_hidden, bidirectional=True)
+            width += 2 * sizes.character_hidden
+        self.dropout = nn.Dropout(dropout)
+        self.recurrent = Recurrent(
+            program,
+            width,
+            sizes.hidden,
+            sizes.layers,
+            bidirectional=sizes.bidirectional,
+            dropout=dropout if sizes.layers > 1 else 0.0,
+            memory=None if memory is None else int(memory),  # NumPy has whole numbers of its own
+        )
+        self.head = nn.Linear(sizes.hidden * (2 if sizes.bidirectional else 1), sizes.outputs)
+        self.crf = LinearChain(sizes.outputs) if crf else None
+        self.numeric = sizes.numbers
+        if self.numeric:
+            self.register_buffer("target_mean", torch.zeros(sizes.outputs))
+            self.register_buffer("target_scale", torch.ones(sizes.outputs))
+
+    def read(self, words: Words) -> Tensor:
+        """Vectors [n, D] of distinct words: their embeddings, and the last states over their characters."""
+        embedded: Tensor = self.embedding(words.ids)
+        if self.spelling is None:
+            return embedded
+        letters = self.dropout(self.alphabet(words.characters.t()))
+        _, state = self.spelling(letters, lengths=words.lengths)
+        final = state[0] if isinstance(state, tuple) else state  # [2, n, H]
+        return torch.cat([embedded, final[0], final[1]], dim=1)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Scores, or standardised numbers, [T, B, outputs], of word vectors or numbers [T, B, ...]; lengths [B]."""
+        if not hasattr(self, "embedding"):
+            x = (x - self.mean) / self.scale
+        y, _ = self.recurrent(self.dropout(x), lengths=lengths)
+        scores: Tensor = self.head(self.dropout(y))
+        return scores
+
+    def best(self, scores: Tensor, lengths: Tensor) -> Tensor:
+        """The best tags [T, B] by their scores."""
+        return scores.argmax(2) if self.crf is None else self.crf.decode(scores, lengths)
+
+    def probabilities(self, scores: Tensor, lengths: Tensor) -> Tensor:
+        """Probability of each tag at each step, float64 [T, B, tags]; under a CRF its marginals."""
+        scores = scores.double()
+        return scores.softmax(2) if self.crf is None else self.crf.marginals(scores, lengths)
+
+    def numbers(self, scores: Tensor) -> Tensor:
+        """Standardised numbers [..., outputs] as the training examples have them."""
+        return scores * self.target_scale + self.target_mean
+
+    def standardise(self, inputs: Sequence[Tensor] | None, targets: Sequence[Tensor] | None) -> None:
+        """Take mean and scale of each feature from training sequences of numbers, None where there are none."""
+        if inputs is not None:
+            _measure(inputs, self.mean, self.scale)
+        if targets is not None:
+            _measure(targets, self.target_mean, self.target_scale)
+
+
+def _measure(sequences: Sequence[Tensor], mean: Tensor, scale: Tensor) -> None:
+    steps = torch.cat(list(sequences)).double()
+    mean.copy_(steps.mean(0))
+    spread = steps.std(0, correction=0)
+    scale.copy_(torch.where(spread > 0, spread, 1.0))  # a constant feature says nothing at any scale

@@ -1,0 +1,94 @@
+"""How a tagger reads a user's sequences: lists of words, or arrays of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from tokenizers import Tokenizer
+
+from ricorda.data.inputs import ONE_OF, read_inputs
+from ricorda.data.places import Place
+from ricorda.errors import DataError, ModelFolderError
+from ricorda.tasks.encoding import LONGEST
+from ricorda.tasks.tag.inference import Inputs
+from ricorda.tasks.tag.words import Vocabulary
+
+InputKind = Literal["tokens", "numbers"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a tagger reads its inputs: words of a vocabulary, or so many numbers a step."""
+
+    kind: InputKind
+    vocabulary: Vocabulary | None = None
+    features: int = 0
+
+    def encode(self, kind: InputKind, inputs: Sequence[Any], place: Place) -> Inputs:
+        """Checked inputs as the network takes them.
+
+        Raises
+        ------
+        DataError
+            If they are of another kind or size than the model was trained on.
+        """
+        if kind != self.kind:
+            raise DataError(f"{place(0)} has {ONE_OF[kind]}, and the model was trained on {self.kind}: give it those")
+        if self.vocabulary is not None:
+            words, numbers = self.vocabulary.read(inputs)
+            return Inputs(numbers, words)
+        if inputs[0].shape[1] != self.features:
+            raise DataError(
+                f"{place(0)} has {inputs[0].shape[1]} features a step, and the model was trained on {self.features}: "
+                "give it as many"
+            )
+        return Inputs([torch.from_numpy(array) for array in inputs])
+
+    def description(self) -> dict[str, Any]:
+        """What `restored` needs besides the tokenisers, as JSON has it."""
+        return {"kind": self.kind, "features": self.features}
+
+    def tokenizers(self) -> dict[str, Tokenizer]:
+        """The vocabulary, by the names of its files."""
+        if self.vocabulary is None:
+            return {}
+        return {"tokenizer": self.vocabulary.words, "character_tokenizer": self.vocabulary.characters}
+
+    @classmethod
+    def restored(
+        cls, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer], *, lowercase: bool
+    ) -> Reading:
+        """The one that was described.
+
+        Raises
+        ------
+        ModelFolderError
+            If what was described and the tokenisers do not belong together.
+        """
+        kind, features = description["kind"], description["features"]
+        expected = {"tokenizer", "character_tokenizer"} if kind == "tokens" else set()
+        if kind not in get_args(InputKind) or set(tokenizers) != expected or (features != 0) != (kind == "numbers"):
+            raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizers or number of features")
+        if kind == "numbers":
+            return cls(kind, features=features)
+        return cls(kind, Vocabulary(tokenizers["tokenizer"], tokenizers["character_tokenizer"], lowercase))
+
+
+def read_sequences(given: Any, place: Place, argument: str = "X") -> tuple[InputKind, list[Any]]:
+    """Token lists or arrays of numbers [T, I], checked.
+
+    Raises
+    ------
+    DataError
+        If one is empty, a text, of another kind than the first, or longer than `LONGEST` steps.
+    """
+    kind, inputs = read_inputs(given, argument)
+    if kind == "texts":
+        raise DataError(f"{place(0)} has a text, and a tagger reads lists of words: split it, e.g. with text.split()")
+    for index, sequence in enumerate(inputs):
+        if len(sequence) > LONGEST:
+            raise DataError(f"{place(index)} has {len(sequence):,} steps, more than {LONGEST:,}: cut it into parts")
+    return kind, inputs
