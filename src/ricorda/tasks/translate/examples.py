@@ -1,0 +1,143 @@
+"""Sentence pairs as a translator learns from them: read from arguments, split, and turned into tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from ricorda.data.batches import Rows
+from ricorda.data.inputs import place_of
+from ricorda.data.pairs import as_texts
+from ricorda.data.places import Place
+from ricorda.data.subwords import train_subwords
+from ricorda.data.tokenization import encode
+from ricorda.errors import ArgumentError, DataError
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences, and where each stands."""
+
+    texts: list[str]
+    place: Place
+
+    @classmethod
+    def read(cls, given: Any, argument: str = "X", place: Place | None = None) -> Sentences:
+        """The sentences of an argument: a list of texts, or pairs read from a file.
+
+        Raises
+        ------
+        DataError
+            If it holds none, or one is no text or blank.
+        """
+        place = place or place_of(given, argument)
+        return cls(as_texts(getattr(given, "inputs", given), place, argument), place)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Pairs as token ids; no text has a boundary among them."""
+
+    sources: Sequence[Tensor]
+    targets: Sequence[Tensor]
+
+    def take(self, rows: Rows) -> Encoded:
+        """Some of the pairs."""
+        return Encoded([self.sources[row] for row in rows], [self.targets[row] for row in rows])
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """The tokenisers of both sides, one and the same where the vocabulary is shared."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @classmethod
+    def learn(cls, sources: list[str], targets: list[str], *, shared: bool, **options: Any) -> Subwords:
+        """Learn them from training pairs; for the options see `train_subwords`."""
+        if shared:
+            both = train_subwords(sources + targets, **options)
+            return cls(both, both)
+        return cls(train_subwords(sources, **options), train_subwords(targets, **options))
+
+    def encode_pairs(self, sources: Sentences, targets: Sentences, max_length: int) -> Encoded:
+        """Training pairs as token ids.
+
+        Raises
+        ------
+        DataError
+            If one has more than `max_length` tokens on a side.
+        """
+        way_out = "split it, leave the pair out, or give a larger max_length"
+        return Encoded(
+            _encoded(self.source, sources, max_length, "in its source", way_out),
+            _encoded(self.target, targets, max_length, "in its target", way_out),
+        )
+
+    def encode_sources(self, sources: Sentences, max_length: int) -> list[Tensor]:
+        """Sentences to translate as token ids; raises DataError for one of more than `max_length` tokens."""
+        return _encoded(self.source, sources, max_length, "in its text", "split it into sentences")
+
+
+def read_pairs_of(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> tuple[Sentences, Sentences]:
+    """The two sides of pairs, from the arguments of a Python call.
+
+    Parameters
+    ----------
+    X, y : sequence [N] of str
+        Sentences and their translations; or `ricorda.data.pairs.Pairs` and its targets.
+    names : the arguments' own, for messages
+
+    Raises
+    ------
+    ArgumentError
+        If there are not as many of both.
+    DataError
+        If a text cannot be.
+    """
+    sources = Sentences.read(X, names[0])
+    targets = Sentences.read(y, names[1], getattr(X, "place", None))
+    if len(sources.texts) != len(targets.texts):
+        raise ArgumentError(
+            f"{names[0]} has {len(sources.texts):,} sentences and {names[1]} {len(targets.texts):,}: give pairs"
+        )
+    return sources, targets
+
+
+def split(sources: Sequence[str], fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Rows to train on and rows to choose the best epoch by; all rows of one sentence are in the same part.
+
+    Raises
+    ------
+    ArgumentError
+        If no sentence is left to train on.
+    """
+    rows = np.arange(len(sources))
+    if not fraction:
+        return rows, rows[:0]
+    distinct, sentence_of = np.unique(np.array(sources, dtype=object), return_inverse=True)
+    held_out = max(1, round(fraction * len(distinct)))
+    if held_out >= len(distinct):
+        raise ArgumentError(
+            f"validation_fraction={fraction} of {len(distinct)} different sentences leaves none to train on: "
+            "give more pairs, others to validate on, or 0"
+        )
+    kept = np.random.default_rng(seed).permutation(len(distinct)) < held_out
+    return rows[~kept[sentence_of]], rows[kept[sentence_of]]
+
+
+def _encoded(tokenizer: Tokenizer, sentences: Sentences, max_length: int, where: str, way_out: str) -> list[Tensor]:
+    ids = encode(tokenizer, sentences.texts)
+    for index, tokens in enumerate(ids):
+        if len(tokens) > max_length:
+            raise DataError(
+                f"{sentences.place(index)} has {len(tokens):,} subwords {where}, more than {max_length:,}: {way_out}"
+            )
+    return [torch.tensor(tokens) for tokens in ids]

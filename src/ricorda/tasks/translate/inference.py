@@ -1,0 +1,90 @@
+"""Translations of sentences: batches of like length, searched and put back in order; and where attention lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from ricorda.tasks.encoding import collate
+from ricorda.tasks.translate.beam import Hypothesis, Search, longest, search
+from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder
+
+ROWS_AT_ONCE = 320
+"""Rows of the decoder at once, sentences times beam: wide enough for large products, and the memory is bounded."""
+
+
+END = "</s>"
+"""How the end of a translation is shown among its tokens."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation, what it is ranked by, and ln of its probability."""
+
+    text: str
+    score: float
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where attention lay while a translation was written.
+
+    Parameters
+    ----------
+    source, target : tuple of str
+        Tokens; ▁ stands where a word begins, and the last target token is its end.
+    weights : float array [target, source]
+        Of each target token how much every source token was looked at; rows sum to one.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    weights: NDArray[np.float32]
+
+
+def translations(network: EncoderDecoder, sources: Sequence[Tensor], options: Search) -> list[list[Hypothesis]]:
+    """The best translations of each source [S], best first; the network's mode is left as it was."""
+    training = network.training
+    network.eval()
+    device = network.output.weight.device
+    order = np.argsort([len(source) for source in sources], kind="stable")
+    at_once = max(1, ROWS_AT_ONCE // options.beam_size)
+    found: list[list[Hypothesis]] = [[] for _ in sources]
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(order), at_once):
+                rows = order[start : start + at_once]
+                inputs, lengths = collate([sources[row] for row in rows], device)
+                limits = longest(lengths.tolist())
+                for row, best in zip(
+                    rows, search(network, network.start(inputs, lengths), limits, options), strict=True
+                ):
+                    found[row] = best
+    finally:
+        network.train(training)
+    return found
+
+
+def alignment(
+    network: EncoderDecoder, source: Tensor, target: Sequence[int], tokenizers: tuple[Tokenizer, Tokenizer]
+) -> Alignment:
+    """The attention of a network in evaluation mode while a target [T] and its end are said."""
+    device = network.output.weight.device
+    with torch.inference_mode():
+        started = network.start(source.unsqueeze(1).to(device), torch.tensor([len(source)]))
+        inputs = torch.tensor([[BOUNDARY, *target]], device=device).t()
+        _, weights = network.teach(started, inputs, torch.tensor([len(inputs)]))
+    assert weights is not None  # the caller has looked whether there is attention
+    of_source, of_target = tokenizers
+    return Alignment(
+        tuple(str(of_source.id_to_token(id)) for id in source.tolist()),
+        (*(str(of_target.id_to_token(id)) for id in target), END),
+        weights[0].float().cpu().numpy(),
+    )
