@@ -1,0 +1,135 @@
+"""What a language model is given, told apart and checked: a running text, documents, token lists, or music."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ricorda.data.corpus import check_text, read_corpus
+from ricorda.data.inputs import as_inputs, as_list, place_of
+from ricorda.data.music import are_pieces, check_pieces, read_music
+from ricorda.errors import ArgumentError, DataError
+
+Kind = Literal["stream", "documents", "tokens", "music"]
+
+IN_WORDS: dict[Kind, str] = {
+    "stream": "a text",
+    "documents": "a list of texts",
+    "tokens": "a list of token lists",
+    "music": "a list of pieces of music",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """Checked input.
+
+    Attributes
+    ----------
+    kind
+        What it is.
+    parts
+        The text alone, or each document, token list or piece.
+    condition
+        A vector for each part, [N, C], if any.
+    """
+
+    kind: Kind
+    parts: Sequence[Any]
+    condition: Tensor | None = None
+
+    def split(self, fraction: float, *, anywhere: bool) -> tuple[Given, Given | None]:
+        """All but the last share, and that share; of a text it begins behind white space unless it may anywhere."""
+        if not fraction:
+            return self, None
+        if self.kind == "stream":
+            text: str = self.parts[0]
+            cut = int(len(text) * (1 - fraction))
+            while not anywhere and 0 < cut < len(text) and not text[cut - 1].isspace():
+                cut += 1
+            first, last = [text[:cut]], [text[cut:]]
+        else:
+            cut = min(int(len(self.parts) * (1 - fraction)), len(self.parts) - 1)
+            first, last = list(self.parts[:cut]), list(self.parts[cut:])
+        if not (first and last and first[0] and last[0]):
+            raise DataError(
+                f"validation_fraction {fraction} of so little leaves nothing to train on or to validate: "
+                "give more, or validation_fraction=0"
+            )
+        of_first, of_last = (None, None) if self.condition is None else (self.condition[:cut], self.condition[cut:])
+        return Given(self.kind, first, of_first), Given(self.kind, last, of_last)
+
+
+def read_given(given: Any, argument: str = "X", condition: Any = None) -> Given:
+    """Read an argument of a Python call.
+
+    Parameters
+    ----------
+    given : str, Path, or a list of texts, token lists or pieces of music
+        A text is one stream; a path is read by `ricorda.data.corpus.read_corpus`.
+    argument : str
+        Its name.
+    condition : array [N, C], optional
+        A vector for each document, token list or piece.
+
+    Raises
+    ------
+    DataError, ArgumentError
+        If it is none of these, or the vectors are not as many, or cannot be.
+    """
+    if isinstance(given, Path):
+        path, argument = given, str(given)
+        music = path.name.lower().removesuffix(".gz").endswith(".json")
+        given = read_music(path).training if music else read_corpus(path)
+    if isinstance(given, str):
+        if condition is not None:
+            raise ArgumentError(f"condition is for documents, and {argument} is one text: give a list of texts")
+        return Given("stream", [check_text(given, argument)])
+    kind: Kind
+    parts: Sequence[Any]
+    if are_pieces(given):
+        check_pieces(given, argument)
+        kind, parts = "music", given
+    else:
+        values = as_list(getattr(given, "inputs", given))
+        if values is None:
+            raise DataError(
+                f"{argument} is of type {type(given).__name__}: give a text, a path, or a list of texts, token lists "
+                "or pieces of music"
+            )
+        if not values:
+            raise DataError(f"{argument} holds no document: give at least one")
+        form, parts = as_inputs(values, place_of(given, argument))
+        if form == "numbers":
+            raise DataError(f"{argument} holds numbers: give texts, token lists or pieces of music")
+        kind = "documents" if form == "texts" else "tokens"
+    return Given(kind, parts, None if condition is None else read_condition(condition, len(parts)))
+
+
+def read_condition(given: Any, count: int, features: int | None = None) -> Tensor:
+    """Vectors float32 [count, C] that sequences begin with.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not finite numbers, not as many as documents, or of another size than the model's.
+    """
+    try:
+        array = np.asarray(given, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise ArgumentError("condition is no array of numbers: give a vector for each document") from None
+    if array.ndim == 1 and count == 1:
+        array = array[None]
+    if array.ndim != 2 or len(array) != count or not array.shape[1]:
+        raise ArgumentError(f"condition has shape {array.shape}: give a vector for each of {count} documents")
+    if not np.isfinite(array.astype(np.float32)).all():
+        raise ArgumentError("condition has a number that is not finite: replace it")
+    if features is not None and array.shape[1] != features:
+        raise ArgumentError(f"condition has {array.shape[1]} numbers, and the model was trained on {features}")
+    return torch.from_numpy(array.astype(np.float32))

@@ -1,0 +1,146 @@
+"""How a language model reads what it is given: the steps of each sequence, and the one before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from ricorda.data.music import KEYS, roll_of
+from ricorda.errors import ArgumentError, DataError, ModelFolderError
+from ricorda.tasks.language.given import IN_WORDS, Given
+from ricorda.tasks.language.given import Kind as GivenKind
+from ricorda.tasks.language.sequences import Sequences
+from ricorda.tasks.language.vocabulary import END, UNKNOWN, Ids, Vocabulary, train_vocabulary
+from ricorda.tasks.language.vocabulary import Kind as TokenKind
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model's way of reading.
+
+    Attributes
+    ----------
+    kind
+        What it was trained on.
+    vocabulary
+        Of all but music.
+    knows_unknown
+        Whether the training text had `<unk>`, so that what is not in the vocabulary can be read as that.
+    """
+
+    kind: GivenKind
+    vocabulary: Vocabulary | None = None
+    knows_unknown: bool = False
+
+    @classmethod
+    def learn(
+        cls, given: Given, tokenizer: Any, *, vocab_size: int | None, min_frequency: int, lowercase: bool
+    ) -> Reader:
+        """The reader of some training material."""
+        if given.kind == "music":
+            return cls("music")
+        kind: TokenKind = "tokens" if given.kind == "tokens" else tokenizer
+        vocabulary = train_vocabulary(
+            kind, given.parts, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase
+        )
+        lines = given.kind == "stream"
+        unknown = any((vocabulary.ids(vocabulary.split(part, lines=lines)) == UNKNOWN).any() for part in given.parts)
+        return cls(given.kind, vocabulary, bool(unknown))
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` needs besides the tokenizer."""
+        return {
+            "kind": self.kind,
+            "tokens": "" if self.vocabulary is None else self.vocabulary.kind,
+            "unknown": int(self.knows_unknown),
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
+        """The reader that wrote this; ModelFolderError if it cannot be one."""
+        kind, tokens = found["kind"], found["tokens"]
+        fitting = {"music": ("",), "tokens": ("tokens",)}.get(kind, ("char", "bpe", "word"))
+        if kind not in IN_WORDS or tokens not in fitting or (tokenizer is None) != (kind == "music"):
+            raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokens ({tokens!r:.40}) or tokenizer")
+        return cls(kind, None if tokenizer is None else Vocabulary(tokens, tokenizer), bool(found["unknown"]))
+
+    @property
+    def ends(self) -> bool:
+        """Whether sequences begin and end with `<eos>`."""
+        return self.kind in ("documents", "tokens")
+
+    @property
+    def before(self) -> int | None:
+        """The id that is read before the first step: an end, of a document or a line; None if there is none."""
+        assert self.vocabulary is not None
+        if self.ends or self.vocabulary.kind == "word":
+            return END
+        return self.vocabulary.find("Ċ" if self.vocabulary.kind == "bpe" else "\n")  # as byte pairs spell a line end
+
+    def sequences(self, given: Given, where: str | None = None) -> Sequences:
+        """What is predicted in some material; with `where`, unknown tokens are refused unless the training had some.
+
+        Raises
+        ------
+        DataError
+            If it is of another kind than the model was trained on, too short, or has unknown tokens.
+        """
+        stream = self.kind == "stream"
+        if given.kind != self.kind:
+            raise DataError(
+                f"{where or 'the validation'} is {IN_WORDS[given.kind]}, and the model was trained on "
+                f"{IN_WORDS[self.kind]}: give it that"
+            )
+        if self.kind == "music":
+            silence = np.zeros((1, KEYS), np.uint8)
+            parts: list[NDArray[Any]] = [np.concatenate([silence, roll_of(piece)]) for piece in given.parts]
+        else:
+            parts = [
+                self._ids(part, where if stream or where is None else f"{where}[{number}]")
+                for number, part in enumerate(given.parts)
+            ]
+        if min(map(len, parts)) < 2:
+            raise DataError(
+                f"{where or 'the text'} has one token alone, so that there is nothing to predict: give more"
+            )
+        return Sequences.of(parts, stream=stream, condition=given.condition)
+
+    def prompt(self, prompt: Any) -> list[Any]:
+        """The steps that generation begins with: ids, or keys of music.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            If the prompt has what the model does not know, or nothing to begin with is known.
+        """
+        if self.kind == "music":
+            return [np.zeros(KEYS, np.uint8), *roll_of(prompt or [])]
+        opening: list[Any] = [] if self.before is None else [self.before]
+        ids = self._read(prompt, "prompt").tolist() if prompt else []
+        if not opening and not ids:
+            raise ArgumentError("prompt is empty, and the training text had no line end to begin behind: give a prompt")
+        return [*opening, *ids]
+
+    def tokens(self, part: str | Sequence[str]) -> list[str]:
+        """The tokens that are predicted in a text, `<eos>` among them."""
+        assert self.vocabulary is not None
+        found = self.vocabulary.split(part, lines=self.kind == "stream")
+        return [*found, self.vocabulary.token(END)] if self.ends else found
+
+    def _ids(self, part: Any, where: str | None) -> Ids:
+        """The ids of a text or token list, with the one before its first and an end where it has one."""
+        before = np.array([] if self.before is None else [self.before], np.int32)
+        return np.concatenate([before, self._read(part, where), np.array([END] * self.ends, np.int32)])
+
+    def _read(self, part: Any, where: str | None) -> Ids:
+        assert self.vocabulary is not None
+        tokens = self.vocabulary.split(part, lines=self.kind == "stream")
+        ids = self.vocabulary.ids(tokens)
+        if where is not None and not self.knows_unknown:
+            self.vocabulary.refuse_unknown(tokens, ids, where)
+        return ids

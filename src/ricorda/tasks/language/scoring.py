@@ -1,0 +1,143 @@
+"""How probable a model finds what it reads, the state carried from the first step to the last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ricorda.nn.sequences import State
+from ricorda.tasks.language.network import NextStep
+from ricorda.tasks.language.sequences import FRESH, SEQUENCE, Sequences
+
+AT_ONCE = 8_192
+"""Steps whose outputs are held at once, over all rows: it bounds the memory."""
+
+SCORES_AT_ONCE = 4_000_000
+"""Scores of tokens that are held at once."""
+
+PARALLEL = 16
+"""Rows that a long stream is cut into where a quick figure is wanted."""
+
+BEFORE = 256
+"""Steps that such a row reads before its own, so that its state is as good as carried."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a text, or music, is predicted.
+
+    Attributes
+    ----------
+    steps
+        Predicted tokens, or steps of music.
+    nats
+        Mean negative log-probability of a step: the cross-entropy.
+    perplexity
+        exp(nats); None for music.
+    bits_per_character
+        nats of the whole text over its characters and ln 2, whatever the tokens are; None where there are none.
+    """
+
+    steps: int
+    nats: float
+    perplexity: float | None = None
+    bits_per_character: float | None = None
+
+    @classmethod
+    def of(cls, nats: float, steps: int, *, keys: bool, characters: int) -> Evaluation:
+        """The numbers of a sum of negative log-probabilities."""
+        perplexity = None if keys else math.exp(min(nats / steps, 700.0))
+        return cls(steps, nats / steps, perplexity, nats / math.log(2) / characters if characters else None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers that there are."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def losses_of(module: NextStep, sequences: Sequences, *, quick: bool = False) -> Iterator[Tensor]:
+    """Negative log-probabilities of all predictions, in nats, in parts [n] in the order of the steps.
+
+    With `quick`, rows are read side by side and the order is theirs; those of a long stream each read some steps before
+    their own. The module's mode is left as it was.
+    """
+    training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            if quick and not sequences.stream:
+                yield from _in_groups(module, sequences)
+            elif quick and sequences.predictions >= 4 * PARALLEL * BEFORE:
+                yield from _in_parallel(module, sequences)
+            else:
+                for index, (start, length) in enumerate(zip(sequences.starts, sequences.lengths, strict=True)):
+                    condition = None if sequences.condition is None else sequences.condition[index : index + 1]
+                    yield from _in_turn(module, sequences, int(start), int(length), condition)
+    finally:
+        module.train(training)
+
+
+def _in_turn(
+    module: NextStep, sequences: Sequences, start: int, length: int, condition: Tensor | None
+) -> Iterator[Tensor]:
+    """Of one sequence as one row."""
+    device = next(module.parameters()).device
+    state = None if condition is None else module.initial(condition.to(device))
+    for begin in range(start, start + length, AT_ONCE):
+        end = min(begin + AT_ONCE, start + length)
+        losses, state = _part(module, sequences.steps[begin : end + 1, None].to(device), state)
+        yield losses.flatten()
+
+
+def _in_parallel(module: NextStep, sequences: Sequences) -> Iterator[Tensor]:
+    """Of a stream as rows side by side."""
+    device = next(module.parameters()).device
+    each = -(-sequences.predictions // PARALLEL)
+    starts = np.maximum(np.arange(PARALLEL) * each - BEFORE, 0)
+    ends = np.minimum(np.arange(1, PARALLEL + 1) * each, sequences.predictions)
+    first = np.arange(PARALLEL) * each  # what lies before it is read only
+    state: State | None = None
+    at_once = AT_ONCE // PARALLEL
+    for begin in range(0, int((ends - starts).max()), at_once):
+        index = torch.from_numpy(starts) + torch.arange(begin, begin + at_once + 1)[:, None]
+        steps = sequences.steps[index.clamp(max=sequences.predictions)].to(device)
+        losses, state = _part(module, steps, state)
+        own = (index[:-1] >= torch.from_numpy(first)) & (index[:-1] < torch.from_numpy(ends))
+        yield losses[own.to(device)]
+
+
+def _in_groups(module: NextStep, sequences: Sequences) -> Iterator[Tensor]:
+    """Of documents side by side, those of like length together."""
+    device = next(module.parameters()).device
+    state: State | None = None
+    for rows in sequences.windows(PARALLEL, AT_ONCE // PARALLEL, seed=0, epoch=0):
+        if rows[0, FRESH]:
+            state = (
+                None
+                if sequences.condition is None
+                else module.initial(sequences.condition[torch.from_numpy(rows[:, SEQUENCE].copy())].to(device))
+            )
+        inputs, targets, lengths = sequences.at(rows)
+        outputs, state = module(inputs.to(device), state, lengths)
+        losses = _losses(module, outputs, targets.to(device))
+        yield losses.flatten() if lengths is None else losses[(torch.arange(len(inputs))[:, None] < lengths).to(device)]
+
+
+def _part(module: NextStep, steps: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """Losses [T, B] of steps [T + 1, B, ...], and the state after them."""
+    outputs, state = module(steps[:-1], state)
+    return _losses(module, outputs, steps[1:]), state
+
+
+def _losses(module: NextStep, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Losses [T, B] of outputs [T, B, H] and targets [T, B, ...], by so many that scores take little memory."""
+    flat, wanted = outputs.flatten(0, 1), targets.flatten(0, 1)
+    wanted = wanted if wanted.ndim > 1 else wanted.long()
+    rows = max(1, SCORES_AT_ONCE // (module.sizes.vocabulary or module.sizes.keys))
+    parts = [module.output.losses(flat[k : k + rows], wanted[k : k + rows]) for k in range(0, len(flat), rows)]
+    return torch.cat(parts).view(outputs.shape[:2])
