@@ -1,0 +1,66 @@
+"""How good predicted numbers are: each figure from scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+
+@dataclass(frozen=True)
+class OutputReport:
+    """One of the predicted numbers; errors are in its own unit."""
+
+    name: str
+    r2: float
+    mae: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation.
+
+    Parameters
+    ----------
+    examples : int
+    r2 : float
+        Share of the variance that is explained, the mean of all outputs: 1 is perfect, 0 is the mean of the truth,
+        less is worse than that. Where the truth is constant it is 1 if met exactly and 0 if not.
+    mae, rmse : float
+        Mean absolute error and root of the mean squared error, the mean of all outputs.
+    outputs : a report for each output
+    """
+
+    examples: int
+    r2: float
+    mae: float
+    rmse: float
+    outputs: tuple[OutputReport, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as numbers, strings, lists and dictionaries."""
+        return asdict(self)
+
+
+def report(truth: NDArray[np.float64], found: NDArray[np.float64], names: Sequence[str]) -> Report:
+    """Compare predicted numbers with the truth.
+
+    Parameters
+    ----------
+    truth, found : array [N, outputs]
+        At least two rows.
+    names : sequence of str
+        What the outputs are called.
+    """
+    columns = [
+        [float(value) for value in measure(truth, found, multioutput="raw_values")]
+        for measure in (r2_score, mean_absolute_error, root_mean_squared_error)
+    ]
+    outputs = tuple(OutputReport(*each) for each in zip(names, *columns, strict=True))
+    r2, mae, rmse = (float(np.mean(column)) for column in columns)
+    return Report(len(truth), r2, mae, rmse, outputs)

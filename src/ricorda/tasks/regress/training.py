@@ -1,0 +1,123 @@
+"""Regression as the training loop sees it: a loss of some rows, and a score of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ricorda.tasks.classify.network import ManyToOne
+from ricorda.tasks.encoding import batches_of_like_length, collate
+from ricorda.tasks.regress.metrics import report
+from ricorda.training.task import Task
+
+LOSSES = {"mse": F.mse_loss, "mae": F.l1_loss}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of each output among the training examples, [outputs]."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, targets: NDArray[np.float64]) -> Scaling:
+        """That of targets [N, outputs]; an output that is constant, up to the rounding of its mean, has the scale 1."""
+        spread, rounding = targets.std(0), len(targets) * np.finfo(np.float64).eps * np.abs(targets).max(0)
+        return cls(targets.mean(0), np.where(spread > rounding, spread, 1.0))
+
+    def standardise(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Targets in standard deviations from the mean."""
+        return (targets - self.mean) / self.scale
+
+    def undo(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs in the targets' own units."""
+        return outputs * self.scale + self.mean
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Encoded sequences, and the numbers to be learned from each, [N, outputs]."""
+
+    sequences: Sequence[Tensor]
+    targets: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.intp]) -> Measurements:
+        """Some of the examples."""
+        return Measurements([self.sequences[row] for row in rows], self.targets[rows])
+
+    def parts(self) -> tuple[Any, ...]:
+        """All that decides what is learned, for a fingerprint."""
+        return self.targets, self.sequences
+
+
+class Regression(Task):
+    """Training of a many-to-one network towards numbers; the task that `ricorda.training.train` is given.
+
+    Parameters
+    ----------
+    module : ManyToOne
+        The network.
+    examples, held_out : Measurements
+        To train on, and to choose the best epoch by; the second may hold none.
+    scaling : Scaling
+        By which the targets are standardised.
+    loss : {"mse", "mae"}
+        Squared or absolute error, of standardised targets.
+    """
+
+    def __init__(
+        self, module: ManyToOne, examples: Measurements, held_out: Measurements, scaling: Scaling, loss: str
+    ) -> None:
+        self.module = module
+        self.examples = examples
+        self.held_out = held_out
+        self.scaling = scaling
+        self.error = LOSSES[loss]
+        self.lengths = [len(sequence) for sequence in examples.sequences]
+
+    def loss(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """The error, the mean of a row's outputs: its sum over the rows, and their number."""
+        batch = self.examples.take(rows)
+        device = next(self.module.parameters()).device
+        inputs, lengths = collate(batch.sequences, device)
+        targets = torch.from_numpy(self.scaling.standardise(batch.targets)).float().to(device)
+        loss = self.error(self.module(inputs, lengths), targets, reduction="none").mean(1)
+        return loss.sum(), loss.new_tensor(len(rows))
+
+    def validate(self) -> dict[str, float]:
+        """R2, the loss and the mean absolute error on the held-out examples; nothing where there are none."""
+        if not len(self.held_out.targets):
+            return {}
+        found = outputs(self.module, self.held_out.sequences)
+        truth = self.scaling.standardise(self.held_out.targets)
+        loss = self.error(torch.from_numpy(found), torch.from_numpy(truth))
+        result = report(self.held_out.targets, self.scaling.undo(found), [""] * truth.shape[1])
+        return {"score": result.r2, "r2": result.r2, "mae": result.mae, "validation_loss": float(loss)}
+
+
+def outputs(module: nn.Module, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
+    """The network's numbers, [N, outputs], for encoded sequences; the module's mode is left as it was."""
+    training = module.training
+    module.eval()
+    device = next(module.parameters()).device
+    parts: list[Tensor] = []
+    order: list[int] = []
+    try:
+        with torch.inference_mode():
+            for rows in batches_of_like_length([len(sequence) for sequence in sequences]):
+                inputs, lengths = collate([sequences[row] for row in rows], device)
+                parts.append(module(inputs, lengths).double().cpu())
+                order.extend(rows)
+    finally:
+        module.train(training)
+    result: NDArray[np.float64] = np.empty((len(order), parts[0].shape[1]))
+    result[order] = torch.cat(parts).numpy()
+    return result
