@@ -1,0 +1,145 @@
+"""A user's series as a forecaster learns from them: read, brought to the same variables, split in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ricorda.data.series import Series, as_series, numbered
+from ricorda.errors import ArgumentError, DataError
+
+
+def read_parts(given: Any, argument: str, covariates: Any, targets: Sequence[Any]) -> list[Series]:
+    """One series, or a list of several arrays or `Series`, which must have the same variables.
+
+    Raises
+    ------
+    DataError
+        If one cannot be, or has other variables than the first.
+    """
+    if not are_several(given):
+        return [as_series(given, argument, covariates=covariates, targets=targets)]
+    if covariates is not None and (not isinstance(covariates, list | tuple) or len(covariates) != len(given)):
+        raise DataError(f"{argument} holds {len(given)} series: give covariates as a list of as many arrays")
+    known = [None] * len(given) if covariates is None else covariates
+    parts = [
+        as_series(each, f"{argument}[{index}]", covariates=beside, targets=targets)
+        for index, (each, beside) in enumerate(zip(given, known, strict=True))
+    ]
+    for index, part in enumerate(parts):
+        for what in ("names", "covariate_names", "targets"):
+            first, other = getattr(parts[0], what), getattr(part, what)
+            if first != other:
+                raise DataError(
+                    f"{argument}[{index}] has the {what.replace('_', ' ')} {', '.join(other) or 'none'}, and "
+                    f"{argument}[0] {', '.join(first) or 'none'}: give all series the same"
+                )
+        if (part.clock.unit, part.clock.count) != (parts[0].clock.unit, parts[0].clock.count):
+            raise DataError(
+                f"{argument}[{index}] has steps of {part.clock.words}, and {argument}[0] of {parts[0].clock.words}: "
+                "give series of the same"
+            )
+    return parts
+
+
+def with_variables(series: Series, wanted: Sequence[str], trained_on: Sequence[str]) -> Series:
+    """A series with the variables of a model: by their names, or an array's by their places.
+
+    Parameters
+    ----------
+    series : Series
+        What was given.
+    wanted : sequence of str
+        The variables that the network reads.
+    trained_on : sequence of str
+        All that the training's series had, the order of an array's columns.
+
+    Raises
+    ------
+    DataError
+        If it has others.
+    """
+    names = series.names
+    by_place = not set(wanted) <= set(names) or names == numbered(len(names))
+    if by_place and (len(names) != len(trained_on) or (names != tuple(trained_on) and series.clock.unit != "row")):
+        raise DataError(
+            f"{series.source} has the variables {', '.join(names)}, and the model was trained on "
+            f"{', '.join(trained_on)}: give the same"
+        )
+    if by_place:
+        names = tuple(trained_on)
+    columns = [names.index(name) for name in wanted]
+    chosen = tuple(name for name in wanted if name in series.targets) or tuple(wanted)
+    return replace(
+        series,
+        values=series.values[:, columns],
+        observed=series.observed[:, columns],
+        names=tuple(wanted),
+        targets=chosen,
+    )
+
+
+def split(
+    parts: Sequence[Series], fraction: float, context: int, steps: int, *, horizon: int, reach: int
+) -> tuple[list[Series], list[Series]]:
+    """The steps to train on, and those after them to choose the best epoch by, of each series.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of a series' steps that is kept apart: at least one horizon, unless it is 0.
+    context, steps : int
+        Of a window.
+    horizon : int
+        Steps of a forecast.
+    reach : int
+        Steps before those kept apart that their forecasts are made from.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        If a series is too short for that.
+    """
+    training, held_out = [], []
+    for part in parts:
+        require_steps(part, context, steps)
+        kept = max(horizon, round(fraction * len(part))) if fraction else 0
+        if len(part) - kept < max(context + steps, reach + 1 if kept else 0):
+            raise ArgumentError(
+                f"validation_fraction={fraction} takes {kept} of the {len(part)} steps of {part.source}, which leaves "
+                f"too few for a context of {context} and the {steps} after it: give a longer series, a smaller context "
+                "or horizon, or 0"
+            )
+        training.append(part.part(0, len(part) - kept))
+        if kept:
+            held_out.append(part.part(len(part) - kept - reach, len(part)))
+    return training, held_out
+
+
+def require_steps(series: Series, context: int, steps: int) -> None:
+    """Raise DataError if a series has not one window."""
+    if len(series) < context + steps:
+        raise DataError(
+            f"{series.source} has {len(series)} steps, too few for a context of {context} and the {steps} after it: "
+            "give a longer series, or a smaller context or horizon"
+        )
+
+
+def require_values(parts: Sequence[Series], reach: int, argument: str) -> None:
+    """Raise DataError if no value of a target was observed after the first `reach` steps of series to validate by."""
+    for name in parts[0].targets:
+        if not any(each.observed[reach:, each.names.index(name)].any() for each in parts):
+            raise DataError(
+                f"{parts[0].source} has no value of {name!r} in the steps to choose the best epoch by: give "
+                f"{argument} that has"
+            )
+
+
+def are_several(given: Any) -> bool:
+    """Whether an argument is a list of several series, and not the numbers of one."""
+    return (
+        isinstance(given, list | tuple)
+        and len(given) > 0
+        and all(isinstance(each, Series) or getattr(each, "ndim", 0) > 0 for each in given)
+    )

@@ -1,0 +1,87 @@
+"""How good forecasts are: each figure from scikit-learn, but for MASE and coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared_error
+
+from ricorda.data.series import Values
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The errors of some forecasts.
+
+    Attributes
+    ----------
+    mae, mse, rmse : float
+        Mean absolute error, mean squared error and its root.
+    mase : float, optional
+        Mean absolute error in units of the error that repeating the value a season before had in training (Hyndman,
+        Koehler 2006): below 1 is better. None if that had none.
+    pinball : float, optional
+        Mean of the pinball losses of all quantiles; None if there are none. One number stands for all of them where
+        it is all that was said.
+    coverage : float, optional
+        Share of the truth between the lowest and the highest quantile.
+    """
+
+    mae: float
+    mse: float
+    rmse: float
+    mase: float | None
+    pinball: float | None = None
+    coverage: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+def measure(
+    truth: Values,
+    forecast: Values,
+    observed: NDArray[np.bool_],
+    unit: Values,
+    *,
+    quantiles: Values | None = None,
+    levels: Sequence[float] = (),
+) -> Metrics:
+    """Compare forecasts with what came; values that were filled in do not count.
+
+    Parameters
+    ----------
+    truth, forecast : array [N, steps, V]
+        What came and what was said.
+    observed : array of bool [N, steps, V]
+        What of it was measured; something at least.
+    unit : array [V]
+        Of MASE, in the units of `truth`.
+    quantiles : array [N, steps, V, levels], optional
+        What was said of the quantiles at `levels`.
+    levels : sequence of float
+        Of the pinball losses; none if there are none.
+    """
+    came, said = truth[observed], forecast[observed]
+    units = np.broadcast_to(unit, truth.shape)[observed]
+    mse = float(mean_squared_error(came, said))
+    pinball = coverage = None
+    bands = [said for _ in levels] if quantiles is None else [*quantiles[observed].T]
+    if bands:
+        losses = [mean_pinball_loss(came, band, alpha=level) for band, level in zip(bands, levels, strict=True)]
+        pinball = float(np.mean(losses))
+    if quantiles is not None:
+        coverage = float(((bands[0] <= came) & (came <= bands[-1])).mean())
+    return Metrics(
+        mae=float(mean_absolute_error(came, said)),
+        mse=mse,
+        rmse=mse**0.5,
+        mase=float((np.abs(came - said) / units).mean()) if (unit > 0).all() else None,
+        pinball=pinball,
+        coverage=coverage,
+    )

@@ -1,0 +1,174 @@
+"""The network: windows normalised, read by recurrent layers, and turned into the steps that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ricorda.nn import Recurrent
+from ricorda.program.ir import Program
+from ricorda.tasks.forecast.heads import Head
+
+_LEAST = 1e-5
+"""Of a window's variance, for windows in which nothing moves; that of the paper."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a `ForecastNetwork`.
+
+    Attributes
+    ----------
+    variables, covariates : int
+        V and K.
+    targets : tuple of int
+        Which of the variables are forecast.
+    context, steps : int
+        Steps that are read, and that are given at once.
+    patch : int
+        Steps that are read together as one; it divides the context.
+    hidden, layers : int
+        Of the recurrent layers.
+    ahead : int
+        Steps after the training's series of which the covariates are kept.
+    """
+
+    variables: int
+    covariates: int
+    targets: tuple[int, ...]
+    context: int
+    steps: int
+    patch: int
+    hidden: int
+    layers: int
+    ahead: int = 0
+
+
+class ForecastNetwork(nn.Module):
+    """A recurrent network from a window to the steps after it.
+
+    A window is normalised by its own mean and deviation, and so is undone what comes out (RevIN: Kim et al. 2022).
+    Beside the recurrent layers a linear map from each variable's own window to its future may run, the same for all
+    variables (the autoregression of LSTNet: Lai et al. 2018). It begins as a repetition of the last value.
+
+    Parameters
+    ----------
+    program : Program
+        The cell.
+    sizes : Sizes
+        The network's sizes.
+    head : Head
+        What is said of each step.
+    independent : bool
+        Whether each variable is a row of its own for one and the same network, which then knows nothing of the others.
+    window : bool
+        Whether windows are normalised.
+    affine : bool
+        Whether the normalisation has a learned gain and shift for each variable.
+    autoregression : bool
+        Whether the linear map is there.
+    dropout : float
+        Probability of dropping a number that leaves a recurrent layer, while training.
+
+    Attributes
+    ----------
+    end, end_covariates : Tensor [context, V], [context + ahead, K]
+        The last steps that were trained on, from which a forecast may go on, and what is known of those after them.
+    """
+
+    end: Tensor
+    end_covariates: Tensor
+
+    def __init__(
+        self,
+        program: Program,
+        sizes: Sizes,
+        head: Head,
+        *,
+        independent: bool,
+        window: bool,
+        affine: bool,
+        autoregression: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.sizes, self.head = sizes, head
+        self.independent, self.window, self.dropout = independent, window, dropout
+        together = 1 if independent else sizes.variables
+        between = dropout if sizes.layers > 1 else 0.0
+        features = sizes.patch * (together + sizes.covariates)
+        self.layers = Recurrent(program, features, sizes.hidden, sizes.layers, dropout=between)
+        self.output_size = head.size * (1 if independent else len(sizes.targets))
+        known = sizes.covariates * sizes.steps
+        self.known = nn.Linear(sizes.hidden + known, sizes.hidden) if known else None
+        self.output = nn.Linear(sizes.hidden, sizes.steps * self.output_size)
+        self.autoregression = nn.Linear(sizes.context, sizes.steps) if autoregression else None
+        if self.autoregression is not None:
+            self._begin_with_the_last_value(self.autoregression)
+        self.register_buffer("end", torch.zeros(sizes.context, sizes.variables))
+        self.register_buffer("end_covariates", torch.zeros(sizes.context + sizes.ahead, sizes.covariates))
+        self.gain = nn.Parameter(torch.ones(sizes.variables)) if affine else None
+        self.shift = nn.Parameter(torch.zeros(sizes.variables)) if affine else None
+
+    def forward(self, past: Tensor, past_covariates: Tensor, future_covariates: Tensor) -> Tensor:
+        """What is said of the steps after windows.
+
+        Parameters
+        ----------
+        past : Tensor [B, V, context]
+            The variables.
+        past_covariates, future_covariates : Tensor [B, K, context], [B, K, steps]
+            What is known beforehand.
+
+        Returns
+        -------
+        Tensor [B, targets, steps, head.size]
+        """
+        chosen = [*self.sizes.targets]
+        mean, deviation = past.new_zeros(1, 1, 1), past.new_ones(1, 1, 1)
+        normal = past
+        if self.window:
+            mean = past.mean(-1, keepdim=True)
+            deviation = (past.var(-1, keepdim=True, unbiased=False) + _LEAST).sqrt()
+            normal = (past - mean) / deviation
+            mean, deviation = mean[:, chosen], deviation[:, chosen]
+        if self.gain is not None and self.shift is not None:
+            normal = normal * self.gain[:, None] + self.shift[:, None]
+            deviation = deviation / (self.gain[chosen, None] + _LEAST**2)  # guarded as in the paper
+            mean = mean - self.shift[chosen, None] * deviation
+        output = self._read(normal, past_covariates, future_covariates)
+        if self.autoregression is not None:
+            own = self.autoregression(normal[:, chosen])[..., None]
+            if self.head.kind == "gaussian":  # it moves the mean alone; of quantiles it moves all
+                own = F.pad(own, (0, 1))
+            output = output + own
+        return self.head.read(output, deviation[..., None], mean[..., None])
+
+    def _begin_with_the_last_value(self, autoregression: nn.Linear) -> None:
+        """So that the training starts from the baseline, which on prices and the like is hard to beat."""
+        for each in (self.output.weight, self.output.bias, autoregression.weight, autoregression.bias):
+            nn.init.zeros_(each)
+        nn.init.ones_(autoregression.weight[:, -1])
+
+    def _read(self, normal: Tensor, past_covariates: Tensor, future_covariates: Tensor) -> Tensor:
+        """The output of the recurrent layers, [B, targets, steps, head.size]."""
+        sizes = self.sizes
+        if self.independent:
+            rows = normal[:, [*sizes.targets]].reshape(-1, 1, sizes.context)  # [B * targets, 1, context]
+            past_covariates = past_covariates.repeat_interleave(len(sizes.targets), 0)
+            future_covariates = future_covariates.repeat_interleave(len(sizes.targets), 0)
+        else:
+            rows = normal
+        features = torch.cat([rows, past_covariates], 1) if sizes.covariates else rows
+        patches = features.unfold(-1, sizes.patch, sizes.patch)  # [rows, features, context / patch, patch]
+        outputs, _ = self.layers(patches.permute(2, 0, 1, 3).flatten(2))
+        read = F.dropout(outputs[-1], self.dropout, self.training)
+        if self.known is not None:
+            read = F.gelu(self.known(torch.cat([read, future_covariates.flatten(1)], 1)))
+        output: Tensor = self.output(read)
+        if self.independent:
+            return output.view(len(normal), len(sizes.targets), sizes.steps, self.head.size)
+        return output.view(len(normal), sizes.steps, len(sizes.targets), self.head.size).transpose(1, 2)

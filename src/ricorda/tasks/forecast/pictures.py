@@ -1,0 +1,96 @@
+"""The picture of a forecast: the last steps of the series, and what is said of those after them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from ricorda.data.series import Values
+from ricorda.tasks.forecast.result import Forecast
+from ricorda.tasks.pictures import BLUE, ORANGE
+
+MOST = 12
+"""Variables that are drawn; of more, the first."""
+
+_WIDTH, _HEIGHT, _DOTS = 10.0, 2.6, 120
+"""Inches, of a panel, and dots an inch: 1,200 pixels wide."""
+
+
+def forecast_picture(forecast: Forecast) -> bytes:
+    """Each variable's last steps, the forecast after them and its bands, as a PNG.
+
+    Of the history at most four times the forecast's steps are drawn (30 at least), so that the forecast is no sliver.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = forecast.names[:MOST]
+    figure = Figure(figsize=(_WIDTH, 1.2 + _HEIGHT * len(names)), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for position, axes in enumerate(panels):
+        _draw(axes, forecast, position)
+    _write_times(panels[-1], forecast)
+    figure.align_ylabels(panels)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, frameon=False)
+    if len(names) < len(forecast.names):
+        figure.suptitle(f"the first {MOST} of {len(forecast.names):,} variables", x=0.01, ha="left", fontsize="medium")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS)
+    return buffer.getvalue()
+
+
+def _draw(axes: Any, forecast: Forecast, position: int) -> None:
+    """A variable; what is forecast begins at the last value that is known, so that one step is a line too."""
+    steps = len(forecast.values)
+    known = min(len(forecast.history), max(4 * steps, 30))
+    history = forecast.history[-known:, position]
+    past = [forecast.clock.at(step) for step in range(-known, 0)]
+    future = [past[-1], *(forecast.clock.at(step) for step in range(steps))]
+    mark = "o" if steps <= 31 else ""
+    if forecast.quantiles is not None:
+        _draw_bands(axes, future, forecast.levels, forecast.quantiles[:, position], history[-1])
+    axes.plot(past, history, color=BLUE, marker=mark, markersize=3, label="what came")
+    line = [history[-1], *forecast.values[:, position]]
+    axes.plot(future, line, "--", color=ORANGE, marker=mark, markersize=3, markevery=slice(1, None), label="forecast")
+    axes.set_ylabel(_plain(_shortened(forecast.names[position])))
+    axes.margins(x=0.01)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_bands(axes: Any, times: Sequence[Any], levels: Sequence[float], quantiles: Values, last: float) -> None:
+    """Between the lowest and the highest quantile [steps, levels], and so on inwards, where it gets darker."""
+    for low in range(len(levels) // 2):
+        high = len(levels) - 1 - low
+        edges = [[last, *quantiles[:, level]] for level in (low, high)]
+        label = f"{levels[low]:.3g} to {levels[high]:.3g} quantile"
+        axes.fill_between(times, *edges, color=ORANGE, alpha=0.25, linewidth=0, label=label)
+
+
+def _write_times(axes: Any, forecast: Forecast) -> None:
+    import matplotlib.dates
+    from matplotlib.ticker import MaxNLocator
+
+    dates: Any = matplotlib.dates  # partly typed
+    clock = forecast.clock
+    name = _plain(_shortened(forecast.time or "step"))
+    if isinstance(clock.start, datetime):
+        locator = dates.AutoDateLocator(minticks=4, maxticks=9)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        axes.set_xlabel(f"{name}{' (UTC)' if clock.utc else ''}, in steps of {clock.words}")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
+        axes.set_xlabel(name if clock.unit == "row" else f"{name}, in steps of {clock.words}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 24 else text[:23] + "…"
+
+
+def _plain(text: str) -> str:
+    """`$` would be taken for mathematics."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,119 @@
+"""What a forecaster is trained on: the network's variables of the series given, their lengths chosen, split in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ricorda.data.series import Series
+from ricorda.data.times import Clock
+from ricorda.errors import ArgumentError
+from ricorda.tasks.fingerprint import fingerprint
+from ricorda.tasks.forecast.examples import require_steps, require_values, split, with_variables
+from ricorda.tasks.forecast.facts import Facts
+from ricorda.tasks.forecast.network import ForecastNetwork
+from ricorda.tasks.forecast.windows import Windows
+
+if TYPE_CHECKING:
+    from ricorda.tasks.forecast.estimator import Forecaster
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The series of a training.
+
+    Attributes
+    ----------
+    facts : Facts
+        What the model will know of them.
+    parts : list of Series
+        All of each, with the network's variables.
+    held_out : list of Series
+        To choose the best epoch by; their first `reach` steps are read and not forecast.
+    windows : Windows
+        To train on.
+    held_out_windows : Windows, optional
+        Of `held_out`; None if there is none.
+    """
+
+    facts: Facts
+    parts: list[Series]
+    held_out: list[Series]
+    windows: Windows
+    held_out_windows: Windows | None
+
+    def keep_end(self, network: ForecastNetwork) -> None:
+        """Give a network the steps from which a forecast goes on, if that is clear."""
+        if self.facts.several:
+            return
+        (series,), context = self.parts, self.facts.context
+        network.end.copy_(self.facts.scaling.values(series.values[-context:]))
+        network.end_covariates.copy_(self.facts.scaling.covariates(series.covariates[len(series) - context :]))
+
+    def fingerprint(self) -> str:
+        """A hash of all that decides what is learned and kept."""
+        whole = [(each.values, each.covariates) for each in self.parts]
+        kept = self.held_out_windows.parts() if self.held_out_windows else ()
+        return fingerprint(*self.windows.parts(), *kept, whole)
+
+
+def prepare(model: Forecaster, given: Sequence[Series], validation: Sequence[Series] | None) -> Prepared:
+    """Series for a training with a model's parameters.
+
+    Parameters
+    ----------
+    model : Forecaster
+        Its parameters are read.
+    given, validation : sequence of Series
+        As they were given; without `validation`, the end of each is held out.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        If a series cannot be used so: too short, constant, of other variables.
+    """
+    inputs = given[0].targets if model.independent else given[0].names
+    if model.strategy == "recursive" and inputs != given[0].targets:
+        raise ArgumentError(
+            "strategy='recursive' feeds all variables back, and not all are targets: choose direct or independent"
+        )
+    parts = [with_variables(each, inputs, each.names) for each in given]
+    shortest = min(map(len, parts))
+    season = _season(model, parts[0].clock, shortest)
+    context = _context(model, season, shortest)
+    steps, horizon, reach = model.steps_at_once, int(model.horizon), max(context, season)
+    fraction = model.validation_fraction if validation is None else 0.0
+    training, held_out = split(parts, fraction, context, steps, horizon=horizon, reach=reach)
+    facts = Facts.of(given, parts, training, context, season, standardise=model.normalize is not None)
+    if validation is not None:
+        held_out = [facts.aligned(each) for each in validation]
+        for each in held_out:
+            require_steps(each, reach, horizon)
+    if held_out:
+        require_values(held_out, reach, "a validation_fraction" if validation is None else "a series")
+    return Prepared(
+        facts,
+        parts,
+        held_out,
+        Windows(training, facts.scaling, context, steps),
+        Windows(held_out, facts.scaling, context, steps, first=reach) if held_out else None,
+    )
+
+
+def _season(model: Any, clock: Clock, steps: int) -> int:
+    """Steps of a season: as the model has it, or by the calendar; 1 where the series is too short for that."""
+    season = model.season or clock.season
+    if season < steps // 2:
+        return int(season)
+    if model.season:
+        raise ArgumentError(f"season is {model.season}, and there are {steps} steps: give a longer series or none")
+    return 1
+
+
+def _context(model: Any, season: int, steps: int) -> int:
+    """Steps that a forecast is made from: as the model has it, or four seasons, a multiple of the patch."""
+    if model.context:
+        return int(model.context)
+    wanted = min(max(4 * season if season > 1 else 12, 3 * model.horizon), max(1, steps // 4))
+    return int(-(-wanted // model.patch) * model.patch)

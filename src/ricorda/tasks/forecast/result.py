@@ -1,0 +1,61 @@
+"""A forecast: numbers, their bands, and when they are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ricorda.data.series import Values
+from ricorda.data.times import Clock
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is said of the steps after a series.
+
+    Attributes
+    ----------
+    values : array [steps, V]
+        The forecast: the median, or the mean where the head is "gaussian" or the loss is squared.
+    quantiles : array [steps, V, levels], optional
+        The quantiles at `levels`; None of a model that gives one number.
+    levels : tuple of float
+        Shares of the truth that should lie below each quantile.
+    names : tuple of str
+        What the variables are called.
+    history : array [T, V]
+        What the forecast was made from.
+    clock : Clock
+        When the steps are, that of the first forecast being 0; the history's are negative.
+    time : str, optional
+        What the times are called.
+    """
+
+    values: Values
+    quantiles: Values | None
+    levels: tuple[float, ...]
+    names: tuple[str, ...]
+    history: Values
+    clock: Clock
+    time: str | None = None
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The time of each step, as text."""
+        return tuple(map(self.clock.text, range(len(self.values))))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """An object for each step: its time, and the value of each variable, with its quantiles by level."""
+        steps = []
+        for step, time in enumerate(self.times):
+            variables = {}
+            for position, name in enumerate(self.names):
+                bands = {}
+                if self.quantiles is not None:
+                    bands = dict(zip(map(str, self.levels), self.quantiles[step, position].tolist(), strict=True))
+                variables[name] = {
+                    "value": float(self.values[step, position]),
+                    **({"quantiles": bands} if bands else {}),
+                }
+            steps.append({"time": time, "variables": variables})
+        return steps

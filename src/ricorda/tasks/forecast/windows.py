@@ -1,0 +1,149 @@
+"""Windows of series: what a forecast is made from, and what it should have said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ricorda.data.batches import Rows
+from ricorda.data.series import Series, Values
+from ricorda.errors import DataError
+
+_LARGEST = 1e100
+"""Of the numbers of a series: of much larger ones no deviation can be computed."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of each variable and covariate in the training steps, [V] and [K]."""
+
+    mean: Values
+    scale: Values
+    covariate_mean: Values
+    covariate_scale: Values
+
+    @classmethod
+    def of(cls, parts: Sequence[Series], *, standardise: bool = True) -> Scaling:
+        """That of series' steps; means of 0 and deviations of 1 if the numbers are to stay as they are.
+
+        Raises
+        ------
+        DataError
+            If a variable is constant: there is nothing to learn, and no unit to measure errors in. If its numbers are
+            so large that their squares are none.
+        """
+        values = np.concatenate([each.values for each in parts])
+        known = np.concatenate([each.past_covariates for each in parts])
+        names = [*parts[0].names, *parts[0].covariate_names]
+        for name, column in zip(names, [*values.T, *known.T], strict=True):
+            if np.abs(column).max() > _LARGEST:
+                raise DataError(f"{parts[0].source}, {name!r}, has numbers above {_LARGEST:g}: give it in larger units")
+        mean, scale = values.mean(0), values.std(0)
+        for name, centre, spread in zip(parts[0].names, mean, scale, strict=True):
+            if spread <= 1e-12 * max(abs(centre), 1e-300):
+                raise DataError(
+                    f"{parts[0].source}, variable {name!r}, is {centre:g} in all steps to train on: leave it out, or "
+                    "give steps in which it changes"
+                )
+        spread = known.std(0)
+        spread = np.where(spread > 1e-12 * np.abs(known.mean(0)), spread, 1.0)
+        if not standardise:
+            mean, scale = np.zeros_like(mean), np.ones_like(scale)
+        return cls(mean, scale, known.mean(0), np.where(spread > 0, spread, 1.0))
+
+    def values(self, given: Values) -> Tensor:
+        """Values [..., V] in standard deviations from the mean, as the network has them."""
+        return torch.from_numpy((given - self.mean) / self.scale).float()
+
+    def covariates(self, given: Values) -> Tensor:
+        """Covariates [..., K], likewise."""
+        return torch.from_numpy((given - self.covariate_mean) / self.covariate_scale).float()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some windows, on the network's device.
+
+    Attributes
+    ----------
+    past : Tensor [B, V, context]
+        The variables before the forecast.
+    past_covariates : Tensor [B, K, context]
+    future_covariates : Tensor [B, K, steps]
+    truth : Tensor [B, V, steps]
+        What came.
+    observed : Tensor [B, V, steps], optional
+        1 where that was measured, 0 where it was filled in; None if nothing was.
+    """
+
+    past: Tensor
+    past_covariates: Tensor
+    future_covariates: Tensor
+    truth: Tensor
+    observed: Tensor | None
+
+
+class Windows:
+    """All windows of `context` steps and `steps` after them in some series; views, of which batches are copied.
+
+    Parameters
+    ----------
+    parts : sequence of Series
+        The series; a window lies in one of them.
+    scaling : Scaling
+        By which they are standardised.
+    context, steps : int
+        Steps before and after the moment of a forecast.
+    stride : int
+        Steps from a window to the next.
+    first : int
+        Steps of a series before the first forecast, if more than `context`.
+    """
+
+    def __init__(
+        self, parts: Sequence[Series], scaling: Scaling, context: int, steps: int, *, stride: int = 1, first: int = 0
+    ) -> None:
+        self.context, self.steps = context, steps
+        first = max(first, context)
+        lengths = [len(each) for each in parts]
+        begins = np.cumsum([0, *lengths[:-1]])
+        ranges = [
+            np.arange(begin + first, begin + length - steps + 1, stride)
+            for begin, length in zip(begins, lengths, strict=True)
+        ]
+        self.origins: NDArray[np.intp] = np.concatenate(ranges)  # of each window, the step that is forecast first
+        self.values = scaling.values(np.concatenate([each.values for each in parts]))
+        self.covariates = scaling.covariates(np.concatenate([each.past_covariates for each in parts]))
+        seen = np.concatenate([each.observed for each in parts])
+        self.observed = None if seen.all() else torch.from_numpy(seen).float()
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def take(self, rows: Rows, device: torch.device | None = None) -> Batch:
+        """Some of the windows."""
+        starts = torch.from_numpy(self.origins[rows] - self.context)
+        values = self._of(self.values, starts, device)
+        covariates = self._of(self.covariates, starts, device)
+        observed = None if self.observed is None else self._of(self.observed, starts, device)[..., self.context :]
+        return Batch(
+            values[..., : self.context],
+            covariates[..., : self.context],
+            covariates[..., self.context :],
+            values[..., self.context :],
+            observed,
+        )
+
+    def parts(self) -> tuple[Any, ...]:
+        """All that decides what is learned, for a fingerprint."""
+        return self.values, self.covariates, self.observed, self.origins
+
+    def _of(self, steps: Tensor, starts: Tensor, device: torch.device | None) -> Tensor:
+        """Windows [B, variables, context + steps]; the view of all of them takes no memory."""
+        return steps.unfold(0, self.context + self.steps, 1)[starts].to(device)
