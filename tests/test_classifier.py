@@ -11,7 +11,7 @@ import torch
 from small_models import LABELS, LEARNING, TEXTS, TOKENS, series, small
 from small_models import one_thread as one_thread  # a fixture
 
-import ricorda.tasks.classifier
+import ricorda.tasks.classify.estimator
 from ricorda.errors import DataError, ModelFolderError
 
 
@@ -20,7 +20,7 @@ def known(model: Any, word: str) -> bool:
 
 
 def test_the_example_of_the_documentation_runs() -> None:
-    assert doctest.testmod(ricorda.tasks.classifier, raise_on_error=True) == (0, 4)
+    assert doctest.testmod(ricorda.tasks.classify.estimator, raise_on_error=True) == (0, 4)
 
 
 # What is learned from which part

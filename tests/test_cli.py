@@ -19,10 +19,10 @@ from small_models import LABELS, TEXTS, series, small
 from small_models import one_thread as one_thread
 
 import ricorda
-from ricorda.cli.train import NO_PARAMETERS
-from ricorda.tasks.classifier import SequenceClassifier
+from ricorda.cli.tasks import TASKS, module_of, options_of
+from ricorda.tasks.saving import estimator_of
 
-COMMANDS = [["train", "classify"], ["evaluate"], ["predict"], ["info"], ["cells"]]
+COMMANDS = [*(["train", task] for task in TASKS), ["evaluate"], ["predict"], ["info"], ["cells"]]
 
 
 # Train, evaluate, predict, info, cells
@@ -188,18 +188,41 @@ def test_help_has_an_example(command: list[str], ricorda_command: Command) -> No
     assert ricorda_command("--version").out == f"ricorda {ricorda.__version__}\n"
 
 
-def test_options_are_the_estimators_parameters_and_show_their_defaults() -> None:
-    defaults = {name: each.default for name, each in inspect.signature(SequenceClassifier).parameters.items()}
-    command: Any = typer.main.get_command(ricorda.cli.app)
-    options = {each.name: each for each in command.commands["train"].commands["classify"].params}
-    assert set(options) - set(NO_PARAMETERS) - {"help"} == set(defaults)
+@pytest.mark.parametrize("task", TASKS)
+def test_options_are_the_estimators_parameters_and_show_their_defaults(task: str) -> None:
+    defaults = {name: each.default for name, each in inspect.signature(estimator_of(task)).parameters.items()}
+    del defaults["random_state"]
+    assert defaults == module_of(task).DEFAULTS
+    group: Any = typer.main.get_command(ricorda.cli.app)
+    command = group.commands["train"].get_command(None, task)
+    options = {each.name: each for each in command.params}
     assert options["random_state"].default == 0  # a command can be repeated
-    for name in set(defaults) - {"random_state"}:
-        option, default = options[name], defaults[name]
+    for name, default in defaults.items():
+        option = options[name]
         assert option.default is None, f"{name} would override the estimator's default"
         if isinstance(default, bool):
             default = (option.opts if default else option.secondary_opts)[0].removeprefix("--")
         assert option.show_default == ("none" if default is None else str(default)), name
+
+
+@pytest.mark.parametrize("act", ["predict", "evaluate"])
+def test_an_option_of_several_tasks_is_the_same_in_each(act: str) -> None:
+    types: dict[str, Any] = {}
+    for task in TASKS:
+        for name, option in options_of(task, act).items():
+            assert option.default in (None, False), f"{task} could not tell whether {name} was given"
+            assert types.setdefault(name, option.annotation.__origin__) == option.annotation.__origin__
+
+
+def test_an_option_that_the_models_task_does_not_know_is_refused(trained: Path, ricorda_command: Command) -> None:
+    assert ricorda_command("predict", trained / "model", "a film", "--beam-size", 5).sentence == (
+        "--beam-size is no option for a model of the task 'classify': leave it out (it knows --text)"
+    )
+    assert ricorda_command("evaluate", trained / "model", trained / "data.csv", "--column", "upos").sentence == (
+        "--column is no option for a model of the task 'classify': leave it out (it knows --text, --label, --by)"
+    )
+    shown = ricorda_command("predict", "--help").out
+    assert "Models of the task translate" in shown
 
 
 # Starting

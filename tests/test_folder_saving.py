@@ -26,7 +26,7 @@ def contents(fill: float, *, tokenizer: bool) -> Contents:
     return Contents(
         {"task": "classify", "fill": fill},
         {"weight": torch.full((3,), fill)},
-        f"tokenizer {fill}" if tokenizer else None,
+        {"tokenizer": f"first {fill}", "other_tokenizer": f"second {fill}"} if tokenizer else {},
         [{"epoch": fill}],
     )
 
@@ -41,7 +41,7 @@ def fill_of(folder: Path) -> float:
     fill = float(found.config["fill"])
     assert torch.equal(found.tensors["weight"], torch.full((3,), fill))
     assert found.history == [{"epoch": fill}]
-    assert found.tokenizer in (None, f"tokenizer {fill}")
+    assert found.tokenizers in ({}, {"tokenizer": f"first {fill}", "other_tokenizer": f"second {fill}"})
     return fill
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from ricorda.tasks.metrics import calibration_error, report
+from ricorda.tasks.classify.metrics import calibration_error, report
 
 
 def drawn(seed: int, rows: int, classes: int, present: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

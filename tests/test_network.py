@@ -13,11 +13,13 @@ from ricorda.cells import gru, lstm, rnn
 from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.errors import ArgumentError, CellError
 from ricorda.program.cell import Cell
-from ricorda.tasks.classification import Classification, Labelled, fingerprint, probabilities
+from ricorda.tasks.cells import program_of
+from ricorda.tasks.classify.examples import class_weights, split
+from ricorda.tasks.classify.network import ManyToOne, Sizes
+from ricorda.tasks.classify.pooling import POOLINGS
+from ricorda.tasks.classify.training import Classification, Labelled, probabilities
 from ricorda.tasks.encoding import collate
-from ricorda.tasks.examples import class_weights, split
-from ricorda.tasks.network import ManyToOne, Sizes, program_of
-from ricorda.tasks.pooling import POOLINGS
+from ricorda.tasks.fingerprint import fingerprint
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -101,7 +103,7 @@ def test_the_loss_is_torchs_weighted_cross_entropy(weights: np.ndarray | None) -
 
 
 def test_probabilities_are_softmax_in_the_order_given_and_batches_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ricorda.tasks.classification.STEPS_AT_ONCE", 60)
+    monkeypatch.setattr("ricorda.tasks.encoding.STEPS_AT_ONCE", 60)
     module, rows = network(dropout=0.5), sentences(40)
     sizes: list[int] = []
     module.register_forward_hook(lambda _module, inputs, _output: sizes.append(inputs[0].numel()))
@@ -124,9 +126,10 @@ def test_a_fingerprint_changes_with_each_number_label_and_boundary() -> None:
     changed = [rows[0].clone(), *rows[1:]]
     changed[0][0] += 1
     variants = [(rows, targets), (rows, 1 - targets), (changed, targets), (joined, targets), (rows[::-1], targets)]
-    assert len({fingerprint(Labelled(*variant)) for variant in variants}) == 5
-    assert fingerprint(Labelled(rows, targets)) == fingerprint(Labelled([row.clone() for row in rows], targets))
-    assert fingerprint(Labelled(rows, targets)) != fingerprint(Labelled(rows, targets), Labelled(rows, targets))
+    assert len({fingerprint(*Labelled(*variant).parts()) for variant in variants}) == 5
+    examples = Labelled(rows, targets)
+    assert fingerprint(*examples.parts()) == fingerprint(*Labelled([row.clone() for row in rows], targets).parts())
+    assert fingerprint(*examples.parts()) != fingerprint(*examples.parts(), *examples.parts())
 
 
 # The split

@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ricorda.tasks.pooling import POOLINGS, Pooling
+from ricorda.tasks.classify.pooling import POOLINGS, Pooling
 
 LENGTHS = torch.tensor([5, 1, 3])
 T, B, H = 5, 3, 4

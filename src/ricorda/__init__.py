@@ -26,8 +26,13 @@ if TYPE_CHECKING:
         sqrt,
         tanh,
     )
-    from ricorda.tasks.classifier import SequenceClassifier
+    from ricorda.tasks.classify.estimator import SequenceClassifier
+    from ricorda.tasks.forecast.estimator import Forecaster
+    from ricorda.tasks.language.estimator import LanguageModel
+    from ricorda.tasks.regress.estimator import SequenceRegressor
     from ricorda.tasks.saving import load
+    from ricorda.tasks.tag.estimator import SequenceTagger
+    from ricorda.tasks.translate.estimator import Translator
 
 __all__ = [
     "GRU",
@@ -37,10 +42,15 @@ __all__ = [
     "Cell",
     "CellError",
     "DataError",
+    "Forecaster",
+    "LanguageModel",
     "ModelFolderError",
     "Recurrent",
     "RicordaError",
     "SequenceClassifier",
+    "SequenceRegressor",
+    "SequenceTagger",
+    "Translator",
     "affine",
     "cell",
     "equations",
@@ -75,8 +85,13 @@ _HOMES = {
         "sqrt",
         "tanh",
     ),
-    "ricorda.tasks.classifier": ("SequenceClassifier",),
+    "ricorda.tasks.classify.estimator": ("SequenceClassifier",),
+    "ricorda.tasks.forecast.estimator": ("Forecaster",),
+    "ricorda.tasks.language.estimator": ("LanguageModel",),
+    "ricorda.tasks.regress.estimator": ("SequenceRegressor",),
     "ricorda.tasks.saving": ("load",),
+    "ricorda.tasks.tag.estimator": ("SequenceTagger",),
+    "ricorda.tasks.translate.estimator": ("Translator",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -7,7 +7,7 @@ import os
 
 import typer
 
-from ricorda.cli import cells, evaluate, info, predict, train
+from ricorda.cli import cells, evaluate, generate, info, predict, train
 from ricorda.cli.command import Command
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.add_typer(train.app, name="train")
 app.command(cls=Command)(evaluate.evaluate)
 app.command(cls=Command)(predict.predict)
+app.command(cls=Command)(generate.generate)
 app.command(cls=Command)(info.info)
 app.command(cls=Command)(cells.cells)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ricorda.cli.options import Json
 from ricorda.cli.output import print_json, print_pairs
 
+GENERAL = ("task", "parameters", "program", "summary", "format_version", "ricorda_version", "sha256")
+"""What a config says for every task; the rest is the task's own."""
+
 
 def info(
     folder: Annotated[Path, typer.Argument(help="A model folder.")],
     as_json: Json = False,
 ) -> None:
-    """Tell what a model is: cell, sizes, classes, training, scores.
+    """Tell what a model is: cell, sizes, what it reads and gives, training, scores.
 
     For example:
 
@@ -26,25 +30,30 @@ def info(
     from ricorda.program.ir import Program
     from ricorda.program.show import equations
     from ricorda.tasks.saving import open_model
+    from ricorda.tasks.scores import score_text
 
-    _, config = open_model(folder)
+    model, config = open_model(folder)
     if as_json:
         print_json(config)
         return
-    summary, parameters = config["summary"], config["parameters"]
-    best = summary["best"]
-    score = f"accuracy {best['accuracy']:.1%}, macro F1 {best['macro_f1']:.3f}" if "score" in best else "none"
+    summary, best = config["summary"], config["summary"]["best"]
+    scores = [f"{words} {score_text(name, best[name])}" for name, words in model.SCORES.items() if "score" in best]
     print_pairs(
         str(folder),
         [
             ("task", config["task"]),
-            ("input", config["input"]["kind"]),
-            ("classes", ", ".join(map(str, config["classes"]))),
+            *((name, _words(value)) for name, value in config.items() if name not in GENERAL),
             ("cell", "\n".join(equations(Program.from_json(config["program"])))),
             ("weights", f"{summary['weights']:,}"),
             ("trained on", f"{summary['examples']:,} examples, {summary['epochs']} epochs, best {best['epoch']}"),
-            ("validation", f"{summary['validation_examples']:,} examples: {score}"),
+            ("validation", f"{summary['validation_examples']:,} examples: {', '.join(scores) or 'none'}"),
             ("written by", f"ricorda {config['ricorda_version']}, format {config['format_version']}"),
-            *((name, value) for name, value in parameters.items()),
+            *((name, _words(value)) for name, value in config["parameters"].items()),
         ],
     )
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+    return ", ".join(map(_words, value)) if isinstance(value, list) else str(value)

@@ -20,17 +20,21 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table; columns of numbers are set to the right."""
+    """A table; columns of numbers are set to the right, where one is missing too."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table()
     texts = [[str(cell) for cell in row] for row in rows]
     for column, cells in zip(columns, zip(*texts, strict=True), strict=True):
-        table.add_column(column, justify="right" if all(cell[:1].isdigit() for cell in cells) else "left")
+        table.add_column(column, justify="right" if all(map(_is_number, cells)) else "left")
     for row in texts:
         table.add_row(*map(Text, row))
-    _print(table)
+    _print(*([Text(title, style="bold")] if title else []), table)  # rich would break a title as wide as the table
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell.removeprefix("-")[:1].isdigit()
 
 
 def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:
@@ -42,6 +46,14 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:
     for name, value in pairs:
         table.add_row(Text(name, style="dim"), Text(str(value)))
     _print(Text(title, style="bold"), table)
+
+
+def shortened(example: Any) -> str:
+    """What was read, in a line of a table: a text, cut where it is long, or the number of steps."""
+    if isinstance(example, str):
+        line = " ".join(example.split())
+        return line if len(line) <= 200 else line[:199] + "…"
+    return f"{len(example)} steps"
 
 
 def _print(*parts: RenderableType) -> None:

@@ -1,0 +1,283 @@
+"""`ricorda train forecast`, and what `predict` and `evaluate` do with a forecaster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ricorda.cli import options
+from ricorda.cli.output import print_json, print_table
+from ricorda.cli.training import train_and_tell
+from ricorda.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ricorda.cli.source import Source
+    from ricorda.data.series import Series
+    from ricorda.tasks.forecast.estimator import Forecaster
+    from ricorda.tasks.forecast.result import Forecast
+
+DEFAULTS: dict[str, object] = {
+    "cell": "gru",
+    "horizon": 1,
+    "context": None,
+    "patch": 1,
+    "season": None,
+    "strategy": "direct",
+    "head": "point",
+    "loss": "mse",
+    "quantiles": (0.1, 0.5, 0.9),
+    "normalize": "window",
+    "affine": False,
+    "independent": True,
+    "autoregression": True,
+    "hidden_size": 64,
+    "num_layers": 1,
+    "dropout": 0.2,
+    "epochs": 10,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.01,
+    "warmup": 0.1,
+    "clip_norm": 1.0,
+    "validation_fraction": 0.1,
+    "patience": None,
+    "device": "auto",
+    "precision": "32",
+}
+"""The estimator's own, written again because reading it would import torch (a test holds the two together)."""
+
+AS_THEY_ARE = "none"
+"""What `--normalize` is given for numbers that are taken as they are."""
+
+FIGURES = {"mae": "MAE", "mse": "MSE", "mase": "MASE", "pinball": "pinball", "coverage": "in the band"}
+"""Of `Metrics`, those that are printed."""
+
+
+def _series(help: str, *names: str, default: str | None = None) -> Any:
+    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel="The series")
+
+
+def _network(help: str, *names: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=options.NETWORK)
+
+
+Horizon = Annotated[int | None, typer.Option(help="Steps to forecast.")]
+Context = Annotated[int | None, _series("Steps that a forecast is made from.")]
+Season = Annotated[int | None, _series("Steps of a season, as 24 of hours; the calendar says it if nothing else does.")]
+Strategy = Annotated[str | None, _network("direct: all steps at once; recursive: one, which is fed back.")]
+HeadName = Annotated[str | None, _network("What is said of a step: point, quantile or gaussian.")]
+Normalize = Annotated[
+    str | None, _network("What is brought to mean 0 and deviation 1: each window, the whole series, or none.")
+]
+Affine = Annotated[bool | None, _network("Whether it has a learned gain and shift.", "--affine/--no-affine")]
+Independent = Annotated[
+    bool | None, _network("Whether each variable is forecast from itself alone.", "--independent/--together")
+]
+Autoregression = Annotated[
+    bool | None, _network("Whether a linear map runs beside the network.", "--autoregression/--no-autoregression")
+]
+
+
+def train(
+    data: Annotated[
+        str, typer.Argument(help="A table (CSV, TSV, JSON lines, Parquet) with a step a row, the earliest first.")
+    ],
+    out: options.Out,
+    time: Annotated[
+        str | None, _series("Column of the dates, or of whole numbers.", default="none: the rows are the steps")
+    ] = None,
+    target: Annotated[
+        list[str] | None, _series("Column to forecast; may be given several times.", default="all of numbers")
+    ] = None,
+    covariate: Annotated[
+        list[str] | None,
+        _series("Column known beforehand, as a holiday is; may be given several times.", default="none"),
+    ] = None,
+    horizon: Horizon = None,
+    context: Context = None,
+    patch: Annotated[int | None, _series("Steps read together as one.")] = None,
+    season: Season = None,
+    valid: options.Valid = None,
+    strategy: Strategy = None,
+    head: HeadName = None,
+    loss: Annotated[str | None, _network("Of the head point: mse or mae.")] = None,
+    quantiles: Annotated[str | None, _network("Quantiles of the bands, as 0.1,0.5,0.9.")] = None,
+    normalize: Normalize = None,
+    affine: Affine = None,
+    independent: Independent = None,
+    autoregression: Autoregression = None,
+    cell: options.CellName = None,
+    hidden_size: options.HiddenSize = None,
+    num_layers: options.Layers = None,
+    dropout: options.Dropout = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    weight_decay: options.WeightDecay = None,
+    warmup: options.Warmup = None,
+    clip_norm: options.ClipNorm = None,
+    validation_fraction: options.ValidationFraction = None,
+    patience: options.Patience = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    random_state: options.Seed = 0,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    tensorboard: options.TensorBoard = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train a forecaster: the last steps of a series go in, the next ones come out.
+
+    Ctrl-C stops after the current step and keeps what was learned; the same command with --resume goes on.
+
+    For example:
+
+      ricorda train forecast load.csv --time date --target OT --horizon 24 --out model
+
+      ricorda train forecast sales.csv --time day --target sales --covariate holiday --head quantile --out model
+
+      ricorda train forecast prices.csv --season 5 --cell lstm --out model
+    """
+    given = options.given(locals(), DEFAULTS)
+    if quantiles is not None:
+        given["quantiles"] = _levels(quantiles)
+    if normalize == AS_THEY_ARE:
+        given["normalize"] = None
+    from ricorda.tasks.forecast.estimator import Forecaster
+
+    model = Forecaster(**given)
+    model.check_parameters()
+    targets, covariates = target or [], covariate or []
+    # What the network does not read need not be there, nor be complete.
+    variables = targets if model.independent else []
+    series, held_out = (
+        None if each is None else _read(each, time, targets, covariates, variables) for each in (data, valid)
+    )
+    first = train_and_tell(
+        model,
+        series,
+        None,
+        out,
+        validation=held_out,
+        resume=resume,
+        overwrite=overwrite,
+        tensorboard=tensorboard,
+        as_json=as_json,
+    )
+    errors = model.summary_.get("validation_errors")
+    if first and not as_json and errors:
+        steps = "next step" if model.horizon == 1 else f"next {model.horizon:,} steps"
+        _print_errors(f"Errors of the {steps} in the validation, in standard deviations of the training", errors)
+
+
+def predict(
+    model: Forecaster,
+    source: Source,
+    as_json: bool,
+    *,
+    horizon: Horizon = None,
+    picture: Annotated[Path | None, typer.Option(help="A picture (PNG) of the forecast to write.")] = None,
+) -> None:
+    """Print the steps after the training's series, or after another one, with their bands."""
+    if source.texts:
+        raise ArgumentError(f"{source.texts[0]!r:.40} is given, and a forecaster reads a table: name it by --file")
+    if source.file is None and model.facts_.several:
+        raise ArgumentError("the model was trained on several series: name the one to go on from by --file")
+    series = None if source.file is None else _read_for(model, source.file)
+    forecast = model.forecast(series, horizon=horizon)
+    if picture is not None:
+        _draw(forecast, picture)
+    if as_json:
+        for step in forecast.to_json():
+            print_json(step)
+        return
+    _print_forecast(forecast)
+
+
+def evaluate(
+    model: Forecaster,
+    data: str,
+    as_json: bool,
+    *,
+    horizon: Horizon = None,
+    stride: Annotated[int | None, typer.Option(help="Steps from a forecast to the next; 1 if left out.")] = None,
+) -> None:
+    """Forecast from every moment of a series, and print the errors beside those of the baselines."""
+    found = model.backtest(_read_for(model, data), horizon=horizon, stride=1 if stride is None else stride)
+    told = found.to_json()
+    if as_json:
+        print_json(told)
+        return
+    print_table(
+        None,
+        ["forecasts", "steps each", "steps of a season"],
+        [(f"{told['forecasts']:,}", f"{told['horizon']:,}", f"{told['season']:,}")],
+    )
+    _print_errors("Errors, in standard deviations of the training", told["overall"])
+    for name, errors in told["variables"].items():
+        _print_errors(f"Errors of {name}, in its own units", errors)
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(level) for level in text.split(",")]
+    except ValueError:
+        raise ArgumentError(
+            f"--quantiles is {text!r:.40}: give numbers with commas between them, as 0.1,0.5,0.9"
+        ) from None
+
+
+def _read(data: str, time: str | None, targets: Any, covariates: Any, variables: Any, like: Any = None) -> Series:
+    """A series; what was done to it is said on the standard error, a line each."""
+    from ricorda.data.series import read_series
+
+    series = read_series(data, time=time, targets=targets, covariates=covariates, variables=variables, like=like)
+    for note in series.notes:
+        print(f"{data}: {note}", file=sys.stderr)
+    return series
+
+
+def _read_for(model: Forecaster, data: str) -> Series:
+    """A series for a model, with the columns that it was trained on."""
+    facts = model.facts_
+    return _read(data, facts.time, facts.targets, facts.covariates, facts.inputs, facts.clock)
+
+
+def _print_errors(title: str, errors: Mapping[str, Mapping[str, float | None]]) -> None:
+    """A row for the model and each baseline; figures that none of them has are left out."""
+    shown = {key: words for key, words in FIGURES.items() if any(each[key] is not None for each in errors.values())}
+    names = {"model": "the model", "repeat_last": "repeat the last value", "repeat_season": "repeat the last season"}
+    rows = [(names[name], *(_figure(key, each[key]) for key in shown)) for name, each in errors.items()]
+    print_table(title, ["", *shown.values()], rows)
+
+
+def _figure(key: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if key == "coverage" else f"{value:.4g}"
+
+
+def _print_forecast(forecast: Forecast) -> None:
+    """A row for each step, a column for each variable and each of its quantiles."""
+    bands = [level for level in forecast.levels if level != 0.5]
+    columns = [forecast.time or "step"]
+    for name in forecast.names:
+        columns += [name, *(f"{name} {level:g}" for level in bands)]
+    rows = []
+    for step in forecast.to_json():
+        row = [step["time"]]
+        for each in step["variables"].values():
+            row += [f"{each['value']:.6g}", *(f"{each['quantiles'][str(level)]:.6g}" for level in bands)]
+        rows.append(row)
+    print_table(None, columns, rows)
+
+
+def _draw(forecast: Forecast, path: Path) -> None:
+    from ricorda.files import write_atomically
+    from ricorda.tasks.forecast.pictures import forecast_picture
+
+    write_atomically(path, forecast_picture(forecast))

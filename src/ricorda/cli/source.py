@@ -1,0 +1,81 @@
+"""What `ricorda predict` is to read: texts of the command line, a file, or the standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ricorda.errors import DataError
+
+if TYPE_CHECKING:
+    from ricorda.data.read import Examples
+
+AT_ONCE = 1024
+"""Examples that are read before their predictions are given: it bounds the memory."""
+
+
+class Texts(list[str]):
+    """Texts of the command line or the standard input, which know their places."""
+
+    def __init__(self, texts: list[str], where: str, first: int = 1) -> None:
+        super().__init__(texts)
+        self.where = where
+        self.first = first
+
+    def place(self, index: int) -> str:
+        """What to call a text in a message."""
+        return self.where.format(self.first + index)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where to read: `texts` if there are any, or else `file` if there is one, or else the standard input."""
+
+    texts: list[str] | None = None
+    file: str | None = None
+
+    def batches(self, *, text: str | None = None) -> Iterator[Texts | Examples]:
+        """The examples, at most 1,024 at a time.
+
+        Parameters
+        ----------
+        text : str, optional
+            The column of a table to read them from.
+        """
+        if self.texts:
+            yield Texts(self.texts, "text {} of the command line")
+        elif self.file is not None:
+            from ricorda.data.parts import read_in_parts
+
+            yield from read_in_parts(self.file, text=text, rows=AT_ONCE)
+        else:
+            yield from _standard_input()
+
+
+def _standard_input() -> Iterator[Texts]:
+    lines, first = _lines_of_standard_input(), 1
+    while batch := list(islice(lines, AT_ONCE)):
+        yield Texts(batch, "line {} of the standard input", first)
+        first += len(batch)
+    if first == 1:
+        raise DataError("the standard input is empty: give one text a line, or texts as arguments")
+
+
+def _lines_of_standard_input() -> Iterator[str]:
+    """Lines without their ends; as in files, blank ones at the end are left out."""
+    blank = []
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            text = line.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"line {number} of the standard input is not UTF-8 text (byte 0x{line[error.start]:02x}): "
+                "convert it, e.g. with iconv -f latin1 -t utf-8"
+            ) from None
+        blank.append(text)
+        if text.strip():
+            yield from blank
+            blank = []

@@ -1,0 +1,98 @@
+"""The tasks of the command: a module each, imported when one of them is asked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from importlib import import_module
+from typing import Annotated, Any, get_args, get_origin
+
+from typer.models import ParameterInfo
+
+from ricorda.errors import ArgumentError
+
+TASKS = ("classify", "regress", "tag", "language", "translate", "forecast")
+"""`ricorda.cli.TASK` has `train`, `predict` and `evaluate`, and `DEFAULTS`, those of the estimator's parameters."""
+
+
+def module_of(task: str) -> Any:
+    """The module of a task's commands."""
+    return import_module(f"ricorda.cli.{task}")
+
+
+def run(act: str, task: str, *arguments: Any, options: Mapping[str, Any]) -> None:
+    """Run a task's "predict" or "evaluate" with the options that were given.
+
+    Raises
+    ------
+    ArgumentError
+        If the task does not know one of them.
+    """
+    known = options_of(task, act)
+    for name in options:
+        if name not in known:
+            option = next(_written(each[name]) for each in map(_knowing(act), TASKS) if name in each)
+            names = ", ".join(_written(parameter) for parameter in known.values())
+            raise ArgumentError(
+                f"{option} is no option for a model of the task {task!r}: leave it out (it knows {names or 'none'})"
+            )
+    getattr(module_of(task), act)(*arguments, **options)
+
+
+def with_options_of_tasks(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes the options of every task's function of its name, and is given those set as `options`."""
+    own = inspect.signature(command, eval_str=True).parameters
+    options = dict(_all_options(command.__name__))
+
+    def run_command(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in options}
+        command(**arguments, options={name: each for name, each in given.items() if each != options[name].default})
+
+    signature = inspect.Signature([*(each for name, each in own.items() if name != "options"), *options.values()])
+    run_command.__name__, run_command.__doc__ = command.__name__, command.__doc__
+    run_command.__signature__ = signature  # type: ignore[attr-defined]  # what inspect, and so typer, reads
+    run_command.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    return run_command
+
+
+def options_of(task: str, act: str) -> dict[str, inspect.Parameter]:
+    """The options that a task's "predict" or "evaluate" knows: its keyword-only parameters."""
+    function = getattr(module_of(task), act)
+    only = [each for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    # Those alone: what the other parameters are need not be imported when a command runs.
+    return {each.name: each.replace(annotation=eval(each.annotation, function.__globals__)) for each in only}
+
+
+def _knowing(act: str) -> Callable[[str], dict[str, inspect.Parameter]]:
+    return lambda task: options_of(task, act)
+
+
+def _all_options(act: str) -> Iterator[tuple[str, inspect.Parameter]]:
+    """Each option once, those that not all tasks know in a panel of the help that names the tasks."""
+    known = {task: options_of(task, act) for task in TASKS}
+    for name, parameter in {name: each for options in known.values() for name, each in options.items()}.items():
+        tasks = [task for task, options in known.items() if name in options]
+        if len(tasks) < len(TASKS):
+            parameter = _in_panel(parameter, f"Models of the task {' or '.join(tasks)}")
+        yield name, parameter
+
+
+def _in_panel(parameter: inspect.Parameter, panel: str) -> inspect.Parameter:
+    value, info = _parts(parameter)
+    info = copy(info)
+    info.rich_help_panel = panel
+    return parameter.replace(annotation=Annotated[value, info])
+
+
+def _written(parameter: inspect.Parameter) -> str:
+    """The option as it is written in a shell."""
+    _, info = _parts(parameter)
+    names = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
+    return names[0].split("/")[0] if names else f"--{parameter.name.replace('_', '-')}"
+
+
+def _parts(parameter: inspect.Parameter) -> tuple[Any, ParameterInfo]:
+    assert get_origin(parameter.annotation) is Annotated, f"{parameter.name} is no option"
+    value, info = get_args(parameter.annotation)
+    return value, info
