@@ -23,8 +23,8 @@ lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check-real: $(VENV)/installed-dev  ## accuracy on published data, where it lies in ../shared/data (or DATA=...)
-	$(BIN)/python benchmarks/check_real.py $(if $(DATA),--data $(DATA))
+check-real: $(VENV)/installed-dev  ## every task on published data, in ../shared/data or DATA=...  (ARGS="--only tag forecast")
+	$(BIN)/python benchmarks/check_real.py $(if $(DATA),--data $(DATA)) $(ARGS)
 
 bench: $(VENV)/installed-bench  ## speed and memory beside torch.nn, JAX, ONNX Runtime, torchrecurrent (ARGS=--quick)
 	$(BIN)/python benchmarks/bench.py --out build/bench $(ARGS)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import sacrebleu
+from reached import Row, fast_precision, there
 
 from ricorda import Translator
 from ricorda.data.pairs import Pairs, read_pairs
@@ -15,62 +19,51 @@ OVER_GREEDY = 0.5
 LONG = 12
 """Sentences of more words than this show what the plain form, without attention, forgets."""
 
-Row = tuple[str, str, str, float, bool]
+SETTINGS: dict[str, Any] = {"epochs": 6, "learning_rate": 6e-3, "dropout": 0.2}
 
 
-def check(data: Path, seeds: Sequence[int], **parameters: object) -> list[Row]:
+def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
     """Train with and without attention on both sets together, and compare on Tatoeba's test part.
 
-    The first seed only, as a training takes long. Tatoeba's pairs stand twice, for they are what is tested.
-
-    Returns
-    -------
-    list of (what, reached, asked, minutes, ok)
+    The first seed only, as a training takes long. Tatoeba's pairs stand three times, for they are what is tested.
     """
-    folders = [data / TATOEBA, data / EUROPARL]
-    for folder in folders:
-        if not folder.is_dir():
-            print(f"translation is skipped: {folder} is absent")
-            return []
-    tatoeba, europarl = (folder / "train.en-it.tsv.gz" for folder in folders)
-    train = read_pairs(tatoeba, tatoeba, europarl)
-    dev, test, europarl_test = (
-        read_pairs(folders[number] / name)
-        for number, name in ((0, "dev.en-it.tsv"), (0, "test.en-it.tsv"), (1, "test.en-it.tsv"))
-    )
-    settings = {"random_state": seeds[0], **parameters}
+    tatoeba, europarl = data / TATOEBA, data / EUROPARL
+    if not (there(tatoeba) and there(europarl)):
+        return
+    train = read_pairs(*[tatoeba / "train.en-it.tsv.gz"] * 3, europarl / "train.en-it.tsv.gz")
+    dev, test = (read_pairs(tatoeba / f"{part}.en-it.tsv") for part in ("dev", "test"))
+    long = _longer(test, read_pairs(europarl / "test.en-it.tsv"))
+    settings = {"random_state": seeds[0], "precision": fast_precision(), **SETTINGS}
     model, minutes = _trained(train, dev, settings)
-    plain, plain_minutes = _trained(train, dev, {**settings, "attention": None})
     beam = model.evaluate(test, test.targets).bleu
     greedy = model.evaluate(test, test.targets, beam_size=1).bleu
-    long = _longer(test, europarl_test)
+    alone = sacrebleu.corpus_bleu(model.predict(test), [test.targets]).score
+    yield Row(
+        "translation: Tatoeba, BLEU",
+        f"{beam:.1f} against all references of a sentence, {alone:.1f} against one at a time",
+        f"{TO_REACH:g} in {MINUTES:g} minutes",
+        minutes,
+        min(beam, alone) >= TO_REACH and minutes <= MINUTES,
+    )
+    yield Row(
+        "translation: beam over greedy, BLEU",
+        f"{beam - greedy:+.2f} ({greedy:.1f})",
+        f"{OVER_GREEDY:+g}",
+        minutes,
+        beam - greedy >= OVER_GREEDY,
+    )
+    plain, plain_minutes = _trained(train, dev, {**settings, "attention": None})
     looking, forgetting = (each.evaluate(*long).bleu for each in (model, plain))
-    return [
-        (
-            "translation: Tatoeba, BLEU",
-            f"{beam:.1f}",
-            f"{TO_REACH:g} in {MINUTES:g} minutes",
-            minutes,
-            beam >= TO_REACH and minutes <= MINUTES,
-        ),
-        (
-            "translation: beam over greedy, BLEU",
-            f"{beam - greedy:+.2f} ({greedy:.1f})",
-            f"{OVER_GREEDY:+g}",
-            minutes,
-            beam - greedy >= OVER_GREEDY,
-        ),
-        (
-            f"translation: attention, over {LONG} words, BLEU",
-            f"{looking:.1f}, without {forgetting:.1f}",
-            "twice that without",
-            plain_minutes,
-            looking >= 2 * forgetting,
-        ),
-    ]
+    yield Row(
+        f"translation: attention, over {LONG} words, BLEU",
+        f"{looking:.1f}, without {forgetting:.1f}",
+        "twice that without",
+        plain_minutes,
+        looking >= 2 * forgetting,
+    )
 
 
-def _trained(train: Pairs, dev: Pairs, parameters: dict[str, object]) -> tuple[Translator, float]:
+def _trained(train: Pairs, dev: Pairs, parameters: dict[str, Any]) -> tuple[Translator, float]:
     start = time.perf_counter()
     model = Translator(**parameters).fit(train, train.targets, validation=(dev, dev.targets))
     return model, (time.perf_counter() - start) / 60

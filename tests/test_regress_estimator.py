@@ -50,14 +50,22 @@ def test_what_can_be_learned_is_learned(learned: SequenceRegressor) -> None:
 
 # Units
 
+ROUND_SUMS = np.round(SUMS * 2**20) / 2**20
+"""To which a large offset can be added without losing a digit."""
+
+
+@pytest.fixture(scope="module")
+def of_round_sums() -> SequenceRegressor:
+    return learning().fit(WALKS, ROUND_SUMS)
+
 
 @pytest.mark.parametrize(("factor", "offset"), [(2.0**20, 0.0), (2.0**-30, 0.0), (1.0, 2.0**20), (-1.0, 0.0)])
 def test_the_targets_unit_and_zero_change_nothing_but_the_unit(
-    factor: float, offset: float, learned: SequenceRegressor
+    factor: float, offset: float, of_round_sums: SequenceRegressor
 ) -> None:
-    sums = np.round(SUMS * 2**20) / 2**20  # so that a large offset loses no digit
+    sums = ROUND_SUMS
     model = learning().fit(WALKS, sums * factor + offset)
-    found, expected = model.predict(WALKS), learning().fit(WALKS, sums).predict(WALKS) * factor + offset
+    found, expected = model.predict(WALKS), of_round_sums.predict(WALKS) * factor + offset
     if factor > 0:  # standardised targets are the same numbers but for the last digits; by training these grow
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * abs(factor) * sums.std())
     assert model.score(WALKS, sums * factor + offset) > 0.9

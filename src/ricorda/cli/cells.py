@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ricorda.catalogue import CELLS, find_cell
 from ricorda.cli.options import Json
 from ricorda.cli.output import print_json, print_pairs, print_table
 from ricorda.errors import ArgumentError
-from ricorda.program.cell import Cell
-from ricorda.program.show import equations
-from ricorda.program.weights import layout
+
+if TYPE_CHECKING:
+    from ricorda.program.cell import Cell
 
 
 def cells(
@@ -31,6 +30,8 @@ def cells(
 
       ricorda cells mycells.py:mgu
     """
+    from ricorda.catalogue import find_cell
+
     for option, size in (("--input-size", input_size), ("--hidden-size", hidden_size)):
         if size < 1:
             raise ArgumentError(f"{option} is {size}: give a whole number of at least 1")
@@ -41,6 +42,8 @@ def cells(
 
 
 def _list(input_size: int, hidden_size: int, as_json: bool) -> None:
+    from ricorda.catalogue import CELLS
+
     counts = {name: _weights(cell, input_size, hidden_size) for name, cell in CELLS.items()}
     if as_json:
         print_json([{"name": name, "weights": counts[name], "summary": cell.summary} for name, cell in CELLS.items()])
@@ -50,6 +53,8 @@ def _list(input_size: int, hidden_size: int, as_json: bool) -> None:
 
 
 def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
+    from ricorda.program.show import equations
+
     program = cell.program
     shapes = _shapes(cell, input_size, hidden_size)
     facts: dict[str, Any] = {
@@ -82,6 +87,8 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
 
 
 def _shapes(cell: Cell, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    from ricorda.program.weights import layout
+
     sizes = {"I": input_size, "H": hidden_size}
     return {
         name: (
