@@ -188,13 +188,23 @@ def test_help_has_an_example(command: list[str], ricorda_command: Command) -> No
     assert ricorda_command("--version").out == f"ricorda {ricorda.__version__}\n"
 
 
+def test_the_list_of_commands_has_the_first_line_of_each() -> None:
+    group: Any = typer.main.get_command(ricorda.cli.app)
+    for name, summary in group.SUMMARIES.items():
+        assert group.load(name).help.split("\n\n")[0] == summary
+
+
+def test_a_command_that_is_misspelt_is_guessed(ricorda_command: Command) -> None:
+    assert "No such command 'pretict'. Did you mean 'predict'?" in ricorda_command("pretict").err
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_options_are_the_estimators_parameters_and_show_their_defaults(task: str) -> None:
     defaults = {name: each.default for name, each in inspect.signature(estimator_of(task)).parameters.items()}
     del defaults["random_state"]
     assert defaults == module_of(task).DEFAULTS
     group: Any = typer.main.get_command(ricorda.cli.app)
-    command = group.commands["train"].get_command(None, task)
+    command = group.load("train").get_command(None, task)
     options = {each.name: each for each in command.params}
     assert options["random_state"].default == 0  # a command can be repeated
     for name, default in defaults.items():

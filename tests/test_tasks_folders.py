@@ -106,7 +106,7 @@ def test_damage_is_told(model: Any, tmp_path: Path) -> None:
         rewrite(tmp_path, lambda changed, name=name: changed.pop(name))
         refusal(tmp_path)
         (tmp_path / CONFIG).write_text(json.dumps(config))
-    for name in set(config["parameters"]) - {"memory"}:  # which earlier versions did not write
+    for name in config["parameters"]:
         rewrite(tmp_path, lambda changed, name=name: changed["parameters"].pop(name))
         refusal(tmp_path)
         (tmp_path / CONFIG).write_text(json.dumps(config))

@@ -4,13 +4,28 @@ What is heavy to import (torch and all that needs it) is imported by the command
 """
 
 import os
+from typing import ClassVar
 
 import typer
 
-from ricorda.cli import cells, evaluate, generate, info, predict, train
-from ricorda.cli.command import Command
+from ricorda.cli.command import Commands
+
+
+class _Ricorda(Commands):
+    """The commands, a module each."""
+
+    SUMMARIES: ClassVar = {
+        "train": "Train a model on your own data.",
+        "evaluate": "Evaluate a model on data whose answers are known, by the measures of its task.",
+        "predict": "Give examples what a model was trained to give: a text its class, a sentence its translation.",
+        "generate": "Write on from a prompt; what is written appears as it comes, and Ctrl-C ends it.",
+        "info": "Tell what a model is: cell, sizes, what it reads and gives, training, scores.",
+        "cells": "List the recurrent cells, or print one's equations, weights and paper.",
+    }
+
 
 app = typer.Typer(
+    cls=_Ricorda,
     help="Recurrent neural networks from their equations: train them, look inside them, run them anywhere.",
     epilog="A first run: [bold]ricorda train classify reviews.csv --text text --label label --out model[/bold]",
     no_args_is_help=True,
@@ -18,12 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(train.app, name="train")
-app.command(cls=Command)(evaluate.evaluate)
-app.command(cls=Command)(predict.predict)
-app.command(cls=Command)(generate.generate)
-app.command(cls=Command)(info.info)
-app.command(cls=Command)(cells.cells)
 
 
 def _version(asked: bool) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Any
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, ClassVar
 
-from typer.core import TyperCommand
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ricorda.errors import RicordaError
 
@@ -41,6 +44,34 @@ class Command(TyperCommand):
                 where = rf"\b{name}\b" if "_" in name else rf"^{name}(?= is |=)"
                 message = re.sub(where, option, message)
         return message
+
+
+class Commands(TyperGroup):
+    """A group whose commands are imported when one of them is run; the list of them needs their first lines only."""
+
+    SUMMARIES: ClassVar[Mapping[str, str]]
+    """What each command does, in the first line of its own help; it stands in the module of its name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name, help=first) for name, first in self.SUMMARIES.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is to be run."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else self.load(name), rest
+
+    def load(self, name: str) -> Any:
+        """A command itself: the function of its name, or the group `app`, in the module of its name."""
+        module = import_module(f"ricorda.cli.{name}")
+        return typer.main.get_command(module.app) if hasattr(module, "app") else command_of(getattr(module, name))
+
+
+def command_of(function: Callable[..., None], name: str | None = None) -> Any:
+    """A function as a command."""
+    app = typer.Typer(rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False)
+    app.command(name, cls=Command)(function)
+    return typer.main.get_command(app)
 
 
 def _say(message: str) -> None:

@@ -20,7 +20,7 @@ def evaluate(
     *,
     options: Mapping[str, Any],
 ) -> None:
-    """Evaluate a model by the measures of its task; of a classifier accuracy, macro F1, each class, calibration.
+    """Evaluate a model on data whose answers are known, by the measures of its task.
 
     For example:
 

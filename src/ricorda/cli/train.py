@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ricorda.cli.command import Command
+from ricorda.cli.command import command_of
 from ricorda.cli.tasks import TASKS, module_of
 
 
@@ -23,16 +23,14 @@ class TaskCommands(TyperGroup):
         if cmd_name not in TASKS:
             return None
         module = module_of(cmd_name)
-        task = typer.Typer(rich_markup_mode="rich", add_completion=False)
-        task.command(cmd_name, cls=Command)(module.train)
-        command = typer.main.get_command(task)
+        command = command_of(module.train, cmd_name)
         for option in command.params:
             if option.name in module.DEFAULTS:
-                option.show_default = _shown(module.DEFAULTS[option.name], option)  # type: ignore[attr-defined]
+                option.show_default = _shown(module.DEFAULTS[option.name], option)
         return command
 
 
-app = typer.Typer(cls=TaskCommands, help="Train a model on your own data.", no_args_is_help=True)
+app = typer.Typer(cls=TaskCommands, help="Train a model on your own data.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

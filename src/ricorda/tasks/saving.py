@@ -114,11 +114,8 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
 
 
 def _parameters(kind: type[SequenceEstimator], config: dict[str, Any]) -> dict[str, Any]:
-    """The estimator's parameters but the cell; all must be there, as a default would be another model.
-
-    But for `memory`, which earlier versions had not: a trained model no longer depends on it.
-    """
-    saved = {**({"memory": None} if "memory" in kind._get_param_names() else {}), **config["parameters"]}
+    """The estimator's parameters but the cell; all must be there, as a default would be another model."""
+    saved = config["parameters"]
     missing = {name for name in kind._get_param_names() if name != "cell"} - set(saved)
     if missing:
         raise ModelFolderError(f"the parameter {min(missing)!r} is missing")

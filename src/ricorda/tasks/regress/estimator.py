@@ -44,8 +44,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
     hidden_size, num_layers, bidirectional
         Units of a layer and direction, layers, and whether a second direction reads from the end.
     memory : int, optional
-        Steps for which the gates start to remember (chrono initialisation: Tallec, Ollivier 2018), about as many as lie
-        between what is read and where it is wanted; for cells with such gates, where these are hundreds.
+        Steps for which the gates start to remember (chrono initialisation: Tallec, Ollivier 2018), as many as lie
+        between what is read and where it is wanted, or more; for cells with such gates, where these are hundreds.
     embedding_size : int
         Numbers a token is turned into; not used for arrays.
     pooling : {"last", "mean", "max", "attention"}
