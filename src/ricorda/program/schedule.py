@@ -16,9 +16,6 @@ from ricorda.program.body import is_row_number
 from ricorda.program.loop import LEAVES, Line, Loop
 from ricorda.program.operations import REDUCTIONS, SCALAR
 
-LARGEST_BUNDLE = 4
-"""Products taken in one loop: their accumulators share the registers."""
-
 IN_MEMORY = ("vector", "carried", "sequence", "before")
 """Leaves that need no computing: a reduction over the units takes them where they are."""
 
@@ -72,8 +69,13 @@ class Schedule:
 
 
 @lru_cache(maxsize=256)
-def schedule(loop: Loop) -> Schedule:
-    """Arrange the lines of a loop's body in stages, as few as its products allow."""
+def schedule(loop: Loop, largest: int) -> Schedule:
+    """Arrange the lines of a loop's body in stages, as few as its products allow.
+
+    Parameters
+    ----------
+    largest : the most products of a bundle, whose accumulators share the registers
+    """
     lines = loop.lines
     row_numbers = _row_numbers(loop)
     level = _levels(loop)
@@ -123,14 +125,18 @@ def schedule(loop: Loop) -> Schedule:
         for i in products:
             groups.setdefault(lines[i].args, []).append(i)
         bundles = [
-            Bundle(tuple(group[k : k + LARGEST_BUNDLE]), operands)
-            for operands, group in groups.items()
-            for k in range(0, len(group), LARGEST_BUNDLE)
+            Bundle(tuple(part), operands) for operands, group in groups.items() for part in _equal_parts(group, largest)
         ]
         rest = tuple(i for i in own if lines[i].op not in ("product", *REDUCTIONS))
         reductions = tuple(i for i in own if lines[i].op in REDUCTIONS)
         stages.append(Stage(size, tuple(bundles), rest, tuple(sorted(kept[number])), reductions))
     return Schedule(loop, tuple(stages), tuple(sorted(whole)), row_numbers)
+
+
+def _equal_parts(group: list[int], largest: int) -> list[list[int]]:
+    """A list in the fewest parts of at most so many: of four in parts of three, two and two."""
+    each = -(-len(group) // -(-len(group) // largest))
+    return [group[k : k + each] for k in range(0, len(group), each)]
 
 
 def _of_leaves(lines: Sequence[Line]) -> set[tuple[int, str]]:

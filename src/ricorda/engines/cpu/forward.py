@@ -79,7 +79,7 @@ def prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tup
         memory.scratch("chunk", rows * ld + 64)
         memory.scratch("half x", rows * I)
         memory.scratch("input weights", packed(z_columns, I, lanes))
-        memory.scratch("input bias", padded(z_columns, lanes))
+        memory.scratch("input bias", padded(z_columns, which.target))
     memory.numbers(chunk_ld=ld if which.input_is_ours else z_columns)
     give_stages(memory, plan, sizes, steps.B, lanes)
     return Prepared(memory, which.run_forward().slots)

@@ -20,7 +20,7 @@ from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.half import emit_halve, put_row
 from ricorda.engines.cpu.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
 from ricorda.engines.cpu.places import Plan, factor_rows, length_along, tile_vectors
-from ricorda.engines.cpu.product import PANEL, emit_rows_product, emit_weight_product, panels
+from ricorda.engines.cpu.product import emit_rows_product, emit_weight_product, panels
 from ricorda.engines.cpu.stage import emit_reductions, emit_stage
 from ricorda.engines.cpu.target import Target
 from ricorda.engines.cpu.team import emit_barrier, emit_entry
@@ -112,7 +112,7 @@ def _forward_body(code: Code, kernels: _Kernels, inputs: Sequence[Factor], packi
 
 def _is_in_blocks(f: Frame) -> ir.Value:
     """Whether the columns of a panel belong to one affine, and there are panels enough for their order to matter."""
-    H, block = f.number("H"), PANEL * f.target.lanes
+    H, block = f.number("H"), f.target.panel * f.target.lanes
     whole = f.b.icmp_signed("==", f.b.urem(H, I64(block)), I64(0))
     return f.b.and_(whole, f.b.icmp_signed(">=", H, I64(4 * block)))
 
@@ -129,8 +129,8 @@ def _single_step(
 
     Steps of odd number take the panels backwards: they begin with the weights that the step before left in the cache.
     """
-    block = PANEL * f.target.lanes
-    tiles = PANEL // tile_vectors(kernels.plan.schedule.stages[0])
+    block = f.target.panel * f.target.lanes
+    tiles = f.target.panel // tile_vectors(kernels.plan.schedule.stages[0], f.target)
     blocks = f.b.udiv(f.number("H"), I64(block))
     odd = f.b.icmp_signed("==", f.b.urem(step, I64(2)), I64(1))
     low = f.b.load(f.e.at(f.pointer("offsets", I64), step))
@@ -177,7 +177,7 @@ def emit_backward(
                 block = e.at(weights, f.times(position, each, ld))
                 f.call(kernels.pack_rows, ld, each, I, whole, at, first, last, block, f.pointer("input weights"))
 
-        f.when(input_wanted, lambda: team.share(f.ceil(I, PANEL * lanes), pack))
+        f.when(input_wanted, lambda: team.share(f.ceil(I, f.target.panel * lanes), pack))
     team.meet()
 
     def chunk(reversed_number: ir.Value) -> None:
@@ -248,7 +248,7 @@ class _Kernels:
         lanes = f.target.lanes
         for number, stage in enumerate(plan.schedule.stages):
             for position, bundle in enumerate(stage.bundles):
-                width, count = tile_vectors(stage), len(bundle.products)
+                width, count = tile_vectors(stage, f.target), len(bundle.products)
                 size = f.number(stage.size)
                 whole = length_along(f, plan, bundle.operands)
 
@@ -301,7 +301,7 @@ class _Kernels:
 
             panels(f, z_columns, panel, first, last)
 
-        team.share(f.ceil(z_columns, PANEL * lanes), pack)
+        team.share(f.ceil(z_columns, f.target.panel * lanes), pack)
 
     def add_biases(self, team: _Team, inputs: Sequence[Factor]) -> None:
         """Add up the biases of the affines that take the input."""
@@ -385,7 +385,7 @@ class _Kernels:
 
             f.loop(first, last, one_step)
 
-        team.share(f.ceil(size, PANEL * f.target.lanes), pack)
+        team.share(f.ceil(size, f.target.panel * f.target.lanes), pack)
 
     def weights(self, team: _Team, sources: Sequence[Source], rows: ir.Value, add: ir.Value) -> None:
         """The gradients of all matrices: each thread takes some rows of each."""
@@ -496,7 +496,7 @@ class _Team:
             f.loop(first, last, one)
 
         def tiles(number: int) -> ir.Value:
-            width = tile_vectors(stages[number]) if stages[number].bundles else 1
+            width = tile_vectors(stages[number], f.target) if stages[number].bundles else 1
             return f.ceil(f.number(stages[number].size), width * f.target.lanes)
 
         def by_rows() -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ricorda.engines.cpu.places import Plan
 from ricorda.engines.cpu.plans import Kernels
-from ricorda.engines.cpu.product import PANEL
 from ricorda.engines.cpu.steps import Steps
+from ricorda.engines.cpu.target import Target
 from ricorda.engines.masks import stream_key
 from ricorda.program.ir import Program
 
@@ -210,6 +210,7 @@ def packed(columns: int, K: int, lanes: int) -> int:
     return -(-columns // lanes) * lanes * K
 
 
-def padded(columns: int, lanes: int) -> int:
+def padded(columns: int, target: Target) -> int:
     """Columns in whole panels."""
-    return -(-columns // (PANEL * lanes)) * PANEL * lanes
+    panel = target.panel * target.lanes
+    return -(-columns // panel) * panel

@@ -9,7 +9,7 @@ import llvmlite.ir as ir
 from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I32, I64, Emitter
 from ricorda.engines.cpu.half import pair, put_row
-from ricorda.engines.cpu.product import PANEL, panels
+from ricorda.engines.cpu.product import panels
 from ricorda.engines.cpu.tile import most_rows
 
 
@@ -107,7 +107,7 @@ def emit_pack_columns(code: Code) -> Frame:
     f = code.function("pack_columns", numbers=3, pointers=2)
     ld, K, columns, source, target = f.given
     e = f.e
-    group_rows = most_rows(f.target, PANEL)
+    group_rows = most_rows(f.target, f.target.panel)
 
     def group(i: ir.Value) -> None:
         first = f.times(i, group_rows)

@@ -10,7 +10,7 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.code import Frame
 from ricorda.engines.cpu.emit import I64
-from ricorda.engines.cpu.product import PANEL
+from ricorda.engines.cpu.target import Target
 from ricorda.program.loop import Factor, Loop
 from ricorda.program.operations import SCALAR
 from ricorda.program.schedule import IN_MEMORY, Bundle, Schedule, Stage
@@ -221,9 +221,9 @@ def stage_of_write(plan: Plan, index: int) -> int:
     return stage_of_store(plan, "", index)
 
 
-def tile_vectors(stage: Stage) -> int:
+def tile_vectors(stage: Stage, target: Target) -> int:
     """Vectors of units in a stage's tile."""
-    return max(1, PANEL // max((len(bundle.products) for bundle in stage.bundles), default=PANEL))
+    return max(1, target.panel // max((len(bundle.products) for bundle in stage.bundles), default=target.panel))
 
 
 def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:

@@ -89,8 +89,8 @@ def kernels(
     if target.products == "bf16" and any(
         _takes_from_memory(each) for each in (loop, trained.backward if trained else None)
     ):
-        return kernels(program, bias, record, training, host(target.element), watch)
-    forward = Plan(schedule(loop), found, columns, tuple(name for name, _ in loop.stored))
+        return kernels(program, bias, record, training, host(target.element, few=target.few), watch)
+    forward = Plan(schedule(loop, target.bundle), found, columns, tuple(name for name, _ in loop.stored))
     if trained is None:
         return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), ())
     order = [*with_input, *(index for index in program.affines if index not in with_input)]
@@ -108,7 +108,7 @@ def kernels(
             columns[f"dp_{value.name}"] = d
             d += value.size
             sums.append((f"dp_{value.name}", value.size))
-    backward = Plan(schedule(trained.backward), found, columns, (), trained.state_gradients)
+    backward = Plan(schedule(trained.backward, target.bundle), found, columns, (), trained.state_gradients)
     by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))

@@ -1,6 +1,6 @@
 """Matrix products of many rows at once: the input's, the gradient of the input's, and those of the weights.
 
-Weights are packed in panels of at most `MOST_VECTORS` column vectors, each `[K][vectors][lanes]`; the last panel is as
+Weights are packed in panels of at most `Target.panel` column vectors, each `[K][vectors][lanes]`; the last panel is as
 wide as it needs to be.
 """
 
@@ -12,9 +12,7 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.code import Code, Frame
 from ricorda.engines.cpu.emit import I64
-from ricorda.engines.cpu.tile import MOST_VECTORS, ROWS_APART, ROWS_TOGETHER, most_rows
-
-PANEL = MOST_VECTORS
+from ricorda.engines.cpu.tile import ROWS_APART, ROWS_TOGETHER, most_rows
 
 
 def row_tiles(f: Frame, first: ir.Value, last: ir.Value, most: ir.Value, body: Callable[..., None]) -> None:
@@ -37,8 +35,8 @@ def row_tiles(f: Frame, first: ir.Value, last: ir.Value, most: ir.Value, body: C
 
 def most_rows_of(f: Frame, vectors: ir.Value) -> ir.Value:
     """The most rows of a tile as wide as known at run time."""
-    result: ir.Value = I64(most_rows(f.target, PANEL))
-    for width in range(PANEL - 1, 0, -1):
+    result: ir.Value = I64(most_rows(f.target, f.target.panel))
+    for width in range(f.target.panel - 1, 0, -1):
         result = f.b.select(f.b.icmp_signed("==", vectors, I64(width)), I64(most_rows(f.target, width)), result)
     return result
 
@@ -55,10 +53,10 @@ def panels(
     lanes = f.target.lanes
 
     def one(panel: ir.Value) -> None:
-        column = f.times(panel, PANEL * lanes)
-        body(panel, column, f.least(PANEL, f.ceil(f.b.sub(columns, column), lanes)))
+        column = f.times(panel, f.target.panel * lanes)
+        body(panel, column, f.least(f.target.panel, f.ceil(f.b.sub(columns, column), lanes)))
 
-    f.loop(first, f.ceil(columns, PANEL * lanes) if last is None else last, one)
+    f.loop(first, f.ceil(columns, f.target.panel * lanes) if last is None else last, one)
 
 
 def emit_rows_product(code: Code) -> Frame:
@@ -69,7 +67,7 @@ def emit_rows_product(code: Code) -> Frame:
     f = code.function("rows_product", numbers=6, pointers=4)
     lda, K, ldo, columns, first, last, a, w, out, bias = f.given
     e, lanes = f.e, f.target.lanes
-    acc = f.stack(most_rows(f.target, 1) * PANEL)
+    acc = f.stack(most_rows(f.target, 1) * f.target.panel)
     biased = f.b.icmp_unsigned("!=", f.b.ptrtoint(bias, I64), I64(0))
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
@@ -113,8 +111,8 @@ def emit_weight_product(code: Code) -> Frame:
     f = code.function("weight_product", numbers=5, pointers=3)
     rows, K, ld, columns, add, a, w, out = f.given
     e, lanes = f.e, f.target.lanes
-    most = most_rows(f.target, PANEL)
-    acc = f.stack(most * PANEL)
+    most = most_rows(f.target, f.target.panel)
+    acc = f.stack(most * f.target.panel)
     adding = f.b.icmp_signed("!=", add, I64(0))
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:

@@ -19,7 +19,7 @@ from ricorda.engines.cpu.inputs import input_parts, input_values
 from ricorda.engines.cpu.plans import kernels
 from ricorda.engines.cpu.shapes import check_shapes
 from ricorda.engines.cpu.steps import full, ragged
-from ricorda.engines.cpu.target import host
+from ricorda.engines.cpu.target import FEW, host
 from ricorda.program.differentiate import sequence_name
 from ricorda.program.ir import Program
 
@@ -65,7 +65,8 @@ def run(
         states = [state.index_select(0, steps.order) for state in states]
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
     bias = any(name.startswith("bias_") for name in parameters)
-    target = host("f64") if x.dtype == torch.float64 else host("f32", "bf16" if bf16 else None)
+    element = "f64" if x.dtype == torch.float64 else "f32"
+    target = host(element, "bf16" if bf16 and element == "f32" else None, few=B <= FEW)
     found = kernels(program, bias, tuple(record), training, target, watch is not None)
     check_shapes(found, parameters, x, states)
     if not (training or record or program.masks) and steps.of_all and found.input_is_ours:

@@ -45,7 +45,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
         f.loop(row0, row1, row)
         f.finish()
         return f
-    width = tile_vectors(stage)
+    width = tile_vectors(stage, f.target)
     most = min(most_rows(f.target, width * len(bundle.products)) for bundle in stage.bundles)
     accs = [f.stack(most * width * len(bundle.products)) for bundle in stage.bundles]
     operands = [

@@ -15,7 +15,7 @@ from torch import Tensor
 from ricorda.engines.cpu.memory import Memory, give_parameters, give_stages, give_steps, packed, padded
 from ricorda.engines.cpu.plans import Kernels, kernels
 from ricorda.engines.cpu.steps import full
-from ricorda.engines.cpu.target import host
+from ricorda.engines.cpu.target import FEW, host
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
 from ricorda.program.operations import SCALAR
 
@@ -78,7 +78,7 @@ class Stepper:
     ) -> None:
         B = math.prod(batch)
         dtype = next(iter(layers[0].values())).dtype
-        which = _kernels(program, layers[0], dtype)
+        which = _kernels(program, layers[0], dtype, B)
         kernel = which.run_forward()
         self._layers: list[_Layer] = []
         for parameters, own in zip(layers, sizes, strict=True):
@@ -128,12 +128,12 @@ def can_step(program: Program, parameters: Mapping[str, Tensor]) -> bool:
     dtype = next(iter(parameters.values())).dtype
     if dtype not in (torch.float32, torch.float64) or program.masks:
         return False
-    return _kernels(program, parameters, dtype).input_is_ours
+    return _kernels(program, parameters, dtype, 1).input_is_ours
 
 
-def _kernels(program: Program, parameters: Mapping[str, Tensor], dtype: torch.dtype) -> Kernels:
+def _kernels(program: Program, parameters: Mapping[str, Tensor], dtype: torch.dtype, B: int) -> Kernels:
     bias = any(name.startswith("bias_") for name in parameters)
-    return kernels(program, bias, (), False, host("f64" if dtype == torch.float64 else "f32"))
+    return kernels(program, bias, (), False, host("f64" if dtype == torch.float64 else "f32", few=B <= FEW))
 
 
 class _Layer:
@@ -152,7 +152,7 @@ class _Layer:
         memory.give("x", x)
         memory.scratch("chunk", B * (z_columns + 16) + 64)
         memory.scratch("input weights", packed(z_columns, sizes[INPUT_SIZE], lanes))
-        memory.scratch("input bias", padded(z_columns, lanes))
+        memory.scratch("input bias", padded(z_columns, which.target))
         give_stages(memory, plan, sizes, B, lanes)
         give_parameters(memory, which, parameters, sizes[HIDDEN_SIZE])
         sequences = {n: x.new_zeros(2 * B, sizes[plan.loop.lines[line].size]) for n, line in plan.loop.stored}

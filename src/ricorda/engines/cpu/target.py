@@ -12,6 +12,9 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.emit import Emitter
 
+FEW = 2
+"""Rows that are few: see `Target.panel`."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -26,6 +29,7 @@ class Target:
     lanes : numbers of the element type in a vector register
     registers : vector registers
     has_fma, has_bf16 : whether it multiplies and adds in one instruction, whether it has products of bf16 pairs
+    few : whether code is for one row or two, and registers for either those or more: see `panel`
     """
 
     cpu: str
@@ -36,11 +40,26 @@ class Target:
     registers: int
     has_fma: bool
     has_bf16: bool
+    few: bool = False
 
     @cached_property
     def number(self) -> ir.Type:
         """LLVM's type of a number."""
         return ir.DoubleType() if self.element == "f64" else ir.FloatType()
+
+    @property
+    def panel(self) -> int:
+        """Vectors of a row of packed weights.
+
+        Four, and in 16 registers two: beside four there is room for two rows, which are too few sums to hide the
+        latency of one behind the others, and read the weights more often than a cache can give them.
+        """
+        return 4 if self.registers >= 32 or self.few else 2
+
+    @property
+    def bundle(self) -> int:
+        """The most products that one tile takes side by side."""
+        return max(3, self.panel)
 
     @property
     def is_x86(self) -> bool:
@@ -71,11 +90,13 @@ def _initialize() -> None:
 
 
 @cache
-def host(element: str = "f32", products: str | None = None, cpu: str | None = None) -> Target:
+def host(element: str = "f32", products: str | None = None, cpu: str | None = None, *, few: bool = False) -> Target:
     """The target of this machine, or of a lesser one of its family.
 
     Parameters
     ----------
+    few : bool
+        Whether there are one or two rows; the results are the same bits, as every sum goes along K in its order.
     cpu : str, optional
         LLVM's name of a lesser processor that this machine can run the code of, such as "haswell" or "x86-64".
     """
@@ -86,6 +107,7 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
     wide = found.get("avx512f", False) and found.get("avx512dq", False) and found.get("avx512bw", False)
     arm = "neon" in found or "fp-armv8" in found
     bits = 512 if wide else 256 if found.get("avx2", False) else 128
+    registers = 32 if wide or arm else 16
     features = "" if cpu is not None else llvm.get_host_cpu_features().flatten().replace("+prefer-256-bit", "")
     return Target(
         cpu=cpu or llvm.get_host_cpu_name(),
@@ -93,9 +115,10 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
         element=element,
         products=products or element,
         lanes=bits // (64 if element == "f64" else 32),
-        registers=32 if wide or arm else 16,
+        registers=registers,
         has_fma=found.get("fma", False) or wide or arm,
         has_bf16=wide and found.get("avx512bf16", False),
+        few=few and registers < 32,
     )
 
 

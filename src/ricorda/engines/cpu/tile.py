@@ -15,9 +15,6 @@ from ricorda.engines.cpu.target import Target
 ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
 """Where `a` has its rows: [rows, lda], as states have, or packed [K, rows], as weight gradients need."""
 
-MOST_VECTORS = 4
-"""Column vectors of the widest tile."""
-
 AHEAD, LINE = 4096, 64
 """Bytes that a tile of one row, which waits for memory rather than for arithmetic, asks for weights in advance, and
 bytes of a cache line."""
@@ -122,8 +119,9 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
 
 
 def most_rows(target: Target, vectors: int) -> int:
-    """The most rows that a tile of so many column vectors holds in registers."""
-    return max(1, min(8, (target.registers - 5) // vectors))
+    """The most rows that a tile of so many column vectors holds in registers, beside a row of weights and a factor."""
+    widened = target.products == "bf16" and not target.has_bf16  # then each of these takes two
+    return max(1, min(8, (target.registers - (2 if widened else 1) * (vectors + 1)) // vectors))
 
 
 def emit_tiles(target: Target) -> ir.Module:
@@ -134,7 +132,7 @@ def emit_tiles(target: Target) -> ir.Module:
         pick = ir.Function(module, ir.FunctionType(VOID, [I64, I64, *kind.args]), target.tiles(form))
         b = ir.IRBuilder(pick.append_basic_block("entry"))
         tiles = []
-        for vectors in range(1, MOST_VECTORS + 1):
+        for vectors in range(1, max(target.panel, target.bundle) + 1):
             last = None
             for rows in range(1, most_rows(target, 1) + 1):
                 if rows <= most_rows(target, vectors):
