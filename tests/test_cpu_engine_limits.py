@@ -14,6 +14,7 @@ from torch import Tensor
 from ricorda.engines.cpu import call, steps
 from ricorda.engines.cpu import run as cpu
 from ricorda.engines.cpu.target import host
+from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.regularise import state_dropout, zoneout
 
@@ -92,8 +93,19 @@ def test_lesser_processors(lesser: str, dtype: torch.dtype, program: Program, mo
     target("f32", lesser)  # skips where this processor cannot run the code
     monkeypatch.setattr(cpu, "host", partial(host, cpu=lesser))
     for number, H in enumerate((1, 15, 33)):
-        lengths = LENGTHS if number == 1 else None
-        check(Case(program, B=9, I=5, H=H, P=18, dtype=dtype, lengths=lengths, reverse=number == 1), cpu)
+        for B in (9, 2):  # many rows, and few: see `Target.panel`
+            lengths = LENGTHS[:B] if number == 1 else None
+            check(Case(program, B=B, I=5, H=H, P=18, dtype=dtype, lengths=lengths, reverse=number == 1), cpu)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_after", "rnn"])
+def test_a_row_is_the_same_bits_whatever_the_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    target("f32", "haswell")
+    monkeypatch.setattr(cpu, "host", partial(host, cpu="haswell"))
+    layer, x = Recurrent(name, 11, 37, engine="cpu"), torch.randn(5, 7, 11)
+    together = layer(x)[0]
+    for B in (1, 2, 3):
+        assert torch.equal(layer(x[:, :B])[0], together[:, :B])
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e308])
