@@ -45,17 +45,18 @@ WORDS: dict[str, Any] = {  # after Zaremba et al. (2014), small: 2 x 200, here w
     "weight_decay": 0.0,
     "clip_norm": 0.25,
     "warmup": 0.01,
-    "epochs": 5,
+    "epochs": 4,
 }
 WORDS_REGULARISED: dict[str, Any] = {**WORDS, "dropout": 0.3, "tie_embeddings": True, "window": 35, "epochs": 12}
 MUSIC: dict[str, Any] = {
     "cell": "gru",
-    "hidden_size": 200,
+    "hidden_size": 256,
     "dropout": 0.3,
     "batch_size": 8,
     "window": 200,
-    "epochs": 60,
-    "learning_rate": 3e-3,
+    "epochs": 200,
+    "learning_rate": 5e-3,
+    "clip_norm": 5.0,
 }
 
 

@@ -19,7 +19,7 @@ OVER_GREEDY = 0.5
 LONG = 12
 """Sentences of more words than this show what the plain form, without attention, forgets."""
 
-SETTINGS: dict[str, Any] = {"epochs": 6, "learning_rate": 6e-3, "dropout": 0.2}
+SETTINGS: dict[str, Any] = {"epochs": 3, "learning_rate": 6e-3, "dropout": 0.2}
 
 
 def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
