@@ -27,9 +27,9 @@ class _Ricorda(Commands):
 app = typer.Typer(
     cls=_Ricorda,
     help="Recurrent neural networks from their equations: train them, look inside them, run them anywhere.",
-    epilog="A first run: [bold]ricorda train classify reviews.csv --text text --label label --out model[/bold]",
+    epilog="A first run: ricorda train classify reviews.csv --text text --label label --out model",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # rich would import a Markdown parser and a highlighter: twice the time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
