@@ -11,6 +11,8 @@ from measure import interleave
 from peers import Problem, module_runs, our_layer
 from rows import Row, Settings
 
+from ricorda.nn import watch_gradients
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "zoneout on h": {"zoneout": {"h": 0.1}},
     "zoneout on c": {"zoneout": {"c": 0.1}},
@@ -24,6 +26,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 RECORDED = ("i", "f", "g", "o", "c", "h")
 PLAIN = "plain"
+RECORD = "record"
+NORMS = "gradient norms"
 
 
 def run(settings: Settings) -> Iterator[Row]:
@@ -62,7 +66,19 @@ def _variants(settings: Settings, case: Case) -> dict[str, Callable[[], object]]
             settings.skip("options", name, f"the layer has no argument {', '.join(options)}")
     record = module_runs(our_layer(case), Problem(case), record=RECORDED).train
     assert record is not None
-    return calls | {"record": record}
+    return calls | {RECORD: record, NORMS: _watched(case)}
+
+
+def _watched(case: Case) -> Callable[[], object]:
+    layer = our_layer(case)
+    train = module_runs(layer, Problem(case)).train
+    assert train is not None
+
+    def watched(train: Callable[[], object] = train) -> object:
+        with watch_gradients(layer):
+            return train()
+
+    return watched
 
 
 def _training(case: Case, **options: Any) -> Callable[[], object]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from custom import BUILT_IN, COMPILED, TORCHRECURRENT
-from options import PLAIN
+from options import NORMS, PLAIN, RECORD
 from peers import JAX, ONNX, OURS, TORCH
 from rows import Row
 
@@ -97,6 +97,7 @@ def targets(rows: list[Row], peak: float) -> list[Target]:
         Target("own cells: ratio to torch.compile", _worst(ratios(of_own, "own cells", [COMPILED]), min), 2.0),
         Target("LSTM rewritten: its time over the built-in's", _rewritten(of_own), 1.05, False),
         Target("costliest option: its time over the plain layer's", _costliest(rows), 1.10, False),
+        Target("gradient norms: time over the plain layer's", _worst(_costs(rows, {NORMS}), max), 1.03, False),
         Target("GRU forms: the slower over the faster", _forms(rows), 1.10, False),
         Target("memory: our peak over torch.nn's", _memory(rows), 1.0, False),
         Target('memory: T 20,000 with checkpoint="sqrt", MB', _long(rows), 300.0, False),
@@ -133,15 +134,20 @@ def _streaming(rows: list[Row]) -> list[Target]:
 
 
 def _costliest(rows: list[Row]) -> float | None:
-    """Records have a limit of their own and are no regulariser."""
-    costs = [
+    """Of the regularisers: records and norms are none."""
+    names = {name for row in rows if row.section == "options" for name in row.seconds}
+    return _worst(_costs(rows, names - {PLAIN, RECORD, NORMS}), max)
+
+
+def _costs(rows: list[Row], names: set[str]) -> list[float]:
+    """What these take, as multiples of the plain layer's time."""
+    return [
         seconds / row.seconds[PLAIN]
         for row in rows
         if row.section == "options" and PLAIN in row.seconds
         for name, seconds in row.seconds.items()
-        if name not in (PLAIN, "record")
+        if name in names
     ]
-    return _worst(costs, max)
 
 
 def _forms(rows: list[Row]) -> float | None:

@@ -54,7 +54,9 @@ class Commands(TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = {name: TyperCommand(name, help=first, short_help=first) for name, first in self.SUMMARIES.items()}
+        self.commands = {
+            name: TyperCommand(name, help=first, short_help=first) for name, first in self.SUMMARIES.items()
+        }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is to be run."""
