@@ -21,14 +21,17 @@ class Plan:
     max_rounds: int = 100
     budget: float = 3.0
     """Rounds go on while less than this has passed."""
+    rest: float = 0.2
+    """Nobody runs before a contender's turn: threads of the one before it (ONNX Runtime's for 30 to 200 ms) spin on
+    while they wait for work, and would take a core away from it."""
     settle: float = 0.03
-    """Untimed calls before the timed ones, at least one: idle threads of the contender before spin for a while."""
+    """Untimed calls before the timed ones, at least one: its own threads are awake then."""
     block: float = 0.005
     """Timed calls of a contender in one round, so that short ones are not at the mercy of a single interrupt."""
     max_calls: int = 20
 
 
-QUICK = Plan(min_rounds=3, max_rounds=10, budget=0.2, settle=0.002, block=0.001, max_calls=5)
+QUICK = Plan(min_rounds=3, max_rounds=10, budget=0.2, rest=0.0, settle=0.002, block=0.001, max_calls=5)
 
 
 def quartiles(seconds: list[float]) -> tuple[float, float]:
@@ -74,6 +77,7 @@ def _warm(call: Call, clock: Callable[[], float]) -> float:
 
 def _block(call: Call, usual: float, plan: Plan, clock: Callable[[], float]) -> float:
     """The median of a few calls in a row."""
+    time.sleep(plan.rest)
     start = clock()
     if plan.settle:
         call()

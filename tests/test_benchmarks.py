@@ -166,7 +166,7 @@ def test_figures_are_the_worst_of_their_rows() -> None:
 def test_every_contender_runs_in_every_round_and_the_first_changes() -> None:
     clock = Clock()
     calls = {name: clock.contender(name, 1.0) for name in "abc"}
-    plan = Plan(min_rounds=4, max_rounds=4, budget=0.0, settle=0.0, block=0.0)
+    plan = Plan(min_rounds=4, max_rounds=4, budget=0.0, rest=0.0, settle=0.0, block=0.0)
     times = interleave(calls, plan, clock)
     assert times == {name: [1.0] * 4 for name in "abc"}
     warm, timed = clock.log[:9], clock.log[9:]
@@ -176,7 +176,7 @@ def test_every_contender_runs_in_every_round_and_the_first_changes() -> None:
 
 def test_warm_up_is_not_timed() -> None:
     clock = Clock()
-    plan = Plan(min_rounds=3, max_rounds=3, settle=0.0, block=0.0)
+    plan = Plan(min_rounds=3, max_rounds=3, rest=0.0, settle=0.0, block=0.0)
     assert interleave({"a": clock.contender("a", 100.0, 50.0, 2.0)}, plan, clock) == {"a": [2.0] * 3}
 
 
@@ -184,21 +184,21 @@ def test_warm_up_is_not_timed() -> None:
 def test_rounds_go_on_within_the_budget(budget: float, rounds: int) -> None:
     clock = Clock()
     calls = {"a": clock.contender("a", 1.0), "b": clock.contender("b", 2.0)}
-    plan = Plan(min_rounds=7, max_rounds=12, budget=budget, settle=0.0, block=0.0)
+    plan = Plan(min_rounds=7, max_rounds=12, budget=budget, rest=0.0, settle=0.0, block=0.0)
     assert [len(times) for times in interleave(calls, plan, clock).values()] == [rounds] * 2
 
 
 def test_short_contenders_settle_and_repeat_and_give_a_median() -> None:
     clock = Clock()
     spikes = [1.0, 1.0, 1.0, 1.0, 1.0, 9.0, 1.0, 1.0]  # three to warm up, two to settle, three timed
-    plan = Plan(min_rounds=1, max_rounds=1, settle=2.0, block=3.0)
+    plan = Plan(min_rounds=1, max_rounds=1, rest=0.0, settle=2.0, block=3.0)
     assert interleave({"a": clock.contender("a", *spikes, 1.0)}, plan, clock) == {"a": [1.0]}
     assert len(clock.log) == len(spikes)
 
 
 def test_long_contenders_settle_by_one_call() -> None:
     clock = Clock()
-    interleave({"a": clock.contender("a", 10.0)}, Plan(min_rounds=2, max_rounds=2, settle=2.0, block=3.0), clock)
+    interleave({"a": clock.contender("a", 10.0)}, Plan(min_rounds=2, max_rounds=2, rest=0.0, settle=2.0, block=3.0), clock)
     assert len(clock.log) == 3 + 2 * (1 + 1)
 
 

@@ -10,7 +10,8 @@ import torch
 
 from ricorda.engines.cpu.code import Code
 from ricorda.engines.cpu.compile import Compiled, compiled, openmp
-from ricorda.engines.cpu.kernel import Source, emit_backward, emit_forward
+from ricorda.engines.cpu.functions import Source
+from ricorda.engines.cpu.kernel import emit_backward, emit_forward
 from ricorda.engines.cpu.places import Columns, Plan
 from ricorda.engines.cpu.target import Target, host
 from ricorda.program.differentiate import forward_loop, training_loops
