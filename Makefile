@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SAMPLES := src/ricorda/samples
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint check-real bench clean
+.PHONY: demo test lint check-real bench docs clean
 
 demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --tokenizer word --min-frequency 2 --out demo/model --overwrite
@@ -28,6 +28,9 @@ check-real: $(VENV)/installed-dev  ## every task on published data, in ../shared
 
 bench: $(VENV)/installed-bench  ## speed and memory beside torch.nn, JAX, ONNX Runtime, torchrecurrent (ARGS=--quick)
 	$(BIN)/python benchmarks/bench.py --out build/bench $(ARGS)
+
+docs: $(VENV)/installed  ## draw the pictures of docs/ anew, from models trained on the sample reviews
+	for script in docs/pictures/*.py; do $(BIN)/python $$script || exit 1; done
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -11,7 +11,20 @@ import pytest
 
 import ricorda
 
-ROOMS = ("errors", "files", "program", "cells", "catalogue", "engines", "nn", "data", "training", "tasks", "cli")
+ROOMS = (
+    "errors",
+    "files",
+    "program",
+    "cells",
+    "catalogue",
+    "engines",
+    "nn",
+    "data",
+    "training",
+    "tasks",
+    "insight",
+    "cli",
+)
 """A file imports from its own room and from those before it."""
 
 SOURCE = Path(ricorda.__file__).parent

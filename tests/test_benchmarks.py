@@ -198,7 +198,9 @@ def test_short_contenders_settle_and_repeat_and_give_a_median() -> None:
 
 def test_long_contenders_settle_by_one_call() -> None:
     clock = Clock()
-    interleave({"a": clock.contender("a", 10.0)}, Plan(min_rounds=2, max_rounds=2, rest=0.0, settle=2.0, block=3.0), clock)
+    interleave(
+        {"a": clock.contender("a", 10.0)}, Plan(min_rounds=2, max_rounds=2, rest=0.0, settle=2.0, block=3.0), clock
+    )
     assert len(clock.log) == 3 + 2 * (1 + 1)
 
 

@@ -19,6 +19,8 @@ class _Ricorda(Commands):
         "evaluate": "Evaluate a model on data whose answers are known, by the measures of its task.",
         "predict": "Give examples what a model was trained to give: a text its class, a sentence its translation.",
         "generate": "Write on from a prompt; what is written appears as it comes, and Ctrl-C ends it.",
+        "inspect": "Look into a model: gradients, memory, gates, the unrolled network.",
+        "compare": "Train several cells on the same data with the same budget, and tell what each is worth.",
         "info": "Tell what a model is: cell, sizes, what it reads and gives, training, scores.",
         "cells": "List the recurrent cells, or print one's equations, weights and paper.",
     }

@@ -87,6 +87,7 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a classifier of sequences: a text goes in, a class comes out.
@@ -105,24 +106,31 @@ def train(
       torchrun --nproc-per-node 2 -m ricorda train classify reviews.csv --out model
     """
     parameters = options.given(locals(), DEFAULTS)
-    from ricorda.data.read import read_examples
     from ricorda.tasks.classify.estimator import SequenceClassifier
 
     model = SequenceClassifier(**parameters)
     model.check_parameters()
-    examples = read_examples(data, text=text, label=label)
-    others = None if valid is None else read_examples(valid, text=text, label=label)
+    (X, y), validation, _ = read(data, valid, text=text, label=label)
     train_and_tell(
         model,
-        examples,
-        examples.labels,
+        X,
+        y,
         out,
-        validation=None if others is None else (others, others.labels),
+        validation=validation,
         resume=resume,
         overwrite=overwrite,
         tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
         as_json=as_json,
     )
+
+
+def read(data: str, valid: str | None, test: str | None = None, *, text: str | None, label: str | None) -> list[Any]:
+    """Examples and labels of each source; None for one that there is not."""
+    from ricorda.data.read import read_examples
+
+    found = [None if each is None else read_examples(each, text=text, label=label) for each in (data, valid, test)]
+    return [None if each is None else (each, each.labels) for each in found]
 
 
 def predict(model: SequenceClassifier, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:

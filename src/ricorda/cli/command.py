@@ -51,6 +51,8 @@ class Commands(TyperGroup):
 
     SUMMARIES: ClassVar[Mapping[str, str]]
     """What each command does, in the first line of its own help; it stands in the module of its name."""
+    PACKAGE: ClassVar[str] = "ricorda.cli"
+    """Where these modules are."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -65,7 +67,7 @@ class Commands(TyperGroup):
 
     def load(self, name: str) -> Any:
         """A command itself: the function of its name, or the group `app`, in the module of its name."""
-        module = import_module(f"ricorda.cli.{name}")
+        module = import_module(f"{self.PACKAGE}.{name}")
         return typer.main.get_command(module.app) if hasattr(module, "app") else command_of(getattr(module, name))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,6 +128,7 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a forecaster: the last steps of a series go in, the next ones come out.
@@ -142,36 +143,60 @@ def train(
 
       ricorda train forecast prices.csv --season 5 --cell lstm --out model
     """
-    given = options.given(locals(), DEFAULTS)
-    if quantiles is not None:
-        given["quantiles"] = _levels(quantiles)
-    if normalize == AS_THEY_ARE:
-        given["normalize"] = None
+    given = parameters_of(locals())
     from ricorda.tasks.forecast.estimator import Forecaster
 
     model = Forecaster(**given)
     model.check_parameters()
-    targets, covariates = target or [], covariate or []
-    # What the network does not read need not be there, nor be complete.
-    variables = targets if model.independent else []
-    series, held_out = (
-        None if each is None else _read(each, time, targets, covariates, variables) for each in (data, valid)
+    (X, y), validation, _ = read(
+        data, valid, time=time, target=target, covariate=covariate, independent=model.independent
     )
     first = train_and_tell(
         model,
-        series,
-        None,
+        X,
+        y,
         out,
-        validation=held_out,
+        validation=validation,
         resume=resume,
         overwrite=overwrite,
         tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
         as_json=as_json,
     )
     errors = model.summary_.get("validation_errors")
     if first and not as_json and errors:
         steps = "next step" if model.horizon == 1 else f"next {model.horizon:,} steps"
         _print_errors(f"Errors of the {steps} in the validation, in standard deviations of the training", errors)
+
+
+def parameters_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimator's parameters among a command's arguments."""
+    given = options.given(arguments, DEFAULTS)
+    if "quantiles" in given:
+        given["quantiles"] = _levels(given["quantiles"])
+    if given.get("normalize") == AS_THEY_ARE:
+        given["normalize"] = None
+    return given
+
+
+def read(
+    data: str,
+    valid: str | None,
+    test: str | None = None,
+    *,
+    time: str | None,
+    target: Sequence[str] | None,
+    covariate: Sequence[str] | None,
+    independent: bool | None,
+) -> list[Any]:
+    """A series and None to train on, a series to validate on, and one and None to test on; None where there is none."""
+    targets, covariates = target or [], covariate or []
+    # What the network does not read need not be there, nor be complete.
+    variables = targets if independent in (None, True) else []
+    found = [
+        None if each is None else _read(each, time, targets, covariates, variables) for each in (data, valid, test)
+    ]
+    return [(found[0], None), found[1], None if found[2] is None else (found[2], None)]
 
 
 def predict(

@@ -116,6 +116,7 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a model of a text, or of music: it predicts the next step, and so it writes.
@@ -136,22 +137,29 @@ def train(
 
     model = LanguageModel(**given)
     model.check_parameters()
+    (X, y), validation, _ = read(data, valid, text=text)
+    train_and_tell(
+        model,
+        X,
+        y,
+        out,
+        validation=validation,
+        resume=resume,
+        overwrite=overwrite,
+        tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
+        as_json=as_json,
+    )
+
+
+def read(data: str, valid: str | None, test: str | None = None, *, text: str | None) -> list[Any]:
+    """A text and None to train on, a text to validate on, and a text and None to test on; None where there is none."""
     X, held_out = _read(data, text, "train"), None
     if valid is not None:
         held_out = _read(valid, text, "valid")
     elif _is_music(data):
         held_out = _read(data, text, "valid", optional=True)
-    train_and_tell(
-        model,
-        X,
-        None,
-        out,
-        validation=held_out,
-        resume=resume,
-        overwrite=overwrite,
-        tensorboard=tensorboard,
-        as_json=as_json,
-    )
+    return [(X, None), held_out, None if test is None else (_read(test, text, "test"), None)]
 
 
 def predict(model: LanguageModel, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:

@@ -99,6 +99,7 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a regressor of sequences: a text or a series goes in, a number, or several, comes out.
@@ -114,24 +115,34 @@ def train(
       ricorda train regress "synthetic:adding?T=100" --one-direction --out model
     """
     parameters = options.given(locals(), DEFAULTS)
-    from ricorda.data.targets import read_measured
     from ricorda.tasks.regress.estimator import SequenceRegressor
 
     model = SequenceRegressor(**parameters)
     model.check_parameters()
-    examples = read_measured(data, text=text, targets=target or ())
-    others = None if valid is None else read_measured(valid, text=text, targets=target or ())
+    (X, y), validation, _ = read(data, valid, text=text, target=target)
     train_and_tell(
         model,
-        examples,
-        examples.targets,
+        X,
+        y,
         out,
-        validation=None if others is None else (others, others.targets),
+        validation=validation,
         resume=resume,
         overwrite=overwrite,
         tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
         as_json=as_json,
     )
+
+
+def read(
+    data: str, valid: str | None, test: str | None = None, *, text: str | None, target: Sequence[str] | None
+) -> list[Any]:
+    """Examples and numbers of each source; None for one that there is not."""
+    from ricorda.data.targets import read_measured
+
+    sources = (data, valid, test)
+    found = [None if each is None else read_measured(each, text=text, targets=target or ()) for each in sources]
+    return [None if each is None else (each, each.targets) for each in found]
 
 
 def predict(model: SequenceRegressor, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:

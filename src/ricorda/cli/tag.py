@@ -104,6 +104,7 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a tagger: a sentence goes in, a tag for each of its words comes out.
@@ -124,19 +125,25 @@ def train(
 
     model = SequenceTagger(**given)
     model.check_parameters()
-    examples = _read(data, column)
-    held_out = None if valid is None else _read(valid, column)
+    (X, y), validation, _ = read(data, valid, column=column)
     train_and_tell(
         model,
-        examples,
-        examples.labels,
+        X,
+        y,
         out,
-        validation=None if held_out is None else (held_out, held_out.labels),
+        validation=validation,
         resume=resume,
         overwrite=overwrite,
         tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
         as_json=as_json,
     )
+
+
+def read(data: str, valid: str | None, test: str | None = None, *, column: str | None) -> list[Any]:
+    """Sentences and tags of each source; None for one that there is not."""
+    found = [None if each is None else _read(each, column) for each in (data, valid, test)]
+    return [None if each is None else (each, each.labels) for each in found]
 
 
 def predict(model: SequenceTagger, source: Source, as_json: bool) -> None:

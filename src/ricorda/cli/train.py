@@ -26,7 +26,7 @@ class TaskCommands(TyperGroup):
         command = command_of(module.train, cmd_name)
         for option in command.params:
             if option.name in module.DEFAULTS:
-                option.show_default = _shown(module.DEFAULTS[option.name], option)
+                option.show_default = shown_default(module.DEFAULTS[option.name], option)
         return command
 
 
@@ -37,7 +37,8 @@ app = typer.Typer(cls=TaskCommands, help="Train a model on your own data.", no_a
 def _train() -> None: ...  # without it, typer would not take this for a group
 
 
-def _shown(default: object, option: Any) -> str:
+def shown_default(default: object, option: Any) -> str:
+    """A parameter's default as `--help` writes it."""
     if isinstance(default, bool):
         return str((option.opts if default else option.secondary_opts)[0].removeprefix("--"))
     return "none" if default is None else str(default)

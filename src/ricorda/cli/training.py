@@ -21,6 +21,7 @@ def train_and_tell(
     resume: bool,
     overwrite: bool,
     tensorboard: bool,
+    watch_gradients: int | None,
     as_json: bool,
     **others: Any,
 ) -> bool:
@@ -34,7 +35,16 @@ def train_and_tell(
     from ricorda.tasks.runs import train_into_folder
 
     first = train_into_folder(
-        model, X, y, out, validation=validation, resume=resume, overwrite=overwrite, tensorboard=tensorboard, **others
+        model,
+        X,
+        y,
+        out,
+        validation=validation,
+        resume=resume,
+        overwrite=overwrite,
+        tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
+        **others,
     )
     if first and as_json:
         print_json({"folder": str(out), **model.summary_})
@@ -44,6 +54,7 @@ def train_and_tell(
 
 
 def _print_summary(model: SequenceEstimator, out: Path) -> None:
+    from ricorda.tasks.folder import CURVE, FLOW_PICTURE
     from ricorda.tasks.scores import score_text
 
     summary, best = model.summary_, model.summary_["best"]
@@ -55,4 +66,5 @@ def _print_summary(model: SequenceEstimator, out: Path) -> None:
         ["validation examples", *model.SCORES.values()],
         [scores],
     )
-    print(f"The model is in {out}, its learning curve in {out / 'learning_curve.png'}")
+    flow = f", the gradient's flow in {out / FLOW_PICTURE}" if (out / FLOW_PICTURE).exists() else ""
+    print(f"The model is in {out}, its learning curve in {out / CURVE}{flow}")

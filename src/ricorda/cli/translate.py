@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,6 +119,7 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a translator: a sentence goes in, another one comes out.
@@ -134,27 +135,41 @@ def train(
 
       ricorda train translate talks.tsv.gz chats.tsv.gz --valid dev.tsv --hidden-size 512 --out model
     """
-    parameters = options.given(locals(), DEFAULTS)
-    if attention == NO_ATTENTION:
-        parameters["attention"] = None
-    from ricorda.data.pairs import read_pairs
+    parameters = parameters_of(locals())
     from ricorda.tasks.translate.estimator import Translator
 
     model = Translator(**parameters)
     model.check_parameters()
-    pairs = read_pairs(*data, source=source, target=target)
-    others = None if valid is None else read_pairs(valid, source=source, target=target)
+    (X, y), validation, _ = read(data, valid, source=source, target=target)
     train_and_tell(
         model,
-        pairs,
-        pairs.targets,
+        X,
+        y,
         out,
-        validation=None if others is None else (others, others.targets),
+        validation=validation,
         resume=resume,
         overwrite=overwrite,
         tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
         as_json=as_json,
     )
+
+
+def parameters_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimator's parameters among a command's arguments."""
+    parameters = options.given(arguments, DEFAULTS)
+    return {**parameters, "attention": None} if parameters.get("attention") == NO_ATTENTION else parameters
+
+
+def read(
+    data: Sequence[str], valid: str | None, test: str | None = None, *, source: str | None, target: str | None
+) -> list[Any]:
+    """Sentences and translations of the files to train on, and of each other file; None for one that there is not."""
+    from ricorda.data.pairs import read_pairs
+
+    files = (data, None if valid is None else [valid], None if test is None else [test])
+    found = [None if each is None else read_pairs(*each, source=source, target=target) for each in files]
+    return [None if each is None else (each, each.targets) for each in found]
 
 
 def predict(

@@ -37,12 +37,15 @@ class Encoder:
         For texts and token lists.
     features : int
         For numbers, I.
+    longest : int, optional
+        Steps above which a sequence that is not cut is refused; None for none.
     """
 
     kind: Kind
     max_length: int | None
     tokenizer: Tokenizer | None = None
     features: int = 0
+    longest: int | None = LONGEST
 
     @classmethod
     def learn(
@@ -93,10 +96,10 @@ class Encoder:
                     f"{place(index)} has {sequence.shape[1]} features a step, "
                     f"and the model was trained on {self.features}: give it as many"
                 )
-            if self.max_length is None and len(sequence) > LONGEST:
+            if self.max_length is None and self.longest is not None and len(sequence) > self.longest:
                 raise DataError(
-                    f"{place(index)} has {len(sequence):,} steps, more than {LONGEST:,}: shorten it, or train with "
-                    "max_length, the number of steps after which a sequence is cut"
+                    f"{place(index)} has {len(sequence):,} steps, more than {self.longest:,}: shorten it, or train "
+                    "with max_length, the number of steps after which a sequence is cut"
                 )
         return [sequence[: self.max_length] for sequence in sequences]
 

@@ -20,6 +20,7 @@ from torch import nn
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
+from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import SHARED, Rule, check_parameters
 from ricorda.training.loop import train
@@ -46,7 +47,8 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     SHAPE : mapping
         What `config.json` must say besides what it says for all tasks; see `config`.
     history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
+        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second, and the
+        gradient's flow in its watched steps.
     network_ : torch.nn.Module
         The trained network.
     program_ : Program
@@ -78,6 +80,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on examples."""
 
@@ -100,6 +103,21 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _card(self) -> Card:
         """What the model card says."""
+
+    @property
+    def gradient_flow_(self) -> TrainingFlow:
+        """Where the gradient went in time while training.
+
+        Raises
+        ------
+        AttributeError
+            If that was not watched: `fit(..., watch_gradients=N)`.
+        """
+        check_is_fitted(self, "network_")
+        flow = TrainingFlow.of(self.history_)
+        if flow is None:
+            raise AttributeError("no gradient was watched in this training: give fit a number, as watch_gradients=10")
+        return flow
 
     def check_parameters(self) -> None:
         """Raise ArgumentError if a parameter cannot be."""
@@ -159,6 +177,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         resume: bool,
         progress: bool,
         tensorboard: bool,
+        watch_gradients: int | None,
     ) -> None:
         """Train the task's module and keep it; `data` is a fingerprint, the rest as in `ricorda.training.train`."""
         history = train(
@@ -168,6 +187,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             resume=resume,
             progress=progress,
             tensorboard=tensorboard,
+            watch_gradients=watch_gradients,
             settings={**self._json_parameters(), "program": program.to_json(), "data": data},
         )
         self.program_, self.network_, self.history_ = program, task.module, history

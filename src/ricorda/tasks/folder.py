@@ -6,6 +6,7 @@
     history.jsonl       a line an epoch
     README.md           the model card
     learning_curve.png  the history as a picture
+    gradient_flow.png   the gradient's flow in it, if that was watched
 
 The files are replaced together: they are written into `.saving`, which is renamed to `.saved`, and that moment counts.
 From then on a file in `.saved` is the valid one until it has been moved to its place.
@@ -34,7 +35,7 @@ from ricorda.files import write_atomically
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, HISTORY = "config.json", "model.safetensors", "tokenizer.json", "history.jsonl"
-CARD = "README.md"
+CARD, CURVE, FLOW_PICTURE = "README.md", "learning_curve.png", "gradient_flow.png"
 _TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
 
 
@@ -129,8 +130,8 @@ def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
         ) from error
     try:
         _move_into_place(folder)
-        for name in _tokenizers(os.listdir(folder)):
-            if name not in files:  # of the model that was here before
+        for name in os.listdir(folder):
+            if _not_always(name) and name not in files:  # of the model that was here before
                 (folder / name).unlink()
     except OSError as error:
         raise ModelFolderError(
@@ -145,6 +146,11 @@ def _move_into_place(folder: Path) -> None:
         for file in sorted(saved.iterdir()):
             os.replace(file, folder / file.name)
         saved.rmdir()
+
+
+def _not_always(name: str) -> bool:
+    """Whether a file is one that some models have and others have not."""
+    return name == FLOW_PICTURE or bool(_tokenizers([name]))
 
 
 def _tokenizers(names: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from ricorda import __version__
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
 from ricorda.tasks.scores import score_text
+from ricorda.training.flow import FLOW
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,7 +41,7 @@ class Card:
     python: str = "model.predict([...])"
 
 
-def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str]) -> str:
+def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], pictures: Iterable[str]) -> str:
     """What a trained model is, what it was trained on, and how to use it, in Markdown.
 
     Parameters
@@ -51,6 +52,8 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str]) 
         What `config.json` says.
     scores : mapping
         The numbers of a validation to show, and what they are called.
+    pictures : iterable of str
+        The files of the training's pictures.
     """
     parameters, summary = config["parameters"], config["summary"]
     program = Program.from_json(config["program"])
@@ -90,8 +93,7 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str]) 
         "",
         *_validation(summary, scores),
         "",
-        "![learning curve](learning_curve.png)",
-        "",
+        *_shown(pictures),
         "## Limits",
         "",
         card.limits,
@@ -103,15 +105,21 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str]) 
 def summary(
     history: Sequence[Mapping[str, Any]], network: nn.Module, examples: int, validation_examples: int
 ) -> dict[str, Any]:
-    """What there is to say of a training; "best" is the history's line of the epoch whose weights were kept."""
+    """What there is to say of a training; "best" has the history's numbers of the epoch whose weights were kept."""
     scored = [epoch for epoch in history if "score" in epoch]
+    best = max(scored, key=lambda epoch: epoch["score"]) if scored else history[-1]
     return {
         "examples": examples,
         "validation_examples": validation_examples,
         "epochs": len(history),
-        "best": dict(max(scored, key=lambda epoch: epoch["score"]) if scored else history[-1]),
+        "best": {name: value for name, value in best.items() if name != FLOW},
         "weights": sum(weight.numel() for weight in network.parameters()),
     }
+
+
+def _shown(pictures: Iterable[str]) -> list[str]:
+    """Each picture, called by what it is: that of learning_curve.png is "learning curve"."""
+    return [line for name in pictures for line in (f"![{name.removesuffix('.png').replace('_', ' ')}]({name})", "")]
 
 
 def _shape(parameters: Mapping[str, Any]) -> list[str]:

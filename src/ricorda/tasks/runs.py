@@ -31,6 +31,7 @@ def train_into_folder(
     resume: bool,
     overwrite: bool,
     tensorboard: bool,
+    watch_gradients: int | None = None,
     **others: Any,
 ) -> bool:
     """Train, save the model in `out`, and remove the checkpoint.
@@ -45,6 +46,8 @@ def train_into_folder(
         The model folder; what it holds stays as it is until the new model is whole.
     resume, overwrite, tensorboard : bool
         Whether to go on from a checkpoint, to replace what `out` holds, and to write a TensorBoard log.
+    watch_gradients : int, optional
+        Record the gradient's flow of each so many steps.
 
     Returns
     -------
@@ -74,6 +77,7 @@ def train_into_folder(
         resume=resume,
         progress=True,
         tensorboard=tensorboard,
+        watch_gradients=watch_gradients,
         **others,
     )
     if dist.is_initialized() and dist.get_rank() > 0:

@@ -15,9 +15,10 @@ from ricorda.program.ir import Program
 from ricorda.tasks.cells import cell_of
 from ricorda.tasks.config import check_config
 from ricorda.tasks.estimator import SequenceEstimator
-from ricorda.tasks.folder import Contents, one_line, read_model, write_model
+from ricorda.tasks.flow import TrainingFlow
+from ricorda.tasks.folder import CURVE, FLOW_PICTURE, Contents, one_line, read_model, write_model
 from ricorda.tasks.modelcard import card_text
-from ricorda.tasks.pictures import learning_curve
+from ricorda.tasks.pictures import as_png, learning_curve
 from ricorda.tasks.weights import put_weights, weights_of
 
 TASKS = {
@@ -47,9 +48,12 @@ def save_model(model: SequenceEstimator, folder: Path) -> None:
     }
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
     contents = Contents(config, weights_of(model.network_), tokenizers, model.history_)
-    picture = learning_curve(model.history_, model.LOSS, model.SCORES)
-    card = card_text(model._card(), config, model.SCORES)
-    write_model(folder, contents, card=card, pictures={"learning_curve.png": picture})
+    pictures = {CURVE: learning_curve(model.history_, model.LOSS, model.SCORES)}
+    flow = TrainingFlow.of(model.history_)
+    if flow is not None:
+        pictures[FLOW_PICTURE] = as_png(flow.plot())
+    card = card_text(model._card(), config, model.SCORES, pictures)
+    write_model(folder, contents, card=card, pictures=pictures)
 
 
 def load(folder: str | Path) -> SequenceEstimator:

@@ -1,7 +1,7 @@
 """One training step: the loss of a batch over all processes, its gradient, clipping and the optimiser."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ricorda.data.batches import Rows, share
 from ricorda.errors import ArgumentError
+from ricorda.training.flow import Flow, FlowRecord, recording_flow
 from ricorda.training.interruption import Interruption
 from ricorda.training.options import TrainingOptions
 from ricorda.training.processes import Processes
@@ -28,22 +29,33 @@ class Outcome:
         Global norm of the gradient of ``loss / weight``, before clipping.
     stop
         Whether any process was asked to stop.
+    flow
+        Where the gradient of this process's rows went, if the step was watched.
     """
 
     loss: float
     weight: float
     gradient_norm: float
     stop: bool
+    flow: Sequence[FlowRecord] = ()
 
 
 class Learner:
-    """A task's weights and what changes them."""
+    """A task's weights and what changes them; of the steps each `watch_gradients`-th is watched, from the first."""
 
-    def __init__(self, task: Task, options: TrainingOptions, processes: Processes, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        options: TrainingOptions,
+        processes: Processes,
+        steps_per_epoch: int,
+        watch_gradients: int | None = None,
+    ) -> None:
         self._task = task
         self._options = options
         self._processes = processes
         self._steps_per_epoch = steps_per_epoch
+        self._watch_gradients = watch_gradients
         processes.agree_on_weights(task.module)
         self._parameters = [parameter for parameter in task.module.parameters() if parameter.requires_grad]
         groups = [
@@ -72,16 +84,18 @@ class Learner:
             The loss or its gradient is not finite; the weights are as they were before the step.
         """
         processes, options = self._processes, self._options
+        step = epoch * self._steps_per_epoch + index
         rows = share(batch, processes.rank, processes.size)
-        with self._precision():
-            loss, weight = self._task.loss(rows) if len(rows) else (torch.zeros(()), torch.zeros(()))
-        total_loss, total_weight, stops = processes.sum(loss.detach(), weight, float(interruption.requested))
-        self._require_finite("loss", total_loss, epoch, index)
+        with self._watching(step) as flow:
+            with self._precision():
+                loss, weight = self._task.loss(rows) if len(rows) else (torch.zeros(()), torch.zeros(()))
+            total_loss, total_weight, stops = processes.sum(loss.detach(), weight, float(interruption.requested))
+            self._require_finite("loss", total_loss, epoch, index)
 
-        self._optimizer.zero_grad()
-        if len(rows):
-            # By the weights of all processes, so that the sum of the gradients is that of one process with all rows.
-            torch.autograd.backward(loss / (total_weight or 1.0))
+            self._optimizer.zero_grad()
+            if len(rows):
+                # By the weights of all processes, so that the sum of their gradients is that of one with all rows.
+                torch.autograd.backward(loss / (total_weight or 1.0))
         processes.sum_gradients(self._parameters)
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = float(nn.utils.get_total_norm(gradients))
@@ -89,11 +103,10 @@ class Learner:
         if options.clip_norm is not None and norm > options.clip_norm:
             torch._foreach_mul_(gradients, options.clip_norm / norm)
 
-        step = epoch * self._steps_per_epoch + index
         for group in self._optimizer.param_groups:
             group["lr"] = options.learning_rate_at(step, options.epochs * self._steps_per_epoch)
         self._optimizer.step()
-        return Outcome(total_loss, total_weight, norm, stops > 0)
+        return Outcome(total_loss, total_weight, norm, stops > 0, flow.records(step + 1) if flow else ())
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all that changes from step to step, in groups for a checkpoint."""
@@ -111,6 +124,12 @@ class Learner:
             index, _, name = full_name.partition(".")
             states.setdefault(int(index), {})[name] = value
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": states})
+
+    def _watching(self, step: int) -> AbstractContextManager[Flow | None]:
+        """What records the step's flow of the gradient, if it is wanted."""
+        if self._watch_gradients is None or step % self._watch_gradients:
+            return nullcontext()
+        return recording_flow(self._task.module)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self._options.precision == "bf16":

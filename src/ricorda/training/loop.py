@@ -17,10 +17,12 @@ from torch import Tensor
 from ricorda.data.batches import Rows
 from ricorda.errors import ArgumentError
 from ricorda.files import write_atomically
+from ricorda.training.alarm import Alarm
 from ricorda.training.checkpoint import Checkpoint, Tensors, check_settings, read_checkpoint, write_checkpoint
+from ricorda.training.flow import steps_between
 from ricorda.training.interruption import Interrupted, Interruption, noticing_interruption
 from ricorda.training.learner import Learner
-from ricorda.training.options import TrainingOptions
+from ricorda.training.options import TrainingOptions, check_whole
 from ricorda.training.processes import Processes, join_processes
 from ricorda.training.randomness import Randomness, own_randomness, step_seeds
 from ricorda.training.run import Record, Run
@@ -38,6 +40,7 @@ def train(
     resume: bool = False,
     progress: bool = False,
     tensorboard: bool = False,
+    watch_gradients: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> list[Record]:
     """Train a task's module; it ends with the weights of the best epoch, in evaluation mode, on its old device.
@@ -59,6 +62,10 @@ def train(
         Show on standard error how it goes.
     tensorboard
         Write the history to ``folder/tensorboard`` as well.
+    watch_gradients
+        Record of each so many steps, from the first, where the gradient goes in time (`ricorda.training.flow`), and
+        say on standard error if it vanishes or explodes. The steps compute what they would without. Of several
+        processes the first one's rows are watched.
     settings
         What else decides the run, as values that JSON knows (sizes of the model, a digest of the data, ...): a run
         resumes only with the same settings and the same options.
@@ -67,12 +74,14 @@ def train(
     -------
     list of dict
         For each epoch: epoch, step, loss, the numbers of the validation, learning_rate (of its last step),
-        gradient_norm (mean before clipping), tokens_per_second (of the steps), seconds (with validation).
+        gradient_norm (mean before clipping), tokens_per_second (of the steps), seconds (with validation); and
+        gradient_flow, the list of its `FlowRecord`s, if steps were watched.
 
     Raises
     ------
     ArgumentError
-        There is nothing to train on; the device or a package is missing; a loss, gradient or score is not finite.
+        There is nothing to train on; an argument cannot be; the device or a package is missing; a loss, gradient or
+        score is not finite.
     ModelFolderError
         The folder cannot be written, or there is no run in it that could be resumed with these settings.
     Interrupted
@@ -80,21 +89,25 @@ def train(
     """
     if folder is None and (resume or tensorboard):
         raise ArgumentError("resume and tensorboard need the folder of the run: give one")
+    if watch_gradients is not None:
+        check_whole(watch_gradients, "watch_gradients", at_least=1)
     if len(task.lengths) == 0:
         raise ArgumentError("there are no rows to train on: give at least one")
     processes = join_processes(options.device)
     home = next(task.module.parameters()).device
-    loop = _Loop(task, options, processes, folder, settings or {})
+    watched = watch_gradients if processes.first else None
+    loop = _Loop(task, options, processes, folder, settings or {}, watched)
     if resume:
         loop.restore()
     else:
         loop.save()  # a folder that cannot be written is found now, and not after the first epoch
     shown = progress and processes.first
     board_folder = folder if tensorboard and processes.first else None
+    alarm = Alarm(task.module, options) if watched else None
     with (
         own_randomness(processes.device) as randomness,
         noticing_interruption() if folder is not None else nullcontext(Interruption()) as interruption,
-        watching(loop.run, progress=shown, board_folder=board_folder) as watchers,
+        watching(loop.run, progress=shown, board_folder=board_folder, alarm=alarm) as watchers,
     ):
         while not loop.run.finished:
             loop.train_epoch(randomness, interruption, watchers)
@@ -113,12 +126,14 @@ class _Loop:
         processes: Processes,
         folder: Path | None,
         settings: Mapping[str, Any],
+        watch_gradients: int | None,
     ) -> None:
         task.module.to(processes.device)
         self.task, self.options, self.processes, self.folder = task, options, processes, folder
         self.lengths = task.lengths = np.asarray(task.lengths)
         self.run = Run(options.epochs, len(self.batches(epoch=0)), options.patience)
-        self.learner = Learner(task, options, processes, self.run.steps_per_epoch)
+        self.learner = Learner(task, options, processes, self.run.steps_per_epoch, watch_gradients)
+        self.steps_between = steps_between(watch_gradients or 1, options.epochs * self.run.steps_per_epoch)
         self.best: dict[str, Tensor] = {}
         self.settings = self.all_settings(settings)
 
@@ -136,6 +151,8 @@ class _Loop:
             randomness.seed(seeds[index])
             outcome = self.learner.step(batches[index], epoch, index, interruption)
             tokens = self.task.steps(batches[index])
+            if outcome.flow:
+                self.run.take_flow(outcome.flow, steps_between=self.steps_between)
             self.run.totals.add(outcome, tokens=tokens, seconds=time.perf_counter() - started)
             for watcher in watchers:
                 watcher.step(self.run)

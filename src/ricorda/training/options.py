@@ -59,11 +59,11 @@ class TrainingOptions:
     precision: str = "32"
 
     def __post_init__(self) -> None:
-        _whole(self.epochs, "epochs", at_least=1)
-        _whole(self.batch_size, "batch_size", at_least=1)
-        _whole(self.seed, "seed", at_least=0)
+        check_whole(self.epochs, "epochs", at_least=1)
+        check_whole(self.batch_size, "batch_size", at_least=1)
+        check_whole(self.seed, "seed", at_least=0)
         if self.patience is not None:
-            _whole(self.patience, "patience", at_least=1)
+            check_whole(self.patience, "patience", at_least=1)
         _between(self.learning_rate, "learning_rate", 0, math.inf)
         _between(self.weight_decay, "weight_decay", 0, math.inf, or_equal=True)
         _between(self.warmup, "warmup", 0, 1, or_equal=True)
@@ -84,7 +84,8 @@ class TrainingOptions:
         return self.learning_rate * (1.0 if self.schedule == "constant" else left)
 
 
-def _whole(value: object, name: str, *, at_least: int) -> None:
+def check_whole(value: object, name: str, *, at_least: int) -> None:
+    """Raise ArgumentError unless a value is a whole number that is large enough."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < at_least:
         raise ArgumentError(f"{name} is {value!r}: give a whole number of at least {at_least}")
 

@@ -1,12 +1,14 @@
 """Where a run stands: everything of it that is not a tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ricorda.training.flow import FLOW, FlowRecord
 from ricorda.training.learner import Outcome
 
-Record = dict[str, float]
+Record = dict[str, Any]
+"""Of an epoch: numbers by their names, and the list of its `FlowRecord`s if some steps were watched."""
 
 
 @dataclass
@@ -52,6 +54,10 @@ class Run:
         A record for every finished epoch.
     totals
         The epoch under way.
+    flows
+        What is written down of its watched steps.
+    flow
+        The last watched step's, to be shown; it is no part of the state.
     """
 
     epochs: int
@@ -59,6 +65,8 @@ class Run:
     patience: int | None
     history: list[Record] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
+    flows: list[FlowRecord] = field(default_factory=list)
+    flow: Sequence[FlowRecord] = ()
 
     @property
     def epoch_under_way(self) -> int:
@@ -73,7 +81,7 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The first epoch with the highest score, counted from 1; the last one where nothing is scored."""
-        scores: list[float] = [record.get("score", record["epoch"]) for record in self.history]
+        scores: list[float] = [record["score" if "score" in record else "epoch"] for record in self.history]
         return scores.index(max(scores)) + 1 if scores else 0
 
     @property
@@ -82,10 +90,16 @@ class Run:
         done = len(self.history)
         return done == self.epochs or (self.patience is not None and done - self.best_epoch >= self.patience)
 
+    def take_flow(self, flow: Sequence[FlowRecord], *, steps_between: int) -> None:
+        """Take in what was watched of a step; each `steps_between`-th step of the run is written down."""
+        self.flow = flow
+        if (flow[0]["step"] - 1) % steps_between == 0:
+            self.flows += flow
+
     def finish_epoch(self, scores: Mapping[str, float], *, learning_rate: float, seconds: float) -> None:
         """Put the epoch under way into the history, with the numbers of its validation, and begin the next."""
         totals = self.totals
-        record = {
+        record: Record = {
             "epoch": len(self.history) + 1,
             "step": self.steps_done,
             "loss": totals.mean_loss,
@@ -95,14 +109,17 @@ class Run:
             "tokens_per_second": totals.tokens_per_second,
             "seconds": seconds,
         }
+        if self.flows:
+            record[FLOW] = self.flows
         self.history.append(record)
-        self.totals = Totals()
+        self.totals, self.flows = Totals(), []
 
     def state(self) -> dict[str, Any]:
         """Return what changes, as JSON has it."""
-        return {"history": self.history, "totals": asdict(self.totals)}
+        return {"history": self.history, "totals": asdict(self.totals), "flows": self.flows}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` returned."""
         self.history = list(state["history"])
         self.totals = Totals(**state["totals"])
+        self.flows = list(state.get("flows", []))  # older versions watched nothing

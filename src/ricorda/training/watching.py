@@ -1,15 +1,17 @@
 """Showing how a run goes: a bar in a terminal or a line an epoch elsewhere, and TensorBoard's files."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
 from ricorda.errors import ArgumentError
+from ricorda.training.alarm import Alarm
+from ricorda.training.flow import FLOW, FlowRecord, sparkline
 from ricorda.training.run import Record, Run
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25  # a drawing takes 0.6 ms
@@ -34,7 +36,8 @@ class Lines(Watcher):
 
     def epoch(self, run: Run) -> None:
         """Print the epoch's line."""
-        self._console.out(f"{summary(run.history[-1], run.epochs)}  {self._left.text(run)}", highlight=False)
+        parts = (summary(run.history[-1], run.epochs), sparkline(run.flow), self._left.text(run))
+        self._console.out("  ".join(filter(None, parts)), highlight=False)
 
 
 class Bar(Watcher):
@@ -43,7 +46,7 @@ class Bar(Watcher):
     def __init__(self, progress: Progress, run: Run) -> None:
         self._progress = progress
         self._left = TimeLeft(run)
-        self._bar = progress.add_task("", total=run.epochs * run.steps_per_epoch, text="", left="")
+        self._bar = progress.add_task("", total=run.epochs * run.steps_per_epoch, text="", flow="", left="")
         self._next_drawing = 0.0
         self._draw(run)
 
@@ -65,7 +68,8 @@ class Bar(Watcher):
             text += f"  loss {last['loss']:.4f}  {last['tokens_per_second']:,.0f} tokens/s"
         if "score" in last:
             text += f"  score {last['score']:.4f}"
-        self._progress.update(self._bar, completed=run.steps_done, text=text, left=self._left.text(run))
+        flow, left = sparkline(run.flow), self._left.text(run)
+        self._progress.update(self._bar, completed=run.steps_done, text=text, flow=flow, left=left)
         self._progress.refresh()
         self._next_drawing = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
 
@@ -80,12 +84,30 @@ class Board(Watcher):
         """Add a point to each curve."""
         record = run.history[-1]
         for name, value in record.items():
-            self._writer.add_scalar(name, value, record["epoch"])
+            if name != FLOW:
+                self._writer.add_scalar(name, value, record["epoch"])
+
+
+class Warnings(Watcher):
+    """A line when the gradient vanishes or explodes."""
+
+    def __init__(self, console: Console, alarm: Alarm) -> None:
+        self._console, self._alarm = console, alarm
+        self._heard: Sequence[FlowRecord] = ()
+
+    def step(self, run: Run) -> None:
+        """Hear of the step, if it was watched."""
+        if run.flow is not self._heard:
+            self._heard = run.flow
+            for sentence in self._alarm.hear(run.flow):
+                self._console.out(f"warning: {sentence}", highlight=False)
 
 
 @contextmanager
-def watching(run: Run, *, progress: bool, board_folder: Path | None) -> Iterator[list[Watcher]]:
-    """Open what is wanted of a display on standard error and TensorBoard's files, and close it in the end."""
+def watching(
+    run: Run, *, progress: bool, board_folder: Path | None, alarm: Alarm | None = None
+) -> Iterator[list[Watcher]]:
+    """Open what is wanted of a display and warnings on standard error and TensorBoard's files; close it in the end."""
     watchers: list[Watcher] = []
     with ExitStack() as stack:
         if board_folder is not None:
@@ -95,11 +117,19 @@ def watching(run: Run, *, progress: bool, board_folder: Path | None) -> Iterator
         console = Console(stderr=True)
         if progress and console.is_terminal:
             # Drawn by `Bar` and not by rich's own thread, which would take its time from the steps.
-            columns = (TextColumn("{task.fields[text]}"), BarColumn(), TextColumn("{task.fields[left]}"))
+            columns: list[ProgressColumn] = [
+                TextColumn("{task.fields[text]}"),
+                BarColumn(),
+                TextColumn("{task.fields[left]}"),
+            ]
+            if alarm is not None:
+                columns[1:2] = [TextColumn("{task.fields[flow]}"), BarColumn(bar_width=16)]
             bar = Progress(*columns, console=console, auto_refresh=False)
             watchers.append(Bar(stack.enter_context(bar), run))
         elif progress:
             watchers.append(Lines(console, run))
+        if alarm is not None:
+            watchers.append(Warnings(console, alarm))
         yield watchers
 
 

@@ -185,6 +185,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on labelled sequences.
 
@@ -204,6 +205,9 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             Whether to show a progress bar.
         tensorboard : bool
             Whether to write the history for TensorBoard too, into `folder`.
+        watch_gradients : int, optional
+            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
+            error if it vanishes or explodes.
 
         Returns
         -------
@@ -256,6 +260,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
                 resume=resume,
                 progress=progress,
                 tensorboard=tensorboard,
+                watch_gradients=watch_gradients,
             )
         return self
 

@@ -230,6 +230,7 @@ class Forecaster(SequenceEstimator):
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on one series, or on several.
 
@@ -254,6 +255,9 @@ class Forecaster(SequenceEstimator):
             Whether to show a progress bar.
         tensorboard : bool
             Whether to write the history for TensorBoard too, into `folder`.
+        watch_gradients : int, optional
+            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
+            error if it vanishes or explodes.
 
         Returns
         -------
@@ -291,6 +295,7 @@ class Forecaster(SequenceEstimator):
                 resume=resume,
                 progress=progress,
                 tensorboard=tensorboard,
+                watch_gradients=watch_gradients,
             )
             if prepared.held_out:
                 found = backtest(self.network_, self.facts_, prepared.held_out, int(self.horizon), 1)

@@ -201,6 +201,7 @@ class LanguageModel(SequenceEstimator):
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on a text, documents or music.
 
@@ -216,7 +217,7 @@ class LanguageModel(SequenceEstimator):
             first step are a learned map of it.
         validation : as X, or (X, condition) where there are conditions, optional
             What to choose the best epoch by.
-        folder, resume, progress, tensorboard
+        folder, resume, progress, tensorboard, watch_gradients
             As in `SequenceClassifier.fit`.
 
         Returns
@@ -264,6 +265,7 @@ class LanguageModel(SequenceEstimator):
                 resume=resume,
                 progress=progress,
                 tensorboard=tensorboard,
+                watch_gradients=watch_gradients,
             )
         return self
 

@@ -181,6 +181,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on sequences and their numbers.
 
@@ -200,6 +201,9 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
             Whether to show a progress bar.
         tensorboard : bool
             Whether to write the history for TensorBoard too, into `folder`.
+        watch_gradients : int, optional
+            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
+            error if it vanishes or explodes.
 
         Returns
         -------
@@ -251,6 +255,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
                 resume=resume,
                 progress=progress,
                 tensorboard=tensorboard,
+                watch_gradients=watch_gradients,
             )
         return self
 

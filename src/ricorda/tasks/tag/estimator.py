@@ -179,6 +179,7 @@ class SequenceTagger(SequenceEstimator):
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on sequences and what belongs to each of their steps.
 
@@ -198,6 +199,9 @@ class SequenceTagger(SequenceEstimator):
             Whether to show a progress bar.
         tensorboard : bool
             Whether to write the history for TensorBoard too, into `folder`.
+        watch_gradients : int, optional
+            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
+            error if it vanishes or explodes.
 
         Returns
         -------
@@ -253,6 +257,7 @@ class SequenceTagger(SequenceEstimator):
                 resume=resume,
                 progress=progress,
                 tensorboard=tensorboard,
+                watch_gradients=watch_gradients,
             )
         return self
 

@@ -195,6 +195,7 @@ class Translator(SequenceEstimator):
         resume: bool = False,
         progress: bool = False,
         tensorboard: bool = False,
+        watch_gradients: int | None = None,
     ) -> Self:
         """Train on sentence pairs.
 
@@ -204,8 +205,8 @@ class Translator(SequenceEstimator):
             Sentences, and a translation of each; a sentence may stand several times.
         validation : (X, y), optional
             Other pairs, to choose the best epoch by.
-        folder, resume, progress, tensorboard
-            Where to keep checkpoints, whether to go on from there, to show a progress bar, to write for TensorBoard.
+        folder, resume, progress, tensorboard, watch_gradients
+            As in `SequenceClassifier.fit`.
 
         Returns
         -------
@@ -251,6 +252,7 @@ class Translator(SequenceEstimator):
                 resume=resume,
                 progress=progress,
                 tensorboard=tensorboard,
+                watch_gradients=watch_gradients,
             )
         return self
 

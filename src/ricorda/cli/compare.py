@@ -1,0 +1,285 @@
+"""`ricorda compare`: a command for each task, and one for how far cells remember on a synthetic task."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from ricorda.cli import options
+from ricorda.cli.command import command_of
+from ricorda.cli.output import print_json, print_table
+from ricorda.cli.tasks import TASKS, module_of
+from ricorda.cli.train import shown_default
+from ricorda.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ricorda.insight.comparison.length_result import LengthComparison
+    from ricorda.insight.comparison.result import Comparison
+
+SYNTHETIC = "synthetic:"
+REPORT, NUMBERS, PICTURE = "report.html", "comparison.json", "comparison.png"
+"""What the folder of a comparison holds beside its trainings."""
+
+CELLS, LENGTHS = "rnn,lstm,gru", "25,50,100,200,400,800"
+LEFT_OUT = ("cell", "learning_rate", "out", "resume", "overwrite", "tensorboard", "watch_gradients", "as_json")
+"""Parameters of a task's training that a comparison chooses, or has no use for."""
+
+Number = TypeVar("Number", int, float)
+
+PANEL = "The comparison"
+
+
+def _comparing(help: str, *names: str, default: bool | str = True) -> Any:
+    return typer.Option(*names, help=help, show_default=default, rich_help_panel=PANEL)
+
+
+Cells = Annotated[str, _comparing("Cells, with commas between them; the first is what the others are compared to.")]
+Seeds = Annotated[int, _comparing("Trainings of each cell, from --seed on.")]
+Match = Annotated[str, _comparing("What is alike: hidden (units), or parameters (weights of the recurrent layers).")]
+Rates = Annotated[
+    str | None, _comparing("Learning rates to search, with commas between them.", default="the task's own")
+]
+Test = Annotated[
+    str | None, _comparing("Other data to measure on.", "--test", default="the data that epochs are chosen by")
+]
+Lengths = Annotated[str, _comparing("Steps T, with commas between them.")]
+Out = Annotated[
+    Path, _comparing("Folder for the trainings and the report; the same command goes on there.", "--out", "-o")
+]
+MaybeOut = Annotated[
+    Path | None,
+    _comparing(
+        "Folder for the trainings and the report; the same command goes on there.", "--out", "-o", default="none"
+    ),
+]
+
+
+class Comparisons(TyperGroup):
+    """A command for each task, and for each synthetic source."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The tasks."""
+        return list(TASKS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a task, or that of a synthetic source."""
+        if cmd_name.startswith(SYNTHETIC):
+            return command_of(_bound(lengths_of, cmd_name), cmd_name)
+        if cmd_name not in TASKS:
+            return None
+        module = module_of(cmd_name)
+        command = command_of(_of_task(cmd_name, module), cmd_name)
+        for option in command.params:
+            if option.name in module.DEFAULTS:
+                option.show_default = shown_default(module.DEFAULTS[option.name], option)
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is to be run; a task that there is not is one sentence."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            print(
+                f"error: there is no task {args[0]!r:.40} to compare cells on: choose one of {', '.join(TASKS)}, or "
+                "synthetic:NAME",
+                file=sys.stderr,
+            )
+            ctx.exit(2)
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Comparisons,
+    help="Train several cells on the same data with the same budget, and tell what each is worth.",
+    epilog="How far cells remember: ricorda compare synthetic:adding --lengths 25,50,100 --cells rnn,lstm,gru",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _compare() -> None: ...  # without it, typer would not take this for a group
+
+
+def lengths_of(
+    source: str,
+    out: MaybeOut = None,
+    lengths: Lengths = LENGTHS,
+    cells: Cells = CELLS,
+    seeds: Seeds = 1,
+    learning_rates: Rates = None,
+    hidden_size: options.HiddenSize = None,
+    num_layers: options.Layers = None,
+    memory: options.Memory = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    random_state: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Measure how far each cell remembers: success on a synthetic task against the length of its sequences.
+
+    One layer of 64 units, one direction, 12 epochs of 8,000 sequences (?n=...) at a rate of 0.005, and gates that
+    begin with a memory of T steps, unless other is given. Ctrl-C stops; with --out the same command goes on.
+
+    For example:
+
+      ricorda compare synthetic:adding --lengths 25,50,100 --out remembered
+
+      ricorda compare "synthetic:order?n=4000" --lengths 20,40,80 --cells rnn,gru --seeds 3
+    """
+    names = ("hidden_size", "num_layers", "memory", "epochs", "batch_size", "device", "precision")
+    given = options.given(locals(), dict.fromkeys(names))
+    steps, rates = _numbers(lengths, int, "--lengths", "25,50,100"), _rates(learning_rates)
+    from ricorda.insight.comparison.lengths import compare_lengths
+
+    _told(
+        partial(
+            compare_lengths,
+            source,
+            lengths=steps,
+            cells=_names(cells),
+            seeds=seeds,
+            learning_rates=rates,
+            folder=out,
+            progress=True,
+            **given,
+        ),
+        out,
+        as_json,
+    )
+
+
+def _cells_of(
+    data: str,
+    out: Out,
+    cells: Cells = CELLS,
+    seeds: Seeds = 3,
+    match: Match = "hidden",
+    learning_rates: Rates = None,
+    test: Test = None,
+    as_json: options.Json = False,
+) -> None: ...  # what the commands of all tasks take
+
+
+def _of_task(task: str, module: Any) -> Callable[..., None]:
+    """The function of a task's command: it takes what `ricorda train` takes of this task, and `_cells_of`."""
+    theirs = {
+        name: each.replace(annotation=eval(each.annotation, vars(module)))
+        for name, each in inspect.signature(module.train).parameters.items()
+        if name not in LEFT_OUT
+    }
+    ours = inspect.signature(_cells_of, eval_str=True).parameters
+    every = [theirs["data"], *(each for name, each in ours.items() if name != "data")]
+    every += [each for name, each in theirs.items() if name != "data"]
+
+    def compare_cells(**arguments: Any) -> None:
+        _compare_cells(task, module, arguments)
+
+    compare_cells.__doc__ = _HELP.format(task=task)
+    compare_cells.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # what typer reads
+    compare_cells.__annotations__ = {each.name: each.annotation for each in every}
+    return compare_cells
+
+
+_HELP = """Compare cells on your own data: scores, times, sizes, and how far back each one's gradient goes.
+
+    Every training has the same data, the same split and the same epochs, and options as of `ricorda train {task}`.
+    Each learning rate is tried with the first seed, and the best taken for all. Ctrl-C stops; the same command goes on.
+
+    For example:
+
+      ricorda compare {task} DATA --cells rnn,lstm,gru --seeds 3 --out compared
+
+      ricorda compare {task} DATA --cells gru,mycells.py:mgu --match parameters --learning-rates 1e-3,3e-3 --out own
+    """
+
+
+def _compare_cells(task: str, module: Any, arguments: Mapping[str, Any]) -> None:
+    rates = _rates(arguments["learning_rates"])
+    own = getattr(module, "parameters_of", partial(options.given, defaults=module.DEFAULTS))
+    parameters = own({**arguments, "cell": None, "learning_rate": None})
+    from ricorda.insight.comparison.view import compare, programs_of
+    from ricorda.tasks.saving import estimator_of
+
+    model = estimator_of(task)(**parameters)
+    model.check_parameters()
+    cells = programs_of(_names(arguments["cells"]))  # before data is read
+    names = inspect.signature(module.read).parameters
+    (X, y), validation, test = module.read(**{name: arguments[name] for name in names})
+    wanted = {name: arguments[name] for name in ("seeds", "match")}
+    run = partial(
+        compare,
+        model,
+        X,
+        y,
+        cells=cells,
+        learning_rates=rates,
+        validation=validation,
+        test=test,
+        folder=arguments["out"],
+        progress=True,
+        **wanted,
+    )
+    _told(run, arguments["out"], arguments["as_json"])
+
+
+def _told(run: Callable[[], Comparison | LengthComparison], out: Path | None, as_json: bool) -> None:
+    """Run a comparison, write its report and print it."""
+    try:
+        found = run()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "" if out is None else f"what was trained is in {out}, and the same command goes on with it"
+        ) from None
+    if out is not None:
+        import json
+
+        from ricorda.files import write_atomically
+        from ricorda.insight.drawing import save_figure
+
+        write_atomically(out / NUMBERS, json.dumps(found.to_json(), indent=1) + "\n")
+        save_figure(found.plot(), out / PICTURE)
+        write_atomically(out / REPORT, found.to_html())
+    if as_json:
+        print_json(found.to_json())
+        return
+    for table in found.tables():
+        print_table(table.title, table.columns, table.rows)
+    if out is not None:
+        print(f"The report is in {out / REPORT}, the picture in {out / PICTURE}, the numbers in {out / NUMBERS}")
+
+
+def _bound(function: Callable[..., None], source: str) -> Callable[..., None]:
+    """A command's function whose first argument is the command's own name."""
+    _, *others = inspect.signature(function, eval_str=True).parameters.values()
+
+    def run(**arguments: Any) -> None:
+        function(source, **arguments)
+
+    run.__doc__ = function.__doc__
+    run.__signature__ = inspect.Signature(others)  # type: ignore[attr-defined]  # what typer reads
+    run.__annotations__ = {each.name: each.annotation for each in others}
+    return run
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _rates(text: str | None) -> list[float]:
+    return [] if text is None else _numbers(text, float, "--learning-rates", "1e-3,3e-3,1e-2")
+
+
+def _numbers(text: str, kind: Callable[[str], Number], option: str, example: str) -> list[Number]:
+    try:
+        return [kind(each) for each in text.split(",")]
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise ArgumentError(f"{option} is {text!r:.40}: give {what} with commas between them, as {example}") from None

@@ -1,0 +1,142 @@
+"""`ricorda inspect memory`: what a model kept of a text, and what each word gave to its verdict."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ricorda.cli.options import Json
+from ricorda.cli.output import WIDEST, print_json, print_table
+from ricorda.errors import ArgumentError, DataError
+
+if TYPE_CHECKING:
+    from ricorda.insight.memory.view import Memory
+    from ricorda.tasks.estimator import SequenceEstimator
+
+HEADS = {"left": "left at the end", "verdict": "for the verdict", "integrated_gradients": "integrated gradients"}
+"""What the table calls columns whose names are not the words for them."""
+
+
+def memory(
+    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    text: Annotated[
+        str | None, typer.Argument(help="What the model is to read; without it, the standard input.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--class", help="Whose score is explained.", show_default="the class that the model says"),
+    ] = None,
+    layer: Annotated[int | None, typer.Option(help="The layer to look into, from 1.", show_default="the last")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="First and last token to show, FIRST:LAST.", show_default="the last 200")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw it to this file (.png, .svg, .pdf).", show_default=False)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it to this file as an HTML page.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a model kept of a text, and what each word gave to its verdict.
+
+    Each token: how much it wrote into the state and what is left of that at the end (norms), and what it gave to the
+    verdict by three accounts: the exact decomposition of the state, integrated gradients, and leaving it out.
+
+    For example:
+
+      ricorda inspect memory model "slow at first, yet I loved it to the end"
+
+      ricorda inspect memory model "slow at first, yet I loved it" --class negative --html memory.html
+
+      ricorda inspect memory model --window 1:100 < long_review.txt
+    """
+    from ricorda.insight.drawing import save_figure
+    from ricorda.insight.memory.view import memory_of
+    from ricorda.tasks.saving import load
+
+    shown = _window(window)
+    model = load(folder)
+    found = memory_of(model, _example(model, text), target=target, layer=layer, window=shown)
+    if picture is not None:
+        save_figure(found.plot(), picture)
+    if html is not None:
+        from ricorda.files import write_atomically
+
+        write_atomically(html, found.to_html())
+    if as_json:
+        print_json(_as_json(found))
+    else:
+        _print(found)
+
+
+def _window(given: str | None) -> tuple[int, int] | None:
+    """FIRST:LAST, both counted from 1 and included, as Python counts."""
+    if given is None:
+        return None
+    first, colon, last = given.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise ArgumentError(f"--window is {given!r}: give the first and the last token to show, such as 1:100")
+    return int(first) - 1, int(last)
+
+
+def _example(model: SequenceEstimator, text: str | None) -> Any:
+    if text is None:
+        if model.TASK == "forecast":
+            return None
+        try:
+            text = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"the standard input is not UTF-8 text (byte {error.start}): convert it first") from None
+    kind = getattr(getattr(model, "encoder_", None), "kind", "texts")
+    return text.split() if kind == "tokens" and text.strip() else text
+
+
+def _as_json(found: Memory) -> dict[str, Any]:
+    verdict = found.verdict
+    result: dict[str, Any] = {
+        "steps": found.steps,
+        "layer": found.layer,
+        "state": found.remains[0].state if found.remains else None,
+        "tokens": found.to_frame().to_dicts(),
+        "notes": list(found.notes),
+    }
+    if verdict is None:
+        return result
+    named = {"scores": verdict.scores, "bias": verdict.bias, "rest": verdict.rest, "initial": verdict.initial}
+    return {
+        **result,
+        "explained": {"label": verdict.label, "rival": verdict.rival, "value": float(verdict.of(verdict.scores))},
+        **{name: dict(zip(map(str, verdict.labels), each.tolist(), strict=True)) for name, each in named.items()},
+        "completeness_error": verdict.integrated.error,
+        "points": verdict.integrated.points,
+        "window_alone": verdict.alone,
+        "agreement": {
+            f"{one}, {other}": None if rho != rho else rho  # JSON has no nan
+            for (one, other), rho in verdict.agreement.items()
+        },
+    }
+
+
+def _print(found: Memory) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ricorda.insight.memory.words import coloured, facts, told
+
+    console = Console(width=None if sys.stdout.isatty() else WIDEST)
+    with console.capture() as captured:
+        console.print(Text(told(found)[0], style="bold"))
+        console.print(coloured(found))
+    sys.stdout.write(captured.get())
+    columns = found.columns()
+    rows = [
+        (step, token, *(f"{values[place]:.3f}" for values in columns.values()))
+        for place, (step, token) in enumerate(zip(range(found.start + 1, found.steps + 1), found.tokens, strict=False))
+    ]
+    print_table(None, ["step", "token", *(HEADS.get(name, name) for name in columns)], rows)
+    for fact in facts(found):
+        sys.stdout.write(f"{fact}\n")

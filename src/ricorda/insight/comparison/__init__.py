@@ -1,0 +1,1 @@
+"""What cells are worth on the same data."""

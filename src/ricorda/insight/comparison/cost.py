@@ -1,0 +1,190 @@
+"""What a cell costs: weights, operations a step, memory of a training step, all before anything is trained."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from itertools import accumulate
+from typing import Any
+
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from ricorda.insight.comparison.splits import Split
+from ricorda.nn import Recurrent
+from ricorda.program.gates import memory_gates
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, LEAVES, PROJECTED_SIZE, Program
+from ricorda.program.operations import SCALAR
+from ricorda.program.weights import layout
+from ricorda.tasks.estimator import SequenceEstimator
+from ricorda.training.interruption import Interruption
+from ricorda.training.learner import Learner
+from ricorda.training.processes import join_processes
+from ricorda.training.task import Task
+
+COUNTED = (
+    "Operations are those of one forward step of one sequence through the recurrent layers: two for each weight of a "
+    "matrix (a multiplication and an addition), one a unit for each bias, and one a unit for each pointwise operation, "
+    "be it an addition or a tanh."
+)
+"""What `flops_of_layers` counts, for people."""
+
+
+def weights_of(module: nn.Module) -> int:
+    """How many weights a module has."""
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def recurrent_layers_of(module: nn.Module) -> list[Recurrent]:
+    """All recurrent layers of a network: an encoder's and a decoder's, those that read a word's characters."""
+    return [each for each in module.modules() if isinstance(each, Recurrent)]
+
+
+def recurrent_weights(module: nn.Module) -> int:
+    """How many weights are in the recurrent layers of a network."""
+    return sum(map(weights_of, recurrent_layers_of(module)))
+
+
+def flops_of_step(program: Program, sizes: Mapping[str, int], *, bias: bool = True) -> int:
+    """Floating-point operations of one forward step of one row.
+
+    A weight of a matrix counts as two, a multiplication and an addition; a bias as one addition a unit; every
+    pointwise operation as one a unit, be it an addition or a tanh.
+
+    Parameters
+    ----------
+    program : Program
+        A cell.
+    sizes : mapping
+        The numbers behind the sizes' names "I", "H" and "P".
+    bias : bool
+        Whether affines add biases.
+    """
+    total, plan = 0, layout(program, bias)
+    count = {**sizes, SCALAR: 1}
+    for index, value in enumerate(program.values):
+        rows = count[value.size]
+        if value.op == "affine":
+            columns = sum(count[program.values[operand].size] for operand in value.args)
+            total += 2 * rows * columns + (rows if plan.biases[index] else 0)
+        elif value.op not in LEAVES:
+            total += rows
+    return total
+
+
+def flops_of_layers(module: nn.Module) -> int:
+    """`flops_of_step` of all recurrent layers of a network, each layer and direction one step."""
+    total = 0
+    for layer in recurrent_layers_of(module):
+        directions = 2 if layer.bidirectional else 1
+        width = layer.proj_size or layer.hidden_size
+        for level in range(layer.num_layers):
+            inputs = layer.input_size if level == 0 else directions * width
+            sizes = {INPUT_SIZE: inputs, HIDDEN_SIZE: layer.hidden_size, PROJECTED_SIZE: width}
+            total += directions * flops_of_step(layer.programs[False], sizes, bias=layer.bias)
+    return total
+
+
+def with_cell(model: SequenceEstimator, program: Program, **parameters: Any) -> Any:
+    """The estimator, untrained, with another cell; `memory` is left out where no gate of it keeps a state."""
+    changed = clone(model).set_params(cell=program, **parameters)
+    if getattr(changed, "memory", None) is not None and not memory_gates(program):
+        changed.set_params(memory=None)
+    return changed
+
+
+def prepared(model: SequenceEstimator, data: Split) -> tuple[Any, Task]:
+    """An estimator as its `fit` has it when training would begin, and what would be trained.
+
+    Returns
+    -------
+    model : SequenceEstimator
+        Another one, that knows its data; its network has its first weights.
+    task : Task
+        With the same network, and the examples.
+    """
+    probe: Any = clone(model)
+    found: list[Task] = []
+
+    def keep(task: Task, program: Program, seed: int, **_: Any) -> None:
+        task.module.eval()
+        found.append(task)
+        probe.program_, probe.network_, probe.history_, probe.summary_, probe.n_iter_ = program, task.module, [], {}, 0
+
+    probe._train = keep  # in the place of the training
+    probe.fit(data.X, data.y, validation=data.validation)
+    del probe._train
+    return probe, found[0]
+
+
+def matching_hidden_size(probe: Any, program: Program, weights: int) -> int:
+    """The hidden size with which the recurrent layers of another cell have nearest to so many weights.
+
+    Parameters
+    ----------
+    probe : SequenceEstimator
+        As `prepared` returns it.
+    program : Program
+        The other cell.
+    weights : int
+        How many the recurrent layers should have.
+    """
+
+    def count(hidden: int) -> int:
+        other = copy.copy(probe)
+        other.hidden_size = hidden
+        if getattr(other, "memory", None) is not None and not memory_gates(program):
+            other.memory = None
+        with torch.device("meta"):  # shapes alone
+            return recurrent_weights(other._network(program))
+
+    low, high = 1, 2
+    while count(high) < weights:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < weights else (low, middle)
+    return min((low, high), key=lambda hidden: abs(count(hidden) - weights))
+
+
+def peak_of_step(probe: Any, task: Task) -> int:
+    """Bytes that the first training step holds at its peak above those held before: the longest batch, forward, BPTT,
+    gradients, and the optimiser's moments.
+
+    They are torch's own allocations, in their order: the same in every run, whatever the process held before.
+    """
+    options = probe._options(seed=0)
+    processes = join_processes(options.device)
+    task.module.to(processes.device).train()
+    batches = task.batches(options.batch_size, seed=0, epoch=0)
+    longest = max(range(len(batches)), key=lambda index: task.steps(batches[index]))
+    learner = Learner(task, options, processes, len(batches))
+
+    def step() -> None:
+        learner.step(batches[longest], 0, longest, Interruption())
+
+    return _highest_on_gpu(step, processes.device) if processes.device.type == "cuda" else _highest(step)
+
+
+def _highest(run: Callable[[], None]) -> int:
+    """The highest sum of allocations and releases while something runs on the processor.
+
+    torch's newer profiler would take some seconds to start, and write to the standard error.
+    """
+    legacy: Any = torch.autograd  # whose stubs leave it out
+    options = (False, True, False, False, False, torch._C._profiler._ExperimentalConfig())  # memory alone
+    legacy._enable_profiler_legacy(legacy.ProfilerConfig(legacy.ProfilerState.CPU, *options))
+    try:
+        run()
+    finally:
+        threads = legacy._disable_profiler_legacy()
+    events = [event for thread in threads for event in thread if event.kind() == "memory_alloc"]
+    return int(max(accumulate((event.cpu_memory_usage() for event in events), initial=0)))
+
+
+def _highest_on_gpu(run: Callable[[], None], device: torch.device) -> int:
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    run()
+    return int(torch.cuda.max_memory_allocated(device)) - before

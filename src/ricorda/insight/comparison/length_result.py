@@ -1,0 +1,176 @@
+"""What came out of a comparison of cells by length: numbers, tables, picture and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.insight.comparison.cost import COUNTED
+from ricorda.insight.comparison.report import Table, page
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+NEW = 1_000
+"""New sequences that models are measured on."""
+SOLVED = 0.99
+"""The share of them that must be right for a task to count as solved."""
+
+_PLACES = ("cell", "length", "seed")
+
+
+@dataclass(frozen=True)
+class LengthComparison:
+    """How each cell does at each length.
+
+    Attributes
+    ----------
+    task : str
+        The synthetic task.
+    criterion : str
+        When its paper counts it as solved.
+    cells, seeds : tuple
+        Names of the cells, and seeds of the trainings.
+    lengths : array [L]
+        Steps T.
+    success : array [cells, L, seeds]
+        Share of new sequences that are right by the paper's criterion.
+    numbers : dict of str to array [cells, L, seeds]
+        The task's measures on them, such as "mean_squared_error".
+    step_seconds : array [cells, L, seeds]
+        Median time of a step of one sequence in training: of an epoch over its examples and their steps.
+    learning_rates : array [cells, L]
+        The best of those that were tried with the first seed.
+    flops : array [cells]
+        Operations of a forward step of one sequence; see `cost.flops_of_step`.
+    weights : array [cells]
+        Of the whole network.
+    settings : dict
+        What decided the comparison.
+    """
+
+    task: str
+    criterion: str
+    cells: tuple[str, ...]
+    seeds: tuple[int, ...]
+    lengths: NDArray[np.int64]
+    success: Array
+    numbers: dict[str, Array]
+    step_seconds: Array
+    learning_rates: Array
+    flops: NDArray[np.int64]
+    weights: NDArray[np.int64]
+    settings: dict[str, Any]
+
+    @property
+    def solved(self) -> list[int | None]:
+        """Of each cell, the longest T at which 99 % are right, as a mean over the seeds; None if there is none."""
+        found = [self.lengths[each.mean(1) >= SOLVED] for each in self.success]
+        return [int(each.max()) if len(each) else None for each in found]
+
+    def to_frame(self) -> pl.DataFrame:
+        """A row for each cell, length and seed."""
+        import polars as pl
+
+        rows = [
+            {
+                "cell": cell,
+                "length": int(length),
+                "seed": seed,
+                "success": float(self.success[c, k, s]),
+                **{name: float(each[c, k, s]) for name, each in self.numbers.items()},
+                "step_seconds": float(self.step_seconds[c, k, s]),
+                "learning_rate": float(self.learning_rates[c, k]),
+            }
+            for c, cell in enumerate(self.cells)
+            for k, length in enumerate(self.lengths)
+            for s, seed in enumerate(self.seeds)
+        ]
+        return pl.DataFrame(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers, as JSON has them."""
+        cells = [
+            {"cell": name, "flops": flops, "weights": weights, "longest_solved": solved}
+            for name, flops, weights, solved in zip(
+                self.cells, self.flops.tolist(), self.weights.tolist(), self.solved, strict=True
+            )
+        ]
+        about = {"synthetic": self.task, "criterion": self.criterion, "cells": cells}
+        return {**about, "trainings": self.to_frame().to_dicts(), "settings": self.settings}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> LengthComparison:
+        """What `to_json` said, as it was."""
+        names, rows = [each["cell"] for each in said["cells"]], said["trainings"]
+        lengths, seeds = sorted({row["length"] for row in rows}), sorted({row["seed"] for row in rows})
+        shape = (len(names), len(lengths), len(seeds))
+        columns = {key: np.array([row[key] for row in rows]).reshape(shape) for key in rows[0] if key not in _PLACES}
+        success, times, rates = (columns.pop(key) for key in ("success", "step_seconds", "learning_rate"))
+        return cls(
+            task=said["synthetic"],
+            criterion=said["criterion"],
+            cells=tuple(names),
+            seeds=tuple(seeds),
+            lengths=np.array(lengths),
+            success=success,
+            numbers=columns,
+            step_seconds=times,
+            learning_rates=rates[:, :, 0],
+            flops=np.array([each["flops"] for each in said["cells"]]),
+            weights=np.array([each["weights"] for each in said["cells"]]),
+            settings=dict(said["settings"]),
+        )
+
+    def tables(self) -> list[Table]:
+        """Success and time by length, as text."""
+
+        def table(title: str, values: Array, form: str) -> Table:
+            rows = [[name, *map(form.format, each.mean(1))] for name, each in zip(self.cells, values, strict=True)]
+            return Table(title, ["cell", *(f"T = {length}" for length in self.lengths)], rows)
+
+        others = {name: each for name, each in self.numbers.items() if not name.startswith("share")}
+        columns = zip(self.cells, self.flops, self.weights, self.solved, strict=True)
+        cells = [
+            [name, f"{flops:,}", f"{weights:,}", f"{solved or 'none'}"] for name, flops, weights, solved in columns
+        ]
+        return [
+            table("New sequences that are right", self.success, "{:.1%}"),
+            *(table(name.replace("_", " ").capitalize(), each, "{:.3g}") for name, each in others.items()),
+            table("Microseconds a step of one sequence, in training", 1e6 * self.step_seconds, "{:.3g}"),
+            Table("The cells", ["cell", "operations a step", "weights", f"longest T with {SOLVED:.0%} right"], cells),
+        ]
+
+    def plot(self) -> Figure:
+        """Success and time against the length."""
+        from ricorda.insight.comparison.picture import draw_lengths
+
+        return draw_lengths(self)
+
+    @property
+    def title(self) -> str:
+        """What was compared."""
+        return f"How far {', '.join(self.cells[:-1])} and {self.cells[-1]} remember: synthetic:{self.task}"
+
+    def to_html(self) -> str:
+        """The report: one page that needs nothing else."""
+        return page(self.title, self.says(), self.tables(), [self.plot()], self.settings)
+
+    def says(self) -> list[str]:
+        """How the numbers came about."""
+        return [
+            f"At each length, each cell was trained from the beginning on {self.settings['examples']:,} sequences, "
+            f"with the same epochs, and measured on {NEW:,} new ones. Gates that keep a state, where a cell has any, "
+            "begin with a memory of T steps (chrono initialisation: Tallec, Ollivier 2018) unless the settings say "
+            "otherwise.",
+            f"Whether a sequence is right is asked as in the task's paper. There the task counts as solved by: "
+            f"{self.criterion}.",
+            f"The time of a step is that of training, over all sequences and their steps. {COUNTED}",
+        ]

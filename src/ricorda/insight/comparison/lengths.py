@@ -1,0 +1,174 @@
+"""How far each cell remembers: success on a synthetic task against the length of its sequences."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.data.synthetic import Drawn, SyntheticTask, parse, read_synthetic
+from ricorda.data.synthetic.source import PREFIX
+from ricorda.errors import ArgumentError
+from ricorda.insight.comparison import cost
+from ricorda.insight.comparison.length_result import NEW, LengthComparison
+from ricorda.insight.comparison.splits import Split, split
+from ricorda.insight.comparison.trials import Trials
+from ricorda.insight.comparison.view import CELLS, checked_rates, programs_of, seeds_from
+from ricorda.program.cell import Cell
+from ricorda.program.ir import Program
+from ricorda.tasks.saving import estimator_of
+
+Array = NDArray[np.float64]
+
+LENGTHS = (25, 50, 100, 200, 400, 800)
+EXAMPLES, NEW_SEED = 8_000, 1_000_000
+"""Sequences to learn from, and the seed of those to measure on."""
+
+_SHARED: dict[str, Any] = {
+    "hidden_size": 64,
+    "num_layers": 1,
+    "bidirectional": False,
+    "dropout": 0.0,
+    "word_dropout": 0.0,
+    "epochs": 12,
+    "batch_size": 32,
+    "learning_rate": 5e-3,
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "classify": {**_SHARED, "pooling": "last"},
+    "regress": {**_SHARED, "pooling": "last"},
+    "tag": {**_SHARED, "character_hidden_size": 0},
+}
+"""Parameters of the estimators, unless others are given: one layer, one direction, nothing dropped."""
+
+
+def compare_lengths(
+    source: str,
+    *,
+    lengths: Sequence[int] = LENGTHS,
+    cells: Sequence[str | Cell | Program | Callable[..., Any]] = CELLS,
+    seeds: int = 1,
+    learning_rates: Sequence[float] = (),
+    folder: str | Path | None = None,
+    progress: bool = False,
+    **parameters: Any,
+) -> LengthComparison:
+    """Train several cells on a synthetic task at several lengths, and measure each on new sequences.
+
+    Parameters
+    ----------
+    source : str
+        "synthetic:NAME", or "synthetic:NAME?OPTION=NUMBER&...": the task's options but T, `n` of examples (8,000 if not
+        given) and `seed` of the first.
+    lengths : sequence of int
+        Steps T.
+    cells, seeds, learning_rates, folder, progress
+        As `compare` takes them.
+    **parameters
+        Of the task's estimator, other than `SETTINGS`; `memory` is T unless it is given, for cells with gates.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument cannot be, or the task has no T.
+    """
+    task, options = parse(source)
+    if "T" in options:
+        raise ArgumentError(f"{source} has T, which the lengths give: leave it out there")
+    if not lengths or list(lengths) != sorted({*lengths}):
+        given = ",".join(map(str, lengths))
+        raise ArgumentError(f"lengths is {given or 'empty'}: give rising whole numbers, as 25,50,100")
+    number, first = options.pop("n", EXAMPLES), options.pop("seed", 0)
+    for length in lengths:
+        task.complete({**options, "T": length})  # refuses what cannot be before anything is trained
+    programs = programs_of(cells)
+    model = estimator_of(task.relation)(**{**SETTINGS[task.relation], "random_state": 0, **parameters})
+    model.check_parameters()
+    rates, every_seed = checked_rates(model, learning_rates), seeds_from(model, seeds)
+    plan = [float(length) for length in lengths for _ in range(len(programs) * (len(rates) + seeds - 1))]
+    found: list[list[_Reached]] = []
+    with tempfile.TemporaryDirectory() as passing:
+        trials = Trials(Path(folder or passing), plan, progress=progress)
+        for length in lengths:
+            train, new = (_drawn(task, {**options, "T": length}, *of) for of in ((number, first), (NEW, NEW_SEED)))
+            data = split(model, train.inputs, train.targets, validation=None, test=None, seed=every_seed[0])
+            memory = parameters.get("memory", max(2, length))
+            untrained = [cost.with_cell(model, program, memory=memory) for program in programs]
+            found.append([_reached(trials, each, rates, data, every_seed, length, task, new) for each in untrained])
+    by_cell = list(zip(*found, strict=True))
+    numbers = {
+        name: np.array([[each.numbers[name] for each in row] for row in by_cell]) for name in found[0][0].numbers
+    }
+    return LengthComparison(
+        task=task.name,
+        criterion=task.success,
+        cells=tuple(program.name for program in programs),
+        seeds=every_seed,
+        lengths=np.array(lengths),
+        success=_success(numbers),
+        numbers=numbers,
+        step_seconds=np.array([[each.step_seconds for each in row] for row in by_cell]),
+        learning_rates=np.array([[each.rate for each in row] for row in by_cell]),
+        flops=np.array([row[0].flops for row in by_cell]),
+        weights=np.array([row[0].weights for row in by_cell]),
+        settings={
+            "source": source,
+            "examples": number,
+            "learning rates": rates,
+            **{
+                name: value
+                for name, value in model._json_parameters().items()
+                if name not in ("learning_rate", "memory")
+            },
+            "memory": parameters.get("memory", "T, where gates keep a state"),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """What a cell's trainings at one length came to; numbers and times by seed."""
+
+    rate: float
+    numbers: dict[str, list[float]]
+    step_seconds: list[float]
+    flops: int
+    weights: int
+
+
+def _reached(
+    trials: Trials,
+    model: Any,
+    rates: Sequence[float],
+    data: Split,
+    seeds: Sequence[int],
+    length: int,
+    task: SyntheticTask,
+    new: Drawn,
+) -> _Reached:
+    title = f"T = {length}, {model.cell.name}"
+    searched, models = trials.train_all(model, rates, data, seeds, title, float(length))
+    numbers: dict[str, list[float]] = {}
+    times = []
+    for trained in models:
+        for name, value in task.measure(trained, new).items():
+            numbers.setdefault(name, []).append(value)
+        times.append(1 / float(np.median([epoch["tokens_per_second"] for epoch in trained.history_])))
+    network = searched.model.network_
+    return _Reached(searched.rate, numbers, times, cost.flops_of_layers(network), cost.weights_of(network))
+
+
+def _drawn(task: SyntheticTask, options: Mapping[str, int], number: int, seed: int) -> Drawn:
+    query = "&".join(f"{name}={value}" for name, value in {**options, "n": number, "seed": seed}.items())
+    return read_synthetic(f"{PREFIX}{task.name}?{query}", task.relation)
+
+
+def _success(numbers: Mapping[str, Array]) -> Array:
+    """The share of sequences that are right, whichever way round the task says it."""
+    name = next(name for name in numbers if name.startswith("share"))
+    return 1 - numbers[name] if name == "share_wrong" else numbers[name]

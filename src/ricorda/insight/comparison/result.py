@@ -1,0 +1,265 @@
+"""What came out of a comparison of cells: numbers, tables, picture and report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.insight.comparison.bootstrap import DRAWS, Difference, paired_bootstrap
+from ricorda.insight.comparison.cost import COUNTED
+from ricorda.insight.comparison.outcomes import Measure
+from ricorda.insight.comparison.report import Table, page
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+ROWS = 16
+"""Examples over which the gradient is followed, at most."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out of a comparison; arrays have a row a cell, in the order of `cells`.
+
+    Attributes
+    ----------
+    task : str
+        The task.
+    measure : Measure
+        What examples are measured by.
+    where : str
+        On what: "test" data, or the "validation" data by which epochs and rates were chosen too.
+    cells, seeds : tuple
+        Names of the cells, and seeds of the trainings.
+    outcomes : array [cells, seeds, N]
+        What each example came to.
+    example_weights : array [N]
+        How much each counts in the mean.
+    rates : array [R]
+        Learning rates that were tried, with the first seed.
+    searched : array [cells, R]
+        Their validation scores (as the training loop has them: higher is better); nan where a training diverged.
+    learning_rates : array [cells]
+        The best of them, with which all seeds were trained.
+    hidden_sizes, weights, recurrent_weights : array [cells]
+        Units, weights of the whole network, and of its recurrent layers alone.
+    flops : array [cells]
+        Operations of a forward step of one row through the recurrent layers; see `cost.flops_of_step`.
+    peak_bytes : array [cells]
+        See `cost.peak_of_step`.
+    epoch_seconds : array [cells, seeds]
+        Median time of an epoch, with its validation.
+    half_lives, memory_lengths : array [cells]
+        Of the gradient, in steps, with the first seed; nan where it does not halve, inf where it is not gone at the
+        beginning of any example. See `gradients.StateFlow`.
+    verdicts : tuple of str
+        Whether the gradient vanishes, explodes or is sound.
+    settings : dict
+        What decided the comparison.
+    """
+
+    task: str
+    measure: Measure
+    where: str
+    cells: tuple[str, ...]
+    seeds: tuple[int, ...]
+    outcomes: Array
+    example_weights: Array
+    rates: Array
+    searched: Array
+    learning_rates: Array
+    hidden_sizes: Whole
+    weights: Whole
+    recurrent_weights: Whole
+    flops: Whole
+    peak_bytes: Whole
+    epoch_seconds: Array
+    half_lives: Array
+    memory_lengths: Array
+    verdicts: tuple[str, ...]
+    settings: dict[str, Any]
+
+    @cached_property
+    def scores(self) -> Array:
+        """The measure's mean over the examples, [cells, seeds]."""
+        scores: Array = self.outcomes @ self.example_weights / self.example_weights.sum()
+        return scores
+
+    @cached_property
+    def differences(self) -> tuple[Difference | None, ...]:
+        """Of each cell's mean to the first cell's, by paired bootstrap; None for the first itself."""
+        first = self.outcomes[0]
+        return (None, *(paired_bootstrap(each, first, self.example_weights) for each in self.outcomes[1:]))
+
+    def to_frame(self) -> pl.DataFrame:
+        """A row a cell, with all its numbers; times and scores as means over the seeds."""
+        import polars as pl
+        import polars.selectors as cs
+
+        nothing = Difference(math.nan, math.nan, math.nan, math.nan)
+        found = [each or nothing for each in self.differences]
+        return pl.DataFrame(
+            {
+                "cell": self.cells,
+                "score": self.scores.mean(1),
+                "score_deviation": _deviation(self.scores),
+                "difference": [each.difference for each in found],
+                "low": [each.low for each in found],
+                "high": [each.high for each in found],
+                "p": [each.p for each in found],
+                "learning_rate": self.learning_rates,
+                "hidden_size": self.hidden_sizes,
+                "weights": self.weights,
+                "recurrent_weights": self.recurrent_weights,
+                "flops": self.flops,
+                "peak_bytes": self.peak_bytes,
+                "epoch_seconds": self.epoch_seconds.mean(1),
+                "half_life": self.half_lives,
+                "memory_length": self.memory_lengths,
+                "verdict": self.verdicts,
+            }
+        ).with_columns(cs.float().fill_nan(None))
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers but the examples' own, as JSON has them."""
+        rows = [
+            {name: None if value == math.inf else value for name, value in row.items()}
+            for row in self.to_frame().to_dicts()
+        ]
+        for row, scores, searched in zip(rows, self.scores.tolist(), self.searched.tolist(), strict=True):
+            row["scores"] = scores
+            row["validation_score_by_rate"] = {
+                f"{rate:g}": None if math.isnan(score) else score
+                for rate, score in zip(self.rates.tolist(), searched, strict=True)
+            }
+        about = {"task": self.task, "measure": self.measure.name, "measured_on": self.where}
+        return {
+            **about,
+            "examples": self.outcomes.shape[2],
+            "seeds": [*self.seeds],
+            "cells": rows,
+            "settings": self.settings,
+        }
+
+    def tables(self) -> list[Table]:
+        """What it reaches, what it costs and how far back it learns, as text."""
+        return [self._reaches(), self._costs(), self._remembers()]
+
+    def plot(self) -> Figure:
+        """Scores, times and memory side by side."""
+        from ricorda.insight.comparison.picture import draw_comparison
+
+        return draw_comparison(self)
+
+    def to_html(self) -> str:
+        """The report: one page that needs nothing else."""
+        return page(self.title, self.says(), self.tables(), [self.plot()], self.settings)
+
+    @property
+    def title(self) -> str:
+        """What was compared."""
+        return f"{', '.join(self.cells[:-1])} and {self.cells[-1]} compared: {self.task}"
+
+    def says(self) -> list[str]:
+        """How the numbers came about, a paragraph each."""
+        chosen = "Epochs and learning rates are chosen by the validation data, and scores are those of the test data."
+        if self.where != "test":
+            chosen = (
+                "Epochs and learning rates are chosen by the validation data, and scores are those of it as well: the "
+                "same favour for each cell, but higher than new data would give."
+            )
+        return [
+            "All cells were trained on the same examples, with the same examples held out and the same epochs. Each of "
+            f"the learning rates was tried with the first seed, and the best taken for all seeds. {chosen}",
+            f"The score is the {self.measure.name}, of {self.outcomes.shape[2]:,} examples and {len(self.seeds)} "
+            f"seeds, whose deviation stands beside it. The difference to {self.cells[0]} has a 95 % interval by paired "
+            f"bootstrap: {DRAWS:,} draws, with replacement, of examples (the same for both cells) and of seeds (for "
+            f"each by itself). What is drawn is {self.measure.each}.",
+            f"{COUNTED} Memory is what the first training step holds at its peak above what was held before: the "
+            "longest batch, with gradients and the optimiser's moments. An epoch's time is the median over the epochs, "
+            "validation included.",
+            f"The gradient was followed back from the last step of {ROWS} examples, or as many as there are, with the "
+            "first seed. Its half-life is the number of steps in which its norm halves; the memory length is the "
+            "distance from which on it stays below 1 % of its largest.",
+        ]
+
+    def _reaches(self) -> Table:
+        head = ["cell", "learning rate", self.measure.name, "deviation", f"to {self.cells[0]}", "95 % interval", "p"]
+        rows = []
+        deviations = _deviation(self.scores)
+        for index, name in enumerate(self.cells):
+            found = self.differences[index]
+            compared = ["", "", ""]
+            if found is not None:
+                compared = [
+                    self._written(found.difference, signed=True),
+                    f"{self._written(found.low, signed=True)} to {self._written(found.high, signed=True)}",
+                    f"{found.p:.3f}",
+                ]
+            deviation = "" if math.isnan(deviations[index]) else self._written(deviations[index])
+            rows.append(
+                [
+                    name,
+                    f"{self.learning_rates[index]:g}",
+                    self._written(self.scores[index].mean()),
+                    deviation,
+                    *compared,
+                ]
+            )
+        return Table(f"What they reach ({self.where} data)", head, rows)
+
+    def _costs(self) -> Table:
+        head = [
+            "cell",
+            "units",
+            "weights",
+            "in recurrent layers",
+            "operations a step",
+            "peak memory (MB)",
+            "an epoch (s)",
+        ]
+        rows = [
+            [
+                name,
+                f"{self.hidden_sizes[index]:,}",
+                f"{self.weights[index]:,}",
+                f"{self.recurrent_weights[index]:,}",
+                f"{self.flops[index]:,}",
+                f"{self.peak_bytes[index] / 1e6:.1f}",
+                f"{self.epoch_seconds[index].mean():.3g}",
+            ]
+            for index, name in enumerate(self.cells)
+        ]
+        return Table("What they cost", head, rows)
+
+    def _remembers(self) -> Table:
+        head = ["cell", "gradient's half-life (steps)", "memory length (steps)", "the gradient"]
+        rows = [
+            [name, _steps(self.half_lives[index]), _steps(self.memory_lengths[index]), self.verdicts[index]]
+            for index, name in enumerate(self.cells)
+        ]
+        return Table("How far back they learn", head, rows)
+
+    def _written(self, value: float, *, signed: bool = False) -> str:
+        plus = "+" if signed else ""
+        return format(value, f"{plus}.1%") if self.measure.share else format(value, f"{plus}.4g")
+
+
+def _deviation(scores: Array) -> Array:
+    """The standard deviation over seeds; nan for one."""
+    return scores.std(1, ddof=1) if scores.shape[1] > 1 else np.full(len(scores), math.nan)
+
+
+def _steps(number: float) -> str:
+    if math.isnan(number):
+        return "none"
+    return "all of them" if number == math.inf else f"{number:.3g}"

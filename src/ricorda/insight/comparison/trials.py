@@ -1,0 +1,142 @@
+"""The trainings of a comparison: each kept as a model folder, from which a repeated comparison takes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import clone
+
+from ricorda import __version__
+from ricorda.errors import ArgumentError
+from ricorda.insight.comparison.splits import Split
+from ricorda.tasks.folder import holds_model
+from ricorda.tasks.saving import load
+
+RUNS = "runs"
+"""Where in a comparison's folder its trainings are."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The outcome of a search: the best model, its learning rate, and the validation score of each rate.
+
+    The score of a rate under which the training's numbers became infinite is nan.
+    """
+
+    model: Any
+    rate: float
+    scores: tuple[float, ...]
+
+
+class Trials:
+    """Trains models, or opens those that were trained before with the same settings on the same data.
+
+    A training that is stopped leaves nothing; those that were whole before it are found again.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the comparison.
+    plan : sequence of float
+        The work of each training to come, in any unit, for the time that is left.
+    progress : bool
+        Whether to say on standard error how it goes.
+    """
+
+    def __init__(self, folder: Path, plan: Sequence[float], *, progress: bool) -> None:
+        self.folder, self.progress = folder, progress
+        self.number, self.planned = len(plan), math.fsum(plan)
+        self.begun, self.worked, self.seconds = 0, 0.0, 0.0
+
+    def train(self, model: Any, data: Split, title: str, work: float = 1.0) -> Any:
+        """A trained model.
+
+        Parameters
+        ----------
+        model : SequenceEstimator
+            Not trained; its cell is a Program, its `random_state` a whole number.
+        data : Split
+            What to train on.
+        title : str
+            What to call the training.
+        work : float
+            Its share of the plan.
+        """
+        self.begun += 1
+        path = self.folder / RUNS / f"{model.cell.name}-{_digest(model, data)}"
+        if holds_model(path):
+            self.planned -= work
+            self._say(f"{self.begun}/{self.number}  {title}: was trained before")
+            return load(path)
+        self._say(f"{self.begun}/{self.number}  {title}{self._left()}")
+        started = time.monotonic()
+        try:
+            model.fit(data.X, data.y, validation=data.validation, progress=self.progress and sys.stderr.isatty())
+        except ArgumentError:
+            self.planned -= work
+            raise
+        model.save(path)
+        self.worked += work
+        self.seconds += time.monotonic() - started
+        return model
+
+    def search(self, model: Any, rates: Sequence[float], data: Split, title: str, work: float = 1.0) -> Searched:
+        """Train with each learning rate, the first of the best kept by its validation score."""
+        found: list[Any] = []
+        scores = []
+        for rate in rates:
+            try:
+                trial = clone(model).set_params(learning_rate=rate)
+                found.append(self.train(trial, data, f"{title}, learning rate {rate:g}", work))
+                scores.append(float(found[-1].summary_["best"]["score"]))
+            except ArgumentError as error:
+                if len(rates) == 1:
+                    raise
+                self._say(f"{title}, learning rate {rate:g}: {error}")
+                found.append(error)
+                scores.append(math.nan)
+        best = max(range(len(rates)), key=lambda index: -math.inf if math.isnan(scores[index]) else scores[index])
+        if isinstance(found[best], ArgumentError):
+            raise found[best]
+        return Searched(found[best], float(rates[best]), tuple(scores))
+
+    def train_all(
+        self, model: Any, rates: Sequence[float], data: Split, seeds: Sequence[int], title: str, work: float = 1.0
+    ) -> tuple[Searched, Iterator[Any]]:
+        """Search with the first seed, then train with the best rate for each of the others: a trained model a seed."""
+        searched = self.search(
+            clone(model).set_params(random_state=seeds[0]), rates, data, f"{title}, seed {seeds[0]}", work
+        )
+
+        def trained() -> Iterator[Any]:
+            yield searched.model
+            for seed in seeds[1:]:
+                other = clone(model).set_params(learning_rate=searched.rate, random_state=seed)
+                yield self.train(other, data, f"{title}, seed {seed}, learning rate {searched.rate:g}", work)
+
+        return searched, trained()
+
+    def _left(self) -> str:
+        """How long the rest will take, going by the trainings so far."""
+        if not self.worked:
+            return ""
+        seconds = round(self.seconds / self.worked * (self.planned - self.worked))
+        return f"  {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+
+    def _say(self, line: str) -> None:
+        if self.progress:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _digest(model: Any, data: Split) -> str:
+    """Names a training by all that decides it: other settings or other data are another folder."""
+    said = [__version__, model._json_parameters(), model.cell.to_json(), data.digest]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

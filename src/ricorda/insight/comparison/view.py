@@ -1,0 +1,218 @@
+"""Cells compared: the same data, split, search and budget for each, and what each is worth and costs."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from ricorda.errors import ArgumentError, DataError
+from ricorda.insight.comparison import cost
+from ricorda.insight.comparison.outcomes import Measure, measure_of, outcomes
+from ricorda.insight.comparison.result import ROWS, Comparison
+from ricorda.insight.comparison.splits import Split, split
+from ricorda.insight.comparison.trials import Trials
+from ricorda.insight.gradients.view import gradient_flow
+from ricorda.program.cell import Cell
+from ricorda.program.ir import Program
+from ricorda.tasks.cells import program_of
+from ricorda.tasks.estimator import SequenceEstimator
+
+Array = NDArray[np.float64]
+
+CELLS = ("rnn", "lstm", "gru")
+MATCHES = ("hidden", "parameters")
+BACK = 1_000
+"""Steps that the gradient is followed back from the ends of examples, at most."""
+
+
+def compare(
+    model: SequenceEstimator,
+    X: Any,
+    y: Any = None,
+    *,
+    cells: Sequence[str | Cell | Program | Callable[..., Any]] = CELLS,
+    seeds: int = 3,
+    learning_rates: Sequence[float] = (),
+    match: str = "hidden",
+    validation: Any = None,
+    test: Any = None,
+    folder: str | Path | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Train several cells on the same data with the same budget, and tell what each is worth and costs.
+
+    Parameters
+    ----------
+    model : SequenceEstimator
+        Of any task, not trained: all parameters but the cell, the learning rate and the hidden size are those of every
+        training; `memory` is left out for cells without gates. Its `random_state`, or 0, is the first seed, and that of
+        the split.
+    X, y, validation
+        As its `fit` takes them; without `validation` a part of X is held out, the same for all.
+    cells : sequence
+        Two or more, in any of the ways that an estimator takes one. The first is what the others are compared to.
+    seeds : int
+        How many trainings of each cell, each with other first weights and another order of batches.
+    learning_rates : sequence of float
+        What to search; the model's own alone by default.
+    match : {"hidden", "parameters"}
+        Whether all cells have the same hidden size, or as many weights in the recurrent layers as the first cell.
+    test : (X, y), optional
+        What to measure on instead of the validation data, by which epochs and rates are chosen.
+    folder : path, optional
+        Where to keep every training, from which the same call, if it was stopped, goes on.
+    progress : bool
+        Whether to say on standard error how it goes.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        If an argument or an example cannot be.
+    KeyboardInterrupt
+        After Ctrl-C; the trainings that were whole are kept.
+    """
+    programs = programs_of(cells)
+    every_seed = seeds_from(model, seeds)
+    if match not in MATCHES:
+        raise ArgumentError(f"match is {match!r}: choose one of {', '.join(MATCHES)}")
+    rates = checked_rates(model, learning_rates)
+    data = split(model, X, y, validation=validation, test=test, seed=every_seed[0])
+    with tempfile.TemporaryDirectory() as passing:
+        plan = [1.0] * len(programs) * (len(rates) + seeds - 1)
+        trials = Trials(Path(folder or passing), plan, progress=progress)
+        costs = _costs(model, programs, data, match)
+        found = [_tried(trials, each, data, rates, every_seed) for each in costs]
+    return Comparison(
+        task=model.TASK,
+        measure=found[0].measure,
+        where=data.where,
+        cells=tuple(program.name for program in programs),
+        seeds=every_seed,
+        outcomes=np.array([each.outcomes for each in found]),
+        example_weights=found[0].weights,
+        rates=np.array(rates, dtype=np.float64),
+        searched=np.array([each.searched for each in found]),
+        learning_rates=np.array([each.rate for each in found]),
+        hidden_sizes=np.array([each.model.hidden_size for each in costs]),
+        weights=np.array([each.weights for each in costs]),
+        recurrent_weights=np.array([each.recurrent_weights for each in costs]),
+        flops=np.array([each.flops for each in costs]),
+        peak_bytes=np.array([each.peak_bytes for each in costs]),
+        epoch_seconds=np.array([each.epoch_seconds for each in found]),
+        half_lives=np.array([each.half_life for each in found]),
+        memory_lengths=np.array([each.memory_length for each in found]),
+        verdicts=tuple(each.verdict for each in found),
+        settings={"match": match, "learning rates": rates, **_settings(model)},
+    )
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """An untrained model with a cell, and what it costs."""
+
+    model: Any
+    weights: int
+    recurrent_weights: int
+    flops: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a cell's trainings came to."""
+
+    measure: Measure
+    rate: float
+    searched: tuple[float, ...]
+    outcomes: list[Array]
+    weights: Array
+    epoch_seconds: list[float]
+    half_life: float
+    memory_length: float
+    verdict: str
+
+
+def _costs(model: SequenceEstimator, programs: Sequence[Program], data: Split, match: str) -> list[_Cost]:
+    """Each cell's sizes and cost; the first cell has the model's own hidden size."""
+    costs: list[_Cost] = []
+    first: Any = None
+    for program in programs:
+        parameters: dict[str, Any] = {"random_state": 0}
+        if match == "parameters" and costs:
+            parameters["hidden_size"] = cost.matching_hidden_size(first, program, costs[0].recurrent_weights)
+        changed = cost.with_cell(model, program, **parameters)
+        changed.check_parameters()
+        probe, task = cost.prepared(changed, data)
+        first = probe if first is None else first
+        network = task.module
+        weights, recurrent = cost.weights_of(network), cost.recurrent_weights(network)
+        costs.append(_Cost(changed, weights, recurrent, cost.flops_of_layers(network), cost.peak_of_step(probe, task)))
+    return costs
+
+
+def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds: Sequence[int]) -> _Tried:
+    """Search with the first seed, train the others, and measure."""
+    searched, models = trials.train_all(of.model, rates, data, seeds, of.model.cell.name)
+    found, times, weights = [], [], np.empty(0)
+    for model in models:
+        values, weights = outcomes(model, *data.test)
+        found.append(values)
+        times.append(float(np.median([epoch["seconds"] for epoch in model.history_])))
+    flow, measure = _flow(searched.model, data.test[0]), measure_of(searched.model)
+    return _Tried(measure, searched.rate, searched.scores, found, weights, times, *flow)
+
+
+def _flow(model: Any, X: Any) -> tuple[float, float, str]:
+    """Half-life, memory length and verdict of the gradient on some examples."""
+    given = getattr(X, "inputs", X)
+    if isinstance(given, str):  # a running text, in parts
+        size = max(2, min(500, len(given) // ROWS))
+        given = [given[start : start + size] for start in range(0, ROWS * size, size)]
+    try:
+        flow = gradient_flow(model, list(given)[:ROWS], steps=BACK, rows=ROWS, jacobians=False)
+    except DataError as error:
+        return math.nan, math.nan, str(error)
+    half_life = math.nan if flow.half_life is None else flow.half_life
+    return half_life, math.inf if flow.memory_length is None else float(flow.memory_length), flow.verdict
+
+
+def programs_of(cells: Sequence[Any]) -> list[Program]:
+    """The cells to compare; ArgumentError if they are less than two or two have one name."""
+    programs = [program_of(cell) for cell in cells]
+    names = [program.name for program in programs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ArgumentError(f"cells has {twice} twice: give each once")
+    if len(programs) < 2:
+        raise ArgumentError(f"cells is {', '.join(names) or 'empty'}: give at least two to compare, as rnn,lstm,gru")
+    return programs
+
+
+def seeds_from(model: Any, count: int) -> tuple[int, ...]:
+    """So many seeds from the model's own on, 0 if it has none; ArgumentError if one of the two is no number."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ArgumentError(f"seeds is {count!r}: give a whole number of at least 1")
+    first = 0 if model.random_state is None else model.random_state
+    if isinstance(first, bool) or not isinstance(first, int | np.integer):
+        raise ArgumentError(f"random_state is {first!r:.40}: give a whole number, the first seed of the comparison")
+    return tuple(range(int(first), int(first) + count))
+
+
+def checked_rates(model: Any, learning_rates: Sequence[float]) -> list[float]:
+    """The learning rates to search, each once; the estimator's check holds for each."""
+    rates = list(dict.fromkeys(map(float, learning_rates))) or [float(model.learning_rate)]
+    for rate in rates:
+        clone(model).set_params(learning_rate=rate).check_parameters()
+    return rates
+
+
+def _settings(model: Any) -> dict[str, Any]:
+    return {name: value for name, value in model._json_parameters().items() if name not in ("learning_rate", "device")}

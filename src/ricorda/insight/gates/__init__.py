@@ -1,0 +1,1 @@
+"""How gates open and close, and which units follow what."""

@@ -1,0 +1,357 @@
+"""Units that follow a property of the text: found by correlation, shown on it (Karpathy, Johnson, Fei-Fei 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ricorda.errors import ArgumentError, DataError
+from ricorda.insight.gates.view import place, window_of
+from ricorda.insight.passage import Passage, passage
+from ricorda.tasks.estimator import SequenceEstimator
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+Property = Callable[[Sequence[str]], ArrayLike]
+"""From a text's tokens to a number for each; nan where it has none."""
+
+SHOWN = 300
+"""Steps of a text that are coloured, unless a window is given."""
+
+VERDICT = "verdict"
+LONGEST_VERDICT = 400
+"""Steps of a text for which the verdict so far is computed, since each beginning is read anew."""
+
+_OPENING, _CLOSING = "“«„", "”»"
+_BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+_TREEBANK = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
+_QUOTES = {"``": "“", "''": "”"}
+
+
+def position(tokens: Sequence[str]) -> Array:
+    """Steps read so far."""
+    return np.arange(1, len(tokens) + 1)
+
+
+def end(tokens: Sequence[str]) -> Array:
+    """Steps that are left, which only the direction that reads from the end can know."""
+    return np.arange(len(tokens))[::-1]
+
+
+def quotation(tokens: Sequence[str]) -> Array:
+    """Whether the text is inside a quotation after a token."""
+    inside, found = False, []
+    for token in map(_plain, tokens):
+        for mark in _QUOTES.get(token, token):
+            inside = True if mark in _OPENING else False if mark in _CLOSING else inside != (mark == '"')
+        found.append(inside)
+    return np.array(found, dtype=float)
+
+
+def parentheses(tokens: Sequence[str]) -> Array:
+    """Whether the text is inside parentheses, brackets or braces after a token."""
+    depth, found = 0, []
+    for token in map(_plain, tokens):
+        for mark in _TREEBANK.get(token.lower(), token):
+            depth = max(0, depth + _BRACKETS.get(mark, 0))
+        found.append(depth > 0)
+    return np.array(found, dtype=float)
+
+
+def word_begin(tokens: Sequence[str]) -> Array:
+    """Whether a token begins a word: of interest where tokens are characters or parts of words."""
+    if any("▁" in token for token in tokens):
+        return np.array([token[:1] == "▁" and token[1:2].isalnum() for token in tokens], dtype=float)
+    letters = [token[:1].isalnum() for token in tokens]
+    if any(len(token) > 1 for token in tokens):
+        return np.array(letters, dtype=float)
+    return np.array([now and not before for before, now in pairwise([False, *letters])], dtype=float)
+
+
+def upper_case(tokens: Sequence[str]) -> Array:
+    """Whether a token begins with a capital."""
+    return np.array([_plain(token)[:1].isupper() for token in tokens], dtype=float)
+
+
+PROPERTIES: dict[str, Property] = {
+    each.__name__: each for each in (position, end, quotation, parentheses, word_begin, upper_case)
+}
+"""The properties by name, beside the verdict so far of a classifier."""
+
+
+def verdict_so_far(model: Any, read: Passage) -> dict[str, Array]:
+    """What a classifier would say had its text ended at each step: the log-odds of its classes, [T] each.
+
+    Parameters
+    ----------
+    model : SequenceClassifier
+        A trained one.
+    read : Passage
+        What its recurrent layers read.
+
+    Returns
+    -------
+    dict of array [T]
+        Of two classes the second's against the first, as "verdict"; of more, each against all others, as
+        "verdict=CLASS". A second direction reads each beginning anew; steps beyond the first 400 are nan.
+    """
+    network, T = model.network_, len(read)
+    with torch.no_grad():
+        scores = torch.full((T, len(model.classes_)), torch.nan, dtype=read.inputs.dtype)
+        last = min(T, LONGEST_VERDICT)
+        for first in range(0, last, 50):
+            lengths = torch.arange(first + 1, min(first + 50, last) + 1)
+            scores[first : first + len(lengths)] = _scores(network, read.inputs[: int(lengths[-1])], lengths).cpu()
+    odds = scores.double()
+    if odds.shape[1] == 2:
+        return {VERDICT: (odds[:, 1] - odds[:, 0]).numpy()}
+    chances = odds.softmax(1)
+    return {
+        f"{VERDICT}={name}": torch.logit(chances[:, column]).numpy()
+        for column, name in enumerate(model.classes_.tolist())
+    }
+
+
+def _scores(network: Any, inputs: Tensor, lengths: Tensor) -> Tensor:
+    """The scores [B, classes] of a text's beginnings of the lengths [B]."""
+    y, state = network.recurrent(inputs[:, None].expand(-1, len(lengths), -1).contiguous(), lengths=lengths)
+    final = state[0] if isinstance(state, tuple) else state
+    directions = 2 if network.recurrent.bidirectional else 1
+    scores: Tensor = network.head(network.pooling(y, torch.cat(tuple(final[-directions:]), dim=1), lengths))
+    return scores
+
+
+@dataclass(frozen=True)
+class Followers:
+    """How well each unit of a value follows each property, and the units on one text.
+
+    Parameters
+    ----------
+    value : str
+        The named value whose units they are.
+    correlations : dict of array [H]
+        Of each property, Pearson's correlation with each unit over all steps (point-biserial where the property is
+        yes or no); nan where unit or property never changes.
+    steps : dict of int
+        The steps over which each was taken.
+    tokens : tuple of str [T]
+        The text on which units are shown.
+    activations : array [T, H]
+        The value there.
+    """
+
+    value: str
+    correlations: dict[str, Array]
+    steps: dict[str, int]
+    tokens: tuple[str, ...]
+    activations: Array
+
+    def best(self, name: str, count: int = 1) -> list[tuple[int, float]]:
+        """The units that follow a property best, by absolute correlation: (unit, from 0; correlation).
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such property.
+        """
+        if name not in self.correlations:
+            raise ArgumentError(f"property is {name!r}, and there are {', '.join(self.correlations)}")
+        strength = np.nan_to_num(np.abs(self.correlations[name]), nan=-1.0)
+        units = np.argsort(-strength, kind="stable")[:count]
+        return [(int(unit), float(self.correlations[name][unit])) for unit in units if strength[unit] >= 0]
+
+    def to_frame(self) -> pl.DataFrame:
+        """Property, unit (from 0), correlation, steps."""
+        import polars as pl
+
+        parts = [
+            pl.DataFrame({"unit": np.arange(len(each)), "correlation": each}).select(
+                pl.lit(name).alias("property"), pl.all(), pl.lit(self.steps[name]).alias("steps")
+            )
+            for name, each in self.correlations.items()
+        ]
+        return pl.concat(parts)
+
+    def plot(self, *names: str, unit: int | None = None, window: tuple[int, int] | None = None) -> Figure:
+        """The text coloured by the best unit of each property, or by one unit.
+
+        Parameters
+        ----------
+        *names : str
+            The properties; by default all that a unit follows.
+        unit : int, optional
+            The only unit to show, from 0.
+        window : (int, int), optional
+            The first step to show, from 0, and that after the last; by default the first 300.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such property, unit or window.
+        DataError
+            If there is no unit that follows a property.
+        """
+        from ricorda.insight.gates.units_picture import draw_units
+
+        if unit is None:
+            best = [(name, *found) for name in names or self.correlations for found in self.best(name)]
+            titled = [(f"{name}: unit {unit} of {self.value}, correlation {r:+.2f}", unit) for name, unit, r in best]
+        else:
+            titled = [(f"unit {self.check_unit(unit)} of {self.value}", unit)]
+        if not titled:
+            raise DataError("no property changes within the texts: give longer ones, or more")
+        return draw_units(self, titled, window_of(len(self.tokens), window, SHOWN))
+
+    def check_unit(self, unit: int) -> int:
+        """A unit's number, if there is such a unit.
+
+        Raises
+        ------
+        ArgumentError
+            If there is not.
+        """
+        count = self.activations.shape[1]
+        if not 0 <= unit < count:
+            raise ArgumentError(f"unit is {unit}, and {self.value} has {count}: give 0 to {count - 1}")
+        return unit
+
+
+def followers_of(
+    model: SequenceEstimator,
+    examples: Iterable[Any],
+    *,
+    show: Any = None,
+    properties: Mapping[str, Property] | None = None,
+    value: str | None = None,
+    layer: int | None = None,
+    backward: bool = False,
+) -> Followers:
+    """Find the units that follow properties of the text.
+
+    Parameters
+    ----------
+    model : SequenceEstimator
+        A trained model of tokens.
+    examples : texts or token lists
+        What it is to read; one after the other, so they may be many.
+    show : text or token list, optional
+        The one on which units are shown; by default the first example.
+    properties : mapping of str to function, optional
+        Functions from a text's tokens to a number for each, by name. By default `PROPERTIES`, and the verdict so far
+        of a classifier.
+    value : str, optional
+        The named value of the cell whose units are compared; by default its last state (`c` of an LSTM).
+    layer, backward
+        As for `gates_of`.
+
+    Raises
+    ------
+    ArgumentError
+        If the cell has no such value, or there is no such layer or direction.
+    DataError
+        If there is no example, one cannot be read, or a property has not one number for each token.
+    """
+    moments: dict[str, _Moments] = {}
+    shown: Passage | None = None if show is None else passage(model, show)
+    program = None
+    for example in examples:
+        read = passage(model, example)
+        shown = shown or read
+        program = read.layer.program
+        value = value or program.states[-1].name
+        level, side = place(read.layer, layer, backward)
+        activations = _activations(read, value, level, side)
+        for name, numbers in _measured(model, read, properties, side).items():
+            moments.setdefault(name, _Moments()).add(activations, numbers)
+    if shown is None or program is None or value is None:
+        raise DataError("there is no example to look into: give at least one")
+    return Followers(
+        value=value,
+        correlations={name: each.correlation() for name, each in moments.items()},
+        steps={name: each.steps for name, each in moments.items()},
+        tokens=shown.tokens,
+        activations=_activations(shown, value, *place(shown.layer, layer, backward)),
+    )
+
+
+def _activations(read: Passage, value: str, level: int, side: int) -> Array:
+    if value not in dict(read.layer.program.names):
+        known = ", ".join(name for name, _ in read.layer.program.names)
+        raise ArgumentError(f"value is {value!r}, and cell {read.layer.program.name} has {known}")
+    found: Array = read.values([value])[value][level, side].cpu().numpy()
+    return found
+
+
+def _measured(
+    model: SequenceEstimator, read: Passage, properties: Mapping[str, Property] | None, side: int
+) -> dict[str, Array]:
+    """Each property of a text."""
+    if properties is None:
+        wanted = {name: each for name, each in PROPERTIES.items() if name != "end" or side == 1}
+        verdict = verdict_so_far(model, read) if model.TASK == "classify" else {}
+        return {**{name: np.asarray(each(read.tokens), dtype=float) for name, each in wanted.items()}, **verdict}
+    found = {}
+    for name, each in properties.items():
+        numbers = np.asarray(each(read.tokens), dtype=float)
+        if numbers.shape != (len(read),):
+            raise DataError(f"property {name!r} gave {numbers.shape} numbers for {len(read)} tokens: give one a token")
+        found[name] = numbers
+    return found
+
+
+class _Moments:
+    """Pearson's correlation of units with a number, over steps that come in parts.
+
+    Means and sums of squares of parts are joined as in Chan, Golub, LeVeque 1983, without losing digits.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def add(self, units: Array, numbers: Array) -> None:
+        """Take steps: units [n, H], numbers [n], nan where a step does not count."""
+        counts = np.isfinite(numbers)
+        x, y, n = units[counts].astype(np.float64), numbers[counts][:, None], int(counts.sum())
+        if n == 0:
+            x, y, n = np.zeros((0, units.shape[1])), np.zeros((0, 1)), 0
+        mean_x, mean_y = (each.mean(0) if n else np.zeros(each.shape[1]) for each in (x, y))
+        parts = (((x - mean_x) ** 2).sum(0), ((y - mean_y) ** 2).sum(0), ((x - mean_x) * (y - mean_y)).sum(0))
+        if not self.steps:
+            self.mean_x, self.mean_y, (self.xx, self.yy, self.xy), self.steps = mean_x, mean_y, parts, n
+            return
+        total = self.steps + n
+        dx, dy, weight = mean_x - self.mean_x, mean_y - self.mean_y, self.steps * n / total
+        self.xx, self.yy, self.xy = (
+            own + part + weight * product
+            for own, part, product in zip((self.xx, self.yy, self.xy), parts, (dx * dx, dy * dy, dx * dy), strict=True)
+        )
+        self.mean_x, self.mean_y = self.mean_x + dx * (n / total), self.mean_y + dy * (n / total)
+        self.steps = total
+
+    def correlation(self) -> Array:
+        """Of each unit, [H]; nan where nothing changes."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(self.xx * self.yy > 0, self.xy / np.sqrt(self.xx * self.yy), np.nan))
+
+
+def spaced(tokens: Sequence[str]) -> list[str]:
+    """Tokens as they stand in a line: a space before a word, none before a part of one or a character."""
+    if any("▁" in token for token in tokens):
+        return [token.replace("▁", " ") for token in tokens]
+    apart = any(len(token) > 1 and token != "<unk>" for token in tokens)
+    return [f" {token}" if apart else token for token in tokens]
+
+
+def _plain(token: str) -> str:
+    """A token without the mark of a word's beginning."""
+    return token.replace("▁", "")

@@ -1,0 +1,1 @@
+"""Where the gradient goes in time."""

@@ -1,0 +1,237 @@
+"""The flow of a gradient: norms by distance from the end, and what they say in words and figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+REMAINS = 0.01
+"""The share of its largest norm below which a gradient counts as gone."""
+EXPLODES = 100.0
+"""How many times what it is at the end a gradient's norm may become."""
+FLAT = 0.01
+"""A fitted line that changes by less over all steps has no half-life."""
+VANISHING, EXPLODING, SOUND = "vanishes", "explodes", "sound"
+
+
+@dataclass(frozen=True)
+class StateFlow:
+    """The gradient of one state by distance from the end.
+
+    Attributes
+    ----------
+    name : str
+        The state.
+    norms : array [D, B]
+        ||dL_T/ds_{T-d}|| by distance d, from 0, and row; nan where a row has no such step. Norms below 1e-150, whose
+        squares double precision cannot hold, read 0, those above 1e154 inf.
+    mean_log : array [D]
+        The mean over the rows of the natural logarithm of the norm.
+    half_life : float or None
+        Steps in which the norm halves: ln(1/2) over the slope of the least-squares line through `mean_log` against
+        distance; 0 where it is gone at once, None where it grows or is flat.
+    doubling_time : float or None
+        Steps in which it doubles, where it grows.
+    memory_length : int or None
+        The effective memory length: the smallest distance from which on the norm (its geometric mean over the rows)
+        stays below 1 % of its largest; None where it never does within the D steps. In the spirit of the effective
+        context size of Khandelwal et al. 2018 ("Sharp nearby, fuzzy far away"), the length from which on more context
+        changes the perplexity by less than 1 %; here it is the gradient that is measured.
+    verdict : {"vanishes", "explodes", "sound"}
+        "explodes" if the geometric mean rises above 100 times what it is at the end, else "vanishes" if there is a
+        memory length, else "sound": over so many steps.
+    """
+
+    name: str
+    norms: Array
+    mean_log: Array
+    half_life: float | None
+    doubling_time: float | None
+    memory_length: int | None
+    verdict: str
+
+    @classmethod
+    def of(cls, name: str, norms: Array) -> StateFlow:
+        """What the norms [D, B] of a state's gradient say."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs: Array = np.nanmean(np.log(norms), axis=1)
+        half_life, doubling_time = _times(logs)
+        memory_length = _memory_length(logs)
+        begin = logs[logs > -np.inf][:1]
+        explodes = bool(begin.size) and logs.max() > begin[0] + math.log(EXPLODES)
+        verdict = EXPLODING if explodes else SOUND if memory_length is None else VANISHING
+        return cls(name, norms, logs, half_life, doubling_time, memory_length, verdict)
+
+    @property
+    def far_end(self) -> float:
+        """log10 of the norm, its geometric mean over the rows, at the largest distance."""
+        return float(self.mean_log[-1]) / math.log(10)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict for people."""
+        steps = len(self.mean_log)
+        if self.verdict == EXPLODING:
+            rise = f": it doubles every {self.doubling_time:.3g} steps" if self.doubling_time else ""
+            return f"the gradient of {self.name} explodes{rise}, so training needs clipping, smaller weights or gates"
+        if self.verdict == VANISHING:
+            pace = "" if self.half_life is None else f": it halves every {self.half_life:.3g} steps"
+            return (
+                f"the gradient of {self.name} vanishes{pace}, and from {self.memory_length} steps back on it is below "
+                f"{REMAINS:.0%} of its largest, so what lies further back is hardly learned"
+            )
+        return (
+            f"the gradient of {self.name} is sound over {steps} steps: something to learn from arrives at each of them"
+        )
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """Where the gradient of L_T = v . h_T goes, v a random direction of length 1 for each row, h the output state.
+
+    Distances d count back from each row's last step T; the second direction's last step is the first of the input.
+
+    Attributes
+    ----------
+    cell : str
+        What was looked into.
+    states : dict of str to StateFlow
+        Each state, the output first. The gradient of an LSTM's c_t takes in what goes through h_t of the same step.
+    shares : array [D] or None
+        The share of each step in the gradient of the recurrent weights, dL/dW_hh = sum over steps, by Frobenius norm.
+    log10_products : array [D, R] or None
+        log10 of the largest singular value of ds_T/ds_{T-d}, s all states side by side: the most that can arrive.
+    spectra : array [D, R, S] or None
+        The singular values of the Jacobian of the step that lies d before the last, the largest first.
+    exponents : array [R, K] or None
+        The largest finite-time Lyapunov exponents, nats a step (see `jacobians.lyapunov_exponents`).
+    """
+
+    cell: str
+    states: dict[str, StateFlow]
+    shares: Array | None
+    log10_products: Array | None
+    spectra: Array | None
+    exponents: Array | None
+
+    @property
+    def output(self) -> StateFlow:
+        """The flow of the output state."""
+        return next(iter(self.states.values()))
+
+    @property
+    def carrier(self) -> StateFlow:
+        """The flow of the state through which the gradient lasts longest, first of all one in which it explodes.
+
+        An earlier step learns of what arrives through any of its states: in an LSTM that is c, not the output h.
+        """
+
+        def lasting(flow: StateFlow) -> tuple[bool, float, float]:
+            length, half_life = flow.memory_length, flow.half_life
+            return (
+                flow.verdict == EXPLODING,
+                math.inf if length is None else length,
+                math.inf if half_life is None else half_life,
+            )
+
+        return max(self.states.values(), key=lasting)
+
+    @property
+    def half_life(self) -> float | None:
+        """Of the carrier; see `StateFlow`."""
+        return self.carrier.half_life
+
+    @property
+    def memory_length(self) -> int | None:
+        """Of the carrier; see `StateFlow`."""
+        return self.carrier.memory_length
+
+    @property
+    def verdict(self) -> str:
+        """Of the carrier; see `StateFlow`."""
+        return self.carrier.verdict
+
+    @property
+    def steps(self) -> int:
+        """Distances, D."""
+        return len(self.output.norms)
+
+    @property
+    def largest_exponent(self) -> float | None:
+        """The mean over the rows of the largest Lyapunov exponent, nats a step."""
+        return None if self.exponents is None else float(self.exponents[:, 0].mean())
+
+    def to_frame(self) -> pl.DataFrame:
+        """A row for each state, distance and row of the batch: `cell, state, distance, row, norm`."""
+        import polars as pl
+
+        parts = []
+        for name, flow in self.states.items():
+            distance, row = np.nonzero(~np.isnan(flow.norms))
+            columns = {"distance": distance, "row": row, "norm": flow.norms[distance, row]}
+            parts.append(
+                pl.DataFrame(columns).select(pl.lit(self.cell).alias("cell"), pl.lit(name).alias("state"), pl.all())
+            )
+        return pl.concat(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON has them; norms are log10 of the geometric mean by distance, null for 0."""
+        return {
+            "cell": self.cell,
+            "steps": self.steps,
+            "rows": self.output.norms.shape[1],
+            "carrier": self.carrier.name,
+            "verdict": self.verdict,
+            "states": {
+                name: {
+                    "half_life": flow.half_life,
+                    "doubling_time": flow.doubling_time,
+                    "memory_length": flow.memory_length,
+                    "verdict": flow.verdict,
+                    "log10_norm": _finite(flow.mean_log / math.log(10)),
+                }
+                for name, flow in self.states.items()
+            },
+            "shares": None if self.shares is None else self.shares.tolist(),
+            "log10_product": None if self.log10_products is None else _finite(self.log10_products.mean(axis=1)),
+            "exponents": None if self.exponents is None else _finite(self.exponents.mean(axis=0)),
+        }
+
+    def plot(self) -> Figure:
+        """The norms by distance, on a logarithmic scale; several side by side by `flow_picture.draw_flows`."""
+        from ricorda.insight.gradients.picture import draw_flows
+
+        return draw_flows([self])
+
+
+def _times(logs: Array) -> tuple[float | None, float | None]:
+    """Half-life and doubling time of what has these logarithms by distance."""
+    distances = np.flatnonzero(np.isfinite(logs))
+    if len(distances) < 2:  # gone, or beyond all numbers, after one step
+        return (None, 0.0) if (logs == np.inf).any() else (0.0, None)
+    centred = distances - distances.mean()
+    slope = float(centred @ logs[distances] / (centred @ centred))
+    if abs(slope) * len(logs) < math.log1p(FLAT):
+        return None, None
+    return (math.log(0.5) / slope, None) if slope < 0 else (None, math.log(2) / slope)
+
+
+def _memory_length(logs: Array) -> int | None:
+    if logs.max() == -np.inf:
+        return 0
+    last = int(np.flatnonzero(logs >= logs.max() + math.log(REMAINS))[-1])
+    return None if last == len(logs) - 1 else last + 1
+
+
+def _finite(values: Array) -> list[float | None]:
+    return [float(each) if math.isfinite(each) else None for each in values]

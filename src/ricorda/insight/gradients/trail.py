@@ -1,0 +1,108 @@
+"""The trail of a run: the steps of one layer and direction, counted back from each row's end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ricorda.engines import reference
+from ricorda.nn import Recurrent
+from ricorda.program.ir import Program
+from ricorda.program.weights import layout
+
+
+@dataclass(frozen=True)
+class Trail:
+    """The last D steps of a run of one layer and direction; entry d is the step that lies d before a row's last.
+
+    The last step of the second direction is the first of the input.
+
+    Parameters
+    ----------
+    program : Program
+        What a step computes.
+    parameters : mapping of str to Tensor
+        Its weights, by their names in `program.weights.layout`.
+    inputs : Tensor [D, B, I]
+        What each step read.
+    states : tuple of Tensor [D, B, size]
+        The states with which each step began, one tensor for each state.
+    lengths : Tensor [B]
+        How many of the D steps each row has; what lies beyond repeats its first.
+    """
+
+    program: Program
+    parameters: Mapping[str, Tensor]
+    inputs: Tensor
+    states: tuple[Tensor, ...]
+    lengths: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def present(self) -> Tensor:
+        """Which steps are there, bool [D, B]."""
+        return torch.arange(len(self))[:, None] < self.lengths
+
+    def step(
+        self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, ...]:
+        """The new states of one step of n rows, x [n, I], by torch operations that autograd sees."""
+        return reference.run(self.program, parameters or self.parameters, x[None], states).states
+
+
+def trail_of(
+    layer: Recurrent,
+    x: Tensor,
+    lengths: Tensor,
+    initial: tuple[Tensor, ...] | None,
+    *,
+    level: int,
+    reverse: bool,
+    steps: int,
+) -> Trail:
+    """Run some layers and follow one of them back from each row's end.
+
+    Parameters
+    ----------
+    layer : Recurrent
+        In evaluation mode, without batch_first.
+    x : Tensor [T, B, I]
+    lengths : Tensor [B]
+    initial : tuple of Tensor [num_layers * directions, B, size], optional
+        Zeros if None.
+    level : int
+        Which of the stacked layers, from 0.
+    reverse : bool
+        Whether to follow its second direction.
+    steps : int
+        How far back at most.
+    """
+    names = [state.name for state in layer.program.states]
+    with torch.no_grad():
+        _, finals, records = layer(x, as_given(initial), lengths=lengths, record=names)
+        inputs = x if level == 0 else torch.cat(list(records[names[0]][level - 1]), dim=-1)
+    entry = level * (2 if layer.bidirectional else 1) + reverse
+    finals = finals if isinstance(finals, tuple) else (finals,)
+    first = [torch.zeros_like(each) for each in finals] if initial is None else initial
+    back = torch.arange(min(steps, len(x)) + 1)[:, None]
+    last = lengths - 1
+    places = back.clamp(max=last) if reverse else (last - back).clamp(min=0)  # [D + 1, B], in the input's order
+    rows = torch.arange(x.shape[1])
+    before = []
+    for name, begin in zip(names, first, strict=True):
+        after = records[name][level, int(reverse)][places, rows]
+        before.append(torch.where((back[:-1] < last)[..., None], after[1:], begin[entry]))
+    suffix = f"_l{level}" + "_reverse" * reverse
+    program = layer.programs[False]
+    parameters = {name: getattr(layer, name + suffix).detach() for name in layout(program, layer.bias).shapes}
+    return Trail(program, parameters, inputs[places[:-1], rows], tuple(before), lengths.clamp(max=len(back) - 1))
+
+
+def as_given(states: tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
+    """States as a layer takes them: alone where there is one."""
+    return states[0] if states is not None and len(states) == 1 else states

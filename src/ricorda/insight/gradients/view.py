@@ -1,0 +1,209 @@
+"""Where the gradient goes in time: what of it arrives at each earlier step, in any cell, layer or trained model."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ricorda.errors import ArgumentError, DataError
+from ricorda.insight.gradients import jacobians as jacobian
+from ricorda.insight.gradients.flow import Array, GradientFlow, StateFlow
+from ricorda.insight.gradients.trail import as_given, trail_of
+from ricorda.insight.passage import passage, recurrent_layers
+from ricorda.nn import Recurrent, watch_gradients
+from ricorda.program.cell import Cell
+from ricorda.program.ir import Program
+from ricorda.tasks.estimator import SequenceEstimator
+
+SMALLEST = 1e-150
+"""Smaller norms read 0: their squares leave the range of double precision."""
+
+
+def gradient_flow(
+    what: str | Cell | Program | Callable[..., Any] | Recurrent | SequenceEstimator,
+    inputs: Any = None,
+    *,
+    steps: int = 100,
+    rows: int = 16,
+    input_size: int | None = None,
+    hidden_size: int = 64,
+    level: int = -1,
+    reverse: bool = False,
+    jacobians: bool = True,
+    seed: int = 0,
+) -> GradientFlow:
+    """Follow the gradient of the last state back through time.
+
+    The loss is L_T = v . h_T, v a random direction of length 1 for each row, T the row's last step. The norms come from
+    BPTT itself, on the engine that the layer runs on, in double precision on the processor; regularisers are as in
+    evaluation.
+
+    Parameters
+    ----------
+    what : cell (its name, "FILE.py:NAME", a Cell, function or Program), Recurrent, or trained estimator
+        A cell is looked into with fresh weights, drawn as torch.nn draws them. Of an estimator, the layers that read
+        its input; of a translator, the encoder. Nothing in it is changed.
+    inputs : optional
+        For a cell or layer: numbers as the layer takes them, [T, B, I]. For an estimator: a list of examples, or one
+        text, as its `predict` takes them. By default each number is drawn from N(0, 1), for an estimator in the place
+        of its embeddings.
+    steps : int
+        Steps of random input; of other input, how far to look back from each row's end.
+    rows : int
+        Rows of random input; of other input, the first so many are read.
+    input_size, hidden_size : int
+        Of a fresh cell; input_size is hidden_size by default.
+    level : int
+        Which of the stacked layers to watch, from 0; the last by default. Its own h_T is what the gradient starts from.
+    reverse : bool
+        Whether to watch the second direction, whose last step is the first of the input.
+    jacobians : bool
+        Whether to take the Jacobians of 4 rows too, which costs most of the time. A layer so large that they would
+        fill more than 512 MB is followed over fewer rows, then fewer steps.
+    seed : int
+        Of the fresh weights, the random input and the directions.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument cannot be.
+    DataError
+        If an example cannot be read, or is too short to look back.
+    """
+    _check(steps=(steps, 2), rows=(rows, 1), hidden_size=(hidden_size, 1), seed=(seed, 0))
+    layer = _layer(what, hidden_size if input_size is None else input_size, hidden_size, seed)
+    level = _level(layer, level, reverse)
+    generator = torch.Generator().manual_seed(seed)
+    if inputs is None:
+        x = torch.randn(steps, rows, layer.input_size, generator=generator, dtype=torch.float64)
+        lengths, initial = torch.full((rows,), steps), None
+    elif isinstance(what, SequenceEstimator):
+        x, lengths, initial = _examples(what, inputs, rows)
+    else:
+        x = _numbers(layer, inputs)[:, :rows]
+        lengths, initial = torch.full((x.shape[1],), len(x)), None
+    layer.batch_first = False
+    if int(lengths.max()) < 2:
+        raise DataError(f"the input has {len(x)} step: give one of at least 2, for there is nothing to look back to")
+    direction = torch.randn(x.shape[1], layer.proj_size or layer.hidden_size, generator=generator, dtype=torch.float64)
+    direction /= torch.linalg.vector_norm(direction, dim=1, keepdim=True)
+    norms = _norms(layer, x, lengths, initial, direction, level=level, reverse=reverse, steps=steps)
+    trail = trail_of(layer, x, lengths, initial, level=level, reverse=reverse, steps=steps)
+    flows = {name: StateFlow.of(name, each) for name, each in norms.items()}
+    shares = jacobian.weight_shares(trail, direction)
+    products = spectra = exponents = None
+    if jacobians:
+        found = jacobian.jacobians(trail)
+        present = trail.present[: found.shape[0], : found.shape[1]]
+        products = jacobian.log_products(found).where(present, math.nan).numpy() / math.log(10)
+        spectra = jacobian.spectra(found).where(present[..., None], math.nan).numpy()
+        exponents = jacobian.lyapunov_exponents(found, present.sum(dim=0), seed=seed).numpy()
+    named = _name(layer, level, reverse)
+    return GradientFlow(named, flows, None if shares is None else shares.numpy(), products, spectra, exponents)
+
+
+def _norms(
+    layer: Recurrent,
+    x: Tensor,
+    lengths: Tensor,
+    initial: tuple[Tensor, ...] | None,
+    direction: Tensor,
+    *,
+    level: int,
+    reverse: bool,
+    steps: int,
+) -> dict[str, Array]:
+    """The norms of each state's gradient by distance, [D, B], nan where a row has no step."""
+    with watch_gradients(layer) as watched:
+        _, finals = layer(x, as_given(initial), lengths=lengths)
+        last = finals[0] if isinstance(finals, tuple) else finals
+        (direction * last[level * (2 if layer.bidirectional else 1) + reverse]).sum().backward()
+    back = torch.arange(min(steps, len(x)))[:, None]
+    places = back.expand(-1, x.shape[1]) if reverse else lengths - 1 - back
+    found = {}
+    for state in layer.program.states:
+        norms = watched.norms[""][state.name][level, int(reverse)].nan_to_num(nan=math.inf, posinf=math.inf)
+        norms = norms.where(norms > SMALLEST, 0.0)[places.clamp(0, len(x) - 1), torch.arange(x.shape[1])]
+        found[state.name] = norms.where(back < lengths, math.nan).numpy()
+    return found
+
+
+def _layer(what: Any, input_size: int, hidden_size: int, seed: int) -> Recurrent:
+    """The layers to look into, as a copy in double precision on the processor."""
+    if isinstance(what, SequenceEstimator):
+        what = recurrent_layers(what)
+    if not isinstance(what, Recurrent):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layer = Recurrent(what, input_size, hidden_size, dtype=torch.float64)
+    else:
+        layer = copy.deepcopy(what).to("cpu", torch.float64).requires_grad_().eval()
+    layer.eval()
+    if not all(bool(weight.isfinite().all()) for weight in layer.parameters()):
+        raise ArgumentError(f"cell {layer.program.name} has weights that are not finite: train it again")
+    return layer
+
+
+def _level(layer: Recurrent, level: int, reverse: bool) -> int:
+    if isinstance(level, bool) or not isinstance(level, int) or not -layer.num_layers <= level < layer.num_layers:
+        raise ArgumentError(
+            f"level is {level!r}: give a whole number from 0 to {layer.num_layers - 1}, or -1 for the last"
+        )
+    if not isinstance(reverse, bool) or (reverse and not layer.bidirectional):
+        raise ArgumentError(f"reverse is {reverse!r}, and the layer has one direction: leave it out")
+    return level % layer.num_layers
+
+
+def _numbers(layer: Recurrent, inputs: Any) -> Tensor:
+    """A caller's own input of a layer as x [T, B, I]."""
+    try:
+        x = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(f"inputs is a {type(inputs).__name__}: give numbers [T, B, I]") from None
+    if x.dim() == 2:
+        x = x[:, None]
+    elif x.dim() == 3 and layer.batch_first:
+        x = x.transpose(0, 1)
+    if x.dim() != 3 or x.shape[2] != layer.input_size or not x.numel():
+        raise ArgumentError(
+            f"inputs has shape {tuple(x.shape)}: give [T, B, {layer.input_size}], or [T, {layer.input_size}]"
+        )
+    if not bool(x.isfinite().all()):
+        raise ArgumentError("inputs has numbers that are not finite: leave them out")
+    return x
+
+
+def _examples(model: SequenceEstimator, inputs: Any, rows: int) -> tuple[Tensor, Tensor, tuple[Tensor, ...] | None]:
+    """What the layers of a trained model read of some examples: x [T, B, I], lengths [B], initial states."""
+    examples: Sequence[Any] = [inputs] if isinstance(inputs, str) else list(inputs)[:rows]
+    if not examples:
+        raise DataError("there is no example to look into: give one, or none for random input")
+    read = [passage(model, example) for example in examples]
+    lengths = torch.tensor([len(each) for each in read])
+    x = torch.nn.utils.rnn.pad_sequence([each.inputs for each in read]).to("cpu", torch.float64)
+    begin = [each.initial for each in read if each.initial is not None]
+    if len(begin) < len(read):
+        return x, lengths, None
+    states = tuple(torch.stack(each, dim=1).to("cpu", torch.float64) for each in zip(*begin, strict=True))
+    return x, lengths, states
+
+
+def _name(layer: Recurrent, level: int, reverse: bool) -> str:
+    parts = [layer.program.name]
+    if layer.num_layers > 1:
+        parts.append(f"layer {level + 1} of {layer.num_layers}")
+    if layer.bidirectional:
+        parts.append("backward" if reverse else "forward")
+    return ", ".join(parts)
+
+
+def _check(**numbers: tuple[Any, int]) -> None:
+    """Refuse what is no whole number of at least so much."""
+    for name, (given, least) in numbers.items():
+        if isinstance(given, bool) or not isinstance(given, int) or given < least:
+            raise ArgumentError(f"{name} is {given!r}: give a whole number of at least {least}")

@@ -1,0 +1,317 @@
+"""The exact decomposition of a state: what each step wrote into it, and how much of that is still there later.
+
+A state is additive if its new value is `keep * old + written`, unit by unit, where the gates are the numbers that they
+were. Then nothing is lost in writing it as a sum over the steps:
+
+    s_T = s_0 prod_t keep_t + sum_t (prod_{r > t} keep_r) written_t
+
+For an LSTM's cell state keep is f_t and written i_t * g_t; for the course's GRU they are 1 - u_t and u_t * candidate_t.
+Both are found in the equations, so this holds for a user's own cell, and for what a regulariser made of it. What a step
+shows of such states, as an LSTM's h = o * tanh(c), is divided by pushing the sum's growing parts through it (Murdoch,
+Szlam 2017, 'Automatic rule extraction from long short term memory networks', equations 10 to 12), the gates held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ricorda.errors import ArgumentError, DataError
+from ricorda.nn import Recurrent
+from ricorda.program.ir import Program
+from ricorda.program.operations import OPERATIONS
+
+GATES = ("affine", "sigmoid")
+"""Lines that count as the numbers that they were, whatever they are computed from."""
+
+STEPS_AT_ONCE = 2_048
+"""Steps whose values are held in memory together."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A state as the sum of what was written into it, in the order in which the direction reads.
+
+    Parameters
+    ----------
+    state : str
+        Its name.
+    initial : array [H]
+        What it began with.
+    kept : array [T, H]
+        What each step left of what it found.
+    written : array [T, H]
+        What each step added.
+    states : array [T, H]
+        The state that the model really had after each step.
+    """
+
+    state: str
+    initial: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    written: NDArray[np.float64]
+    states: NDArray[np.float64]
+
+    @property
+    def parts(self) -> NDArray[np.float64]:
+        """What is left at the end of the initial state and of each step's writing, [1 + T, H]; they add up to it."""
+        after = np.cumprod(self.kept[::-1], axis=0)[::-1]  # of what is there before step t, what is left at the end
+        later = np.concatenate([after[1:], np.ones_like(after[:1])])
+        return np.concatenate([(self.initial * after[0])[None], self.written * later])
+
+
+def decompose(
+    layer: Recurrent,
+    x: Tensor,
+    initial: tuple[Tensor, ...] | None = None,
+    *,
+    level: int = -1,
+    direction: int = 0,
+    state: str | None = None,
+) -> Decomposition:
+    """What each step wrote into a state of one layer and direction, and what the later ones kept of it.
+
+    Parameters
+    ----------
+    layer : Recurrent
+        In evaluation mode.
+    x : Tensor [T, I]
+        One sequence, as it enters the first layer.
+    initial : tuple of Tensor [num_layers * directions, size], optional
+        The first states; zeros by default.
+    level : int
+        The layer, from 0; negative from the last.
+    direction : {0, 1}
+        Of a bidirectional layer, which; the second reads from the end, and its steps are given in that order.
+    state : str, optional
+        Name of the state; by default the first that is additive in the cell itself, or else by zoneout.
+
+    Raises
+    ------
+    ArgumentError
+        If the layer has no such level, direction or state.
+    DataError
+        If the state is not additive, or none is.
+    """
+    program = layer.programs[False]
+    names = [each.name for each in program.states]
+    if state is not None and state not in names:
+        raise ArgumentError(f"state {state!r} is none of cell {program.name}'s, which are {', '.join(names)}")
+    places = followed_states(layer)
+    if not places or (state is not None and names.index(state) not in places):
+        raise DataError(not_additive(program, state))
+    place = places[0] if state is None else names.index(state)
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    first: Tensor | None = None
+    for stretch in stretches(layer, x, initial, level=level, direction=direction):
+        old, new = stretch.values[1 + place], stretch.values[program.outputs[place]]
+        first = old[0] if first is None else first
+        found.append((*keep_and_written(stretch.values, place, program.outputs[place]), new))
+    kept, written, states = (torch.cat(each).numpy() for each in zip(*found, strict=True))
+    assert first is not None  # a sequence has a step
+    return Decomposition(names[place], first.numpy(), kept, written, states)
+
+
+def not_additive(program: Program, state: str | None = None) -> str:
+    """The sentence that says why there is no decomposition."""
+    which = "no state of" if state is None else f"state {state} of"
+    return (
+        f"{which} cell {program.name} {'is' if state is None else 'is not'} a gated sum of its old value and what is "
+        "new, so it cannot be told apart by what wrote it: take an additive cell, such as lstm or gru"
+    )
+
+
+@lru_cache(maxsize=256)
+def additive_lines(program: Program, place: int) -> frozenset[int]:
+    """The lines of a program that are `a * s + b` in one of its states, with the gates as numbers, by index."""
+    linear: set[int] = set()
+    otherwise: set[int] = set()  # they depend on the state in another way
+    for index, value in enumerate(program.values):
+        carrying = [arg for arg in value.args if arg in linear]
+        if index == 1 + place:
+            linear.add(index)
+        elif value.op in GATES or not (carrying or otherwise.intersection(value.args)):
+            continue
+        elif otherwise.isdisjoint(value.args) and (
+            value.op in ("add", "subtract", "negative")
+            or (value.op == "multiply" and len(carrying) == 1)
+            or (value.op == "divide" and carrying == [value.args[0]])
+        ):
+            linear.add(index)
+        else:
+            otherwise.add(index)
+    return frozenset(linear)
+
+
+@lru_cache(maxsize=256)
+def additive_states(program: Program) -> tuple[int, ...]:
+    """Which of a program's states are additive, by their places."""
+    places = range(len(program.states))
+    return tuple(place for place in places if program.outputs[place] in additive_lines(program, place))
+
+
+def followed_states(layer: Recurrent) -> tuple[int, ...]:
+    """The additive states of a layer, by their places: those of its cell, then those that are so by zoneout alone."""
+    own = additive_states(layer.program)
+    return own + tuple(place for place in additive_states(layer.programs[False]) if place not in own)
+
+
+@lru_cache(maxsize=256)
+def lines_of_states(program: Program) -> dict[int, int]:
+    """Of every line that is additive in an additive state, the place of that state (of the first, if in several)."""
+    return {index: place for place in reversed(additive_states(program)) for index in additive_lines(program, place)}
+
+
+@lru_cache(maxsize=256)
+def shown_lines(program: Program) -> frozenset[int]:
+    """The lines that show additive states: computed from them, not through gates alone."""
+    shown = set(lines_of_states(program))
+    for index, value in enumerate(program.values):
+        if value.op not in GATES and not shown.isdisjoint(value.args):
+            shown.add(index)
+    return frozenset(shown)
+
+
+class Values(Mapping[int, Tensor]):
+    """The values of a program's lines at some steps, in float64, [T, size] by index.
+
+    What the engine recorded is taken as it is; what has no name is computed from it.
+    """
+
+    def __init__(self, program: Program, known: dict[int, Tensor]) -> None:
+        self.program = program
+        self.known = known
+
+    def __getitem__(self, index: int) -> Tensor:
+        if index not in self.known:
+            value = self.program.values[index]
+            if value.op == "constant":
+                self.known[index] = torch.tensor(value.number, dtype=torch.float64)
+            else:
+                self.known[index] = OPERATIONS[value.op].reference(torch, *(self[arg] for arg in value.args))
+        return self.known[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.program.values)))
+
+    def __len__(self) -> int:
+        return len(self.program.values)
+
+
+def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Tensor]:
+    """A line that is additive in a state as `keep * s + written`, [T, size] each."""
+    lines = additive_lines(values.program, place)
+    like = values[1 + place]
+
+    def take(index: int) -> tuple[Any, Any]:
+        value = values.program.values[index]
+        if index not in lines:
+            return 0.0, values[index]
+        if value.op == "state":
+            return 1.0, 0.0
+        (keep, written), *others = (take(arg) for arg in value.args)
+        if not others:
+            return -keep, -written
+        ((other_keep, other),) = others
+        match value.op:
+            case "add":
+                return keep + other_keep, written + other
+            case "subtract":
+                return keep - other_keep, written - other
+            case "multiply":  # one of them is a number, which keeps nothing
+                return keep * other + other_keep * written, written * other
+        return keep / other, written / other
+
+    keep, written = (torch.as_tensor(each, dtype=torch.float64).expand_as(like) for each in take(index))
+    return keep, written
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some steps in the order in which a direction reads: the number of the first, and their values."""
+
+    first: int
+    values: Values
+
+
+def stretches(
+    layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None = None, *, level: int = -1, direction: int = 0
+) -> Iterator[Stretch]:
+    """All values of one layer and direction, some steps at a time; arguments and errors as in `decompose`."""
+    directions = 2 if layer.bidirectional else 1
+    if not -layer.num_layers <= level < layer.num_layers or not 0 <= direction < directions:
+        raise ArgumentError(
+            f"level {level}, direction {direction} is none of {layer.num_layers} layers of {directions} directions"
+        )
+    level %= layer.num_layers
+    program, entry = layer.programs[False], level * directions + direction
+    x = _entering(layer, x, initial, level)
+    reader = _reader(layer, x.shape[1], level, direction)
+    names = [name for name, _ in layer.program.names]
+    indices = dict(program.names)
+    parameters = {
+        index: reader.get_parameter(f"{value.name}_l0").detach().double().cpu()
+        for index, value in enumerate(program.values)
+        if value.op == "parameter"
+    }
+    state = None if initial is None else tuple(each[entry : entry + 1, None] for each in initial)
+    for first, steps in zip(
+        range(0, len(x), STEPS_AT_ONCE), torch.split(x.flip(0) if direction else x, STEPS_AT_ONCE), strict=True
+    ):
+        before = state
+        hx: Any = before[0] if before is not None and len(before) == 1 else before
+        with torch.no_grad():
+            _, state, records = reader(steps[:, None], hx, record=names)
+        state = state if isinstance(state, tuple) else (state,)
+        if before is None:
+            before = tuple(torch.zeros_like(each) for each in state)
+        known = {indices[name]: records[name][0, 0, :, 0].double().cpu() for name in names}
+        for place, (old, new) in enumerate(zip(before, program.outputs, strict=True)):
+            known[1 + place] = torch.cat([old[0].double().cpu(), known[new][:-1]])
+        yield Stretch(first, Values(program, {0: steps.detach().double().cpu(), **parameters, **known}))
+
+
+def _entering(layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, level: int) -> Tensor:
+    """What enters a layer, [T, size]: the input, or what the layer below shows."""
+    if not level:
+        return x
+    output = layer.program.states[0].name
+    hx: Any = None if initial is None else tuple(each[:, None] for each in initial)
+    with torch.no_grad():
+        _, _, records = layer(
+            x[None] if layer.batch_first else x[:, None], hx[0] if hx and len(hx) == 1 else hx, record=[output]
+        )
+    below: Tensor = records[output][level - 1].squeeze(1 if layer.batch_first else 2)  # [directions, T, size]
+    return torch.cat(tuple(below), dim=1)
+
+
+def _reader(layer: Recurrent, input_size: int, level: int, direction: int) -> Recurrent:
+    """One layer and direction on its own: with the same weights, reading what it is given from first to last."""
+    own = layer.regularisers
+    reader = Recurrent(
+        layer.program,
+        input_size,
+        layer.hidden_size,
+        bias=layer.bias,
+        proj_size=layer.proj_size,
+        zoneout=own.zoneout,
+        layer_norm=own.layer_norm,
+        engine=layer.engine,
+        precision=layer.precision,
+        device="meta",  # its weights are the layer's
+    )
+    suffix = f"_l{level}{'_reverse' * direction}"
+    weights = {
+        f"{name.removesuffix(suffix)}_l0": weight.detach()
+        for name, weight in layer.named_parameters()
+        if name.endswith(suffix)
+    }
+    reader.load_state_dict(weights, assign=True)
+    return reader.requires_grad_(False).eval()

@@ -1,0 +1,209 @@
+"""Follows what some steps wrote into a state: how much of it each later step still holds, and what it shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ricorda.errors import DataError
+from ricorda.insight.memory.decomposition import (
+    Values,
+    followed_states,
+    keep_and_written,
+    lines_of_states,
+    not_additive,
+    shown_lines,
+    stretches,
+)
+from ricorda.nn import Recurrent
+from ricorda.program.operations import OPERATIONS
+
+Weighing = Callable[[int], Tensor | None]
+"""How much of each unit's output at a step (in the input's order) enters a sum: [H], or None for nothing."""
+
+_INITIAL, _BEFORE, _WINDOW = 0, 1, 2
+"""Rows of the parts: of the initial state, of the steps before the window, of the window's first; the last is of those
+after it."""
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What became of what the steps of a window wrote, for one direction; rows in the order of the input.
+
+    Parameters
+    ----------
+    state : str
+        The state that was followed.
+    written : array [W]
+        The norm of what each step wrote.
+    held : array [W, W]
+        The norm of what step w wrote as it is after step v; 0 where v is not read after w.
+    left : array [W]
+        The same after the direction's last step.
+    shown : array [W, H], optional
+        What each step gave to the weighed sum of the outputs.
+    rest, initial : array [H], optional
+        What all other steps and the initial state gave to it.
+    """
+
+    state: str
+    written: NDArray[np.float64]
+    held: NDArray[np.float64]
+    left: NDArray[np.float64]
+    shown: NDArray[np.float64] | None
+    rest: NDArray[np.float64] | None
+    initial: NDArray[np.float64] | None
+
+
+def follow(
+    layer: Recurrent,
+    x: Tensor,
+    initial: tuple[Tensor, ...] | None,
+    window: tuple[int, int],
+    *,
+    level: int = -1,
+    direction: int = 0,
+    weighing: Weighing | None = None,
+) -> Remains:
+    """Follow what the steps of a window write, in memory that does not grow with the sequence.
+
+    Parameters
+    ----------
+    layer, x, initial, level, direction
+        As in `decompose`.
+    window : (int, int)
+        The first step, and that after the last.
+    weighing : callable, optional
+        To divide a weighed sum of the outputs among the steps as well.
+
+    Raises
+    ------
+    DataError
+        If the cell has no additive state, or with a weighing, if its output does not come from one.
+    """
+    program, T = layer.programs[False], len(x)
+    places = followed_states(layer)
+    if not places or (weighing is not None and program.outputs[0] not in shown_lines(program)):
+        raise DataError(not_additive(program, program.states[0].name if places else None))
+    start, stop = (T - window[1], T - window[0]) if direction else window
+    W = stop - start
+
+    def weigh(step: int) -> Tensor | None:
+        return None if weighing is None else weighing(T - 1 - step if direction else step)
+
+    parts: dict[int, Tensor] = {}
+    written, held, pooled = torch.zeros(W), torch.zeros(W, W), torch.zeros(0)
+    written, held = written.double(), held.double()
+    for stretch in stretches(layer, x, initial, level=level, direction=direction):
+        forms = {place: keep_and_written(stretch.values, place, program.outputs[place]) for place in places}
+        leaves = {} if weighing is None else _leaves(stretch.values)
+        if not parts:
+            for place in places:
+                old = stretch.values[1 + place]
+                parts[place] = old.new_zeros(W + 3, old.shape[1])
+                parts[place][_INITIAL] = old[0]
+            pooled = old.new_zeros(W + 3, stretch.values[program.outputs[0]].shape[1])
+        for row, end in _runs(stretch.first, len(stretch.values[0]), (start, stop), weigh):
+            step = stretch.first + row
+            own = _BEFORE if step < start else _WINDOW + min(step - start, W)
+            weights = weigh(step)
+            if weights is not None:
+                pooled[: own + 1] += weights * _shown(stretch.values, row, leaves, parts, own)
+            for place, (kept, new) in forms.items():
+                through = kept[row:end].flip(0).cumprod(0).flip(0)  # each step and all after it
+                parts[place][: own + 1] *= through[0]  # what comes after is zero yet
+                parts[place][own] += (new[row : end - 1] * through[1:]).sum(0) + new[end - 1]
+            if start <= step < stop:
+                now = parts[places[0]][_WINDOW : own + 1]
+                written[step - start] = torch.linalg.vector_norm(forms[places[0]][1][row])
+                held[: len(now), step - start] = torch.linalg.vector_norm(now, dim=1)
+    left = torch.linalg.vector_norm(parts[places[0]][_WINDOW:-1], dim=1)
+    shown = pooled[_WINDOW:-1]
+    if direction:
+        written, held, left, shown = written.flip(0), held.flip(0, 1), left.flip(0), shown.flip(0)
+    return Remains(
+        program.states[places[0]].name,
+        written.numpy(),
+        held.numpy(),
+        left.numpy(),
+        shown=None if weighing is None else shown.numpy(),
+        rest=None if weighing is None else (pooled[_BEFORE] + pooled[-1]).numpy(),
+        initial=None if weighing is None else pooled[_INITIAL].numpy(),
+    )
+
+
+def _runs(first: int, count: int, window: tuple[int, int], weigh: Weighing) -> Iterator[tuple[int, int]]:
+    """The rows of a stretch, alone where the window or a weight asks for them, else as many together as there are."""
+    start, stop = window
+
+    def alone(row: int) -> bool:
+        return start <= first + row < stop or weigh(first + row) is not None
+
+    row = 0
+    while row < count:
+        end = row + 1
+        if not alone(row):
+            while end < count and not alone(end):
+                end += 1
+        yield row, end
+        row = end
+
+
+Forms = dict[int, tuple[int, Tensor, Tensor]]
+"""Of a line that is additive in a state: the state's place, what the line keeps of it [T, H], what it adds [T, H]."""
+
+
+def _leaves(values: Values) -> Forms:
+    """The additive lines from which the output is computed, or which it is."""
+    program, states = values.program, lines_of_states(values.program)
+    used = {arg for index in shown_lines(program) - states.keys() for arg in program.values[index].args}
+    return {
+        index: (place, *keep_and_written(values, place, index))
+        for index, place in states.items()
+        if index in used or index == program.outputs[0]
+    }
+
+
+def _shown(values: Values, row: int, leaves: Forms, parts: dict[int, Tensor], own: int) -> Tensor:
+    """The output at a step, divided among those who wrote what it shows, [own + 1, H].
+
+    Parameters
+    ----------
+    values, row, leaves
+        Those of a stretch, the step's place in it, and `_leaves` of it.
+    parts : place of an additive state -> [.., H]
+        Of its value before the step, in the order of writing.
+    own : int
+        The step's own row.
+    """
+    program, moving = values.program, shown_lines(values.program)
+    # sums of the first 0, 1, 2, ... parts; the differences of what is shown of them add up to what is shown of all
+    sums = {
+        place: torch.cat([part.new_zeros(1, part.shape[1]), part[: own + 1].cumsum(0)]) for place, part in parts.items()
+    }
+    done: dict[int, Tensor] = {}
+
+    def take(index: int) -> Tensor:
+        if index not in done:
+            value = program.values[index]
+            if index in leaves:
+                place, keep, new = leaves[index]
+                found = keep[row] * sums[place]
+                found[-1] += new[row]
+            elif index in moving:
+                found = OPERATIONS[value.op].reference(torch, *(take(arg) for arg in value.args))
+            else:
+                found = values[index]
+                found = found[row] if found.dim() == 2 else found
+            done[index] = found
+        return done[index]
+
+    shown = take(program.outputs[0])
+    divided = shown.diff(dim=0)
+    divided[-1] += shown[0]  # what is shown of nothing: the step's own
+    return divided

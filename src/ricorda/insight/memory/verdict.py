@@ -1,0 +1,236 @@
+"""What each step gave to the verdict of a classifier or a regressor, by three accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ricorda.errors import ArgumentError
+from ricorda.insight.memory.attribution import Integrated, erasure, integrated_gradients, rank_agreement
+from ricorda.insight.memory.remains import Remains, Weighing
+from ricorda.insight.passage import Passage
+
+ALONE = 2_000
+"""Steps of a sequence above which erasure and integrated gradients read the window as if it were all there is."""
+
+COMPLETENESS = 0.01
+"""The completeness error of integrated gradients above which they are computed in float64."""
+
+FINE = 100
+"""The most steps for which that is done: in longer sequences it takes seconds, and need not help."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What each step of a window gave to what the model says.
+
+    A classifier's verdict is explained as the score of a class less that of the strongest other one (log-odds, in
+    nats), a regressor's as the number itself, in its unit. What speaks for it is positive.
+
+    Parameters
+    ----------
+    label, rival : object
+        The class and the strongest other one; of a regressor, the number's name and None.
+    labels : tuple
+        The classes, or the names of the numbers, C.
+    scores : array [C]
+        Those of the model.
+    shares : array [W, C], optional
+        What each step gave to each score by the decomposition; with `rest`, `initial` and `bias` [C] (all other steps,
+        the initial states, the head) they add up to `scores`. None where the decomposition does not reach the verdict.
+    integrated : Integrated
+        Integrated gradients of the window.
+    erasure : array [W]
+        How much lower the verdict is without each step.
+    alone : bool
+        Whether the last two come from reading the window alone, as they do where a text is long.
+    """
+
+    label: Any
+    rival: Any
+    labels: tuple[Any, ...]
+    scores: Array
+    shares: Array | None
+    rest: Array
+    initial: Array
+    bias: Array
+    integrated: Integrated
+    erasure: Array
+    alone: bool
+
+    def of(self, scores: Array) -> Array:
+        """What scores [..., C] say for the label and against its rival."""
+        own = scores[..., self.labels.index(self.label)]
+        return own if self.rival is None else own - scores[..., self.labels.index(self.rival)]
+
+    @property
+    def decomposed(self) -> Array | None:
+        """What each step gave to the verdict by the decomposition, [W]."""
+        return None if self.shares is None else self.of(self.shares)
+
+    @property
+    def best(self) -> tuple[str, Array]:
+        """The finest account that there is, and its name: the decomposition's, or integrated gradients."""
+        if self.decomposed is None:
+            return "integrated gradients", self.integrated.values
+        return "decomposition", self.decomposed
+
+    @property
+    def agreement(self) -> dict[tuple[str, str], float]:
+        """Spearman's rank correlation of each two accounts."""
+        accounts = {"decomposition": self.decomposed, "integrated gradients": self.integrated.values}
+        named = [(name, each) for name, each in {**accounts, "erasure": self.erasure}.items() if each is not None]
+        return {
+            (one, other): rank_agreement(first, second)
+            for place, (one, first) in enumerate(named)
+            for other, second in named[place + 1 :]
+        }
+
+
+@contextmanager
+def at_rest(network: nn.Module) -> Iterator[None]:
+    """Within the block a network is in evaluation mode and its weights ask for no gradient."""
+    training, learning = network.training, [weight for weight in network.parameters() if weight.requires_grad]
+    network.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.train(training)
+        for weight in learning:
+            weight.requires_grad_(True)
+
+
+@contextmanager
+def _in_double(network: nn.Module) -> Iterator[None]:
+    """Within the block a network computes in float64."""
+    weights = {name: weight.clone() for name, weight in network.state_dict().items()}
+    dtype = next(network.parameters()).dtype
+    network.double()
+    try:
+        yield
+    finally:
+        network.to(dtype).load_state_dict(weights)
+
+
+class Explained:
+    """A many-to-one model's verdict on a passage, and what it can be divided by.
+
+    Parameters
+    ----------
+    model : SequenceClassifier or SequenceRegressor
+        Its network at rest.
+    given : Passage
+        What it read.
+    target : class or name of a number, optional
+        Whose score is explained.
+
+    Raises
+    ------
+    ArgumentError
+        If the model has no such class or number.
+    """
+
+    def __init__(self, model: Any, given: Passage, target: Any) -> None:
+        self.network, self.given = model.network_, given
+        classes = getattr(model, "classes_", None)
+        self.labels = tuple(model.target_names_ if classes is None else classes.tolist())
+        scaling = getattr(model, "scaling_", None)
+        self.scale = np.ones(len(self.labels)) if scaling is None else scaling.scale
+        self.mean = np.zeros(len(self.labels)) if scaling is None else scaling.mean
+        with torch.no_grad():
+            self.outputs = self._outputs(given.inputs[None])[0][:, 0]  # [T, size]
+            self.scores = self._scores(given.inputs[None])[0].double().cpu().numpy() * self.scale + self.mean
+        best = int(self.scores.argmax()) if classes is not None else 0
+        self.label = best if target is None else self._place(target)
+        others = [place for place in np.argsort(-self.scores) if place != self.label]
+        self.rival = int(others[0]) if classes is not None else None
+
+    def weighings(self) -> Sequence[Weighing]:
+        """How the pooling weighs each direction's outputs, once what it chooses is fixed."""
+        y, pooling = self.outputs, self.network.pooling
+        halves = y.chunk(2 if self.given.layer.bidirectional else 1, dim=1)
+        if pooling.kind == "attention":
+            weights = pooling.query(torch.tanh(pooling.hidden(y))).softmax(0).double().cpu()  # [T, 1]
+            return [weights.__getitem__] * len(halves)
+        if pooling.kind == "mean":
+            share = torch.full((1,), 1 / len(y), dtype=torch.float64)
+            return [lambda step: share] * len(halves)
+        if pooling.kind == "last":
+            ends = (len(y) - 1, 0)  # the second direction ends where the text begins
+            winners = [torch.full((half.shape[1],), ends[direction]) for direction, half in enumerate(halves)]
+        else:
+            winners = [half.argmax(0).cpu() for half in halves]
+        return [_where(each) for each in winners]
+
+    def verdict(self, remains: Sequence[Remains], start: int, stop: int) -> Verdict:
+        """The verdict and its accounts for a window."""
+        bias = self.network.head.bias.double().cpu().numpy() * self.scale + self.mean
+        shares, rest, initial = None, np.zeros_like(bias), np.zeros_like(bias)
+        if remains and remains[0].shown is not None:
+            weight = self.network.head.weight.double().cpu().numpy() * self.scale[:, None]
+            halves = np.split(weight, len(remains), axis=1)
+            shares, rest, initial = (
+                sum(getattr(each, part) @ half.T for each, half in zip(remains, halves, strict=True))
+                for part in ("shown", "rest", "initial")
+            )
+        alone = len(self.given) > ALONE
+        x = self.given.inputs[start:stop] if alone else self.given.inputs
+        first, last = (0, len(x)) if alone else (start, stop)
+        integrated = integrated_gradients(self._explained_score, x)
+        if integrated.error > COMPLETENESS and len(x) <= FINE:
+            with _in_double(self.network):
+                integrated = integrated_gradients(self._explained_score, x.double())
+        return Verdict(
+            label=self.labels[self.label],
+            rival=None if self.rival is None else self.labels[self.rival],
+            labels=self.labels,
+            scores=self.scores,
+            shares=shares,
+            rest=rest,
+            initial=initial,
+            bias=bias,
+            integrated=Integrated(integrated.values[first:last], integrated.error, integrated.points),
+            erasure=erasure(self._explained_score, x, first, last),
+            alone=alone,
+        )
+
+    def _place(self, target: Any) -> int:
+        for place, label in enumerate(self.labels):
+            if label == target or str(label) == str(target):
+                return place
+        raise ArgumentError(
+            f"target is {target!r}, which the model does not have: give one of {', '.join(map(str, self.labels))}"
+        )
+
+    def _explained_score(self, x: Tensor) -> Tensor:
+        """What is explained, [B], of sequences [B, T, I]."""
+        scores = self._scores(x)
+        own = scores[:, self.label] * float(self.scale[self.label])
+        return own if self.rival is None else own - scores[:, self.rival]
+
+    def _scores(self, x: Tensor) -> Tensor:
+        """The head's scores [B, C] of sequences [B, T, I] as they enter the recurrent layers."""
+        y, last = self._outputs(x)
+        scores: Tensor = self.network.head(self.network.pooling(y, last, torch.full((len(x),), x.shape[1])))
+        return scores
+
+    def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The last layer's outputs [T, B, size], and the final states of its directions side by side [B, size]."""
+        y, state = self.given.layer(x.transpose(0, 1))
+        final = state[0] if isinstance(state, tuple) else state
+        return y, torch.cat(tuple(final[-2 if self.given.layer.bidirectional else -1 :]), dim=1)
+
+
+def _where(winners: Tensor) -> Weighing:
+    """Weights of a pooling that takes each unit [H] from one step."""
+    steps = set(winners.tolist())
+    return lambda step: (winners == step).double() if step in steps else None

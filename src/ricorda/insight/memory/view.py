@@ -1,0 +1,234 @@
+"""The memory of a text: what each token wrote, what is left of it, and what it gave to the verdict."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.errors import ArgumentError, DataError
+from ricorda.insight.memory.decomposition import not_additive, shown_lines
+from ricorda.insight.memory.remains import Remains, Weighing, follow
+from ricorda.insight.memory.verdict import Explained, Verdict, at_rest
+from ricorda.insight.passage import Passage, passage
+from ricorda.tasks.encoding import Encoder
+from ricorda.tasks.estimator import SequenceEstimator
+
+if TYPE_CHECKING:
+    import polars
+    from matplotlib.figure import Figure
+
+SHOWN = 200
+"""Steps that are shown of a longer sequence, unless a window is given."""
+
+WIDEST = 1_000
+"""The most steps that a window may have: what each holds of each other is kept."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a model kept of a text.
+
+    Parameters
+    ----------
+    tokens : tuple of str
+        Those of the window.
+    texts : tuple of str
+        The same as they stand in a line: a space before a word.
+    start, steps : int
+        The window's first step, from 0, and the steps of the whole.
+    layer : int
+        The layer that was looked into, from 1.
+    remains : tuple of Remains
+        What became of what the steps wrote, for each direction; empty where the cell has no additive state.
+    verdict : Verdict, optional
+        Of a classifier or regressor.
+    notes : tuple of str
+        Why something is missing.
+    """
+
+    tokens: tuple[str, ...]
+    texts: tuple[str, ...]
+    start: int
+    steps: int
+    layer: int
+    remains: tuple[Remains, ...]
+    verdict: Verdict | None
+    notes: tuple[str, ...]
+
+    @property
+    def written(self) -> Array | None:
+        """The norm of what each step wrote, of all directions together, [W]."""
+        return _together([each.written for each in self.remains])
+
+    @property
+    def left(self) -> Array | None:
+        """The norm of what is left of it at the end of each direction's way, of all together, [W]."""
+        return _together([each.left for each in self.remains])
+
+    @property
+    def kept(self) -> Array | None:
+        """The share of what step w wrote that is there after step v, [W, W].
+
+        Above the diagonal it is that of the first direction, below that of the second, which reads from the end.
+        """
+        if not self.remains:
+            return None
+        shares = [each.held / np.where(each.written > 0, each.written, 1.0)[:, None] for each in self.remains]
+        kept: Array = np.triu(shares[0])
+        return kept if len(shares) == 1 else kept + np.tril(shares[1], -1)
+
+    def columns(self) -> dict[str, Array]:
+        """The numbers that there are for each step, by name, [W] each."""
+        verdict = self.verdict
+        given = {
+            "written": self.written,
+            "left": self.left,
+            "verdict": None if verdict is None else verdict.decomposed,
+            "integrated_gradients": None if verdict is None else verdict.integrated.values,
+            "erasure": None if verdict is None else verdict.erasure,
+        }
+        return {name: each for name, each in given.items() if each is not None}
+
+    def to_frame(self) -> polars.DataFrame:
+        """A row for each step: its number from 1, its token, and `columns`."""
+        import polars
+
+        steps = range(self.start + 1, self.start + 1 + len(self.tokens))
+        return polars.DataFrame({"step": list(steps), "token": list(self.tokens), **self.columns()})
+
+    def plot(self) -> Figure:
+        """What each token gave to the verdict, and how much of what it wrote each later step still holds."""
+        from ricorda.insight.memory.picture import draw
+
+        return draw(self)
+
+    def to_html(self) -> str:
+        """One HTML page, of its own: the coloured text, and for each word its numbers and what still holds it."""
+        from ricorda.insight.memory.words import page
+
+        return page(self)
+
+
+def memory_of(
+    model: SequenceEstimator,
+    example: Any = None,
+    *,
+    target: Any = None,
+    layer: int | None = None,
+    window: tuple[int, int] | None = None,
+) -> Memory:
+    """What a trained model kept of one example, and what each step gave to its verdict.
+
+    Parameters
+    ----------
+    model : SequenceEstimator
+        Of any task; a verdict is that of a classifier or a regressor.
+    example : text, token list, or array [T, I]
+        As the model's own `predict` takes one, of any length.
+    target : class or name of a number, optional
+        Whose score is explained; by default the class that the model chose, or the first number.
+    layer : int, optional
+        The layer to look into, from 1; by default the last.
+    window : (int, int), optional
+        The first step to show, from 0, and that after the last; by default the last 200.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to see: the example is empty, or the cell has no additive state and the model no verdict.
+    ArgumentError
+        If the model has no such class, layer or window.
+    """
+    with at_rest(model.network_):
+        given = passage(_reading_all(model), example)
+        level = _level(given, layer)
+        start, stop = _window(len(given), window)
+        explained = Explained(model, given, target) if model.TASK in ("classify", "regress") else None
+        notes = [] if explained is None else _why_no_shares(given)
+        weighings = None if explained is None or notes else explained.weighings()
+        try:
+            remains = _followed(given, (start, stop), level, weighings)
+        except DataError as reason:
+            if explained is None:
+                raise
+            remains, notes = (), [str(reason)]
+        verdict = None if explained is None else explained.verdict(remains, start, stop)
+    tokens = given.tokens[start:stop]
+    return Memory(tokens, _in_a_line(tokens), start, len(given), level + 1, remains, verdict, tuple(notes))
+
+
+def _reading_all(model: Any) -> Any:
+    """The same model, which reads sequences of any length."""
+    reader = copy.copy(model)
+    if isinstance(getattr(model, "encoder_", None), Encoder):
+        reader.encoder_ = replace(reader.encoder_, longest=None)
+    return reader
+
+
+def _level(given: Passage, layer: int | None) -> int:
+    layers = given.layer.num_layers
+    if layer is None:
+        return layers - 1
+    if not 1 <= layer <= layers:
+        raise ArgumentError(f"layer is {layer}, and the model has {layers}: give one from 1 to {layers}")
+    return layer - 1
+
+
+def _window(T: int, window: tuple[int, int] | None) -> tuple[int, int]:
+    if window is None:
+        return max(T - SHOWN, 0), T
+    start, stop = window
+    if not 0 <= start < min(stop, T):
+        raise ArgumentError(f"window is steps {start + 1} to {stop}, and there are {T:,}: give some of those")
+    if min(stop, T) - start > WIDEST:
+        raise ArgumentError(f"window is steps {start + 1} to {stop}: give at most {WIDEST:,} steps")
+    return start, min(stop, T)
+
+
+def _why_no_shares(given: Passage) -> list[str]:
+    """Why a decomposition does not reach the verdict, if so."""
+    program, layers = given.layer.programs[False], given.layer.num_layers
+    if layers > 1:
+        return [
+            f"the model has {layers} layers, and what enters the last was mixed by those below: its decomposition says "
+            "what each step wrote there, but not what each word gave to the verdict"
+        ]
+    return [] if program.outputs[0] in shown_lines(program) else [not_additive(program, program.states[0].name)]
+
+
+def _followed(
+    given: Passage, window: tuple[int, int], level: int, weighings: Sequence[Weighing] | None
+) -> tuple[Remains, ...]:
+    return tuple(
+        follow(
+            given.layer,
+            given.inputs,
+            given.initial,
+            window,
+            level=level,
+            direction=direction,
+            weighing=None if weighings is None else weighings[direction],
+        )
+        for direction in range(2 if given.layer.bidirectional else 1)
+    )
+
+
+def _in_a_line(tokens: Sequence[str]) -> tuple[str, ...]:
+    """Tokens as they stand in a line: with a space before a word, none before a part of one or a character."""
+    if any(token.startswith("▁") for token in tokens):
+        return tuple(token.replace("▁", " ") for token in tokens)
+    if all(len(token) <= 1 for token in tokens if token != "<unk>"):
+        return tuple(tokens)
+    return tuple(f" {token}" for token in tokens)
+
+
+def _together(norms: Sequence[Array]) -> Array | None:
+    """The norm of several directions' vectors side by side."""
+    return np.sqrt(np.sum(np.square(norms), axis=0)) if len(norms) else None

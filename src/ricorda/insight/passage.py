@@ -1,0 +1,158 @@
+"""A passage: one example as it enters a model's recurrent layers, step by step, with what each step is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from ricorda.data.tokenization import tokens_of
+from ricorda.errors import DataError
+from ricorda.nn import Recurrent
+from ricorda.tasks.estimator import SequenceEstimator
+
+LAYERS = ("recurrent", "encoder", "layers")
+"""What the tasks' networks call the recurrent layers that read the input."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What some recurrent layers read, and what they began with.
+
+    Parameters
+    ----------
+    layer : Recurrent
+        The layers, in evaluation mode.
+    tokens : tuple of str
+        What each step is called: its token, or its number, from 1.
+    inputs : Tensor [T, I]
+        What enters the first layer.
+    initial : tuple of Tensor [num_layers * directions, size], optional
+        The states before the first step; zeros if None.
+    """
+
+    layer: Recurrent
+    tokens: tuple[str, ...]
+    inputs: Tensor
+    initial: tuple[Tensor, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def values(self, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Named values of every layer, direction and step, [num_layers, directions, T, size]; all names by default.
+
+        They come from the engine's records. In the second direction, step t is where the input has step t.
+        """
+        names = [name for name, _ in self.layer.program.names] if names is None else list(names)
+        initial = None if self.initial is None else tuple(state[:, None] for state in self.initial)
+        if initial is not None and len(initial) == 1:
+            (initial,) = initial  # type: ignore[assignment]
+        x = self.inputs[None] if self.layer.batch_first else self.inputs[:, None]
+        with torch.no_grad():
+            _, _, records = self.layer(x, initial, record=names)
+        row = 2 if self.layer.batch_first else 3
+        return {name: records[name].squeeze(row) for name in names}
+
+
+def recurrent_layers(model: SequenceEstimator) -> Recurrent:
+    """The recurrent layers of a trained model that read its input."""
+    check_is_fitted(model, "network_")
+    found = (getattr(model.network_, name, None) for name in LAYERS)
+    return next(layer for layer in found if isinstance(layer, Recurrent))
+
+
+def passage(model: SequenceEstimator, example: Any = None) -> Passage:
+    """What the recurrent layers of a trained model read of one example.
+
+    Parameters
+    ----------
+    model : SequenceEstimator
+        Of any task; of a translator, its encoder.
+    example : text, token list, or array [T, I]
+        As the model's own `predict` takes one; a forecaster reads the end of its training series where None is given.
+
+    Raises
+    ------
+    DataError
+        If there is no example, or it is empty or of another kind than the model was trained on.
+    """
+    layer = recurrent_layers(model)
+    if example is None and model.TASK != "forecast":
+        raise DataError("there is no example to look into: give a text, a token list or an array of numbers")
+    if isinstance(example, str) and not example.strip():
+        raise DataError("the text is empty: give one with at least one word")
+    with _noting_inputs(layer) as calls:
+        tokens = _READERS[model.TASK](cast(Any, model), example)
+    inputs, states = calls[0]
+    if tokens is None or len(tokens) != len(inputs):
+        tokens = [str(step + 1) for step in range(len(inputs))]
+    return Passage(layer, tuple(tokens), inputs, states)
+
+
+@contextmanager
+def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor, ...] | None]]]:
+    """What enters a layer within the block: the first row's steps [T, I] and initial states, for each call."""
+    calls: list[tuple[Tensor, tuple[Tensor, ...] | None]] = []
+
+    def note(_: Any, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+        x, state = given[0], given[1] if len(given) > 1 else options.get("hx")
+        lengths = options.get("lengths")
+        steps = len(x) if lengths is None else int(lengths[0])
+        states = None if state is None else state if isinstance(state, tuple) else (state,)
+        with torch.inference_mode(False):  # tensors that autograd may use
+            first = None if states is None else tuple(each[:, 0].detach().clone() for each in states)
+            calls.append((x[:steps, 0].detach().clone(), first))
+
+    handle = layer.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield calls
+    finally:
+        handle.remove()
+
+
+def _read_encoded(model: Any, example: Any) -> list[str] | None:
+    """A classifier or regressor."""
+    (model.predict_proba if hasattr(model, "predict_proba") else model.predict)([example])
+    tokenizer = model.encoder_.tokenizer
+    if tokenizer is None:
+        return None
+    words = example if isinstance(example, str) else list(example)
+    return tokens_of(tokenizer, words)[: model.max_length]
+
+
+def _read_tagged(model: Any, example: Any) -> list[str] | None:
+    example = example.split() if isinstance(example, str) else example
+    model.predict([example])
+    return list(map(str, example)) if model.classes_ is not None or isinstance(example[0], str) else None
+
+
+def _read_running(model: Any, example: Any) -> list[str]:
+    """A language model: each step is called what it reads, the first what stands before the text."""
+    scored = [token for token, _ in model.score_tokens(example)]
+    return ["", *scored[:-1]]
+
+
+def _read_source(model: Any, example: Any) -> list[str]:
+    model.translate([example], beam_size=1)
+    return tokens_of(model.subwords_.source, example)[: model.max_length]
+
+
+def _read_window(model: Any, example: Any) -> None:
+    model.forecast(example)
+
+
+_READERS: dict[str, Callable[[Any, Any], list[str] | None]] = {
+    "classify": _read_encoded,
+    "regress": _read_encoded,
+    "tag": _read_tagged,
+    "language": _read_running,
+    "translate": _read_source,
+    "forecast": _read_window,
+}
+"""Lets a model of each task read an example, and names its steps; None where they have no names."""

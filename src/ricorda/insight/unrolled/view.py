@@ -1,0 +1,333 @@
+"""The network unrolled over its steps: every named value of every step, as numbers and as the textbook's picture."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ricorda.errors import ArgumentError, DataError
+from ricorda.insight.gates.view import gate_names, place
+from ricorda.insight.memory.decomposition import Values, additive_states, keep_and_written, stretches
+from ricorda.insight.passage import Passage, passage
+from ricorda.nn import Recurrent
+from ricorda.nn.arguments import program_of
+from ricorda.program.cell import Cell
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
+from ricorda.program.weights import Shape, layout
+from ricorda.tasks.estimator import SequenceEstimator
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+AnyCell = Cell | Program | str | Callable[..., Any]
+
+MOST_STEPS = 8
+"""Steps that one picture has room for."""
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Some steps of one layer and direction, in the order in which it reads them.
+
+    Parameters
+    ----------
+    program : Program
+        The cell.
+    first : int
+        The number of the first step, from 1.
+    tokens : tuple of str [T]
+        What each step is called.
+    inputs : array [T, I]
+        What enters the layer.
+    initial : dict of array [size]
+        The states before the first of these steps.
+    values : dict of array [T, size]
+        Each named value, in the order of computation: states as they leave the step, `z_` and an affine's name for what
+        it gives before an activation.
+    kept : dict of array [T, size]
+        For each state whose new value is a share of the old one plus something, that share.
+    """
+
+    program: Program
+    first: int
+    tokens: tuple[str, ...]
+    inputs: Array
+    initial: dict[str, Array]
+    values: dict[str, Array]
+    kept: dict[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def brief(self, name: str, values: Array) -> Array:
+        """Values [..., size] of a name as one number each: of one unit its own, of a gate's the mean, else the norm."""
+        if values.shape[-1] == 1:
+            return values[..., 0]
+        return np.asarray(values.mean(-1) if name in gate_names(self.program) else np.linalg.norm(values, axis=-1))
+
+    def to_frame(self) -> pl.DataFrame:
+        """Every number: step (from 1), token, name (the input's first), unit (from 0), value."""
+        import polars as pl
+
+        T = len(self)
+        steps = np.arange(self.first, self.first + T)
+        parts = []
+        for name, values in {self.program.values[0].name: self.inputs, **self.values}.items():
+            size = values.shape[1]
+            columns = {"step": np.repeat(steps, size), "unit": np.tile(np.arange(size), T), "value": values.ravel()}
+            parts.append(pl.DataFrame(columns).with_columns(pl.lit(name).alias("name")))
+        tokens = pl.DataFrame({"step": steps, "token": list(self.tokens)})
+        frame = pl.concat(parts).join(tokens, on="step", how="left", maintain_order="left")
+        return frame.select("step", "token", "name", "unit", "value").sort("step", maintain_order=True)
+
+    def unit(self, number: int) -> Unrolled:
+        """The same for one unit, from 0, alone.
+
+        Raises
+        ------
+        ArgumentError
+            If a value has no such unit.
+        """
+        size = min(values.shape[1] for values in self.values.values())
+        if not 0 <= number < size:
+            raise ArgumentError(f"unit is {number}, and there are {size}: give 0 to {size - 1}")
+        initial = {name: each[[number]] for name, each in self.initial.items()}
+        values, kept = ({name: each[:, [number]] for name, each in every.items()} for every in (self.values, self.kept))
+        return replace(self, initial=initial, values=values, kept=kept)
+
+    def __getitem__(self, steps: slice) -> Unrolled:
+        """Some of the steps, from 0, as Python slices.
+
+        Raises
+        ------
+        ArgumentError
+            If that is none.
+        """
+        start, stop, stride = steps.indices(len(self))
+        if start >= stop or stride != 1:
+            raise ArgumentError(f"steps {start} to {stop} are none, and there are {len(self):,}: give some that follow")
+        cut = slice(start, stop)
+        before = {name: self.values[name][start - 1] for name in self.initial} if start else self.initial
+        values, kept = ({name: each[cut] for name, each in every.items()} for every in (self.values, self.kept))
+        tokens, inputs, first = self.tokens[cut], self.inputs[cut], self.first + start
+        return replace(self, first=first, tokens=tokens, inputs=inputs, initial=before, values=values, kept=kept)
+
+    def plot(self) -> Figure:
+        """The textbook's picture with these numbers: a box a step, states from left to right, inputs from below.
+
+        Raises
+        ------
+        ArgumentError
+            If there are more than 8 steps.
+        """
+        if len(self) > MOST_STEPS:
+            raise ArgumentError(
+                f"there are {len(self):,} steps, and a picture has room for {MOST_STEPS}: draw some, as [:{MOST_STEPS}]"
+            )
+        from ricorda.insight.unrolled.picture import draw_unrolled
+
+        return draw_unrolled(self)
+
+
+def unroll(
+    source: SequenceEstimator | Passage | Recurrent | AnyCell,
+    inputs: Any = None,
+    weights: Mapping[str, ArrayLike] | None = None,
+    *,
+    layer: int | None = None,
+    backward: bool = False,
+) -> Unrolled:
+    """Unroll a network over its steps.
+
+    Parameters
+    ----------
+    source : SequenceEstimator, Passage, Recurrent, or a cell in any of the ways that a layer takes one
+        What is to be unrolled.
+    inputs : what the model's `predict` takes one of; for a layer or a cell numbers [T, I], or [T] where I is 1
+        What it reads; a layer or cell starts with states of zero.
+    weights : mapping of str to array, optional
+        Of a cell, under torch.nn's names (`weight_ih_l0` [gates*H, I], `weight_hh_l0` [gates*H, H], `bias_ih_l0`,
+        `bias_hh_l0` [gates*H]); biases that are not there are 0. Without weights it has one unit, drawn as a layer
+        draws them.
+    layer : int, optional
+        Which of a stack, from 1; by default the last.
+    backward : bool
+        Whether to take the direction that reads from the end.
+
+    Returns
+    -------
+    Unrolled
+        With numbers of float64.
+
+    Raises
+    ------
+    ArgumentError
+        If weights, a layer or a direction cannot be.
+    DataError
+        If the input cannot be read.
+    """
+    if isinstance(source, SequenceEstimator):
+        read = passage(source, inputs)
+    elif isinstance(source, Passage):
+        read = source
+    else:
+        numbers = _numbers(inputs)
+        recurrent = source if isinstance(source, Recurrent) else layer_of(source, weights, input_size=numbers.shape[1])
+        read = _read_numbers(recurrent, numbers)
+    level, side = place(read.layer, layer, backward)
+    parts = list(stretches(read.layer, read.inputs, read.initial, level=level, direction=side))
+    program = read.layer.programs[False]
+
+    def joined(line: Callable[[Values], Tensor]) -> Array:
+        return torch.cat([line(part.values) for part in parts]).numpy()
+
+    def named(index: int) -> Array:
+        return joined(lambda values: values[index])
+
+    def kept(place: int) -> Array:
+        return joined(lambda values: keep_and_written(values, place, program.outputs[place])[0])
+
+    lines = sorted(program.names, key=lambda each: each[1])
+    return Unrolled(
+        program=read.layer.program,
+        first=1,
+        tokens=read.tokens[::-1] if side else read.tokens,
+        inputs=named(0),
+        initial={state.name: parts[0].values[1 + number][0].numpy() for number, state in enumerate(program.states)},
+        values={name: named(index) for name, index in lines},
+        kept={program.states[number].name: kept(number) for number in additive_states(program)},
+    )
+
+
+def layer_of(cell: AnyCell, weights: Mapping[str, ArrayLike] | None = None, *, input_size: int = 1) -> Recurrent:
+    """A layer of float64 from a cell and its weights, as `unroll` takes them.
+
+    Raises
+    ------
+    ArgumentError
+        If a weight is missing, is none of the cell's, has another shape or is not finite.
+    """
+    if weights is None:
+        return Recurrent(cell, input_size, 1, dtype=torch.float64)
+    arrays = {name.removesuffix("_l0"): _array(name, each) for name, each in weights.items()}
+    program = program_of(cell, projected="weight_hr" in arrays)
+    shapes = layout(program).shapes
+    for name in weights:
+        if name.removesuffix("_l0") not in shapes:
+            wanted = ", ".join(f"{each}_l0" for each in shapes)
+            raise ArgumentError(f"weights have {name!r}, and cell {program.name} has {wanted}: give those")
+    for name in shapes:
+        if name not in arrays and not name.startswith("bias_"):
+            raise ArgumentError(f"weights have no {name + '_l0'!r}, which cell {program.name} needs: add it")
+    sizes = _sizes(shapes, arrays)
+    for name, array in arrays.items():
+        shape = shapes[name]
+        wanted_shape = (sum(sizes[row] for row in shape.rows), *([sizes[shape.columns]] if shape.columns else []))
+        if array.shape != wanted_shape:
+            raise ArgumentError(
+                f"{name}_l0 is {_by(array.shape)}, and a {program.name} of input_size {sizes[INPUT_SIZE]} and "
+                f"hidden_size {sizes[HIDDEN_SIZE]} has {_by(wanted_shape)}: rows are the gates' in the cell's order"
+            )
+    projected = sizes.get(PROJECTED_SIZE, 0)
+    result = Recurrent(cell, sizes[INPUT_SIZE], sizes[HIDDEN_SIZE], proj_size=projected, dtype=torch.float64)
+    with torch.no_grad():
+        for name in shapes:
+            parameter = getattr(result, f"{name}_l0")
+            parameter.copy_(torch.zeros_like(parameter) if name not in arrays else torch.as_tensor(arrays[name]))
+    return result
+
+
+def read_weights(path: str | Path) -> dict[str, Any]:
+    """A cell's weights from a file: an object of lists in JSON, or safetensors.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is neither.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.numpy import load_file
+
+            return dict(load_file(path))
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}): give a JSON or safetensors file") from None
+    except Exception as error:  # safetensors has an exception of its own for every kind of damage
+        raise DataError(f"{path} is neither JSON nor safetensors ({error}): give a file of weights") from None
+    if not isinstance(found, dict):
+        raise DataError(f'{path} holds no object: give {{"weight_ih_l0": [[...]], ...}}')
+    return found
+
+
+def _read_numbers(recurrent: Recurrent, numbers: Array) -> Passage:
+    weight = next(recurrent.parameters())
+    if numbers.shape[1] != recurrent.input_size:
+        raise DataError(
+            f"inputs have {numbers.shape[1]} numbers a step, and the layer takes {recurrent.input_size}: give as many"
+        )
+    return Passage(
+        copy.deepcopy(recurrent).eval(),
+        tuple(str(step + 1) for step in range(len(numbers))),
+        torch.as_tensor(numbers).to(weight),
+    )
+
+
+def _numbers(inputs: Any) -> Array:
+    """Numbers [T, I] from what was given."""
+    try:
+        found = np.asarray(inputs, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"inputs are {_short(inputs)}: give numbers [T, I], or [T]") from None
+    found = found[:, None] if found.ndim == 1 else found
+    if found.ndim != 2 or 0 in found.shape or not np.isfinite(found).all():
+        raise DataError(f"inputs are {_short(inputs)}: give finite numbers [T, I], or [T], of at least one step")
+    return found
+
+
+def _array(name: str, given: ArrayLike) -> Array:
+    try:
+        found = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} is {_short(given)}: give rows of as many numbers each") from None
+    if not np.isfinite(found).all():
+        raise ArgumentError(f"{name} has a number that is not finite: mend it")
+    return found
+
+
+def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> dict[str, int]:
+    """The sizes that some weights have; by their columns, which tell them directly."""
+    sizes: dict[str, int] = {}
+    for name, shape in shapes.items():
+        if shape.columns is not None:
+            if arrays[name].ndim != 2:
+                raise ArgumentError(f"{name}_l0 is {_by(arrays[name].shape)}: give rows of as many numbers each")
+            sizes.setdefault(shape.columns, arrays[name].shape[1])
+    first = next(iter(shapes))
+    return {HIDDEN_SIZE: len(arrays[first]) // len(shapes[first].rows), **sizes}
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "one number"
+
+
+def decimals(number: float) -> str:
+    """Two decimals, with a minus that is one, and none before zero."""
+    return f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,83 @@
+"""Where the gradient went in time in the watched steps of a training: arrays, a table and a picture of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.tasks.pictures import flow_picture
+from ricorda.training.flow import FLOW, FlowRecord
+
+if TYPE_CHECKING:
+    import polars
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class TrainingFlow:
+    """The norms of the gradients of all states of the recurrent layers, by training step and distance.
+
+    Distance is how many steps the layer still has to read after this one: 0 is a row's last step, or in the second
+    direction, which reads from the end, its first. A norm is that of dL/ds_t over the units, L the mean loss of the
+    step's batch, averaged over the rows that are so long; `ricorda.training.flow` has the details.
+
+    Parameters
+    ----------
+    steps : int array [S]
+        The watched training steps, counted from 1.
+    distances : int array [D]
+        The first distance of each place.
+    width : int
+        How many distances a place has.
+    norms : dict
+        (layer, direction, state) to float array [S, D]; NaN where a step's rows were shorter.
+    records : tuple of dict
+        What the history has; see `ricorda.training.flow.FlowRecord`.
+    """
+
+    steps: NDArray[np.int64]
+    distances: NDArray[np.int64]
+    width: int
+    norms: dict[tuple[str, int, str], NDArray[np.float64]]
+    records: tuple[FlowRecord, ...]
+
+    @classmethod
+    def of(cls, history: Sequence[Mapping[str, Any]]) -> TrainingFlow | None:
+        """The flow of a model's `history_`; None if no step was watched."""
+        records = tuple(record for epoch in history for record in epoch.get(FLOW, ()))
+        if not records:
+            return None
+        width = max(record["width"] for record in records)
+        places = max(-(-len(record["norm"]) * record["width"] // width) for record in records)
+        steps = np.unique([record["step"] for record in records])
+        norms: dict[tuple[str, int, str], NDArray[np.float64]] = {}
+        for record in records:
+            key = record["layer"], record["direction"], record["state"]
+            values = _merged(record["norm"], width // record["width"])
+            row = norms.setdefault(key, np.full((len(steps), places), np.nan))[np.searchsorted(steps, record["step"])]
+            row[: len(values)] = values
+        return cls(steps, np.arange(places) * width, width, norms, records)
+
+    def to_frame(self) -> polars.DataFrame:
+        """A row for each step, layer, direction, state and place, in the places of the step's own record."""
+        import polars
+
+        names = ("step", "layer", "direction", "state", "width")
+        table = polars.DataFrame([{**record, "place": list(range(len(record["norm"])))} for record in self.records])
+        spread = table.explode("norm", "place")
+        return spread.select(*names[:4], (polars.col("place") * polars.col("width")).alias("distance"), "width", "norm")
+
+    def plot(self) -> Figure:
+        """A panel for each state: training step against distance, the norm as colour."""
+        return flow_picture(self)
+
+
+def _merged(norms: Sequence[float], count: int) -> NDArray[np.float64]:
+    """Means of so many neighbouring places each."""
+    starts = np.arange(0, len(norms), count)
+    sums: NDArray[np.float64] = np.add.reduceat(np.asarray(norms, dtype=np.float64), starts)
+    return sums / np.diff([*starts, len(norms)])

@@ -1,0 +1,147 @@
+"""Whether the gradient vanishes or explodes while training, and what to try: a sentence for each, once a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from torch import nn
+
+from ricorda.nn import Recurrent
+from ricorda.program.gates import memory_gates
+from ricorda.training.flow import FlowRecord
+from ricorda.training.options import TrainingOptions
+
+VANISHED = 1e-4
+"""What is left at a row's other end where we say that the gradient vanishes.
+
+The weights' gradient is a sum over time: a part with a share of 1e-4 in it is lost in the noise of the batch, and one
+of 1e-7 in the rounding of float32.
+"""
+
+EXPLODED = 1e3
+"""How many times what it is at a row's end the gradient is where we say that it explodes: the far steps are then all
+that the weights' gradient has.
+
+It must be more than the number of steps as well: where every step has a loss, a step's gradient is that of all later
+ones, and a sum of so many equal parts is no explosion.
+"""
+
+NEAR = 10
+"""The steps at a row's end with whose largest norm the others are compared; a shorter row is not judged.
+
+The largest, because the last step of all may have little of its own: under max pooling few units choose it.
+"""
+
+IN_A_ROW = 3
+"""Watched steps that must agree: a single batch may be an accident."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """That a gradient vanishes or explodes.
+
+    Parameters
+    ----------
+    kind : {"vanishes", "explodes"}
+        Which.
+    ratio : float
+        Its norm as a multiple of the largest at the row's end.
+    distance : int
+        On so many steps of BPTT.
+    record : FlowRecord
+        Where.
+    """
+
+    kind: str
+    ratio: float
+    distance: int
+    record: FlowRecord
+
+
+def verdict(records: Sequence[FlowRecord]) -> Verdict | None:
+    """Judge the flow through the states of one layer and direction in one step; None if it is sound.
+
+    It vanishes if it does in every state, as one that carries it is enough; it explodes if it does in one.
+    """
+    judged = [_ends(record) for record in records if len(record["norm"]) * record["width"] > NEAR]
+    judged = [ends for ends in judged if ends]
+    largest = [max(ends, key=lambda end: end.ratio) for ends in judged]
+    for end in largest:
+        if end.ratio > max(EXPLODED, end.distance):
+            return end
+    last = [ends[-1] for ends in judged]
+    if last and all(end.ratio < VANISHED for end in last):
+        lasting = max(last, key=lambda end: end.ratio)
+        return Verdict("vanishes", lasting.ratio, lasting.distance, lasting.record)
+    return None
+
+
+def _ends(record: FlowRecord) -> list[Verdict]:
+    """What is beyond the near end, place by place; nothing where the near end has no gradient."""
+    norms, width = record["norm"], record["width"]
+    places = -(-NEAR // width)
+    near = max(norms[:places])
+    if near == 0:
+        return []
+    return [
+        Verdict("explodes", norm / near, place * width, record)
+        for place, norm in enumerate(norms[places:], start=places)
+    ]
+
+
+class Alarm:
+    """Hears of each watched step, and says something once of each kind.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What is trained.
+    options : TrainingOptions
+        How.
+    """
+
+    def __init__(self, module: nn.Module, options: TrainingOptions) -> None:
+        self._gated = {
+            name: bool(memory_gates(layer.program))
+            for name, layer in module.named_modules()
+            if isinstance(layer, Recurrent)
+        }
+        self._options = options
+        self._in_a_row: Counter[tuple[str, str, int]] = Counter()
+        self._said: set[str] = set()
+
+    def hear(self, records: Sequence[FlowRecord]) -> list[str]:
+        """Take in a step's records; return what is to be said, a sentence each."""
+        sentences = []
+        for (layer, direction), states in groupby(records, key=lambda record: (record["layer"], record["direction"])):
+            found = verdict(list(states))
+            for kind in ("vanishes", "explodes"):
+                if found is None or found.kind != kind:
+                    del self._in_a_row[kind, layer, direction]
+            if found is None:
+                continue
+            self._in_a_row[found.kind, layer, direction] += 1
+            if self._in_a_row[found.kind, layer, direction] >= IN_A_ROW and found.kind not in self._said:
+                self._said.add(found.kind)
+                sentences.append(self._sentence(found))
+        return sentences
+
+    def _sentence(self, found: Verdict) -> str:
+        record, times = found.record, f"{found.ratio:.2g}"
+        where = f"state {record['state']} of {record['layer'] or 'the layer'}, training step {record['step']}"
+        on = f"on {found.distance} steps of BPTT its norm"
+        if found.kind == "explodes":
+            clipping = "none" if self._options.clip_norm is None else format(self._options.clip_norm, "g")
+            return (
+                f"the gradient explodes: {on} grew {times} times ({where}); try a smaller clip_norm (--clip-norm, now "
+                f"{clipping}), or a lower learning_rate (--learning-rate, now {self._options.learning_rate:g})"
+            )
+        gated = self._gated[record["layer"]]
+        cure = "gates that start to keep (memory=, --memory)" if gated else "a gated cell (lstm, gru)"
+        return (
+            f"the gradient vanishes: {on} fell to {times} of what it was ({where}); try {cure}, shorter sequences, "
+            "or BPTT that is cut into windows"
+        )

@@ -1,0 +1,166 @@
+"""Where the gradient goes in time while training: what BPTT leaves of a step, made small enough to be kept.
+
+A row's gradient enters at its end (or at every step) and goes back in time. So the norms are kept by *distance*: how
+many steps the layer still has to read after this one. In the second direction of a bidirectional layer, which reads
+from a row's end, that is the number of the step, counted from 0. Rows of other lengths are so laid end to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ricorda.nn import Recurrent, watch_gradients
+
+FLOW = "gradient_flow"
+"""The key of the history under which an epoch has its records."""
+
+PLACES = 50
+"""The most numbers of a record."""
+
+WRITTEN = 2_000
+"""The most steps of a run that are written down: more than a picture has columns."""
+
+FlowRecord = dict[str, Any]
+"""The flow through one state of a recurrent layer in one training step, as JSON has it.
+
+step
+    The training step, counted from 1.
+layer, direction, state
+    The layer's name in the module, of which the top level is watched; 0, or 1 for the direction that reads from the
+    end; the state's name.
+width
+    How many distances a place has, a power of two: place k has k * width to (k + 1) * width - 1.
+norm
+    For each place the mean of ||dL/ds_t|| over its steps and the rows that are so long, to four digits; L is what the
+    step learns from, the mean loss of the batch. The places end where fewer than half of the rows are so long: the
+    mean of a few rows is not to be compared with that of all. What is too small for the squares of the layer's dtype,
+    1e-19 in float32, is 0.
+"""
+
+
+class Flow:
+    """What a backward pass within `recording_flow` left."""
+
+    def __init__(self, layers: Mapping[str, Recurrent]) -> None:
+        self.norms: Mapping[str, Mapping[str, Tensor]] = {}
+        self._layers = layers
+        self._lengths: dict[str, list[Any]] = {name: [] for name in layers}
+
+    def note(self, name: str, options: Mapping[str, Any]) -> None:
+        """Take note that a layer is called, with the lengths of its rows."""
+        self._lengths[name].append(options.get("lengths"))
+
+    def records(self, step: int) -> list[FlowRecord]:
+        """A record for each layer, direction and state, in this order; `step` is the training step's number.
+
+        A layer that is called several times, as a decoder that is fed its own output, is left out: each of its calls
+        knows only the steps that it had itself.
+        """
+        found: list[FlowRecord] = []
+        for name, states in self.norms.items():
+            if len(self._lengths[name]) > 1:
+                continue
+            tops = {state: norms[-1].cpu().double().numpy() for state, norms in states.items()}  # [directions, T, B]
+            if self._layers[name].batch_first:
+                tops = {state: norms.swapaxes(1, 2) for state, norms in tops.items()}
+            directions, T, B = next(iter(tops.values())).shape
+            given = self._lengths[name][0]
+            lengths = np.full(B, T) if given is None else np.asarray(given)
+            for direction in range(directions):
+                places = Places(T, lengths, reverse=direction == 1)
+                found += [
+                    {
+                        "step": step,
+                        "layer": name,
+                        "direction": direction,
+                        "state": state,
+                        "width": places.width,
+                        "norm": [float(f"{norm:.3e}") for norm in places.means(norms[direction])],
+                    }
+                    for state, norms in tops.items()
+                    if places.reach
+                ]
+        return found
+
+
+class Places:
+    """Which place each step of each row belongs to.
+
+    Parameters
+    ----------
+    T : int
+        Steps of the batch.
+    lengths : int array [B]
+        Steps of each row.
+    reverse : bool
+        Whether the layer reads from the end.
+    """
+
+    def __init__(self, T: int, lengths: NDArray[Any], *, reverse: bool) -> None:
+        read = np.sort(lengths[lengths > 0])  # a window may begin after the end of some rows
+        self.reach = int(read[len(read) // 2]) if len(read) else 0  # at least half of the rows have so many steps
+        self.width = 1
+        while self.reach > PLACES * self.width:
+            self.width *= 2
+        steps = np.arange(T)[:, None]
+        distances = np.broadcast_to(steps, (T, len(lengths))) if reverse else lengths - 1 - steps
+        self._within = (steps < lengths) & (distances < self.reach)
+        self._places = distances[self._within] // self.width
+        self._counts = np.bincount(self._places)
+
+    def means(self, norms: NDArray[Any]) -> NDArray[Any]:
+        """The mean of norms [T, B] in each place."""
+        means: NDArray[Any] = np.bincount(self._places, norms[self._within]) / self._counts
+        return means.clip(max=float(np.finfo(np.float32).max))  # JSON has no infinity
+
+
+@contextmanager
+def recording_flow(module: nn.Module) -> Iterator[Flow]:
+    """Record the gradient's flow through a module's recurrent layers; forward and backward both belong within."""
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, Recurrent)}
+    flow = Flow(layers)
+    with ExitStack() as stack:
+        for name, layer in layers.items():
+
+            def note(_: nn.Module, __: Any, options: dict[str, Any], name: str = name) -> None:
+                flow.note(name, options)
+
+            stack.callback(layer.register_forward_pre_hook(note, with_kwargs=True).remove)
+        flow.norms = stack.enter_context(watch_gradients(module)).norms
+        yield flow
+
+
+def steps_between(every: int, steps: int) -> int:
+    """How many steps are between those that are written down, where each `every`-th of a run's is watched."""
+    return every * -(-steps // (every * WRITTEN))
+
+
+BLOCKS = "▁▂▃▄▅▆▇"
+"""Of a sparkline; each less is ten times less."""
+
+CHARACTERS = 8
+"""Of a sparkline, at most."""
+
+
+def sparkline(records: Sequence[FlowRecord]) -> str:
+    """A step's flow through the states of its first layer, from a row's end (left) to its beginning.
+
+    The highest block is the largest norm of a state, one less is ten times less: what falls to the right vanishes.
+    """
+    first = [(record["layer"], record["direction"]) for record in records[:1]]
+    shown = (record for record in records if (record["layer"], record["direction"]) in first)
+    return " ".join(f"{record['state']} {_blocks(record['norm'])}" for record in shown)
+
+
+def _blocks(norms: Sequence[float]) -> str:
+    parts = np.array_split(np.asarray(norms), min(len(norms), CHARACTERS))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.log10([part.mean() / max(norms) for part in parts])  # -inf where nothing is left
+    top = len(BLOCKS) - 1
+    return "".join(BLOCKS[round(max(top + decade, 0.0))] if decade == decade else BLOCKS[0] for decade in decades)
