@@ -25,14 +25,13 @@ from ricorda.insight.gates.properties import (
     parentheses,
     position,
     quotation,
-    spaced,
     upper_case,
     verdict_so_far,
     word_begin,
 )
 from ricorda.insight.gates.units_picture import lay_out
 from ricorda.insight.gates.view import gates_of, range_names
-from ricorda.insight.passage import Passage, passage
+from ricorda.insight.passage import Passage, passage, spaced
 from ricorda.nn import Recurrent
 
 
@@ -300,9 +299,9 @@ def test_what_cannot_be_followed(fitted: SequenceClassifier) -> None:  # noqa: F
 
 
 def test_tokens_stand_in_lines_that_hold_them() -> None:
-    assert spaced(["▁un", "like", "ly"]) == [" un", "like", "ly"]
-    assert spaced(["a", "film"]) == [" a", " film"]
-    assert spaced(["a", " ", "b"]) == ["a", " ", "b"]
+    assert spaced(["▁un", "like", "ly"]) == (" un", "like", "ly")
+    assert spaced(["a", "film"]) == (" a", " film")
+    assert spaced(["a", " ", "b"]) == ("a", " ", "b")
     places = lay_out(["a", "warm", "film", "x" * 30, "end"], 10)
     assert places == [(0, 0, "a"), (0, 2, "warm"), (1, 0, "film"), (2, 0, "x" * 10), (3, 0, "end")]
 

@@ -523,7 +523,7 @@ def test_the_command_reads_100_000_tokens_in_a_window(trained: Path, ricorda_com
         ([], "the text is empty: give one with at least one word"),
         (["a film", "--class", "ugly"], "--class is 'ugly', which the model does not have: give one of bad, good"),
         (["a film", "--layer", "2"], "--layer is 2, and the model has 1: give one from 1 to 1"),
-        (["a film", "--window", "7"], "--window is '7': give the first and the last token to show, such as 1:100"),
+        (["a film", "--window", "7"], "--window is '7': give the first and the last step to show, such as 1:60"),
         (["a film", "--window", "3:4"], "--window is steps 3 to 4, and there are 2: give some of those"),
         (["a film", "--picture", "a.txt"], "a.txt is no picture's name: let it end in .png, .svg, .pdf"),
     ],

@@ -68,7 +68,7 @@ Scoring = Annotated[str | None, _training("What chooses the best epoch: accuracy
 Device = Annotated[str | None, _training("auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, _training("32 or bf16.")]
 WatchGradients = Annotated[
-    int | None, typer.Option("--watch-gradients", metavar="N", min=1, help="Record the gradient's flow each N steps.")
+    int | None, typer.Option("--watch-gradients", metavar="N", help="Record the gradient's flow each N steps.")
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", rich_help_panel="The training")]
 

@@ -30,7 +30,7 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
         table.add_column(column, justify="right" if all(map(_is_number, cells)) else "left")
     for row in texts:
         table.add_row(*map(Text, row))
-    _print(*([Text(title, style="bold")] if title else []), table)  # rich would break a title as wide as the table
+    print_parts(*([Text(title, style="bold")] if title else []), table)  # rich would break a title as wide as the table
 
 
 def _is_number(cell: str) -> bool:
@@ -45,7 +45,7 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in pairs:
         table.add_row(Text(name, style="dim"), Text(str(value)))
-    _print(Text(title, style="bold"), table)
+    print_parts(Text(title, style="bold"), table)
 
 
 def shortened(example: Any) -> str:
@@ -56,8 +56,8 @@ def shortened(example: Any) -> str:
     return f"{len(example)} steps"
 
 
-def _print(*parts: RenderableType) -> None:
-    """Print to the standard output; where it is no terminal, lines are as wide as what is in them."""
+def print_parts(*parts: RenderableType) -> None:
+    """Texts and tables to the standard output; where it is no terminal, lines are as wide as what is in them."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else WIDEST)

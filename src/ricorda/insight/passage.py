@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -14,6 +15,7 @@ from torch import Tensor
 from ricorda.data.tokenization import tokens_of
 from ricorda.errors import DataError
 from ricorda.nn import Recurrent
+from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import SequenceEstimator
 
 LAYERS = ("recurrent", "encoder", "layers")
@@ -75,7 +77,8 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
     model : SequenceEstimator
         Of any task; of a translator, its encoder.
     example : text, token list, or array [T, I]
-        As the model's own `predict` takes one; a forecaster reads the end of its training series where None is given.
+        As the model's own `predict` takes one, of any length; a forecaster reads the end of its training series where
+        None is given.
 
     Raises
     ------
@@ -88,11 +91,27 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
     if isinstance(example, str) and not example.strip():
         raise DataError("the text is empty: give one with at least one word")
     with _noting_inputs(layer) as calls:
-        tokens = _READERS[model.TASK](cast(Any, model), example)
+        tokens = _READERS[model.TASK](_reading_all(model), example)
     inputs, states = calls[0]
     if tokens is None or len(tokens) != len(inputs):
         tokens = [str(step + 1) for step in range(len(inputs))]
     return Passage(layer, tuple(tokens), inputs, states)
+
+
+def spaced(tokens: Sequence[str]) -> tuple[str, ...]:
+    """Tokens as they stand in a line: with a space before a word, none before a part of one or a character."""
+    if any("▁" in token for token in tokens):
+        return tuple(token.replace("▁", " ") for token in tokens)
+    apart = any(len(token) > 1 and token != "<unk>" for token in tokens)
+    return tuple(f" {token}" if apart else token for token in tokens)
+
+
+def _reading_all(model: Any) -> Any:
+    """The same model, which reads sequences of any length."""
+    reader = copy.copy(model)
+    if isinstance(getattr(model, "encoder_", None), Encoder):
+        reader.encoder_ = replace(reader.encoder_, longest=None)
+    return reader
 
 
 @contextmanager

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ricorda.cli.inspect.source import as_example, first_and_last
 from ricorda.cli.options import Json
-from ricorda.cli.output import WIDEST, print_json, print_table
-from ricorda.errors import ArgumentError, DataError
+from ricorda.cli.output import print_json, print_parts, print_table
+from ricorda.errors import DataError
 
 if TYPE_CHECKING:
     from ricorda.insight.gates.properties import Followers
@@ -93,22 +93,6 @@ def gates(
         _print_coloured(f"{title}unit {number} of {followers.value}", followers, number, steps)
 
 
-def first_and_last(window: str | None) -> tuple[int, int] | None:
-    """FIRST:LAST, both counted from 1 and included, as Python counts.
-
-    Raises
-    ------
-    ArgumentError
-        If it is written otherwise.
-    """
-    if window is None:
-        return None
-    first, colon, last = window.partition(":")
-    if not (colon and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        raise ArgumentError(f"--window is {window!r}: give the first and the last step to show, such as 1:60")
-    return int(first) - 1, int(last)
-
-
 def _examples(model: SequenceEstimator, example: str | None, file: str | None, text: str | None) -> Iterator[Any]:
     """What units are compared on; without a file, what is shown."""
     if file is not None:
@@ -119,12 +103,6 @@ def _examples(model: SequenceEstimator, example: str | None, file: str | None, t
         yield as_example(model, example)
     else:
         raise DataError("there is no text to look into: give one, or --file")
-
-
-def as_example(model: SequenceEstimator, text: str | None) -> Any:
-    """A text of the command line as a model takes it."""
-    kind = getattr(getattr(model, "encoder_", None), "kind", "texts")
-    return text.split() if text is not None and text.strip() and kind == "tokens" else text
 
 
 def _facts(
@@ -191,11 +169,10 @@ def _print_followers(followers: Followers, best: dict[str, list[tuple[int, float
 
 def _print_coloured(title: str, followers: Followers, unit: int, window: slice) -> None:
     """A unit on the text: red and + above zero, blue and - below."""
-    from rich.console import Console
     from rich.text import Text
 
-    from ricorda.insight.gates.properties import spaced
     from ricorda.insight.memory.words import AGAINST, FOR, Word
+    from ricorda.insight.passage import spaced
 
     values = followers.activations[window, unit]
     most = float(abs(values).max()) or 1.0
@@ -204,8 +181,4 @@ def _print_coloured(title: str, followers: Followers, unit: int, window: slice) 
         word = Word(token.strip() or "·", range(0), value, value / most)
         line.append(" " if line and token[:1] == " " else "")
         line.append(word.text + word.marks, (FOR if value > 0 else AGAINST)[len(word.marks) - 1] if word.marks else "")
-    console = Console(width=None if sys.stdout.isatty() else WIDEST)
-    with console.capture() as captured:
-        console.print(Text(title, style="bold"))
-        console.print(line)
-    sys.stdout.write(captured.get())
+    print_parts(Text(title, style="bold"), line)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ricorda.cli.inspect.source import as_example, first_and_last, given_or_read
 from ricorda.cli.options import Json
-from ricorda.cli.output import WIDEST, print_json, print_table
-from ricorda.errors import ArgumentError, DataError
+from ricorda.cli.output import print_json, print_parts, print_table
 
 if TYPE_CHECKING:
     from ricorda.insight.memory.view import Memory
-    from ricorda.tasks.estimator import SequenceEstimator
 
 HEADS = {"left": "left at the end", "verdict": "for the verdict", "integrated_gradients": "integrated gradients"}
 """What the table calls columns whose names are not the words for them."""
@@ -58,9 +57,9 @@ def memory(
     from ricorda.insight.memory.view import memory_of
     from ricorda.tasks.saving import load
 
-    shown = _window(window)
+    shown = first_and_last(window)
     model = load(folder)
-    found = memory_of(model, _example(model, text), target=target, layer=layer, window=shown)
+    found = memory_of(model, as_example(model, given_or_read(model, text)), target=target, layer=layer, window=shown)
     if picture is not None:
         save_figure(found.plot(), picture)
     if html is not None:
@@ -71,28 +70,6 @@ def memory(
         print_json(_as_json(found))
     else:
         _print(found)
-
-
-def _window(given: str | None) -> tuple[int, int] | None:
-    """FIRST:LAST, both counted from 1 and included, as Python counts."""
-    if given is None:
-        return None
-    first, colon, last = given.partition(":")
-    if not (colon and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        raise ArgumentError(f"--window is {given!r}: give the first and the last token to show, such as 1:100")
-    return int(first) - 1, int(last)
-
-
-def _example(model: SequenceEstimator, text: str | None) -> Any:
-    if text is None:
-        if model.TASK == "forecast":
-            return None
-        try:
-            text = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise DataError(f"the standard input is not UTF-8 text (byte {error.start}): convert it first") from None
-    kind = getattr(getattr(model, "encoder_", None), "kind", "texts")
-    return text.split() if kind == "tokens" and text.strip() else text
 
 
 def _as_json(found: Memory) -> dict[str, Any]:
@@ -122,16 +99,11 @@ def _as_json(found: Memory) -> dict[str, Any]:
 
 
 def _print(found: Memory) -> None:
-    from rich.console import Console
     from rich.text import Text
 
     from ricorda.insight.memory.words import coloured, facts, told
 
-    console = Console(width=None if sys.stdout.isatty() else WIDEST)
-    with console.capture() as captured:
-        console.print(Text(told(found)[0], style="bold"))
-        console.print(coloured(found))
-    sys.stdout.write(captured.get())
+    print_parts(Text(told(found)[0], style="bold"), coloured(found))
     columns = found.columns()
     rows = [
         (step, token, *(f"{values[place]:.3f}" for values in columns.values()))

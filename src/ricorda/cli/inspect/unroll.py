@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ricorda.cli.inspect.gates import as_example, first_and_last
+from ricorda.cli.inspect.source import as_example, first_and_last
 from ricorda.cli.options import Json
 from ricorda.cli.output import print_json, print_table
 from ricorda.errors import ArgumentError

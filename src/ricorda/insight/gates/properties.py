@@ -344,14 +344,6 @@ class _Moments:
             return np.asarray(np.where(self.xx * self.yy > 0, self.xy / np.sqrt(self.xx * self.yy), np.nan))
 
 
-def spaced(tokens: Sequence[str]) -> list[str]:
-    """Tokens as they stand in a line: a space before a word, none before a part of one or a character."""
-    if any("▁" in token for token in tokens):
-        return [token.replace("▁", " ") for token in tokens]
-    apart = any(len(token) > 1 and token != "<unk>" for token in tokens)
-    return [f" {token}" if apart else token for token in tokens]
-
-
 def _plain(token: str) -> str:
     """A token without the mark of a word's beginning."""
     return token.replace("▁", "")

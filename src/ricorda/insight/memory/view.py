@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.memory.decomposition import not_additive, shown_lines
 from ricorda.insight.memory.remains import Remains, Weighing, follow
 from ricorda.insight.memory.verdict import Explained, Verdict, at_rest
-from ricorda.insight.passage import Passage, passage
-from ricorda.tasks.encoding import Encoder
+from ricorda.insight.passage import Passage, passage, spaced
 from ricorda.tasks.estimator import SequenceEstimator
 
 if TYPE_CHECKING:
@@ -147,7 +145,7 @@ def memory_of(
         If the model has no such class, layer or window.
     """
     with at_rest(model.network_):
-        given = passage(_reading_all(model), example)
+        given = passage(model, example)
         level = _level(given, layer)
         start, stop = _window(len(given), window)
         explained = Explained(model, given, target) if model.TASK in ("classify", "regress") else None
@@ -161,15 +159,7 @@ def memory_of(
             remains, notes = (), [str(reason)]
         verdict = None if explained is None else explained.verdict(remains, start, stop)
     tokens = given.tokens[start:stop]
-    return Memory(tokens, _in_a_line(tokens), start, len(given), level + 1, remains, verdict, tuple(notes))
-
-
-def _reading_all(model: Any) -> Any:
-    """The same model, which reads sequences of any length."""
-    reader = copy.copy(model)
-    if isinstance(getattr(model, "encoder_", None), Encoder):
-        reader.encoder_ = replace(reader.encoder_, longest=None)
-    return reader
+    return Memory(tokens, spaced(tokens), start, len(given), level + 1, remains, verdict, tuple(notes))
 
 
 def _level(given: Passage, layer: int | None) -> int:
@@ -218,15 +208,6 @@ def _followed(
         )
         for direction in range(2 if given.layer.bidirectional else 1)
     )
-
-
-def _in_a_line(tokens: Sequence[str]) -> tuple[str, ...]:
-    """Tokens as they stand in a line: with a space before a word, none before a part of one or a character."""
-    if any(token.startswith("▁") for token in tokens):
-        return tuple(token.replace("▁", " ") for token in tokens)
-    if all(len(token) <= 1 for token in tokens if token != "<unk>"):
-        return tuple(tokens)
-    return tuple(f" {token}" for token in tokens)
 
 
 def _together(norms: Sequence[Array]) -> Array | None:
