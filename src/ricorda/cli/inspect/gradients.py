@@ -117,5 +117,5 @@ def _power(log10: float) -> str:
         return "0"
     if log10 == float("inf"):
         return "over 1e+150"
-    exponent = int(log10 // 1)
+    exponent = int((log10 + 0.00218) // 1)  # 9.95 and more would be written 10.0
     return f"{10 ** (log10 - exponent):.1f}e{exponent:+03d}"
