@@ -2,7 +2,7 @@
 
 python docs/pictures/compare.py [--measure]
 
-Measuring takes some 20 minutes on one core; what was trained is kept in build/remembered, and a stopped run goes on.
+Measuring takes a quarter of an hour on one core; what was trained is kept in build/remembered; a stopped run goes on.
 """
 
 import json
@@ -20,7 +20,7 @@ def main() -> None:
     """Measure if asked to, and draw."""
     if "--measure" in sys.argv:
         folder = HERE.parents[2] / "build" / "remembered"
-        found = compare_lengths("synthetic:adding", lengths=(25, 50, 100, 200), folder=folder, progress=True)
+        found = compare_lengths("synthetic:adding", lengths=(25, 50, 100, 200, 400, 800), folder=folder, progress=True)
         NUMBERS.write_text(json.dumps(found.to_json(), indent=1) + "\n")
     found = LengthComparison.from_json(json.loads(NUMBERS.read_text()))
     save_figure(found.plot(), HERE.with_suffix(".png"))
