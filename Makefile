@@ -15,7 +15,7 @@ demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	  "I lost the first five minutes, yet I loved it to the end." \
 	  "Attori bravissimi, ma la trama non si sveglia mai: una delusione."
 
-test: $(VENV)/installed-dev  ## all tests, under 5 minutes
+test: $(VENV)/installed-dev  ## all tests: five to ten minutes on two cores
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/installed-dev  ## style and types
