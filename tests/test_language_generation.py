@@ -46,7 +46,8 @@ def test_probabilities_are_such(
     found = Sampling(temperature, top_k, top_p).probabilities(np.array(scores, np.float32))
     assert found.sum() == pytest.approx(1)
     assert (found >= 0).all()
-    assert max(scores) == scores[int(found.argmax())]
+    # scores nearer to each other than this have the same probability, of which the first is found
+    assert max(scores) - scores[int(found.argmax())] <= temperature * np.finfo(np.float64).eps
     assert top_k is None or (found > 0).sum() <= top_k
 
 
