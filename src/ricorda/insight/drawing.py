@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ricorda.errors import ArgumentError
 from ricorda.files import write_atomically
+from ricorda.tasks import pictures
 from ricorda.tasks.pictures import BLUE, GREEN, GREY, ORANGE, PINK
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))  # and without colour
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 """Colour maps: red for what speaks for, blue against; and for shares from 0 to 1."""
 
-DPI = 120
 WIDTH = 10.0
 """Inches: 1,200 pixels."""
 
@@ -27,12 +27,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:
     """An empty figure that belongs to no window."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return pictures.new_figure(width, height)
 
 
 def tidy(axes: Any, *, grid: bool = True) -> None:
@@ -48,7 +43,7 @@ def as_bytes(figure: Figure, kind: str = "png") -> bytes:
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "ricorda"}):  # the same picture, the same bytes
-        figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(buffer, format=kind, dpi=pictures.DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # apart for colour-blind eyes too (Okabe, Ito 2008)
 GREEN, PINK = "#009E73", "#CC79A7"
+DPI = 120
+"""Pixels an inch."""
+
 MANNERS = ((ORANGE, "s-"), (GREY, "^:"), (GREEN, "D--"), (PINK, "v-."))
 
 
@@ -37,7 +40,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapp
 
     validated = "score" in history[0]
     drawn = {name: label for name, label in scores.items() if validated and name != LOSS}
-    figure = _figure(10 if drawn else 6, 4.2)
+    figure = new_figure(10 if drawn else 6, 4.2)
     axes = figure.subplots(1, 2 if drawn else 1, squeeze=False)[0]
     epochs = [entry["epoch"] for entry in history]
     losses = [entry["loss"] for entry in history]
@@ -56,10 +59,20 @@ def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapp
     return as_png(figure)
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that belongs to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def as_png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG, 120 pixels an inch."""
+    """A figure as the bytes of a PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
 
 
@@ -70,7 +83,7 @@ def flow_picture(flow: TrainingFlow) -> Figure:
 
     rows = list(dict.fromkeys(key[:2] for key in flow.norms))  # a layer in one direction
     states = list(dict.fromkeys(state for _, _, state in flow.norms))
-    figure = _figure(10, 1.4 + 2.8 * len(rows))
+    figure = new_figure(10, 1.4 + 2.8 * len(rows))
     panels = figure.subplots(len(rows), len(states), squeeze=False, sharex=True)
     largest = max(float(np.nanmax(norms)) for norms in flow.norms.values()) or 1.0
     smallest = min(float(np.nanmin(norms)) for norms in flow.norms.values())
@@ -96,16 +109,6 @@ def flow_picture(flow: TrainingFlow) -> Figure:
         if row == len(rows) - 1:
             axes.set_xlabel("training step")
     figure.colorbar(drawn, ax=panels, label="norm of the gradient of the loss with respect to the state")
-    return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that belongs to no window."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from ricorda.data.series import Values
 from ricorda.tasks.forecast.result import Forecast
-from ricorda.tasks.pictures import BLUE, ORANGE
+from ricorda.tasks.pictures import BLUE, ORANGE, as_png, new_figure
 
 MOST = 12
 """Variables that are drawn; of more, the first."""
 
-_WIDTH, _HEIGHT, _DOTS = 10.0, 2.6, 120
-"""Inches, of a panel, and dots an inch: 1,200 pixels wide."""
+_WIDTH, _HEIGHT = 10.0, 2.6
+"""Inches, of a panel."""
 
 
 def forecast_picture(forecast: Forecast) -> bytes:
@@ -23,12 +22,8 @@ def forecast_picture(forecast: Forecast) -> bytes:
 
     Of the history at most four times the forecast's steps are drawn (30 at least), so that the forecast is no sliver.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = forecast.names[:MOST]
-    figure = Figure(figsize=(_WIDTH, 1.2 + _HEIGHT * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(_WIDTH, 1.2 + _HEIGHT * len(names))
     panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     for position, axes in enumerate(panels):
         _draw(axes, forecast, position)
@@ -37,9 +32,7 @@ def forecast_picture(forecast: Forecast) -> bytes:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, frameon=False)
     if len(names) < len(forecast.names):
         figure.suptitle(f"the first {MOST} of {len(forecast.names):,} variables", x=0.01, ha="left", fontsize="medium")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DOTS)
-    return buffer.getvalue()
+    return as_png(figure)
 
 
 def _draw(axes: Any, forecast: Forecast, position: int) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
+from ricorda.tasks.pictures import as_png, new_figure
 from ricorda.tasks.translate.inference import Alignment
 
 
 def attention_picture(alignment: Alignment) -> bytes:
     """Where attention lay: a row for each target token, a column for each source token, darker is more; a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows, columns = alignment.weights.shape
     width, height = min(40.0, 2.0 + 0.38 * columns), min(40.0, 1.6 + 0.3 * rows)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
     axes = figure.subplots()
     image = axes.imshow(alignment.weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     axes.set_xticks(range(columns), _labels(alignment.source), rotation=60, ha="left", rotation_mode="anchor")
@@ -24,9 +19,7 @@ def attention_picture(alignment: Alignment) -> bytes:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label="share of attention", shrink=0.8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()
+    return as_png(figure)
 
 
 def _labels(tokens: tuple[str, ...]) -> list[str]:
