@@ -7,6 +7,7 @@ the forward pass and BPTT, which differ in nothing but their lines.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ricorda.program.ir import HIDDEN_SIZE
 
@@ -71,3 +72,8 @@ class Loop:
     carried: tuple[tuple[str, int], ...]
     stored: tuple[tuple[str, int], ...]
     backward: bool = False
+
+    @cached_property
+    def sequences(self) -> tuple[tuple[str, str], ...]:
+        """Name and size of what is read from memory at each step."""
+        return tuple((line.name, line.size) for line in self.lines if line.op == "sequence")

@@ -51,19 +51,24 @@ def taken_apart(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence
     return tensors[0], tensors[1 : 1 + count], dict(zip(call.parameters, tensors[1 + count :], strict=True))
 
 
-def sizes_of(call: Call, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> dict[str, int]:
+def shape_of(call: Call, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> tuple[int, int, int]:
+    """I, H and P."""
+    name, count = call.kernels.of_units
+    return x.shape[-1], parameters[name].shape[0] // count, states[0].shape[1]
+
+
+def sizes_of(shape: tuple[int, int, int]) -> dict[str, int]:
     """The numbers behind the sizes."""
-    shape = next((s, n) for n, s in call.kernels.layout.shapes.items() if s.rows[0] == "H")
-    H = parameters[shape[1]].shape[0] // len(shape[0].rows)
-    return {"I": x.shape[1], "H": H, "P": states[0].shape[1], "1": 1}
+    I, H, P = shape
+    return {"I": I, "H": H, "P": P, "1": 1}
 
 
-def team_of(which: Kernels, steps: Steps, sizes: Mapping[str, int]) -> tuple[int, bool]:
+def team_of(which: Kernels, steps: Steps, shape: tuple[int, int, int]) -> tuple[int, bool]:
     """How many threads share the work, and whether they share units rather than rows."""
     threads = torch.get_num_threads() if openmp() else 1
     if threads == 1 or in_fork():
         return 1, False
-    weights = which.weights(sizes)
+    weights = which.weights(shape)
     if 2.0 * steps.rows * weights < ALONE:
         return 1, False
     if 4 * threads > steps.B and weights >= SHARED_UNITS:
@@ -84,7 +89,7 @@ def prepared(
     return make(which, steps, shape, team)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _kept(
     make: Callable[[Kernels, Steps, tuple[int, int, int], tuple[int, bool]], Prepared],
     which: Kernels,

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.call import Call, prepared, sizes_of, taken_apart, team_of
+from ricorda.engines.cpu.call import Call, prepared, shape_of, sizes_of, taken_apart, team_of
 from ricorda.engines.cpu.memory import (
     Memory,
     Prepared,
+    give_absent_biases,
     give_masks,
-    give_parameters,
     give_stages,
     give_steps,
     packed,
     padded,
+    parameter_slots,
 )
 from ricorda.engines.cpu.plans import Kernels
 from ricorda.engines.cpu.steps import Steps
@@ -27,25 +28,29 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
 
     Parameters
     ----------
-    tensors : input, or what the affines have beside their states where `Kernels.inputs` is empty; states; parameters
+    tensors : input, or what the affines have beside their states where `Kernels.inputs` is empty, [N, size] or, where
+        all rows have all steps, [T, B, size]; states; parameters
 
     Returns
     -------
     results
-        Output, final states and records.
+        Output, final states and records, in the form of the input.
     sequences
         What the loop stored, in the order of `Loop.stored`, for BPTT.
     """
     which, steps, plan = call.kernels, call.steps, call.kernels.forward
     x, states, parameters = taken_apart(call, tensors)
-    sizes = sizes_of(call, x, states, parameters)
-    team = team_of(which, steps, sizes)
-    arguments = prepared(prepare, which, steps, (sizes["I"], sizes["H"], sizes["P"]), team).arguments()
+    shape = shape_of(call, x, states, parameters)
+    sizes = sizes_of(shape)
+    team = team_of(which, steps, shape)
+    ready = prepared(prepare, which, steps, shape, team)
+    arguments = ready.arguments()
     arguments.give("x" if which.input_is_ours else "chunk", x)
-    give_parameters(arguments, which, parameters, sizes["H"])
+    arguments.give_parameters(parameters)
     give_masks(arguments, which.program, steps, call.seed)
-    sequences = {name: x.new_empty(steps.rows, sizes[plan.loop.lines[line].size]) for name, line in plan.loop.stored}
-    for name, sequence in sequences.items():
+    sequences = {}
+    for name, line in plan.loop.stored:
+        sequences[name] = sequence = x.new_empty(*x.shape[:-1], sizes[plan.loop.lines[line].size])
         arguments.give(f"sequence {name}", sequence)
     places = {}
     for state, value in zip(which.program.states, states, strict=True):
@@ -55,6 +60,7 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
             places[state.name] = torch.stack([value, value]) if two else value.clone()
             arguments.give(f"place {state.name}", places[state.name])
     which.run_forward().run(arguments.block(), team[0])
+    ready.take_back(arguments)
     finals = []
     for state, initial in zip(which.program.states, states, strict=True):
         if state.name in sequences:
@@ -69,9 +75,10 @@ def prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tup
     """The arguments that follow from a call's shape."""
     plan, program, lanes = which.forward, which.program, which.target.lanes
     I, H, P = shape
-    sizes = {"I": I, "H": H, "P": P, "1": 1}
+    sizes = sizes_of(shape)
     memory = Memory(which.dtype)
     memory.numbers(I=I, H=H, P=P)
+    give_absent_biases(memory, which, H)
     rows = give_steps(memory, steps, *team, whole=not which.input_is_ours)
     z_columns = sum(sizes[program.values[index].size] for index in which.z_names)
     if which.input_is_ours:
@@ -82,12 +89,14 @@ def prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tup
         memory.scratch("input bias", padded(z_columns, which.target))
     memory.numbers(chunk_ld=ld if which.input_is_ours else z_columns)
     give_stages(memory, plan, sizes, steps.B, lanes)
-    return Prepared(memory, which.run_forward().slots)
+    slots = which.run_forward().slots
+    return Prepared(memory, slots, parameter_slots(which, slots, H))
 
 
 def _final_of_sequence(steps: Steps, sequence: Tensor, initial: Tensor) -> Tensor:
     if steps.ends is None:
-        return sequence.narrow(0, int(steps.offsets[-1]), steps.B).clone()
+        low = int(steps.offsets[-1])
+        return (sequence[low // steps.B] if sequence.dim() == 3 else sequence.narrow(0, low, steps.B)).clone()
     last = torch.from_numpy(steps.offsets)[(steps.ends - 1).clamp(min=0)] + torch.arange(steps.B, device="cpu")
     return torch.where(steps.ends[:, None] > 0, sequence[last.clamp(max=max(steps.rows - 1, 0))], initial)
 

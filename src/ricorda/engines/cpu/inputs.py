@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.ir import INPUT_SIZE, Program, Value
 from ricorda.program.operations import OPERATIONS, SCALAR
 from ricorda.program.weights import Block, Layout
 
@@ -21,9 +21,14 @@ def input_values(program: Program, x: Tensor) -> dict[int, Tensor]:
             found[index] = x
         elif value.op == "constant":
             found[index] = torch.as_tensor(value.number, dtype=x.dtype, device=x.device)
-        elif value.size in (INPUT_SIZE, SCALAR):
+        elif is_of_input(value):
             found[index] = OPERATIONS[value.op].reference(torch, *(found[arg] for arg in value.args))
     return found
+
+
+def is_of_input(value: Value) -> bool:
+    """Whether a value of a program follows from the input and numbers alone, before any affine."""
+    return value.op in ("input", "constant") or value.size in (INPUT_SIZE, SCALAR)
 
 
 def input_parts(

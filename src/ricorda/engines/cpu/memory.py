@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from ricorda.program.ir import Program
 
 ALIGN = 64
 """Bytes: a cache line, and the widest vector."""
+
+KEPT_BYTES = 1 << 20
+"""Buffers beyond this are not kept between calls: such calls take long enough."""
 
 
 class Memory:
@@ -61,10 +64,18 @@ class Memory:
 
 
 class Prepared:
-    """A kernel's arguments but for what changes from call to call: made once for a shape."""
+    """A kernel's arguments but for what changes from call to call: made once for a shape.
 
-    def __init__(self, memory: Memory, slots: Mapping[str, int]) -> None:
-        self.slots, self.dtype, self._alive = slots, memory.dtype, memory.alive
+    Parameters
+    ----------
+    parameters : slot, parameter and place in bytes of the weights that the kernel takes, of `parameter_slots`
+    """
+
+    def __init__(
+        self, memory: Memory, slots: Mapping[str, int], parameters: Sequence[tuple[int, str, int]] = ()
+    ) -> None:
+        self.slots, self.dtype, self.constant = slots, memory.dtype, memory.alive
+        self.parameters = parameters
         size = self.dtype.itemsize
         step = ALIGN // size
         self.room = step
@@ -74,25 +85,39 @@ class Prepared:
             if name in slots:
                 self.buffers.append((slots[name], (self.room - step) * size))
                 self.room += -(-numbers // step) * step + step
-        self.given = {name: value for name, value in memory.values.items() if name in slots}
-        self.open = set(slots) - self.given.keys() - memory.buffers.keys() - {"barrier"}
+        given = {name: value for name, value in memory.values.items() if name in slots}
+        weights = {slot for slot, _, _ in parameters}
+        self.open = {name for name, slot in slots.items() if slot not in weights}
+        self.open -= given.keys() | memory.buffers.keys() | {"barrier"}
         """Names that each call has to give."""
         self.complete = False
         """Whether a call has given them all: the next ones do."""
+        self.free: list[Arguments] = []
+        """Those of calls that have ended."""
         self.words = (ctypes.c_int64 * (len(slots) + 3 * ALIGN // 8))()
-        for name, value in self.given.items():
+        for name, value in given.items():
             self.words[slots[name]] = value
 
     def arguments(self) -> Arguments:
         """Arguments with buffers of their own."""
-        return Arguments(self)
+        try:
+            return self.free.pop()  # at once, whatever other threads do
+        except IndexError:
+            return Arguments(self)
+
+    def take_back(self, arguments: Arguments) -> None:
+        """Keep buffers of modest size for the next call of the shape: for short ones the time of Python counts."""
+        self.complete = True
+        if not self.free and self.room * self.dtype.itemsize <= KEPT_BYTES:
+            arguments.clear()
+            self.free.append(arguments)
 
 
 class Arguments:
     """The arguments of one call."""
 
     def __init__(self, prepared: Prepared) -> None:
-        self._prepared, self._slots = prepared, prepared.slots
+        self._slots, self._parameters, self._constant = prepared.slots, prepared.parameters, prepared.constant
         self._block = type(prepared.words).from_buffer_copy(prepared.words)
         self._room = torch.empty(prepared.room, dtype=prepared.dtype, device="cpu")
         address = -(-self._room.data_ptr() // ALIGN) * ALIGN
@@ -105,16 +130,24 @@ class Arguments:
         self._alive: list[Tensor] = []
         self._missing = set() if prepared.complete else set(prepared.open)
 
-    def give(self, name: str, tensor: Tensor | None, offset: int = 0) -> None:
-        """Give a contiguous tensor, from some number on, if the kernel takes it."""
+    def give(self, name: str, tensor: Tensor | None) -> None:
+        """Give a contiguous tensor, if the kernel takes it."""
         slot = self._slots.get(name)
         if slot is None:
             return
         if self._missing:
             self._missing.discard(name)
-        if tensor is not None:
+        if tensor is None:
+            self._block[slot] = 0
+        else:
             self._alive.append(tensor)
-            self._block[slot] = tensor.data_ptr() + offset * tensor.element_size()
+            self._block[slot] = tensor.data_ptr()
+
+    def give_parameters(self, parameters: Mapping[str, Tensor]) -> None:
+        """Give the weights, each in one piece of memory that lasts as long as the call."""
+        block = self._block
+        for slot, name, offset in self._parameters:
+            block[slot] = parameters[name].data_ptr() + offset
 
     def give_number(self, name: str, number: int) -> None:
         """Give a number of 64 bits, if the kernel takes it."""
@@ -123,12 +156,15 @@ class Arguments:
             self._missing.discard(name)
             self._block[slot] = number
 
-    def block(self, complete: bool = True) -> ctypes.Array[ctypes.c_int64]:
-        """What the kernel reads; it lives as long as this object. The caller may complete it himself."""
-        if complete and self._missing:
+    def block(self) -> ctypes.Array[ctypes.c_int64]:
+        """What the kernel reads; it lives as long as this object."""
+        if self._missing:
             raise LookupError(f"the kernel's {', '.join(sorted(self._missing))} were not given")  # else it would crash
-        self._prepared.complete = complete
         return self._block
+
+    def clear(self) -> None:
+        """Let the tensors of the call go."""
+        self._alive.clear()
 
 
 def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: bool) -> int:
@@ -176,33 +212,37 @@ def give_masks(arguments: Arguments, program: Program, steps: Steps, seed: int) 
     arguments.give("row numbers", torch.arange(steps.B, device="cpu") if steps.order is None else steps.order)
 
 
-def give_parameters(memory: Memory | Arguments, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
+def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
     """The weights, and the vectors among them under the names of the loops."""
-    for name, parameter in parameters.items():
-        memory.give(f"parameter {name}", parameter)
-        if parameter.dim() == 1:
-            memory.give(f"vector {name}", parameter)
+    for name, parameter, place in _places_of_parameters(kernels, H):
+        memory.give(name, parameters[parameter], place)
+    give_absent_biases(memory, kernels, H)
+
+
+def give_absent_biases(memory: Memory, kernels: Kernels, H: int) -> None:
+    """Zeros for the biases that the loops add and a layer without biases does not have."""
     for index, value in enumerate(kernels.program.values):
-        if value.op != "affine" or index in kernels.z_names:
-            continue
-        blocks = kernels.layout.biases[index]
-        if blocks:
-            memory.give(f"vector b_{value.name}", parameters[blocks[0].parameter], blocks[0].position * H)
-        elif value.bias:
-            weight = next(iter(parameters.values()))
-            memory.give(f"vector b_{value.name}", weight.new_zeros(H))
+        if value.op == "affine" and value.bias and index not in kernels.z_names and not kernels.layout.biases[index]:
+            memory.give(f"vector b_{value.name}", torch.zeros(H, dtype=memory.dtype, device="cpu"))
 
 
-def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]] | None:
-    """Slot, parameter and place in bytes of all that `give_parameters` gives; None if it makes something new."""
-    found = [(f"{kind} {name}", name, 0) for name in kernels.layout.shapes for kind in ("parameter", "vector")]
+def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]]:
+    """Slot, parameter and place in bytes of all the weights that a kernel takes."""
+    size = kernels.dtype.itemsize
+    places = _places_of_parameters(kernels, H)
+    return [(slots[name], parameter, place * size) for name, parameter, place in places if name in slots]
+
+
+def _places_of_parameters(kernels: Kernels, H: int) -> Iterator[tuple[str, str, int]]:
+    """Under which name a loop reads which parameter, from which of its numbers on."""
+    for name, shape in kernels.layout.shapes.items():
+        yield f"parameter {name}", name, 0
+        if shape.columns is None:
+            yield f"vector {name}", name, 0
     for index, value in enumerate(kernels.program.values):
         if value.op == "affine" and index not in kernels.z_names:
-            blocks = kernels.layout.biases[index]
-            if value.bias and not blocks:
-                return None
-            found += [(f"vector b_{value.name}", b.parameter, b.position * H * kernels.dtype.itemsize) for b in blocks]
-    return [(slots[name], parameter, offset) for name, parameter, offset in found if name in slots]
+            for block in kernels.layout.biases[index]:
+                yield f"vector b_{value.name}", block.parameter, block.position * H
 
 
 def packed(columns: int, K: int, lanes: int) -> int:

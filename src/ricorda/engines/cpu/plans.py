@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 
@@ -52,13 +51,20 @@ class Kernels:
         """The compiled backward kernel."""
         return _compiled(self, True)
 
+    @cached_property
+    def of_units(self) -> tuple[str, int]:
+        """A parameter whose rows are blocks of H, and how many."""
+        return next((name, len(shape.rows)) for name, shape in self.layout.shapes.items() if shape.rows[0] == "H")
+
     @property
     def dtype(self) -> torch.dtype:
         """Of all tensors."""
         return torch.float64 if self.target.element == "f64" else torch.float32
 
-    def weights(self, sizes: Mapping[str, int]) -> int:
-        """Entries of the matrices."""
+    @lru_cache(maxsize=256)  # noqa: B019 -- kernels are few and kept for good
+    def weights(self, shape: tuple[int, int, int]) -> int:
+        """Entries of the matrices, for I, H and P."""
+        sizes = dict(zip("IHP", shape, strict=True))
         return sum(
             sum(sizes[row] for row in shape.rows) * sizes[shape.columns]
             for shape in self.layout.shapes.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,9 +15,8 @@ from ricorda.engines.cpu.call import Call
 from ricorda.engines.cpu.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.differentiable import gradients as differentiable_gradients
 from ricorda.engines.cpu.forward import forward
-from ricorda.engines.cpu.inference import infer
-from ricorda.engines.cpu.inputs import input_parts, input_values
-from ricorda.engines.cpu.plans import kernels
+from ricorda.engines.cpu.inputs import input_parts, input_values, is_of_input
+from ricorda.engines.cpu.plans import Kernels, kernels
 from ricorda.engines.cpu.shapes import check_shapes
 from ricorda.engines.cpu.steps import full, ragged
 from ricorda.engines.cpu.target import FEW, host
@@ -55,59 +55,89 @@ def run(
             program, parameters, x, states,
             lengths=lengths, reverse=reverse, record=record, seed=seed, watch=watch,
         )  # fmt: skip
+    given = x
     if lengths is None or bool((lengths == T).all()):
-        steps, flat = full(T, B, reverse), x
+        steps = full(T, B, reverse)
     else:
         steps = ragged(T, lengths, reverse)
         assert steps.positions is not None  # rows end at different steps
         assert steps.order is not None
-        flat = x.reshape(T * B, I).index_select(0, steps.positions)
+        given = x.reshape(T * B, I).index_select(0, steps.positions)
         states = [state.index_select(0, steps.order) for state in states]
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
-    bias = any(name.startswith("bias_") for name in parameters)
-    element = "f64" if x.dtype == torch.float64 else "f32"
-    target = host(element, "bf16" if bf16 and element == "f32" else None, few=B <= FEW)
-    found = kernels(program, bias, tuple(record), training, target, watch is not None)
+    names, element = tuple(parameters), "f64" if x.dtype == torch.float64 else "f32"
+    products = "bf16" if bf16 and element == "f32" else None
+    found = _kernels(program, names, tuple(record), training, element, products, B <= FEW, watch is not None)
     check_shapes(found, parameters, x, states)
-    if not (training or record or program.masks) and steps.of_all and found.input_is_ours:
-        short = infer(found, x, states, parameters, reverse)
-        if short is not None:
-            return Run(*short, {})
-    flat = flat.reshape(-1, I)
-    needed = record or not found.input_is_ours
-    of_input = input_values(program, flat) if needed else {}
-    indices = {name: dict(program.names)[name] for name in record}
-    names = {name: sequence_name(program, index) for name, index in indices.items() if index not in of_input}
-    first = program.states[0].name
-    stored = tuple(dict.fromkeys(sequence for sequence in names.values() if sequence != first))
-    asked = {sequence: name for name, sequence in names.items()}
-    values = tuple(asked[sequence] for sequence in stored)
+    traced = _traces(found, tuple(record))
+    of_input = input_values(program, given.reshape(-1, I)) if record or not found.input_is_ours else {}
+    if not found.input_is_ours:
+        given = input_parts(program, found.layout, found.z_names, parameters, of_input)
 
     def over_time(values: Tensor) -> Tensor:
+        if values.dim() == 3:
+            return values
         if steps.positions is not None:
             values = values.new_zeros(T * B, values.shape[1]).index_copy(0, steps.positions, values)
         return values.view(T, B, values.shape[1])
 
     watcher = None if watch is None else lambda name, norms: watch(name, over_time(norms[:, None])[..., 0])
-    call = Call(found, steps, tuple(parameters), stored, values, seed, reverse, watcher)
-    given = flat if found.input_is_ours else input_parts(program, found.layout, found.z_names, parameters, of_input)
-    tensors = (given, *states, *parameters.values())
+    call = Call(found, steps, names, tuple(traced), tuple(traced.values()), seed, reverse, watcher)
     if training and checkpoint is not None:
         length = segment_steps(checkpoint, steps)
-        without = kernels(program, bias, tuple(record), False, target)
-        results = Segmented.apply(call, without, length, *tensors)  # type: ignore[no-untyped-call]
+        without = _kernels(program, names, tuple(record), False, element, products, B <= FEW, False)
+        flat = given.reshape(-1, given.shape[-1])
+        results = Segmented.apply(call, without, length, flat, *states, *parameters.values())  # type: ignore[no-untyped-call]
     elif training:
-        results = _Autograd.apply(call, *tensors)  # type: ignore[no-untyped-call]
+        results = _Autograd.apply(call, given, *states, *parameters.values())  # type: ignore[no-untyped-call]
     else:
-        results = forward(call, tensors)[0]
+        results = forward(call, (given, *states, *parameters.values()))[0]
     output, finals, recorded = results[0], results[1 : 1 + len(states)], results[1 + len(states) :]
-    traces = {first: output, **dict(zip(call.record, recorded, strict=True))}
-
     if steps.order is not None:
         back = steps.order.argsort()
         finals = tuple(state.index_select(0, back) for state in finals)
-    records = {name: traces[names[name]] if name in names else of_input[index] for name, index in indices.items()}
-    return Run(over_time(output), tuple(finals), {name: over_time(values) for name, values in records.items()})
+    output = over_time(output)
+    if not record:
+        return Run(output, finals, {})
+    values = dict(zip(traced, recorded, strict=True))
+    records = {}
+    for name in record:
+        index = dict(program.names)[name]
+        sequence = sequence_name(program, index)
+        if index in of_input:
+            records[name] = over_time(of_input[index])
+        else:
+            records[name] = output if sequence == program.states[0].name else over_time(values[sequence])
+    return Run(output, finals, records)
+
+
+@lru_cache(maxsize=256)
+def _kernels(
+    program: Program,
+    names: tuple[str, ...],
+    record: tuple[str, ...],
+    training: bool,
+    element: str,
+    products: str | None,
+    few: bool,
+    watch: bool,
+) -> Kernels:
+    """The kernels of a run: found by what each call has at hand."""
+    bias = any(name.startswith("bias_") for name in names)
+    return kernels(program, bias, record, training, host(element, products, few=few), watch)
+
+
+@lru_cache(maxsize=256)
+def _traces(which: Kernels, record: tuple[str, ...]) -> dict[str, str]:
+    """The stored sequences that records are, and the name of the value that each is; the output is one as it is."""
+    program = which.program
+    found = {}
+    for name in record:
+        index = dict(program.names)[name]
+        sequence = sequence_name(program, index)
+        if not is_of_input(program.values[index]) and sequence != program.states[0].name:
+            found[sequence] = name
+    return found
 
 
 class _Autograd(torch.autograd.Function):
@@ -128,7 +158,9 @@ class _Autograd(torch.autograd.Function):
         split = len(saved) - ctx.count
         if torch.is_grad_enabled():  # what torch does for create_graph=True
             call, which = ctx.call, ctx.call.kernels
-            return None, *differentiable_gradients(
+            x, rest = saved[0], saved[1:split]
+            of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
+            dx, *others = differentiable_gradients(
                 which.program,
                 () if which.input_is_ours else which.z_names,
                 call.parameters,
@@ -136,8 +168,9 @@ class _Autograd(torch.autograd.Function):
                 call.reverse,
                 call.values,
                 call.seed,
-                saved[:split],
-                gradients,
+                (x.reshape(-1, x.shape[-1]), *rest),
+                of_results,
                 ctx.needs_input_grad[1:],
             )
+            return None, None if dx is None else dx.view_as(x), *others
         return None, *backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])

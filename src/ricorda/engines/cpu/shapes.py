@@ -20,23 +20,23 @@ def check_shapes(kernels: Kernels, parameters: Mapping[str, Tensor], x: Tensor, 
     ArgumentError
         If one has another shape.
     """
-    name, shape = next(iter(kernels.layout.shapes.items()))
-    H, P = parameters[name].shape[0] // len(shape.rows), states[0].shape[-1]
-    found = {**parameters, **{state.name: value for state, value in zip(kernels.program.states, states, strict=True)}}
-    expected = _shapes(kernels, x.shape[1], x.shape[2], H, P)
-    if [value.shape for value in found.values()] == list(expected.values()) and found.keys() == expected.keys():
-        return
-    for name, needed in expected.items():
-        if name not in found or found[name].shape != needed:
-            has = f"has shape {tuple(found[name].shape)}" if name in found else "is missing"
-            raise ArgumentError(f"{name} {has}, and {needed} is needed: give it in that shape")
+    _check(kernels, x.shape[1:], tuple(parameters), tuple(value.shape for value in (*parameters.values(), *states)))
 
 
 @lru_cache(maxsize=256)
-def _shapes(kernels: Kernels, B: int, I: int, H: int, P: int) -> dict[str, tuple[int, ...]]:
-    sizes = {INPUT_SIZE: I, HIDDEN_SIZE: H, PROJECTED_SIZE: P}
-    found = {
+def _check(kernels: Kernels, of_x: Sequence[int], names: tuple[str, ...], shapes: tuple[Sequence[int], ...]) -> None:
+    """The check, taken once for each combination of shapes that passes it."""
+    B, I = of_x
+    states = kernels.program.states
+    found = dict(zip((*names, *(state.name for state in states)), shapes, strict=True))
+    name, count = kernels.of_units
+    sizes = {INPUT_SIZE: I, HIDDEN_SIZE: found[name][0] // count, PROJECTED_SIZE: found[states[0].name][-1]}
+    expected = {
         name: (sum(sizes[row] for row in shape.rows), *(() if shape.columns is None else (sizes[shape.columns],)))
         for name, shape in kernels.layout.shapes.items()
     }
-    return found | {state.name: (B, sizes[state.size]) for state in kernels.program.states}
+    expected |= {state.name: (B, sizes[state.size]) for state in states}
+    for name, needed in expected.items():
+        if name not in found or tuple(found[name]) != needed:
+            has = f"has shape {tuple(found[name])}" if name in found else "is missing"
+            raise ArgumentError(f"{name} {has}, and {needed} is needed: give it in that shape")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -42,7 +42,7 @@ class Steps:
     of_all: bool = False
     _shared: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Rows of all steps together, N."""
         return int(self.counts.sum())
