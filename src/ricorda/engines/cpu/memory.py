@@ -162,6 +162,10 @@ class Arguments:
             raise LookupError(f"the kernel's {', '.join(sorted(self._missing))} were not given")  # else it would crash
         return self._block
 
+    def open_block(self) -> ctypes.Array[ctypes.c_int64]:
+        """The block for a caller who completes it himself."""
+        return self._block
+
     def clear(self) -> None:
         """Let the tensors of the call go."""
         self._alive.clear()
