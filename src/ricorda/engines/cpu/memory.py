@@ -117,7 +117,8 @@ class Arguments:
     """The arguments of one call."""
 
     def __init__(self, prepared: Prepared) -> None:
-        self._slots, self._parameters, self._constant = prepared.slots, prepared.parameters, prepared.constant
+        self._slots, self._parameters = prepared.slots, prepared.parameters
+        self._constant = prepared.constant  # which the block points to: it lasts as long
         self._block = type(prepared.words).from_buffer_copy(prepared.words)
         self._room = torch.empty(prepared.room, dtype=prepared.dtype, device="cpu")
         address = -(-self._room.data_ptr() // ALIGN) * ALIGN
