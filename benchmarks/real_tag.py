@@ -14,17 +14,19 @@ from ricorda.data.tagged import read_tagged
 
 FOLDER = "ud_italian_isdt"
 TO_REACH, MINUTES, WORDS_PER_SECOND = 0.975, 10.0, 20_000
+EPOCHS = 10
+"""The estimator's own 15 reach 0.2 more, in half as much time again."""
 TWIN_TO_REACH, TWIN_MINUTES = 0.973, 3.2
 """A plain torch network of 2 x 150 LSTM units with characters reached this in twice the time."""
 
 
 def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
-    """Train with the estimator's defaults, and with the twin's sizes."""
+    """Train with the estimator's sizes, and with the twin's."""
     folder = data / FOLDER
     if not there(folder):
         return
-    yield from _rows(folder, seeds, "tagging: XPOS of Italian ISDT", TO_REACH, MINUTES, {})
-    twin = {"hidden_size": 150, "epochs": 10}
+    yield from _rows(folder, seeds, "tagging: XPOS of Italian ISDT", TO_REACH, MINUTES, {"epochs": EPOCHS})
+    twin = {"hidden_size": 150, "epochs": EPOCHS}
     yield from _rows(
         folder, seeds[:1], "tagging: the same, of the torch twin's sizes", TWIN_TO_REACH, TWIN_MINUTES, twin
     )

@@ -21,7 +21,9 @@ from ricorda.program.ir import NAMED, Program
 ENGINES = ("auto", "cpu", "reference")
 VARIABLE = "RICORDA_ENGINE"
 
-_PLAIN = {Tensor, nn.Parameter, nn.Buffer}
+PLAIN = {Tensor, nn.Parameter, nn.Buffer}
+"""Types of tensors whose operations mean what they say."""
+
 _level_of_torch_func = torch._C._functorch.maybe_current_level
 _tracing_state = torch._C._get_tracing_state
 _said: set[str] = set()
@@ -110,6 +112,23 @@ def run(
         return result
 
 
+def infers(engine: str, text: str) -> bool:
+    """Whether a layer's calls without a gradient run on the CPU engine, if input and weights are plain CPU tensors.
+
+    Parameters
+    ----------
+    engine : the layer's own choice
+    text : of the program, of `text_of`
+    """
+    return (
+        _transform() is None
+        and not torch.is_autocast_enabled("cpu")
+        and wanted(engine) != "reference"
+        and compiles()
+        and _without_code(text) is None
+    )
+
+
 def compiles() -> bool:
     """Whether machine code can be had on this machine, and so the CPU engine."""
     return _cpu_engine()[1] is None
@@ -124,9 +143,9 @@ def _obstacle(x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tens
     """Why the CPU engine cannot serve; None if it can."""
     dtype = x.dtype
     for tensor in (x, *states, *parameters.values()):
-        if tensor.dtype is dtype and tensor.is_cpu and type(tensor) in _PLAIN:
+        if tensor.dtype is dtype and tensor.is_cpu and type(tensor) in PLAIN:
             continue  # as always: this is looked at in each call
-        if type(tensor) not in _PLAIN:
+        if type(tensor) not in PLAIN:
             return f"it takes plain tensors, not {type(tensor).__name__}"
         if tensor.dtype is not dtype:
             return f"it computes in one dtype, not in {dtype} and {tensor.dtype}"
@@ -140,6 +159,11 @@ def _obstacle(x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tens
         return f"it computes in float32 and float64, not in {dtype}"
     if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is not torch.bfloat16:
         return f"it rounds to bfloat16 under autocast, not to {torch.get_autocast_dtype('cpu')}"
+    return _transform()
+
+
+def _transform() -> str | None:
+    """What of torch's that changes the meaning of a call is at work, and the CPU engine does not know."""
     if _level_of_torch_func() is not None:
         return "it has no rules for torch.func's transforms"
     if forward_ad._current_level >= 0:

@@ -23,6 +23,7 @@ from ricorda.nn.arguments import (
     check_sizes,
     program_of,
 )
+from ricorda.nn.inference import infer
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
@@ -165,6 +166,7 @@ class Recurrent(nn.Module):
         self.regularisers = Regularisers(
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
         )
+        self._regularised = bool(self.regularisers.given())
         self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
         self.texts = {mode: choose.text_of(program) for mode, program in self.programs.items()}
         self.engine = engine
@@ -189,6 +191,16 @@ class Recurrent(nn.Module):
             why = f"cell {self.program.name} has no gate that keeps a state" if bias else "bias=False"
             raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
         self._shapes = layout(self.programs[False], bias).shapes
+        of_layers = [self._sizes(level) for level in range(num_layers)]
+        self.arrangement = (
+            tuple(self._shapes),
+            tuple((own[INPUT_SIZE], own[HIDDEN_SIZE], own[PROJECTED_SIZE] or own[HIDDEN_SIZE]) for own in of_layers),
+            2 if bidirectional else 1,
+        )
+        """Names of a layer's and direction's parameters; I, H and P of each layer; directions."""
+        self.weight_names = [
+            name + suffix for level in range(num_layers) for suffix in self._suffixes(level) for name in self._shapes
+        ]
         for level in range(num_layers):
             for suffix in self._suffixes(level):
                 for name, shape in self._shapes.items():
@@ -256,6 +268,10 @@ class Recurrent(nn.Module):
         ArgumentError
             If a shape, a length, a name or RICORDA_ENGINE cannot be.
         """
+        if lengths is None and not record and not torch.is_grad_enabled():
+            inferred = infer(self, input, hx)
+            if inferred is not None:
+                return inferred
         record = check_record(record, self.program)
         weight: Tensor = getattr(self, next(iter(self._shapes)) + "_l0")
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
@@ -317,6 +333,11 @@ class Recurrent(nn.Module):
                 "a bidirectional layer cannot stream: its second direction starts at the sequence's end"
             )
         return Stream(self, batch_size)
+
+    @property
+    def runs_alike(self) -> bool:
+        """Whether a call computes what it would in evaluation."""
+        return not self.training or not (self._regularised or (self.dropout and self.num_layers > 1))
 
     def flatten_parameters(self) -> None:
         """Do nothing: it is here because callers of torch.nn's layers call it."""

@@ -54,11 +54,13 @@ def in_fork() -> bool:
 class Compiled:
     """A kernel in memory: `run(args, threads)`, and the slot of each of its arguments.
 
-    `run_packed`, forward kernels only, takes the weights as an earlier `run` on the same memory has packed them.
+    Forward kernels have two more: `run_packed` takes the weights as an earlier `run` on the same memory has packed
+    them, and `run_pair(args, other)` runs two calls, made for one thread each, side by side.
     """
 
     run: Callable[[Any, int], None]
     run_packed: Callable[[Any, int], None] | None
+    run_pair: Callable[[Any, Any], None] | None
     slots: dict[str, int]
     owner: Any
 
@@ -79,8 +81,15 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
             _to_disk(key, target, slots, machine_code)
         owner = _loaded(machine_code, target)
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
-        packed = owner.get_function_address("run_packed")
-        return Compiled(kind(owner.get_function_address("run")), kind(packed) if packed else None, slots, owner)
+        packed, pair = (owner.get_function_address(name) for name in ("run_packed", "run_pair"))
+        of_two = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+        return Compiled(
+            kind(owner.get_function_address("run")),
+            kind(packed) if packed else None,
+            of_two(pair) if pair else None,
+            slots,
+            owner,
+        )
 
 
 def check() -> None:

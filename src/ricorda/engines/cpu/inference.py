@@ -1,102 +1,214 @@
-"""Short calls without a gradient: what a shape's calls have in common is made once, for them the time of Python counts.
+"""Calls without a gradient, of a whole stack of layers: what the calls of a shape have in common is made once.
 
-The arguments and buffers of a shape are kept and used again, by one thread at a time; a second one takes the usual way.
+For short calls the time of Python counts. The arguments and buffers of a shape are kept and used again, by one thread
+at a time; a second one takes the usual way.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.call import team_of
+from ricorda.engines.cpu.call import sizes_of, team_of
 from ricorda.engines.cpu.forward import prepare
-from ricorda.engines.cpu.memory import KEPT_BYTES
-from ricorda.engines.cpu.plans import Kernels
-from ricorda.engines.cpu.steps import full
+from ricorda.engines.cpu.memory import Arguments
+from ricorda.engines.cpu.plans import Kernels, kernels
+from ricorda.engines.cpu.steps import CHUNK_ROWS, full
+from ricorda.engines.cpu.target import FEW, host
+from ricorda.program.ir import Program
+
+MOST_BYTES = 4 << 20
+"""What a stack may keep, beyond which its calls are long."""
+
+FEW_A_THREAD = 4
+"""Rows for each thread below which two directions had better have a thread each, with all rows."""
 
 
-class Inference:
-    """A forward kernel for calls of one shape, all of whose rows have all steps.
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One layer in one direction.
 
     Parameters
     ----------
-    shape : T, B, I, H, P
+    number : among all
+    arguments : the kernel's, whose `block` this module completes
+    weights : slot, number among the stack's weights and place in bytes
+    team : threads
+    last : the step that it ends with
+    output : [T, B, P], kept between calls; in the last layer of one direction each call makes its own
     """
 
-    def __init__(self, which: Kernels, shape: tuple[int, int, int, int, int], reverse: bool, threads: int) -> None:
-        T, B, I, H, P = shape
-        steps = full(T, B, reverse)
-        program, plan = which.program, which.forward
-        self.team = team_of(which, steps, (I, H, P))
-        slots = which.run_forward().slots
-        prepared = prepare(which, steps, (I, H, P), self.team)
-        self.fits = (
-            prepared.room * which.dtype.itemsize <= KEPT_BYTES
-            and set(plan.schedule.whole_states) <= {program.states[0].name}
-            and [name for name, _ in plan.loop.stored] == [program.states[0].name]
-        )
-        """Whether calls can go this way."""
-        if not self.fits:
-            return
+    number: int
+    arguments: Arguments
+    block: Any
+    weights: list[tuple[int, int, int]]
+    team: int
+    last: int
+    output: Tensor
+
+
+class Stack:
+    """Layers of a program for calls of one shape, all of whose rows have all steps.
+
+    Parameters
+    ----------
+    names : of the parameters of a layer and direction
+    sizes : I, H and P of each layer; P is H where there is no projection
+
+    Attributes
+    ----------
+    shapes : list of tuple
+        The shape of each weight, by layer, direction and name.
+    states : list of tuple
+        The shape of each state [layers * directions, B, size].
+    fits : bool
+        Whether calls can go this way.
+    """
+
+    def __init__(
+        self,
+        which: Kernels,
+        names: Sequence[str],
+        sizes: Sequence[tuple[int, int, int]],
+        directions: int,
+        T: int,
+        B: int,
+        threads: int,
+    ) -> None:
+        self.which, self.T, self.B, self.threads = which, T, B, threads
+        self.directions = directions
         self.lock = threading.Lock()
-        self.arguments = prepared.arguments()
-        self.parameters = prepared.parameters
-        first, *others = (state.name for state in program.states)
-        self.block = self.arguments.open_block()
-        self.x, self.output = slots["x"], slots[f"sequence {first}"]
-        self.initial: int | None = slots.get(f"initial {first}")
-        self.places = [slots.get(f"place {name}") for name in others]
-        self.run = which.run_forward().run
-        self.shape = (T, B, P)
-        self.last = 0 if reverse else T - 1
+        first, *others = which.program.states
+        self.shapes = [_shape(which, name, each) for each in sizes for _ in range(directions) for name in names]
+        self.states = [(len(sizes) * directions, B, sizes_of(sizes[0])[state.size]) for state in which.program.states]
+        self.output = (T, B, self.states[0][2])
+        self.strides = [rows * numbers * which.dtype.itemsize for _, rows, numbers in self.states]
+        self.pairs = directions == 2 and threads > 1 and FEW_A_THREAD * threads > B
+        kernel = which.run_forward()
+        assert kernel.run_pair is not None  # a forward kernel
+        self.run, self.run_pair = kernel.run, kernel.run_pair
+        self.x, self.sequence = kernel.slots["x"], kernel.slots[f"sequence {first.name}"]
+        self.initial = kernel.slots.get(f"initial {first.name}")
+        self.places = [kernel.slots.get(f"place {state.name}") for state in others]
+        with torch.inference_mode(False):  # what is kept serves calls in every mode
+            self.zeros = torch.zeros(self.states[0], dtype=which.dtype, device="cpu")
+            wide = (T, B, 2 * self.output[2])
+            self.between = [torch.empty(wide, dtype=which.dtype, device="cpu") for _ in sizes[1:] if directions == 2]
+            self.layers = [
+                [self._entry(names, level, direction, sizes[level]) for direction in range(directions)]
+                for level in range(len(sizes))
+            ]
+        self.finals = [entry.output[entry.last] for layer in self.layers for entry in layer]
+        for level, layer in enumerate(self.layers[1:]):
+            below = self.between[level] if directions == 2 else self.layers[level][0].output
+            for entry in layer:
+                entry.block[self.x] = below.data_ptr()
+
+    def _entry(self, names: Sequence[str], level: int, direction: int, shape: tuple[int, int, int]) -> _Entry:
+        steps = full(self.T, self.B, direction == 1)
+        team = (1, False) if self.pairs else team_of(self.which, steps, shape)
+        prepared = prepare(self.which, steps, shape, team)
+        number = level * self.directions + direction
+        weights = [(slot, number * len(names) + names.index(name), at) for slot, name, at in prepared.parameters]
+        arguments = prepared.arguments()
+        output = torch.empty(self.output, dtype=self.which.dtype, device="cpu")
+        block = arguments.open_block()
+        block[self.sequence] = output.data_ptr()
+        return _Entry(number, arguments, block, weights, team[0], 0 if direction else self.T - 1, output)
 
     def __call__(
-        self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
-        """Output [T, B, P] and final states; None if another thread is at it."""
+        self, x: Tensor, states: Sequence[Tensor] | None, weights: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]] | None:
+        """Output [T, B, directions * P] and final states [layers * directions, B, size]; None if a thread is at it.
+
+        Parameters
+        ----------
+        x : [T, B, I], in one piece of memory as all the others
+        states : initial ones, None for zeros
+        """
         if not self.lock.acquire(blocking=False):
             return None
         try:
-            block = self.block
-            output = x.new_empty(self.shape)
-            block[self.x], block[self.output] = x.data_ptr(), output.data_ptr()
-            for slot, name, offset in self.parameters:
-                block[slot] = parameters[name].data_ptr() + offset
-            if self.initial is not None:
-                block[self.initial] = states[0].data_ptr()
-            finals = [state.clone() for state in states[1:]]
-            for own, place in zip(self.places, finals, strict=True):
-                if own is not None:
-                    block[own] = place.data_ptr()
-            self.run(block, self.team[0])
+            if states is None:
+                initial, others = self.zeros, [x.new_zeros(shape) for shape in self.states[1:]]
+            else:
+                initial, others = states[0], [state.clone() for state in states[1:]]
+            begins = [initial.data_ptr(), *(state.data_ptr() for state in others)]
+            for entry in self.layers[0]:
+                entry.block[self.x] = x.data_ptr()
+            finals = list(self.finals)
+            for level, layer in enumerate(self.layers):
+                last = level == len(self.layers) - 1
+                for entry in layer:
+                    self._complete(entry, begins, weights)
+                if self.directions == 1:
+                    (entry,) = layer
+                    if last:
+                        output = x.new_empty(self.output)
+                        entry.block[self.sequence] = output.data_ptr()
+                        finals[-1] = output[entry.last]
+                    self.run(entry.block, entry.team)
+                else:
+                    output = self._both(layer, None if last else self.between[level])
+            return output, [torch.stack(finals), *others]
         finally:
             self.lock.release()
-        return output, (output[self.last].clone(), *finals)
+
+    def _complete(self, entry: _Entry, begins: Sequence[int], weights: Sequence[Tensor]) -> None:
+        """Give a kernel what is each call's own; `begins` are the addresses of the states."""
+        block, number = entry.block, entry.number
+        for slot, weight, offset in entry.weights:
+            block[slot] = weights[weight].data_ptr() + offset
+        if self.initial is not None:
+            block[self.initial] = begins[0] + number * self.strides[0]
+        for place, begin, stride in zip(self.places, begins[1:], self.strides[1:], strict=True):
+            if place is not None:
+                block[place] = begin + number * stride
+
+    def _both(self, layer: Sequence[_Entry], out: Tensor | None) -> Tensor:
+        """Run both directions of a layer; their outputs beside each other."""
+        forward, backward = layer
+        if self.pairs:
+            self.run_pair(forward.block, backward.block)
+        else:
+            for entry in layer:
+                self.run(entry.block, entry.team)
+        return torch.cat((forward.output, backward.output), 2, out=out)
 
 
-@lru_cache(maxsize=32)
-def inference(which: Kernels, shape: tuple[int, int, int, int, int], reverse: bool, threads: int) -> Inference:
-    """The kept arguments of a shape."""
-    return Inference(which, shape, reverse, threads)
+def _shape(which: Kernels, name: str, sizes: tuple[int, int, int]) -> tuple[int, ...]:
+    shape, numbers = which.layout.shapes[name], sizes_of(sizes)
+    rows = sum(numbers[row] for row in shape.rows)
+    return (rows,) if shape.columns is None else (rows, numbers[shape.columns])
 
 
-def infer(
-    which: Kernels, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor], reverse: bool
-) -> tuple[Tensor, tuple[Tensor, ...]] | None:
-    """Run a short call; None where the usual way has to be gone.
-
-    Parameters
-    ----------
-    x : [T, B, I]
-    """
-    T, B, I = x.shape
-    name, count = which.of_units
-    H = parameters[name].shape[0] // count
-    ready = inference(which, (T, B, I, H, states[0].shape[1]), reverse, torch.get_num_threads())
-    if not ready.fits or not all(tensor.is_contiguous() for tensor in (x, *states, *parameters.values())):
+@lru_cache(maxsize=16)
+def stack(
+    program: Program,
+    names: tuple[str, ...],
+    sizes: tuple[tuple[int, int, int], ...],
+    directions: int,
+    T: int,
+    B: int,
+    double: bool,
+    threads: int,
+) -> Stack | None:
+    """The kept stack of a shape; None where such calls go the usual way, as long ones do, which have much to keep."""
+    bias = any(name.startswith("bias_") for name in names)
+    which = kernels(program, bias, (), False, host("f64" if double else "f32", few=B <= FEW))
+    first = program.states[0].name
+    plan = which.forward
+    simple = which.input_is_ours and set(plan.schedule.whole_states) <= {first}
+    if not simple or [name for name, _ in plan.loop.stored] != [first]:
         return None
-    return ready(x, states, parameters)
+    rows = min(T * B, CHUNK_ROWS + B)
+    numbers = sum(directions * ((rows + I + P) * len(which.inputs) * H + T * B * P) for I, H, P in sizes)
+    if numbers * which.dtype.itemsize > MOST_BYTES:
+        return None
+    return Stack(which, names, sizes, directions, T, B, threads)

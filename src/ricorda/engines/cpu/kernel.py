@@ -19,7 +19,7 @@ from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.functions import Functions, Source
 from ricorda.engines.cpu.places import Plan, factor_rows, tile_vectors
 from ricorda.engines.cpu.target import Target
-from ricorda.engines.cpu.team import emit_entry
+from ricorda.engines.cpu.team import emit_entry, emit_pair
 from ricorda.engines.cpu.worker import Worker
 from ricorda.program.loop import Factor
 
@@ -33,8 +33,10 @@ def emit_forward(target: Target, plan: Plan, inputs: Sequence[Factor], parallel:
     """
     code = Code(target)
     kernels = Functions(code, plan)
-    for name, packing in (("run", True), ("run_packed", False)):
-        emit_entry(code.module, _forward_body(code, kernels, inputs, packing), name, parallel)
+    body = _forward_body(code, kernels, inputs, packing=True)
+    emit_entry(code.module, body, "run", parallel)
+    emit_pair(code.module, body, "run_pair", parallel)
+    emit_entry(code.module, _forward_body(code, kernels, inputs, packing=False), "run_packed", parallel)
     return code
 
 

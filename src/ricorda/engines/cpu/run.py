@@ -15,7 +15,6 @@ from ricorda.engines.cpu.call import Call
 from ricorda.engines.cpu.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.differentiable import gradients as differentiable_gradients
 from ricorda.engines.cpu.forward import forward
-from ricorda.engines.cpu.inference import infer
 from ricorda.engines.cpu.inputs import input_parts, input_values, is_of_input
 from ricorda.engines.cpu.plans import Kernels, kernels
 from ricorda.engines.cpu.shapes import check_shapes
@@ -70,10 +69,6 @@ def run(
     products = "bf16" if bf16 and element == "f32" else None
     found = _kernels(program, names, tuple(record), training, element, products, B <= FEW, watch is not None)
     check_shapes(found, parameters, x, states)
-    if not (training or record or program.masks) and steps.of_all and found.input_is_ours:
-        short = infer(found, x, states, parameters, reverse)
-        if short is not None:
-            return Run(*short, {})
     traced = _traces(found, tuple(record))
     of_input = input_values(program, given.reshape(-1, I)) if record or not found.input_is_ours else {}
     if not found.input_is_ours:

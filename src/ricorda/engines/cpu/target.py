@@ -52,9 +52,10 @@ class Target:
         """Vectors of a row of packed weights.
 
         Four, and in 16 registers two: beside four there is room for two rows, which are too few sums to hide the
-        latency of one behind the others, and read the weights more often than a cache can give them.
+        latency of one behind the others, and read the weights more often than a cache can give them. One row alone
+        has sums enough in eight.
         """
-        return 4 if self.registers >= 32 or self.few else 2
+        return 8 if self.few else 4 if self.registers >= 32 else 2
 
     @property
     def bundle(self) -> int:

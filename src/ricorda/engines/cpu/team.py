@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import llvmlite.ir as ir
 
-from ricorda.engines.cpu.emit import I32, I64, VOID
+from ricorda.engines.cpu.emit import I32, I64, VOID, Emitter
 from ricorda.engines.cpu.target import Target
 
 SPINS = 2000
@@ -71,17 +71,49 @@ def emit_entry(module: ir.Module, body: ir.Function, name: str, parallel: bool) 
     b.position_at_end(alone)
     b.call(body, [args, I64(0), I64(1)])
     b.ret_void()
-    member = ir.Function(module, ir.FunctionType(VOID, [args_type]), name + "_member")
     b.position_at_end(together)
-    parallel_type = ir.FunctionType(VOID, [member.type, args_type, I32, I32])
-    b.call(_declared(module, "GOMP_parallel", parallel_type), [member, args, b.trunc(threads, I32), I32(0)])
+    member, thread, members = _emit_team(b, name + "_member", args, b.trunc(threads, I32))
+    member.call(body, [member.function.args[0], thread, members])
+    member.ret_void()
+
+
+def emit_pair(module: ir.Module, body: ir.Function, name: str, parallel: bool) -> None:
+    """Write `name(i64* args, i64* other)`, which runs `body(args, 0, 1)` and `body(other, 0, 1)` side by side."""
+    args_type = I64.as_pointer()
+    entry = ir.Function(module, ir.FunctionType(VOID, [args_type, args_type]), name)
+    b = ir.IRBuilder(entry.append_basic_block("entry"))
+    if not parallel:
+        for args in entry.args:
+            b.call(body, [args, I64(0), I64(1)])
+        b.ret_void()
+        return
+    both = b.alloca(I64, 2)
+    for number, args in enumerate(entry.args):
+        b.store(b.ptrtoint(args, I64), b.gep(both, [I64(number)]))
+    member, thread, members = _emit_team(b, name + "_member", both, I32(2))
+
+    def one(number: ir.Value) -> None:
+        args = member.inttoptr(member.load(member.gep(member.function.args[0], [number])), args_type)
+        member.call(body, [args, I64(0), I64(1)])
+
+    Emitter(member, "f64", 1).loop(thread, I64(2), members, one)  # one member may have to do both
+    member.ret_void()
+
+
+def _emit_team(
+    b: ir.IRBuilder, name: str, args: ir.Value, threads: ir.Value
+) -> tuple[ir.IRBuilder, ir.Value, ir.Value]:
+    """End a function with a team that runs `name(args)`; gives that one's builder, its thread and their number."""
+    module = b.module
+    member = ir.Function(module, ir.FunctionType(VOID, [args.type]), name)
+    parallel_type = ir.FunctionType(VOID, [member.type, args.type, I32, I32])
+    b.call(_declared(module, "GOMP_parallel", parallel_type), [member, args, threads, I32(0)])
     b.ret_void()
     b = ir.IRBuilder(member.append_basic_block("entry"))
     count = ir.FunctionType(I32, [])
     thread = b.sext(b.call(_declared(module, "omp_get_thread_num", count), []), I64)
     members = b.sext(b.call(_declared(module, "omp_get_num_threads", count), []), I64)
-    b.call(body, [member.args[0], thread, members])
-    b.ret_void()
+    return b, thread, members
 
 
 def _declared(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:

@@ -1,0 +1,202 @@
+"""Calls of a stack without a gradient, over kept arguments: bit by bit what the usual way gives."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import ricorda
+from ricorda.engines.cpu import inference
+from ricorda.errors import ArgumentError
+
+KINDS = ("RNN", "LSTM", "GRU")
+
+
+def _flat(result: tuple[Any, Any]) -> list[Tensor]:
+    y, state = result
+    return [y, *(state if isinstance(state, tuple) else (state,))]
+
+
+def _usual(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
+    rows = x.shape[0 if layer.batch_first else 1]
+    steps = x.shape[1 if layer.batch_first else 0]
+    return _flat(layer(x, hx, lengths=[steps] * rows))
+
+
+def _assert_same(layer: Any, x: Tensor, hx: Any = None) -> None:
+    with torch.no_grad():
+        expected = _usual(layer, x, hx)
+        for _ in range(2):  # the second call over what the first left
+            for found, value in zip(_flat(layer(x, hx)), expected, strict=True):
+                assert found.shape == value.shape
+                assert torch.equal(found, value)
+
+
+def _calls() -> int:
+    info = inference.stack.cache_info()
+    return info.hits + info.misses
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    layers=st.integers(1, 3),
+    both=st.booleans(),
+    batch_first=st.booleans(),
+    bias=st.booleans(),
+    double=st.booleans(),
+    T=st.integers(1, 7),
+    B=st.integers(1, 9),
+    I=st.integers(1, 9),
+    H=st.integers(2, 40),
+    given_state=st.booleans(),
+    threads=st.integers(1, 3),
+)
+def test_a_stack_gives_what_the_usual_way_gives(
+    kind: str, layers: int, both: bool, batch_first: bool, bias: bool, double: bool,
+    T: int, B: int, I: int, H: int, given_state: bool, threads: int,
+) -> None:  # fmt: skip
+    dtype = torch.float64 if double else torch.float32
+    layer = getattr(ricorda, kind)(
+        I, H, layers, bias=bias, batch_first=batch_first, bidirectional=both, dtype=dtype, engine="cpu"
+    )
+    x = torch.randn((B, T, I) if batch_first else (T, B, I), dtype=dtype)
+    hx = None
+    if given_state:
+        hx = tuple(torch.randn(layers * (1 + both), B, H, dtype=dtype) for _ in range(2 if kind == "LSTM" else 1))
+        hx = hx if kind == "LSTM" else hx[0]
+    before, threads_before = _calls(), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        _assert_same(layer, x, hx)
+    finally:
+        torch.set_num_threads(threads_before)
+    assert _calls() > before  # and it was one
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_two_directions_side_by_side_give_what_one_after_the_other_gives(threads: int) -> None:
+    layer = ricorda.LSTM(37, 100, 2, bidirectional=True)
+    x = torch.randn(33, 7, 37)
+    with torch.no_grad():
+        expected = _usual(layer, x)
+        torch.set_num_threads(threads)
+        try:
+            found = _flat(layer(x))
+        finally:
+            torch.set_num_threads(1)
+    assert inference.stack(layer.programs[False], *layer.arrangement, 33, 7, False, threads).pairs
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_other_cells_go_this_way_or_the_usual_one_alike() -> None:
+    _assert_same(ricorda.LSTM(5, 12, 2, proj_size=3, bidirectional=True), torch.randn(6, 4, 5))
+    _assert_same(ricorda.GRU(5, 12, 2, layer_norm=True).eval(), torch.randn(6, 4, 5))
+    for cell in ("gru", "rnn_relu", "lstm_peephole", "lstm_coupled"):
+        _assert_same(ricorda.Recurrent(cell, 5, 12, 2), torch.randn(6, 4, 5))
+
+
+def test_results_of_one_call_are_left_alone_by_the_next() -> None:
+    for options in ({}, {"num_layers": 2}, {"bidirectional": True}):
+        layer = ricorda.LSTM(3, 8, **options)
+        with torch.no_grad():
+            first = _flat(layer(torch.randn(5, 2, 3)))
+            kept = [each.clone() for each in first]
+            layer(torch.randn(5, 2, 3))
+        assert all(torch.equal(a, b) for a, b in zip(first, kept, strict=True))
+
+
+def test_new_weights_are_taken() -> None:
+    layer = ricorda.GRU(3, 8)
+    x = torch.randn(5, 2, 3)
+    with torch.no_grad():
+        before = layer(x)[0]
+        layer.weight_hh_l0.data = torch.randn(24, 8)
+        assert not torch.equal(layer(x)[0], before)
+    _assert_same(layer, x)
+    _assert_same(copy.deepcopy(layer), x)
+
+
+def test_what_stands_in_the_place_of_a_weight_is_taken() -> None:
+    layer = ricorda.GRU(3, 8)
+    torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    _assert_same(layer, torch.randn(5, 2, 3))
+    plain = ricorda.GRU(3, 8)
+    other = {name: torch.randn_like(weight) for name, weight in plain.named_parameters()}
+    x = torch.randn(5, 2, 3)
+    with torch.no_grad():
+        found = torch.func.functional_call(plain, other, (x,))[0]
+        plain.load_state_dict(other)
+        assert torch.equal(found, plain(x)[0])
+
+
+def test_it_serves_inside_and_outside_of_inference_mode() -> None:
+    for both in (False, True):
+        layer = ricorda.LSTM(4, 9, 2, bidirectional=both)
+        x = torch.randn(6, 3, 4)
+        with torch.inference_mode():
+            first = layer(x)[0]
+        with torch.no_grad():
+            second = layer(x)[0]
+        assert torch.equal(first, second)
+        assert not second.is_inference()
+
+
+def test_inputs_that_lie_otherwise_in_memory_are_read_as_they_are_meant() -> None:
+    layer = ricorda.LSTM(4, 8)
+    wide = torch.randn(6, 3, 8)
+    _assert_same(layer, wide[:, :, ::2])
+    _assert_same(layer, wide.transpose(0, 1)[:, :, 4:])
+    hx = tuple(torch.randn(3, 1, 8).transpose(0, 1) for _ in range(2))
+    _assert_same(layer, torch.randn(6, 3, 4), hx)
+    _assert_same(layer, torch._neg_view(torch.randn(6, 3, 4)))
+
+
+def test_dropout_and_masks_act_in_training_and_not_in_evaluation() -> None:
+    x = torch.randn(6, 3, 4)
+    for options in ({"dropout": 0.5, "num_layers": 2}, {"zoneout": 0.5}, {"weight_drop": 0.5}, {"input_dropout": 0.5}):
+        layer = ricorda.LSTM(4, 8, **options)
+        with torch.no_grad():
+            assert not torch.equal(layer(x)[0], layer(x)[0])
+            layer.eval()
+            assert torch.equal(layer(x)[0], layer(x)[0])
+
+
+@pytest.mark.parametrize("x", [torch.randn(5, 2, 4), torch.randn(5, 2, 3, 1), torch.randn(5, 2, 3).double()])
+def test_what_is_wrong_is_said_as_ever(x: Tensor) -> None:
+    with torch.no_grad(), pytest.raises(ArgumentError):
+        ricorda.LSTM(3, 8)(x)
+
+
+def test_a_state_of_another_shape_is_refused() -> None:
+    with torch.no_grad(), pytest.raises(ArgumentError, match="initial state h has shape"):
+        ricorda.GRU(3, 8)(torch.randn(5, 2, 3), torch.zeros(1, 3, 8))
+
+
+def test_several_threads_at_the_same_layer_get_what_is_theirs() -> None:
+    layer = ricorda.LSTM(8, 32, 2)
+    inputs = [torch.randn(20, 2, 8) for _ in range(8)]
+    with torch.no_grad():
+        expected = [_usual(layer, x) for x in inputs]
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        with torch.no_grad():
+            for _ in range(50):
+                found = _flat(layer(inputs[number]))
+                if not all(torch.equal(a, b) for a, b in zip(found, expected[number], strict=True)):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(inputs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
