@@ -112,8 +112,8 @@ def run(
         return result
 
 
-def infers(engine: str, text: str) -> bool:
-    """Whether a layer's calls without a gradient run on the CPU engine, if input and weights are plain CPU tensors.
+def serves(engine: str, text: str) -> bool:
+    """Whether a layer's calls run on the CPU engine, if all that they are given is plain, in float32 or float64.
 
     Parameters
     ----------

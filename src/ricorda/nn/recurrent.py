@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ricorda.engines import Manner, choose, operation
 from ricorda.errors import ArgumentError
+from ricorda.nn import short
 from ricorda.nn.arguments import (
     check_choices,
     check_manner,
@@ -23,7 +24,6 @@ from ricorda.nn.arguments import (
     check_sizes,
     program_of,
 )
-from ricorda.nn.inference import infer
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
@@ -192,15 +192,17 @@ class Recurrent(nn.Module):
             raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
         self._shapes = layout(self.programs[False], bias).shapes
         of_layers = [self._sizes(level) for level in range(num_layers)]
+        directions = 2 if bidirectional else 1
         self.arrangement = (
             tuple(self._shapes),
             tuple((own[INPUT_SIZE], own[HIDDEN_SIZE], own[PROJECTED_SIZE] or own[HIDDEN_SIZE]) for own in of_layers),
-            2 if bidirectional else 1,
+            directions,
         )
         """Names of a layer's and direction's parameters; I, H and P of each layer; directions."""
-        self.weight_names = [
-            name + suffix for level in range(num_layers) for suffix in self._suffixes(level) for name in self._shapes
-        ]
+        self.state_sizes = [(num_layers * directions, of_layers[0][state.size]) for state in self.program.states]
+        """First and last size of each state [layers * directions, B, size]."""
+        self.weight_shapes: dict[str, tuple[int, ...]] = {}
+        """Of each parameter by its name, in the order of layers and directions."""
         for level in range(num_layers):
             for suffix in self._suffixes(level):
                 for name, shape in self._shapes.items():
@@ -209,6 +211,7 @@ class Recurrent(nn.Module):
                         sizes.append(self._sizes(level)[shape.columns])
                     weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
                     self.register_parameter(name + suffix, weight)
+                    self.weight_shapes[name + suffix] = tuple(sizes)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -268,10 +271,10 @@ class Recurrent(nn.Module):
         ArgumentError
             If a shape, a length, a name or RICORDA_ENGINE cannot be.
         """
-        if lengths is None and not record and not torch.is_grad_enabled():
-            inferred = infer(self, input, hx)
-            if inferred is not None:
-                return inferred
+        if lengths is None and not record:
+            ran = short.run(self, input, hx)
+            if ran is not None:
+                return ran
         record = check_record(record, self.program)
         weight: Tensor = getattr(self, next(iter(self._shapes)) + "_l0")
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
@@ -335,9 +338,11 @@ class Recurrent(nn.Module):
         return Stream(self, batch_size)
 
     @property
-    def runs_alike(self) -> bool:
-        """Whether a call computes what it would in evaluation."""
-        return not self.training or not (self._regularised or (self.dropout and self.num_layers > 1))
+    def runs_plainly(self) -> bool:
+        """Whether a call computes its cell in full precision: without chance, nobody watching, all values kept."""
+        if self.training and (self._regularised or (self.dropout and self.num_layers > 1)):
+            return False
+        return self.watcher is None and self.checkpoint is None and self.precision == "float32"
 
     def flatten_parameters(self) -> None:
         """Do nothing: it is here because callers of torch.nn's layers call it."""

@@ -60,15 +60,6 @@ class Stack:
     ----------
     names : of the parameters of a layer and direction
     sizes : I, H and P of each layer; P is H where there is no projection
-
-    Attributes
-    ----------
-    shapes : list of tuple
-        The shape of each weight, by layer, direction and name.
-    states : list of tuple
-        The shape of each state [layers * directions, B, size].
-    fits : bool
-        Whether calls can go this way.
     """
 
     def __init__(
@@ -85,7 +76,6 @@ class Stack:
         self.directions = directions
         self.lock = threading.Lock()
         first, *others = which.program.states
-        self.shapes = [_shape(which, name, each) for each in sizes for _ in range(directions) for name in names]
         self.states = [(len(sizes) * directions, B, sizes_of(sizes[0])[state.size]) for state in which.program.states]
         self.output = (T, B, self.states[0][2])
         self.strides = [rows * numbers * which.dtype.itemsize for _, rows, numbers in self.states]
@@ -129,8 +119,9 @@ class Stack:
 
         Parameters
         ----------
-        x : [T, B, I], in one piece of memory as all the others
+        x : [T, B, I]
         states : initial ones, None for zeros
+        weights : by layer, direction and name, each in one piece of memory
         """
         if not self.lock.acquire(blocking=False):
             return None
@@ -138,7 +129,9 @@ class Stack:
             if states is None:
                 initial, others = self.zeros, [x.new_zeros(shape) for shape in self.states[1:]]
             else:
-                initial, others = states[0], [state.clone() for state in states[1:]]
+                initial = states[0].contiguous()
+                others = [state.clone(memory_format=torch.contiguous_format) for state in states[1:]]
+            x = x.contiguous()
             begins = [initial.data_ptr(), *(state.data_ptr() for state in others)]
             for entry in self.layers[0]:
                 entry.block[self.x] = x.data_ptr()
@@ -182,12 +175,6 @@ class Stack:
         return torch.cat((forward.output, backward.output), 2, out=out)
 
 
-def _shape(which: Kernels, name: str, sizes: tuple[int, int, int]) -> tuple[int, ...]:
-    shape, numbers = which.layout.shapes[name], sizes_of(sizes)
-    rows = sum(numbers[row] for row in shape.rows)
-    return (rows,) if shape.columns is None else (rows, numbers[shape.columns])
-
-
 @lru_cache(maxsize=16)
 def stack(
     program: Program,
@@ -199,7 +186,7 @@ def stack(
     double: bool,
     threads: int,
 ) -> Stack | None:
-    """The kept stack of a shape; None where such calls go the usual way, as long ones do, which have much to keep."""
+    """The kept stack of a shape; None for some cells, and where there would be much to keep: such calls are long."""
     bias = any(name.startswith("bias_") for name in names)
     which = kernels(program, bias, (), False, host("f64" if double else "f32", few=B <= FEW))
     first = program.states[0].name

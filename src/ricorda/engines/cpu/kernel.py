@@ -84,16 +84,21 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
             whole()
         else:
             alone = f.b.icmp_signed("==", f.times(f.b.sub(last, first), f.number("parts")), I64(1))
-            f.when(f.b.and_(alone, _is_in_blocks(f)), single, whole)
+            f.when(f.b.and_(alone, _is_in_blocks(f, kernels)), single, whole)
         f.when(f.b.icmp_signed("<", f.sum(number, 1), f.number("chunks")), worker.meet)
 
     f.loop(0, f.number("chunks"), chunk)
     return f.finish()
 
 
-def _is_in_blocks(f: Frame) -> ir.Value:
-    """Whether the columns of a panel belong to one affine, and there are panels enough for their order to matter."""
-    H, block = f.number("H"), f.target.panel * f.target.lanes
+def _block(kernels: Functions, target: Target) -> int:
+    """Vectors of units in whole panels and whole tiles; the numbers of either are powers of two."""
+    return max(target.panel, tile_vectors(kernels.plan.schedule.stages[0], target))
+
+
+def _is_in_blocks(f: Frame, kernels: Functions) -> ir.Value:
+    """Whether the columns of a block belong to one affine, and there are blocks enough for their order to matter."""
+    H, block = f.number("H"), _block(kernels, f.target) * f.target.lanes
     whole = f.b.icmp_signed("==", f.b.urem(H, I64(block)), I64(0))
     return f.b.and_(whole, f.b.icmp_signed(">=", H, I64(4 * block)))
 
@@ -106,12 +111,12 @@ def _single_step(
     rows: ir.Value,
     project: Callable[[ir.Value, ir.Value], None],
 ) -> None:
-    """A step of one stage, panel by panel of units, each with its products with the input.
+    """A step of one stage, block by block of units, each with its products with the input.
 
-    Steps of odd number take the panels backwards: they begin with the weights that the step before left in the cache.
+    Steps of odd number take the blocks backwards: they begin with the weights that the step before left in the cache.
     """
-    block = f.target.panel * f.target.lanes
-    tiles = f.target.panel // tile_vectors(kernels.plan.schedule.stages[0], f.target)
+    vectors = _block(kernels, f.target)
+    block, tiles = vectors * f.target.lanes, vectors // tile_vectors(kernels.plan.schedule.stages[0], f.target)
     blocks = f.b.udiv(f.number("H"), I64(block))
     odd = f.b.icmp_signed("==", f.b.urem(step, I64(2)), I64(1))
     low = f.b.load(f.e.at(f.pointer("offsets", I64), step))

@@ -223,7 +223,7 @@ def stage_of_write(plan: Plan, index: int) -> int:
 
 def tile_vectors(stage: Stage, target: Target) -> int:
     """Vectors of units in a stage's tile."""
-    return max(1, target.panel // max((len(bundle.products) for bundle in stage.bundles), default=target.panel))
+    return max(1, target.tile // max((len(bundle.products) for bundle in stage.bundles), default=target.tile))
 
 
 def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:

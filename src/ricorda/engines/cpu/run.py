@@ -1,19 +1,17 @@
-"""The CPU engine: a cell's loops as machine code, and their place in torch's autograd."""
+"""The CPU engine's `run`: a program over a sequence, of any lengths, with records, in any manner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ricorda.engines import Run, reference
-from ricorda.engines.cpu.backward import backward
+from ricorda.engines.cpu.autograd import Loop
 from ricorda.engines.cpu.call import Call
 from ricorda.engines.cpu.checkpoint import Segmented, segment_steps
-from ricorda.engines.cpu.differentiable import gradients as differentiable_gradients
 from ricorda.engines.cpu.forward import forward
 from ricorda.engines.cpu.inputs import input_parts, input_values, is_of_input
 from ricorda.engines.cpu.plans import Kernels, kernels
@@ -89,7 +87,7 @@ def run(
         flat = given.reshape(-1, given.shape[-1])
         results = Segmented.apply(call, without, length, flat, *states, *parameters.values())  # type: ignore[no-untyped-call]
     elif training:
-        results = _Autograd.apply(call, given, *states, *parameters.values())  # type: ignore[no-untyped-call]
+        results = Loop.apply(call, given, *states, *parameters.values())  # type: ignore[no-untyped-call]
     else:
         results = forward(call, (given, *states, *parameters.values()))[0]
     output, finals, recorded = results[0], results[1 : 1 + len(states)], results[1 + len(states) :]
@@ -138,39 +136,3 @@ def _traces(which: Kernels, record: tuple[str, ...]) -> dict[str, str]:
         if not is_of_input(program.values[index]) and sequence != program.states[0].name:
             found[sequence] = name
     return found
-
-
-class _Autograd(torch.autograd.Function):
-    """The forward loop with BPTT as its derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        results, sequences = forward(call, tensors)
-        ctx.call = call
-        ctx.count = len(sequences)
-        ctx.save_for_backward(*tensors, *sequences)
-        ctx.set_materialize_grads(False)
-        return results
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
-        split = len(saved) - ctx.count
-        if torch.is_grad_enabled():  # what torch does for create_graph=True
-            call, which = ctx.call, ctx.call.kernels
-            x, rest = saved[0], saved[1:split]
-            of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
-            dx, *others = differentiable_gradients(
-                which.program,
-                () if which.input_is_ours else which.z_names,
-                call.parameters,
-                call.steps,
-                call.reverse,
-                call.values,
-                call.seed,
-                (x.reshape(-1, x.shape[-1]), *rest),
-                of_results,
-                ctx.needs_input_grad[1:],
-            )
-            return None, None if dx is None else dx.view_as(x), *others
-        return None, *backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])

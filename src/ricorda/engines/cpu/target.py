@@ -29,7 +29,7 @@ class Target:
     lanes : numbers of the element type in a vector register
     registers : vector registers
     has_fma, has_bf16 : whether it multiplies and adds in one instruction, whether it has products of bf16 pairs
-    few : whether code is for one row or two, and registers for either those or more: see `panel`
+    few : whether code is for one row or two, and registers for either those or more: see `tile`
     """
 
     cpu: str
@@ -52,15 +52,22 @@ class Target:
         """Vectors of a row of packed weights.
 
         Four, and in 16 registers two: beside four there is room for two rows, which are too few sums to hide the
-        latency of one behind the others, and read the weights more often than a cache can give them. One row alone
-        has sums enough in eight.
+        latency of one behind the others, and read the weights more often than a cache can give them.
         """
-        return 8 if self.few else 4 if self.registers >= 32 else 2
+        return 4 if self.registers >= 32 or self.few else 2
+
+    @property
+    def tile(self) -> int:
+        """Vectors of a row of a step's tile, those of all its products together.
+
+        As in `panel`, and for one row, whose weights are used once, eight: so many sums hide the latency of each.
+        """
+        return 8 if self.few else self.panel
 
     @property
     def bundle(self) -> int:
         """The most products that one tile takes side by side."""
-        return max(3, self.panel)
+        return max(3, self.tile)
 
     @property
     def is_x86(self) -> bool:

@@ -132,7 +132,7 @@ def emit_tiles(target: Target) -> ir.Module:
         pick = ir.Function(module, ir.FunctionType(VOID, [I64, I64, *kind.args]), target.tiles(form))
         b = ir.IRBuilder(pick.append_basic_block("entry"))
         tiles = []
-        for vectors in range(1, max(target.panel, target.bundle) + 1):
+        for vectors in range(1, target.bundle + 1):
             last = None
             for rows in range(1, most_rows(target, 1) + 1):
                 if rows <= most_rows(target, vectors):

@@ -1,9 +1,10 @@
-"""Calls of a stack without a gradient, over kept arguments: bit by bit what the usual way gives."""
+"""Calls of a whole stack with what is kept for their shape: bit by bit what the usual way gives."""
 
 from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ricorda
-from ricorda.engines.cpu import inference
+from ricorda.engines.cpu import inference, training
 from ricorda.errors import ArgumentError
 
 KINDS = ("RNN", "LSTM", "GRU")
@@ -39,9 +40,30 @@ def _assert_same(layer: Any, x: Tensor, hx: Any = None) -> None:
                 assert torch.equal(found, value)
 
 
-def _calls() -> int:
-    info = inference.stack.cache_info()
-    return info.hits + info.misses
+def _gradients(layer: Any, x: Tensor, hx: Any, run: Callable[..., list[Tensor]]) -> list[Tensor]:
+    states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
+    asked = [x, *states, *layer.parameters()]
+    for tensor in asked:
+        tensor.requires_grad_()
+    results = run(layer, x, hx)
+    torch.manual_seed(1)
+    return torch.autograd.grad(list(results), asked, [torch.randn_like(each) for each in results])
+
+
+def _assert_same_gradients(layer: Any, x: Tensor, hx: Any = None) -> None:
+    def short(layer: Any, x: Tensor, hx: Any) -> list[Tensor]:
+        return _flat(layer(x, hx))
+
+    expected = _gradients(layer, x, hx, _usual)
+    for _ in range(2):
+        for found, value in zip(_gradients(layer, x, hx, short), expected, strict=True):
+            assert torch.equal(found, value)
+
+
+def _calls() -> tuple[int, int]:
+    """Calls that went each way, without and with a gradient."""
+    infos = inference.stack.cache_info(), training.training.cache_info()
+    return tuple(info.hits + info.misses for info in infos)
 
 
 @given(
@@ -75,9 +97,10 @@ def test_a_stack_gives_what_the_usual_way_gives(
     torch.set_num_threads(threads)
     try:
         _assert_same(layer, x, hx)
+        _assert_same_gradients(layer, x, hx)
     finally:
         torch.set_num_threads(threads_before)
-    assert _calls() > before  # and it was one
+    assert all(now > then for now, then in zip(_calls(), before, strict=True))  # and it was one
 
 
 @pytest.mark.parametrize("threads", [2, 3])
@@ -97,10 +120,28 @@ def test_two_directions_side_by_side_give_what_one_after_the_other_gives(threads
 
 
 def test_other_cells_go_this_way_or_the_usual_one_alike() -> None:
-    _assert_same(ricorda.LSTM(5, 12, 2, proj_size=3, bidirectional=True), torch.randn(6, 4, 5))
-    _assert_same(ricorda.GRU(5, 12, 2, layer_norm=True).eval(), torch.randn(6, 4, 5))
-    for cell in ("gru", "rnn_relu", "lstm_peephole", "lstm_coupled"):
-        _assert_same(ricorda.Recurrent(cell, 5, 12, 2), torch.randn(6, 4, 5))
+    layers = [ricorda.LSTM(5, 12, 2, proj_size=3, bidirectional=True), ricorda.GRU(5, 12, 2, layer_norm=True).eval()]
+    layers += [ricorda.Recurrent(cell, 5, 12, 2) for cell in ("gru", "rnn_relu", "lstm_peephole", "lstm_coupled")]
+    for layer in layers:
+        _assert_same(layer, torch.randn(6, 4, 5))
+        _assert_same_gradients(layer, torch.randn(6, 4, 5))
+
+
+def test_second_derivatives_are_those_of_the_usual_way() -> None:
+    layer = ricorda.LSTM(3, 4, dtype=torch.float64)
+    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], (x,))
+
+
+def test_only_what_is_asked_for_gets_a_gradient() -> None:
+    layer = ricorda.GRU(3, 4)
+    layer.weight_ih_l0.requires_grad_(False)
+    layer(torch.randn(4, 2, 3))[0].sum().backward()
+    assert layer.weight_ih_l0.grad is None
+    assert layer.weight_hh_l0.grad is not None
+    layer.requires_grad_(False)
+    assert not layer(torch.randn(4, 2, 3))[0].requires_grad
+    assert layer(torch.randn(4, 2, 3, requires_grad=True))[0].requires_grad
 
 
 def test_results_of_one_call_are_left_alone_by_the_next() -> None:
@@ -143,6 +184,7 @@ def test_it_serves_inside_and_outside_of_inference_mode() -> None:
         x = torch.randn(6, 3, 4)
         with torch.inference_mode():
             first = layer(x)[0]
+        layer(x)[0].sum().backward()
         with torch.no_grad():
             second = layer(x)[0]
         assert torch.equal(first, second)

@@ -1,0 +1,51 @@
+"""A loop's place in torch's autograd: forward by one kernel, BPTT by another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ricorda.engines.cpu.backward import backward
+from ricorda.engines.cpu.call import Call
+from ricorda.engines.cpu.differentiable import gradients as differentiable_gradients
+from ricorda.engines.cpu.forward import forward
+
+
+class Loop(torch.autograd.Function):
+    """The forward loop with BPTT as its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Output, final states and records; `tensors` as `forward.forward` has them."""
+        results, sequences = forward(call, tensors)
+        ctx.call = call
+        ctx.count = len(sequences)
+        ctx.save_for_backward(*tensors, *sequences)
+        ctx.set_materialize_grads(False)
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients of the tensors."""
+        saved = ctx.saved_tensors
+        split = len(saved) - ctx.count
+        if torch.is_grad_enabled():  # what torch does for create_graph=True
+            call, which = ctx.call, ctx.call.kernels
+            x, rest = saved[0], saved[1:split]
+            of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
+            dx, *others = differentiable_gradients(
+                which.program,
+                () if which.input_is_ours else which.z_names,
+                call.parameters,
+                call.steps,
+                call.reverse,
+                call.values,
+                call.seed,
+                (x.reshape(-1, x.shape[-1]), *rest),
+                of_results,
+                ctx.needs_input_grad[1:],
+            )
+            return None, None if dx is None else dx.view_as(x), *others
+        return None, *backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])
