@@ -50,9 +50,9 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is compiled from now on; the same text is compiled but once, to save time."""
     found: list[str] = []
 
-    def counted(text: str, target: Target) -> bytes:
+    def counted(text: str, target: Target, *unroll: bool) -> bytes:
         found.append(text)
-        return machine_code(text, target)
+        return machine_code(text, target, *unroll)
 
     monkeypatch.setattr(machine, "_machine_code", counted)
     return found

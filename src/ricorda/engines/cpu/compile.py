@@ -104,7 +104,7 @@ def tiles(target: Target) -> Any:
     with _lock:
         found = _from_disk("tiles", target)
         if found is None:
-            found = {}, _machine_code(str(emit_tiles(target)), target)
+            found = {}, _machine_code(str(emit_tiles(target)), target, True)
             _to_disk("tiles", target, *found)
         owner = _loaded(found[1], target)
         for form in (ROWS_APART, ROWS_TOGETHER):
@@ -126,11 +126,15 @@ def openmp() -> bool:
     return False
 
 
-def _machine_code(text: str, target: Target) -> bytes:
+def _machine_code(text: str, target: Target, unroll: bool = False) -> bytes:
+    """Object code of a module; the loops that most of the time goes to, the tiles', are worth unrolling."""
     machine = target.machine()
     module = llvm.parse_assembly(text)
     module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_unrolling = options.loop_interleaving = unroll
+    options.loop_vectorization = options.slp_vectorization = False  # what can be in vectors is written in them
+    builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     result: bytes = machine.emit_object(module)
     return result
