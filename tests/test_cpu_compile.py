@@ -181,7 +181,7 @@ def end_well(method: str, sizes: list[int]) -> None:
     assert codes == [0] * len(sizes)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", r"ignore:os\.fork\(\) was called:RuntimeWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_started_from_one_that_used_several_threads(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if method not in multiprocessing.get_all_start_methods():
@@ -195,7 +195,7 @@ def test_processes_started_from_one_that_used_several_threads(method: str, monke
         torch.set_num_threads(1)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", r"ignore:os\.fork\(\) was called:RuntimeWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_child_forked_while_another_thread_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, whole = threading.Event(), machine._machine_code

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from ricorda import ArgumentError, affine, cell, sigmoid, tanh
 from ricorda.catalogue import CELLS
 from ricorda.engines import choose
-from ricorda.nn import GRU, LSTM, RNN, Recurrent
+from ricorda.nn import GRU, LSTM, RNN, Recurrent, short
 from ricorda.program.operations import OPERATIONS, Operation
 from ricorda.program.symbols import apply
 
@@ -38,6 +38,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     on_cpu = choose._cpu_engine()[0]
     monkeypatch.setattr(choose, "_cpu_engine", lambda: (spy("cpu", on_cpu), None))
     monkeypatch.setattr(choose.reference, "run", spy("reference", choose.reference.run))
+    short_way = short.run
+
+    def spied_short(*arguments: Any) -> Any:
+        result = short_way(*arguments)
+        runs.extend(["cpu"] if result is not None else [])
+        return result
+
+    monkeypatch.setattr(short, "run", spied_short)
     monkeypatch.setattr(choose, "_said", set())
     monkeypatch.delenv(choose.VARIABLE, raising=False)
     return runs
