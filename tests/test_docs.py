@@ -2,9 +2,13 @@
 
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ricorda.engines.cpu.mathematics import EMITTERS
+from ricorda.program.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,6 +25,17 @@ def examples(page: Path) -> str:
     return "\n".join(lines)
 
 
+@pytest.fixture
+def tables() -> Iterator[None]:
+    """Leaves the operations as they were: a page shows how one is added."""
+    before = [(table, dict(table)) for table in (OPERATIONS, EMITTERS)]
+    yield
+    for table, then in before:
+        table.clear()
+        table.update(then)
+
+
+@pytest.mark.usefixtures("tables")
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page).strip()], ids=lambda page: page.name)
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / (page.stem + ".py")
