@@ -70,11 +70,11 @@ def _with_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | None,
 def _without_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | None, weights: Sequence[Tensor]) -> Ran:
     if not all(weight.is_contiguous() for weight in weights):
         return None
-    from ricorda.engines.cpu.inference import stack  # there is machine code
+    from ricorda.engines.cpu.call import threads_now  # there is machine code
+    from ricorda.engines.cpu.inference import stack
 
     T, B, _ = x.shape
-    threads = torch.get_num_threads()
-    found = stack(layer.programs[False], *layer.arrangement, T, B, x.dtype == torch.float64, threads)
+    found = stack(layer.programs[False], *layer.arrangement, T, B, x.dtype == torch.float64, threads_now())
     return None if found is None else found(x, states, weights)
 
 

@@ -63,10 +63,15 @@ def sizes_of(shape: tuple[int, int, int]) -> dict[str, int]:
     return {"I": I, "H": H, "P": P, "1": 1}
 
 
+def threads_now() -> int:
+    """Threads that a kernel may run on: as many as torch's, where they are OpenMP's and of this process."""
+    return 1 if in_fork() or not openmp() else torch.get_num_threads()
+
+
 def team_of(which: Kernels, steps: Steps, shape: tuple[int, int, int]) -> tuple[int, bool]:
     """How many threads share the work, and whether they share units rather than rows."""
-    threads = torch.get_num_threads() if openmp() else 1
-    if threads == 1 or in_fork():
+    threads = threads_now()
+    if threads == 1:
         return 1, False
     weights = which.weights(shape)
     if 2.0 * steps.rows * weights < ALONE:

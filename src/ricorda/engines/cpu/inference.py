@@ -60,6 +60,7 @@ class Stack:
     ----------
     names : of the parameters of a layer and direction
     sizes : I, H and P of each layer; P is H where there is no projection
+    threads : of the calls, `threads_now`
     """
 
     def __init__(
@@ -72,14 +73,15 @@ class Stack:
         B: int,
         threads: int,
     ) -> None:
-        self.which, self.T, self.B, self.threads = which, T, B, threads
+        self.which, self.T, self.B = which, T, B
         self.directions = directions
         self.lock = threading.Lock()
         first, *others = which.program.states
         self.states = [(len(sizes) * directions, B, sizes_of(sizes[0])[state.size]) for state in which.program.states]
         self.output = (T, B, self.states[0][2])
         self.strides = [rows * numbers * which.dtype.itemsize for _, rows, numbers in self.states]
-        self.pairs = directions == 2 and threads > 1 and FEW_A_THREAD * threads > B
+        shared = any(team_of(which, full(T, B, False), shape)[0] > 1 for shape in sizes)
+        self.pairs = directions == 2 and shared and FEW_A_THREAD * threads > B
         kernel = which.run_forward()
         assert kernel.run_pair is not None  # a forward kernel
         self.run, self.run_pair = kernel.run, kernel.run_pair
@@ -94,7 +96,7 @@ class Stack:
                 [self._entry(names, level, direction, sizes[level]) for direction in range(directions)]
                 for level in range(len(sizes))
             ]
-        self.finals = [entry.output[entry.last] for layer in self.layers for entry in layer]
+            self.finals = [entry.output[entry.last] for layer in self.layers for entry in layer]
         for level, layer in enumerate(self.layers[1:]):
             below = self.between[level] if directions == 2 else self.layers[level][0].output
             for entry in layer:
