@@ -47,11 +47,11 @@ WORDS: dict[str, Any] = {  # after Zaremba et al. (2014), small: 2 x 200, here w
     "warmup": 0.01,
     "epochs": 4,
 }
-WORDS_REGULARISED: dict[str, Any] = {**WORDS, "dropout": 0.3, "tie_embeddings": True, "window": 35, "epochs": 12}
+WORDS_REGULARISED: dict[str, Any] = {**WORDS, "dropout": 0.3, "tie_embeddings": True, "window": 35, "epochs": 7}
 MUSIC: dict[str, Any] = {
     "cell": "gru",
     "hidden_size": 256,
-    "dropout": 0.3,
+    "dropout": 0.5,
     "batch_size": 8,
     "window": 200,
     "epochs": 200,

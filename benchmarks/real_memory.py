@@ -19,7 +19,7 @@ WITHOUT_GATES = ("rnn",)
 
 COMMON: dict[str, Any] = {"bidirectional": False, "num_layers": 1, "dropout": 0.0, "batch_size": 32}
 ADDING: dict[str, Any] = {**COMMON, "hidden_size": 64, "learning_rate": 5e-3, "epochs": 12}
-COPYING: dict[str, Any] = {**COMMON, "hidden_size": 128, "learning_rate": 1e-2, "weight_decay": 0.0, "epochs": 60}
+COPYING: dict[str, Any] = {**COMMON, "hidden_size": 128, "learning_rate": 1e-2, "weight_decay": 0.0, "epochs": 45}
 MEMORY = {"adding": {"lstm": 400}, "copy": {"lstm": 1_500, "gru": 120}}
 """Steps for which gates start to remember; adding, the GRU does without."""
 
