@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ricorda.engines import choose
 from ricorda.engines.cpu.mathematics import EMITTERS
 from ricorda.program.operations import OPERATIONS
 
@@ -33,6 +34,7 @@ def tables() -> Iterator[None]:
     for table, then in before:
         table.clear()
         table.update(then)
+    choose._without_code.cache_clear()  # which has seen the page's programs
 
 
 @pytest.mark.usefixtures("tables")
