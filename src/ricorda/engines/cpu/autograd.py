@@ -19,10 +19,10 @@ class Loop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Output, final states and records; `tensors` as `forward.forward` has them."""
-        results, sequences = forward(call, tensors)
+        results, left = forward(call, tensors)
         ctx.call = call
-        ctx.count = len(sequences)
-        ctx.save_for_backward(*tensors, *sequences)
+        ctx.count = len(left)
+        ctx.save_for_backward(*tensors, *left)
         ctx.set_materialize_grads(False)
         return results
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,14 +17,49 @@ from ricorda.engines.cpu.memory import (
     give_masks,
     give_stages,
     give_steps,
+    mask_names,
     packed,
     parameter_slots,
+    spare,
 )
 from ricorda.engines.cpu.plans import Kernels
 from ricorda.engines.cpu.steps import Steps
+from ricorda.engines.cpu.stored import stored
 
 PAD = 16
 """Numbers between the rows of a chunk, lest they all fall in the same sets of the cache."""
+
+
+Pieces = tuple[tuple[int | None, int], ...]
+"""Where the blocks of a vector's gradient begin in the sums (None: zeros), and how long they are; as few as can be."""
+
+
+class _Given(NamedTuple):
+    """Where the kernel reads what each call gives it, and where it writes.
+
+    Parameters
+    ----------
+    x, dx, chunk, sums : their slots
+    width : of the sums
+    matrices : name and slot of the gradient of each matrix that the kernel gives
+    vectors : where the gradients of the others are in the sums
+    stored : slot of each sequence by its name
+    seeds : slot and size of the gradient of each result, by the name of its sequence
+    states : slots of each state's initial value and of its gradient's place, and whether there are two places
+    squares : name and slot of the squares of each state's gradients
+    """
+
+    x: int
+    dx: int
+    chunk: int
+    sums: int
+    width: int
+    matrices: tuple[tuple[str, int], ...]
+    vectors: Mapping[str, tuple[bool, Pieces]]
+    stored: Mapping[str, int]
+    seeds: Mapping[str, tuple[int, int]]
+    states: tuple[tuple[int, int, bool], ...]
+    squares: tuple[tuple[str, int], ...]
 
 
 def backward(
@@ -33,68 +69,65 @@ def backward(
     gradients: Sequence[Tensor | None],
     input_wanted: bool,
 ) -> list[Tensor | None]:
-    """The gradients of input, initial states and parameters from those of output, final states and records."""
+    """The gradients of input, initial states and parameters from those of output, final states and records.
+
+    Parameters
+    ----------
+    saved : what the forward pass left
+    """
     which, steps = call.kernels, call.steps
-    plan, program = which.backward, which.program
-    assert plan is not None  # this is training
     x, states, parameters = taken_apart(call, tensors)
     shape = shape_of(call, x, states, parameters)
-    sizes = sizes_of(shape)
     team = team_of(which, steps, shape)
     ready = prepared(_prepare, which, steps, shape, team)
-    arguments = ready.arguments()
-    width, pieces = _columns(which, shape)
-    dx = torch.empty_like(x) if which.input_is_ours and input_wanted else None
-    arguments.give("dx", dx)
-    if which.input_is_ours:
-        arguments.give("x", x)
-    else:
-        chunk = x.new_empty(steps.rows * (width + PAD) + 64)
-        arguments.give("chunk", chunk)
-    sums = x.new_empty(width)
-    arguments.give("sums", sums)
-    results = {name: torch.empty_like(p) for name, p in parameters.items() if p.dim() == 2}
-    for name, result in results.items():
-        arguments.give(f"gradient {name}", result)
+    arguments, given = ready.arguments(), ready.given
+    block = arguments.block
+    dx = x.new_empty(x.shape) if which.input_is_ours and input_wanted else None
+    block[given.dx] = 0 if dx is None else dx.data_ptr()
+    block[given.x] = x.data_ptr()
+    if not which.input_is_ours:
+        chunk = x.new_empty(steps.rows * (given.width + PAD) + 64)
+        block[given.chunk] = chunk.data_ptr()
+    sums = x.new_empty(given.width)
+    block[given.sums] = sums.data_ptr()
+    results: dict[str, Tensor | None] = {}
+    for name, slot in given.matrices:
+        results[name] = result = x.new_empty(parameters[name].shape)
+        block[slot] = result.data_ptr()
     arguments.give_parameters(parameters)
-    give_masks(arguments, program, steps, call.seed)
-    for (name, _), sequence in zip(which.forward.loop.stored, saved, strict=True):
-        arguments.give(f"sequence {name}", sequence)
-    count = len(program.states)
-    seeds = {f"d_{program.states[0].name}": gradients[0]}
-    seeds |= {f"d_{name}": given for name, given in zip(call.record, gradients[1 + count :], strict=True)}
-    for name, size in plan.loop.sequences:
-        if name in seeds:
-            given = seeds[name]
-            given = x.new_zeros(steps.rows, sizes[size]) if given is None else given.contiguous()
-            arguments.give(f"sequence {name}", given)
+    masks = give_masks(block, ready.slots, which.program, steps, call.seed)
+    for name, begin in stored(which, steps.rows, shape).addresses(saved).items():
+        block[given.stored[name]] = begin
+    count = len(which.program.states)
+    seeds = dict(
+        zip((which.program.states[0].name, *call.record), (gradients[0], *gradients[1 + count :]), strict=True)
+    )
+    alive = []
+    for name, (slot, size) in given.seeds.items():
+        seed = seeds[name]
+        alive.append(x.new_zeros(steps.rows, size) if seed is None else seed.contiguous())
+        block[slot] = alive[-1].data_ptr()
     places = []
-    for state, value, given in zip(program.states, states, gradients[1 : 1 + count], strict=True):
-        arguments.give(f"initial {state.name}", value)
-        place = torch.zeros_like(value) if given is None else given.clone(memory_format=torch.contiguous_format)
-        if state.name in plan.schedule.whole_states:
-            place = torch.stack([place, place])
-        places.append(place)
-        arguments.give(f"place {state.name}", place)
-    squares = {}
-    for name, _ in plan.watched:
-        squares[name] = x.new_zeros(team[0], steps.rows)
-        arguments.give(f"squares {name}", squares[name])
-    which.run_backward().run(arguments.block(), team[0])
+    for (initial, slot, two), value, end in zip(given.states, states, gradients[1 : 1 + count], strict=True):
+        place = torch.zeros_like(value) if end is None else end.clone(memory_format=torch.contiguous_format)
+        places.append(torch.stack([place, place]) if two else place)
+        block[slot] = places[-1].data_ptr()
+        block[initial] = value.data_ptr()
+    squares = []
+    for name, slot in given.squares:
+        squares.append((name, x.new_zeros(team[0], steps.rows)))
+        block[slot] = squares[-1][1].data_ptr()
+    which.run_backward().run(block, team[0])
+    del masks, alive  # which lived as long as the kernel read them
     ready.take_back(arguments)
     if call.watch is not None:
-        for name, sums_of_parts in squares.items():
-            call.watch(name, sums_of_parts.sum(dim=0).sqrt_())
+        for name, of_parts in squares:
+            call.watch(name, of_parts.sum(dim=0).sqrt_())
     d_states = [place[0] if place.dim() == 3 else place for place in places]
     if not which.input_is_ours:
-        dx = chunk[: steps.rows * (width + PAD)].view(steps.rows, width + PAD)[:, : x.shape[1]]
-        results.pop("weight_ih", None)
-    d_parameters = [results[name] if name in results else _from_sums(sums, pieces.get(name)) for name in parameters]
+        dx = chunk[: steps.rows * (given.width + PAD)].view(steps.rows, given.width + PAD)[:, : x.shape[1]]
+    d_parameters = [results[n] if n in results else _from_sums(sums, given.vectors.get(n)) for n in parameters]
     return [dx, *d_states, *d_parameters]
-
-
-Pieces = tuple[tuple[int | None, int], ...]
-"""Where the blocks of a vector's gradient begin in the sums (None: zeros), and how long they are; as few as can be."""
 
 
 @lru_cache(maxsize=256)
@@ -134,6 +167,8 @@ def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None
     if where is None:
         return None
     shared, pieces = where
+    if pieces == ((0, len(sums)),):
+        return sums.clone() if shared else sums
     found = [sums.new_zeros(length) if begin is None else sums.narrow(0, begin, length) for begin, length in pieces]
     if len(found) > 1:
         return torch.cat(found)
@@ -161,4 +196,45 @@ def _prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tu
         memory.scratch(f"source {position}", packed(sizes[source.size], rows + 1, lanes))
     give_stages(memory, plan, sizes, steps.B, lanes)
     slots = which.run_backward().slots
-    return Prepared(memory, slots, parameter_slots(which, slots, H))
+    names = ["x", "dx", "chunk", "sums", *mask_names(which.program)]
+    names += [f"gradient {name}" for name in which.layout.shapes]
+    names += [f"sequence {name}" for name, _ in (*which.forward.loop.stored, *plan.loop.sequences)]
+    names += [f"{kind} {state.name}" for state in which.program.states for kind in ("initial", "place")]
+    names += [f"squares {name}" for name, _ in plan.watched]
+    return Prepared(memory, slots, parameter_slots(which, slots, H), names, _given(which, steps, shape, slots))
+
+
+def _given(which: Kernels, steps: Steps, shape: tuple[int, int, int], slots: Mapping[str, int]) -> _Given:
+    plan, sizes, unread = which.backward, sizes_of(shape), spare(slots)
+    assert plan is not None  # this is training
+    own = stored(which, steps.rows, shape)
+    width, vectors = _columns(which, shape)
+
+    def slot(name: str) -> int:
+        return slots.get(name, unread)
+
+    read = dict(plan.loop.sequences)
+    return _Given(
+        slot("x"),
+        slot("dx"),
+        slot("chunk"),
+        slot("sums"),
+        width,
+        tuple(
+            (name, slots[f"gradient {name}"])
+            for name, weights in which.layout.shapes.items()
+            if weights.columns is not None and f"gradient {name}" in slots
+        ),
+        vectors,
+        {name: slot(f"sequence {name}") for name in (*dict(own.results), *(name for name, _, _ in own.hidden))},
+        {
+            name: (slot(f"sequence d_{name}"), sizes[read[f"d_{name}"]])
+            for name, _ in own.results
+            if f"d_{name}" in read
+        },
+        tuple(
+            (slot(f"initial {s.name}"), slot(f"place {s.name}"), s.name in plan.schedule.whole_states)
+            for s in which.program.states
+        ),
+        tuple((name, slot(f"squares {name}")) for name, _ in plan.watched),
+    )

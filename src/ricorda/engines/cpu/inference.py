@@ -110,7 +110,7 @@ class Stack:
         weights = [(slot, number * len(names) + names.index(name), at) for slot, name, at in prepared.parameters]
         arguments = prepared.arguments()
         output = torch.empty(self.output, dtype=self.which.dtype, device="cpu")
-        block = arguments.open_block()
+        block = arguments.block
         block[self.sequence] = output.data_ptr()
         return _Entry(number, arguments, block, weights, team[0], 0 if direction else self.T - 1, output)
 

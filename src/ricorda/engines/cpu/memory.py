@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,8 @@ class Memory:
         """The arguments of a kernel; its buffers and the barrier's two counters live as long as the memory does."""
         arguments = Prepared(self, slots).arguments()
         self.alive.append(arguments)
-        return arguments.block()
+        block: ctypes.Array[ctypes.c_int64] = arguments.block
+        return block
 
 
 class Prepared:
@@ -69,13 +71,25 @@ class Prepared:
     Parameters
     ----------
     parameters : slot, parameter and place in bytes of the weights that the kernel takes, of `parameter_slots`
+    names : of what else each call gives
+    given : where it gives that, in the words of the pass
+
+    Raises
+    ------
+    LookupError
+        If the kernel reads anything that neither this nor a call gives it: it would crash.
     """
 
     def __init__(
-        self, memory: Memory, slots: Mapping[str, int], parameters: Sequence[tuple[int, str, int]] = ()
+        self,
+        memory: Memory,
+        slots: Mapping[str, int],
+        parameters: Sequence[tuple[int, str, int]] = (),
+        names: Collection[str] = (),
+        given: Any = None,
     ) -> None:
         self.slots, self.dtype, self.constant = slots, memory.dtype, memory.alive
-        self.parameters = parameters
+        self.parameters, self.given = parameters, given
         size = self.dtype.itemsize
         step = ALIGN // size
         self.room = step
@@ -85,18 +99,17 @@ class Prepared:
             if name in slots:
                 self.buffers.append((slots[name], (self.room - step) * size))
                 self.room += -(-numbers // step) * step + step
-        given = {name: value for name, value in memory.values.items() if name in slots}
         weights = {slot for slot, _, _ in parameters}
-        self.open = {name for name, slot in slots.items() if slot not in weights}
-        self.open -= given.keys() | memory.buffers.keys() | {"barrier"}
-        """Names that each call has to give."""
-        self.complete = False
-        """Whether a call has given them all: the next ones do."""
+        here = memory.values.keys() | memory.buffers.keys() | {"barrier", *names}
+        missing = sorted(name for name, slot in slots.items() if slot not in weights and name not in here)
+        if missing:
+            raise LookupError(f"the kernel's {', '.join(missing)} are not given")
         self.free: list[Arguments] = []
         """Those of calls that have ended."""
-        self.words = (ctypes.c_int64 * (len(slots) + 3 * ALIGN // 8))()
-        for name, value in given.items():
-            self.words[slots[name]] = value
+        self.words = (ctypes.c_int64 * (spare(slots) + 1 + 3 * ALIGN // 8))()
+        for name, value in memory.values.items():
+            if name in slots:
+                self.words[slots[name]] = value
 
     def arguments(self) -> Arguments:
         """Arguments with buffers of their own."""
@@ -107,69 +120,40 @@ class Prepared:
 
     def take_back(self, arguments: Arguments) -> None:
         """Keep buffers of modest size for the next call of the shape: for short ones the time of Python counts."""
-        self.complete = True
         if not self.free and self.room * self.dtype.itemsize <= KEPT_BYTES:
-            arguments.clear()
             self.free.append(arguments)
 
 
+def spare(slots: Mapping[str, int]) -> int:
+    """A slot for what a call gives and a kernel does not read."""
+    return len(slots)
+
+
 class Arguments:
-    """The arguments of one call."""
+    """The arguments of one call.
+
+    Attributes
+    ----------
+    block : what the kernel reads, a word for each slot; it lives as long as this object
+    """
 
     def __init__(self, prepared: Prepared) -> None:
-        self._slots, self._parameters = prepared.slots, prepared.parameters
+        self._parameters = prepared.parameters
         self._constant = prepared.constant  # which the block points to: it lasts as long
-        self._block = type(prepared.words).from_buffer_copy(prepared.words)
+        self.block: Any = type(prepared.words).from_buffer_copy(prepared.words)
         self._room = torch.empty(prepared.room, dtype=prepared.dtype, device="cpu")
         address = -(-self._room.data_ptr() // ALIGN) * ALIGN
         for slot, offset in prepared.buffers:
-            self._block[slot] = address + offset
-        if "barrier" in self._slots:
-            self._block[self._slots["barrier"]] = (
-                -(-(ctypes.addressof(self._block) + 8 * len(self._slots)) // ALIGN) * ALIGN
-            )
-        self._alive: list[Tensor] = []
-        self._missing = set() if prepared.complete else set(prepared.open)
-
-    def give(self, name: str, tensor: Tensor | None) -> None:
-        """Give a contiguous tensor, if the kernel takes it."""
-        slot = self._slots.get(name)
-        if slot is None:
-            return
-        if self._missing:
-            self._missing.discard(name)
-        if tensor is None:
-            self._block[slot] = 0
-        else:
-            self._alive.append(tensor)
-            self._block[slot] = tensor.data_ptr()
+            self.block[slot] = address + offset
+        if "barrier" in prepared.slots:
+            end = ctypes.addressof(self.block) + 8 * (spare(prepared.slots) + 1)
+            self.block[prepared.slots["barrier"]] = -(-end // ALIGN) * ALIGN
 
     def give_parameters(self, parameters: Mapping[str, Tensor]) -> None:
         """Give the weights, each in one piece of memory that lasts as long as the call."""
-        block = self._block
+        block = self.block
         for slot, name, offset in self._parameters:
             block[slot] = parameters[name].data_ptr() + offset
-
-    def give_number(self, name: str, number: int) -> None:
-        """Give a number of 64 bits, if the kernel takes it."""
-        slot = self._slots.get(name)
-        if slot is not None:
-            self._missing.discard(name)
-            self._block[slot] = number
-
-    def block(self) -> ctypes.Array[ctypes.c_int64]:
-        """What the kernel reads; it lives as long as this object."""
-        if self._missing:
-            raise LookupError(f"the kernel's {', '.join(sorted(self._missing))} were not given")  # else it would crash
-        return self._block
-
-    def open_block(self) -> ctypes.Array[ctypes.c_int64]:
-        """The block for a caller who completes it himself."""
-        return self._block
-
-    def clear(self) -> None:
-        """Let the tensors of the call go."""
-        self._alive.clear()
 
 
 def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: bool) -> int:
@@ -208,13 +192,20 @@ def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, la
             memory.scratch(f"reduced {index}", B)
 
 
-def give_masks(arguments: Arguments, program: Program, steps: Steps, seed: int) -> None:
-    """The keys of the program's random masks, and the rows that they are drawn for."""
+def mask_names(program: Program) -> list[str]:
+    """What `give_masks` gives."""
+    return ["row numbers", *(f"mask {program.values[index].name}" for index in program.masks)]
+
+
+def give_masks(block: Any, slots: Mapping[str, int], program: Program, steps: Steps, seed: int) -> Tensor | None:
+    """The keys of the program's random masks, and the rows that they are drawn for, which have to live that long."""
     if not program.masks:
-        return
+        return None
     for stream, index in enumerate(program.masks):
-        arguments.give_number(f"mask {program.values[index].name}", stream_key(seed, stream))
-    arguments.give("row numbers", torch.arange(steps.B, device="cpu") if steps.order is None else steps.order)
+        block[slots.get(f"mask {program.values[index].name}", spare(slots))] = stream_key(seed, stream)
+    rows = torch.arange(steps.B, device="cpu") if steps.order is None else steps.order
+    block[slots.get("row numbers", spare(slots))] = rows.data_ptr()
+    return rows
 
 
 def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:

@@ -12,6 +12,9 @@ from ricorda.engines.cpu.half import pair, put_row
 from ricorda.engines.cpu.product import panels
 from ricorda.engines.cpu.tile import most_rows
 
+_TOGETHER = 8
+"""Vectors of columns that are summed side by side."""
+
 
 def transpose(e: Emitter, rows: list[ir.Value]) -> list[ir.Value]:
     """The columns of a square of vectors, by perfect shuffles."""
@@ -139,31 +142,41 @@ def emit_pack_columns(code: Code) -> Frame:
 
 
 def emit_column_sums(code: Code) -> Frame:
-    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: K rows summed, vectors first to last."""
+    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: K rows summed, vectors first to last.
+
+    Several vectors side by side, as a row of the source is far from the next, and whole cache lines come of either.
+    """
     f = code.function("column_sums", numbers=6, pointers=2)
     ld, K, columns, add, first, last, source, target = f.given
-    e, b = f.e, f.b
+    e, b, lanes = f.e, f.b, f.target.lanes
     adding = b.icmp_signed("!=", add, I64(0))
 
-    def one(column: ir.Value, mask: ir.Value | None) -> None:
-        total = f.stack(1)
+    def sums(column: ir.Value, mask: ir.Value | None, totals: list[ir.Value]) -> None:
+        places = [(f.sum(column, lanes * number), total) for number, total in enumerate(totals)]
 
-        def initial(value: Callable[[], ir.Value]) -> None:
-            e.store(value(), total)
+        def begin(value: Callable[[ir.Value], ir.Value]) -> None:
+            for at, total in places:
+                e.store(value(at), total)
 
         f.when(
             adding,
-            lambda: initial(lambda: e.load(e.at(target, column), mask)),
-            lambda: initial(lambda: e.constant(0.0)),
+            lambda: begin(lambda at: e.load(e.at(target, at), mask)),
+            lambda: begin(lambda at: e.constant(0.0)),
         )
 
         def row(k: ir.Value) -> None:
-            line = e.at(source, f.times(k, ld), column)
-            e.store(b.fadd(e.load(total), e.load(line, mask)), total)
+            line = e.at(source, f.times(k, ld))
+            for at, total in places:
+                e.store(b.fadd(e.load(total), e.load(e.at(line, at), mask)), total)
 
         f.loop(0, K, row)
-        e.store(e.load(total), e.at(target, column), mask)
+        for at, total in places:
+            e.store(e.load(total), e.at(target, at), mask)
 
-    f.vectors(first, last, columns, one)
+    rooms = [f.stack(1) for _ in range(_TOGETHER)]
+    whole = f.least(last, b.sdiv(columns, I64(lanes)))
+    groups = f.most(0, b.sdiv(b.sub(whole, first), I64(_TOGETHER)))
+    f.loop(0, groups, lambda i: sums(f.times(f.sum(first, f.times(i, _TOGETHER)), lanes), None, rooms))
+    f.vectors(f.sum(first, f.times(groups, _TOGETHER)), last, columns, lambda at, mask: sums(at, mask, rooms[:1]))
     f.finish()
     return f

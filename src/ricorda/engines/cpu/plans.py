@@ -31,6 +31,7 @@ class Kernels:
     forward, backward : the plans; no backward one for inference
     sources : what the weights' gradients multiply
     sums : (name, size) of what is summed over rows and steps
+    record : names of the values that are records
     """
 
     program: Program
@@ -42,6 +43,7 @@ class Kernels:
     backward: Plan | None
     sources: tuple[Source, ...]
     sums: tuple[tuple[str, str], ...]
+    record: tuple[str, ...] = ()
 
     def run_forward(self) -> Compiled:
         """The compiled forward kernel."""
@@ -99,7 +101,7 @@ def kernels(
         return kernels(program, bias, record, training, host(target.element, few=target.few), watch)
     forward = Plan(schedule(loop, target.bundle), found, columns, tuple(name for name, _ in loop.stored))
     if trained is None:
-        return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), ())
+        return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), (), record)
     order = [*with_input, *(index for index in program.affines if index not in with_input)]
     d = Columns(0, 0)
     columns = {}
@@ -123,7 +125,7 @@ def kernels(
         size = program.values[program.values[factor.affine].args[factor.position]].size
         by_source.setdefault((kind, name, size), []).append(_use(program, factor))
     sources = tuple(Source(*key, tuple(factors)) for key, factors in by_source.items())
-    return Kernels(program, found, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums))
+    return Kernels(program, found, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums), record)
 
 
 def _takes_from_memory(loop: Loop | None) -> bool:
