@@ -101,10 +101,11 @@ class Result:
 def run(
     layer: Layer, loop: Loop, carried: Mapping[str, Tensor], read: Mapping[str, Tensor], before: Mapping[str, Tensor]
 ) -> Result:
-    """The loop over the steps; `steps` has every line's value at each step."""
+    """The loop over the steps; `steps` has every line's value at each step, `stored` that of what is summed up too."""
     current = dict(carried)
-    stored: dict[str, list[Tensor]] = {name: [] for name, _ in loop.stored}
-    assert len(stored) == len(loop.stored)
+    kept = (*loop.stored, *loop.summed)
+    stored: dict[str, list[Tensor]] = {name: [] for name, _ in kept}
+    assert len(stored) == len(kept)
     steps: dict[int, list[Tensor]] = {}
     for t in reversed(range(T)) if loop.backward else range(T):
         values: list[Tensor] = []
@@ -114,7 +115,7 @@ def run(
             if line.size != "1":
                 values[-1] = values[-1].expand(B, SIZES[line.size])
         current = {name: values[index] for name, index in loop.carried}
-        for name, index in loop.stored:
+        for name, index in kept:
             stored[name].append(values[index])
         steps[t] = values
     ends = {

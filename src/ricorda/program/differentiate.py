@@ -30,8 +30,8 @@ class Training:
     ----------
     forward : the loop that also stores what BPTT needs
     backward : BPTT. It reads `d_<state>`, the gradient of the first state's new value and of each recorded new state,
-        and `d_v<index>`, of each other recorded value; it stores `dz_<affine>` of every affine and `dp_<parameter>`,
-        the gradient of a learned vector at each row and step
+        and `d_v<index>`, of each other recorded value; it stores `dz_<affine>` of every affine, and sums up
+        `dp_<parameter>`, the gradient of a learned vector, over the steps
     operands : block of the weights -> what it was multiplied by: ("before", state), or ("sequence", name of what the
         forward loop stored). The block's gradient is the sum over rows and steps of `dz_<affine>` times that
     state_gradients : (state, line of `backward`) of the whole gradient of each state's new value, if it was asked for
@@ -98,9 +98,9 @@ def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool =
         found = [(index, prefix + value.name) for index, value in enumerate(program.values) if value.op == op]
         return [(name, gradients.get(index, draft.number(0))) for index, name in found]
 
-    carried, stored = of_every("state", ""), of_every("affine", "dz_") + of_every("parameter", "dp_")
+    carried, stored, summed = of_every("state", ""), of_every("affine", "dz_"), of_every("parameter", "dp_")
     watched = [(state.name, gradients.get(new, draft.number(0))) for state, new in _new_states(program) if watch]
-    lines, moved = live(draft.lines, [line.index for _, line in [*carried, *stored, *watched]])
+    lines, moved = live(draft.lines, [line.index for _, line in [*carried, *stored, *summed, *watched]])
     chosen = _choose(program, {int(line.number) for line in lines if line.op == _VALUE}, recorded)
     body = Body()
     found = _with_forward_values(lines, _forward_values_in_bptt(program, chosen, body), body)
@@ -108,7 +108,7 @@ def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool =
     def final(results: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
         return [(name, found[moved[line.index]]) for name, line in results]
 
-    backward, states = _loop(body, final(carried), final(stored), final(watched), backward=True)
+    backward, states = _loop(body, final(carried), final(stored), final(summed), final(watched), backward=True)
     forward = forward_loop(program, record, tuple(sorted(chosen.values)), tuple(sorted(chosen.states)))
     return Training(forward, backward, tuple(_operands(program).items()), states)
 
@@ -148,16 +148,17 @@ def _loop(
     body: Body,
     carried: list[tuple[str, Expression]],
     stored: list[tuple[str, Expression]],
+    summed: list[tuple[str, Expression]] | None = None,
     watched: list[tuple[str, Expression]] | None = None,
     backward: bool = False,
 ) -> tuple[Loop, tuple[tuple[str, int], ...]]:
     """A loop of the lines that its results are computed from, and where the watched ones are."""
-    results = (carried, stored, watched or [])
+    results = (carried, stored, summed or [], watched or [])
     lines, moved = live(body.lines, [line.index for result in results for _, line in result])
-    new_carried, new_stored, new_watched = (
+    new_carried, new_stored, new_summed, new_watched = (
         tuple((name, moved[line.index]) for name, line in result) for result in results
     )
-    return Loop(lines, new_carried, new_stored, backward), new_watched
+    return Loop(lines, new_carried, new_stored, backward, new_summed), new_watched
 
 
 def _written(program: Program, index: int, body: Body, args: Sequence[Expression]) -> Expression:

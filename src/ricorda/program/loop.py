@@ -66,12 +66,19 @@ class Loop:
     carried : (name, line) of what goes on to the next step, in the order of the states
     stored : (name, line) of what is written to memory [steps, rows, size] at each step
     backward : whether the steps are taken from the last to the first and the matrices transposed
+    summed : (name, line) of what is summed up over all steps
     """
 
     lines: tuple[Line, ...]
     carried: tuple[tuple[str, int], ...]
     stored: tuple[tuple[str, int], ...]
     backward: bool = False
+    summed: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def written(self) -> tuple[tuple[str, int], ...]:
+        """All that a step leaves."""
+        return (*self.stored, *self.carried, *self.summed)
 
     @cached_property
     def sequences(self) -> tuple[tuple[str, str], ...]:

@@ -80,7 +80,7 @@ def schedule(loop: Loop, largest: int) -> Schedule:
     row_numbers = _row_numbers(loop)
     level = _levels(loop)
     found = {(level[i], line.size) for i, line in enumerate(lines) if level[i] >= 0}
-    written_sizes = {lines[i].size for _, i in (*loop.stored, *loop.carried)} - {SCALAR}
+    written_sizes = {lines[i].size for _, i in loop.written} - {SCALAR}
     sizes = sorted(found | _of_leaves(lines) | {(0, size) for size in written_sizes - {size for _, size in found}})
     position = {key: number for number, key in enumerate(sizes)}
     at = [position.get((level[i], line.size), -1) for i, line in enumerate(lines)]
@@ -192,7 +192,7 @@ def _levels(loop: Loop) -> list[int]:
             level.append(max(0, *(level[arg] for arg in line.args)))
         of_leaves.append(line.op in LEAVES or (line.op != "product" and all(of_leaves[arg] for arg in line.args)))
     needed: list[list[int]] = [[] for _ in lines]
-    fixed = {line for _, line in (*loop.stored, *loop.carried)}
+    fixed = {line for _, line in loop.written}
     for i in reversed(range(len(lines))):
         line = lines[i]
         if level[i] >= 0 and of_leaves[i] and line.op not in LEAVES and i not in fixed and needed[i]:

@@ -40,7 +40,7 @@ class _Given(NamedTuple):
     Parameters
     ----------
     x, dx, chunk, sums : their slots
-    width : of the sums
+    width, total : numbers in a row of the chunk, and of the sums, which have the vectors' own after those
     matrices : name and slot of the gradient of each matrix that the kernel gives
     vectors : where the gradients of the others are in the sums
     stored : slot of each sequence by its name
@@ -54,6 +54,7 @@ class _Given(NamedTuple):
     chunk: int
     sums: int
     width: int
+    total: int
     matrices: tuple[tuple[str, int], ...]
     vectors: Mapping[str, tuple[bool, Pieces]]
     stored: Mapping[str, int]
@@ -88,7 +89,7 @@ def backward(
     if not which.input_is_ours:
         chunk = x.new_empty(steps.rows * (given.width + PAD) + 64)
         block[given.chunk] = chunk.data_ptr()
-    sums = x.new_empty(given.width)
+    sums = x.new_empty(given.total)
     block[given.sums] = sums.data_ptr()
     results: dict[str, Tensor | None] = {}
     for name, slot in given.matrices:
@@ -131,14 +132,17 @@ def backward(
 
 
 @lru_cache(maxsize=256)
-def _columns(which: Kernels, shape: tuple[int, int, int]) -> tuple[int, dict[str, tuple[bool, Pieces]]]:
-    """How wide the rows of a chunk are, and the pieces of each vector; whether an earlier one has some of them too."""
+def _columns(which: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, dict[str, tuple[bool, Pieces]]]:
+    """How wide a chunk and the sums are, and the pieces of each vector; whether an earlier one has some of them too."""
     assert which.backward is not None  # this is training
     sizes = sizes_of(shape)
-    begins = {name: at.H * sizes["H"] + at.P * sizes["P"] for name, at in which.backward.columns.items()}
+    plan = which.backward
+    columns_of = {**plan.columns, **plan.totals}
+    begins = {name: at.H * sizes["H"] + at.P * sizes["P"] for name, at in columns_of.items()}
     own = {f"dz_{value.name}": value.size for value in which.program.values if value.op == "affine"}
-    width = max(begin + sizes[own.get(name, "H")] for name, begin in begins.items())
-    summed = {name for name, _ in which.sums}
+    own |= {name: plan.total_size(name) for name in plan.totals}
+    width, total = (max(begins[name] + sizes[own[name]] for name in names) for names in (plan.columns, columns_of))
+    summed = {name for name, _ in which.sums} | plan.totals.keys()
     blocks = {(name, 0): f"dp_{name}" for name in which.layout.shapes}
     for affine, places in which.layout.biases.items():
         blocks |= {(each.parameter, each.position): f"dz_{which.program.values[affine].name}" for each in places}
@@ -159,7 +163,7 @@ def _columns(which: Kernels, shape: tuple[int, int, int]) -> tuple[int, dict[str
                 pieces.append((begin, sizes[row]))
         found[name] = bool(used & taken), tuple(pieces)
         taken |= used
-    return width, found
+    return width, total, found
 
 
 def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None:
@@ -181,7 +185,7 @@ def _prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tu
     assert plan is not None  # this is training
     I, H, P = shape
     sizes = sizes_of(shape)
-    width, _ = _columns(which, shape)
+    width, _, _ = _columns(which, shape)
     memory = Memory(which.dtype)
     rows = give_steps(memory, steps, *team, whole=not which.input_is_ours)
     half_ld = width // 2 + len(plan.columns) + 8
@@ -208,7 +212,7 @@ def _given(which: Kernels, steps: Steps, shape: tuple[int, int, int], slots: Map
     plan, sizes, unread = which.backward, sizes_of(shape), spare(slots)
     assert plan is not None  # this is training
     own = stored(which, steps.rows, shape)
-    width, vectors = _columns(which, shape)
+    width, total, vectors = _columns(which, shape)
 
     def slot(name: str) -> int:
         return slots.get(name, unread)
@@ -220,6 +224,7 @@ def _given(which: Kernels, steps: Steps, shape: tuple[int, int, int], slots: Map
         slot("chunk"),
         slot("sums"),
         width,
+        total,
         tuple(
             (name, slots[f"gradient {name}"])
             for name, weights in which.layout.shapes.items()

@@ -246,6 +246,32 @@ class Functions:
         """Where a value begins in the chunk's rows, or in their copy in pairs."""
         return self.plan.columns[name].begin(f, half)
 
+    def clear_totals(self, worker: Worker) -> None:
+        """Begin the sums of each row, over the steps, of the gradients of learned vectors."""
+        f = worker.f
+        for name in self.plan.totals:
+            base, size = f.pointer(f"total {name}"), f.number(self.plan.total_size(name))
+
+            def rows(first: ir.Value, last: ir.Value, base: ir.Value = base, size: ir.Value = size) -> None:
+                begin, end = f.times(first, size), f.times(last, size)
+                f.loop(begin, end, lambda i: f.b.store(ir.Constant(f.e.scalar, 0.0), f.e.at(base, i)))
+
+            worker.share(f.number("B"), rows)
+
+    def sum_totals(self, worker: Worker) -> None:
+        """Add the rows up."""
+        f = worker.f
+        for name, columns in self.plan.totals.items():
+            base, size = f.pointer(f"total {name}"), f.number(self.plan.total_size(name))
+            sums = f.e.at(f.pointer("sums"), columns.begin(f))
+
+            def total(
+                v0: ir.Value, v1: ir.Value, base: ir.Value = base, size: ir.Value = size, sums: ir.Value = sums
+            ) -> None:
+                f.call(self.column_sums, size, f.number("B"), size, 0, v0, v1, base, sums)
+
+            worker.share(f.ceil(size, f.target.lanes), total)
+
     def halve_states(self, worker: Worker) -> None:
         """Copy the initial states to where the first step takes its factors in pairs from."""
         f, plan = worker.f, self.plan

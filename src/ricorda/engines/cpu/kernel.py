@@ -140,6 +140,7 @@ def emit_backward(
     ----------
     sources : what the weights' gradients are products with; the input first, if its weights are the kernel's
     sums : (name in the chunk, size) of what is summed over rows and steps, into `sums`, which has the chunk's columns
+        and, after them, those of the plan's totals
     """
     code = Code(target)
     kernels = Functions(code, plan)
@@ -149,6 +150,7 @@ def emit_backward(
     worker = Worker(f, thread, threads, kernels.barrier)
     given_input = sources[0] if sources and sources[0].kind == "input" else None
     kernels.pack_bundles(worker)
+    kernels.clear_totals(worker)
     input_wanted = f.b.icmp_signed("!=", f.number("dx"), I64(0))
     I = f.number("I")
     if given_input is not None:
@@ -206,6 +208,7 @@ def emit_backward(
         worker.meet()
 
     f.loop(0, f.number("chunks"), chunk)
+    kernels.sum_totals(worker)
     emit_entry(code.module, f.finish(), "run", parallel)
     return code
 

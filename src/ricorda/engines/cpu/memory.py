@@ -179,6 +179,8 @@ def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, la
     lines = plan.loop.lines
     for index in plan.half_lines:
         memory.scratch(f"half {index}", B * sizes[lines[index].size])
+    for name in plan.totals:
+        memory.scratch(f"total {name}", B * sizes[plan.total_size(name)])
     for name in plan.half_states:
         memory.scratch(f"half place {name}", 2 * B * sizes[plan.state_size(name)])
     for number, stage in enumerate(plan.schedule.stages):

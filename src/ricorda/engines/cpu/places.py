@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import llvmlite.ir as ir
@@ -42,10 +42,12 @@ class Plan:
     schedule : the loop in stages
     layout : where each factor lies in the parameters
     columns : place of each value in the buffer that is worked on in chunks of steps: the affines' input parts `z_*`
-        forward, the gradients `dz_*` and `dp_*` backward
+        forward, the gradients `dz_*` backward
     sequences : names of values kept for all steps; all other carried values have one place, or two where the stages
         need old and new side by side
     watched : (state, line) of the gradients whose norms are taken
+    totals : place of each `dp_*` among the sums over rows and steps, after the columns; the steps add theirs to a
+        row's own
     """
 
     schedule: Schedule
@@ -53,6 +55,7 @@ class Plan:
     columns: Mapping[str, Columns]
     sequences: tuple[str, ...]
     watched: tuple[tuple[str, int], ...] = ()
+    totals: Mapping[str, Columns] = field(default_factory=dict)
 
     @property
     def loop(self) -> Loop:
@@ -75,6 +78,10 @@ class Plan:
         """Lines of a step that products take in pairs and that no buffer of a chunk has."""
         in_chunk = {line for name, line in self.loop.stored if name in self.columns}
         return [i for i in self.operands if self.loop.lines[i].op != "carried" and i not in in_chunk]
+
+    def total_size(self, name: str) -> str:
+        """The size of what is summed up over the steps."""
+        return size_of_name(self.loop, name, dict(self.loop.summed)[name])
 
     def state_size(self, name: str) -> str:
         """The size of a carried value."""
@@ -159,6 +166,15 @@ class Places:
             result.append(self.kept(index, self.size(loop.lines[index].size)))
         return result
 
+    def totals(self, index: int, stage: int) -> list[Address]:
+        """What a line's value is added to."""
+        plan, result = self.plan, []
+        for name, line in plan.loop.summed:
+            if line == index and stage_of_store(plan, name, index) == stage:
+                size = self.size(size_of_name(plan.loop, name, index))
+                result.append((self.f.pointer(f"total {name}"), size))
+        return result
+
     def half(self, index: int, reading: bool) -> list[Address]:
         """Where a product finds an operand in pairs; for a state, also where its new value is written."""
         f, plan, loop = self.f, self.plan, self.plan.loop
@@ -215,7 +231,7 @@ def stage_of_store(plan: Plan, name: str, index: int) -> int:
 
 def stage_of_write(plan: Plan, index: int) -> int:
     """The stage in which a line that is written under no name of its own is at hand."""
-    names = [name for name, line in (*plan.loop.stored, *plan.loop.carried) if line == index]
+    names = [name for name, line in plan.loop.written if line == index]
     if names:
         return stage_of_store(plan, names[0], index)
     return stage_of_store(plan, "", index)

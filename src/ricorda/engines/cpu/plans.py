@@ -30,7 +30,7 @@ class Kernels:
     z_names : affines (by index) whose part without states is a column of the chunk, in this order
     forward, backward : the plans; no backward one for inference
     sources : what the weights' gradients multiply
-    sums : (name, size) of what is summed over rows and steps
+    sums : (name, size) of what is stored and then summed over rows and steps
     record : names of the values that are records
     """
 
@@ -105,6 +105,7 @@ def kernels(
     order = [*with_input, *(index for index in program.affines if index not in with_input)]
     d = Columns(0, 0)
     columns = {}
+    totals: dict[str, Columns] = {}
     sums: list[tuple[str, str]] = []
     for index in order:
         value = program.values[index]
@@ -114,10 +115,9 @@ def kernels(
             sums.append((f"dz_{value.name}", value.size))
     for value in program.values:
         if value.op == "parameter":
-            columns[f"dp_{value.name}"] = d
+            totals[f"dp_{value.name}"] = d
             d += value.size
-            sums.append((f"dp_{value.name}", value.size))
-    backward = Plan(schedule(trained.backward, target.bundle), found, columns, (), trained.state_gradients)
+    backward = Plan(schedule(trained.backward, target.bundle), found, columns, (), trained.state_gradients, totals)
     by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))

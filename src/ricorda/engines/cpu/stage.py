@@ -162,9 +162,9 @@ class _Equations:
         self.lines = [index for index in stage.lines if index not in plan.schedule.row_numbers]
         numbers = plan.schedule.row_numbers
         own = {*stage.lines, *(product for bundle in stage.bundles for product in bundle.products)}
-        written = {line for _, line in (*loop.stored, *loop.carried)} | set(stage.kept)
-        self.writes = {index: places.targets(index, number) for index in sorted(written)}
-        self.writes = {index: targets for index, targets in self.writes.items() if targets}
+        written = sorted({line for _, line in loop.written} | set(stage.kept))
+        self.writes = {index: targets for index in written if (targets := places.targets(index, number))}
+        self.totals = {index: totals for index in written if (totals := places.totals(index, number))}
         self.halves: dict[int, list[Address]] = {}
         if f.target.products == "bf16":
             # every gradient of a chunk: the product with the input's weights takes them too
@@ -177,7 +177,7 @@ class _Equations:
         # where a row's units come one after another, its squares are summed up in a register
         self.row_sums = {} if stage.bundles else {index: f.stack(1) for index in self.squares}
         needed = [arg for line in self.lines for arg in loop.lines[line].args]
-        needed += [*self.writes, *self.halves, *self.squares]
+        needed += [*self.writes, *self.totals, *self.halves, *self.squares]
         self.row_numbers = _row_numbers(loop, numbers.intersection(needed))
         self.of_row: dict[int, ir.Value] = {}
         self.divisors = {loop.lines[line].args[1] for line in self.lines if loop.lines[line].op == "divide"}
@@ -240,6 +240,10 @@ class _Equations:
         for index, targets in self.writes.items():
             for base, ld in targets:
                 f.e.store(values[index], f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+        for index, totals in self.totals.items():
+            for base, ld in totals:
+                at = f.e.at(base, f.sum(f.times(row, ld), unit))
+                f.e.store(f.b.fadd(f.e.load(at, mask), values[index]), at, mask)
         for index, pointer in self.squares.items():
             square = f.e.b.fmul(values[index], values[index])
             if mask is not None:
