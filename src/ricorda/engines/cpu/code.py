@@ -46,6 +46,16 @@ class Code:
             found = ir.Function(self.module, ir.FunctionType(VOID, [I64, I64, *kind.args]), name)
         return found
 
+    def zeros(self) -> ir.Value:
+        """As many zeros as a tile is wide, to begin sums with."""
+        found = self.module.globals.get("zeros")
+        if found is None:
+            kind = ir.ArrayType(self.target.number, self.target.bundle * self.target.lanes)
+            found = ir.GlobalVariable(self.module, kind, "zeros")
+            found.linkage, found.global_constant, found.align = "internal", True, 64
+            found.initializer = ir.Constant(kind, None)
+        return found.bitcast(self.target.number.as_pointer())
+
 
 class Frame:
     """A function being written."""

@@ -41,9 +41,39 @@ def most_rows_of(f: Frame, vectors: ir.Value) -> ir.Value:
     return result
 
 
-def fill(f: Frame, acc: ir.Value, count: ir.Value) -> None:
-    """Zero some vectors."""
-    f.loop(0, count, lambda i: f.e.store(f.e.constant(0.0), f.e.at(acc, f.times(i, f.target.lanes))))
+def _put(
+    f: Frame,
+    acc: ir.Value,
+    width: ir.Value,
+    out: ir.Value,
+    ld: ir.Value,
+    rows: ir.Value,
+    columns: ir.Value,
+    product: Callable[[ir.Value, ir.Value], None],
+    adding: ir.Value | None = None,
+) -> None:
+    """Run `product(to, ld)`, which writes some rows of a panel: straight to `out`, if it has room for whole vectors.
+
+    Otherwise by way of `acc`, which has what is there already if the product is added to it.
+    """
+    e, lanes = f.e, f.target.lanes
+
+    def each(body: Callable[[ir.Value, ir.Value, ir.Value | None], None]) -> None:
+        def row(r: ir.Value) -> None:
+            of_acc, of_out = e.at(acc, f.times(r, width)), e.at(out, f.times(r, ld))
+            f.vectors(
+                0, f.ceil(columns, lanes), columns, lambda at, mask: body(e.at(of_acc, at), e.at(of_out, at), mask)
+            )
+
+        f.loop(0, rows, row)
+
+    def by_way() -> None:
+        if adding is not None:
+            f.when(adding, lambda: each(lambda to, at, mask: e.store(e.load(at, mask), to)))
+        product(acc, width)
+        each(lambda at, to, mask: e.store(e.load(at), to, mask))
+
+    f.when(f.b.icmp_signed(">=", columns, width), lambda: product(out, ld), by_way)
 
 
 def panels(
@@ -71,30 +101,17 @@ def emit_rows_product(code: Code) -> Frame:
     biased = f.b.icmp_unsigned("!=", f.b.ptrtoint(bias, I64), I64(0))
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-        weights = e.at(w, f.times(column, K))
+        weights, width = e.at(w, f.times(column, K)), f.times(vectors, lanes)
+        start = f.b.select(biased, e.at(bias, column), code.zeros())
 
         def tile(row: ir.Value, rows: ir.Value) -> None:
-            def start(r: ir.Value) -> None:
-                def one(v: ir.Value) -> None:
-                    at = f.sum(column, f.times(v, lanes))
-                    e.store(e.load(e.at(bias, at)), e.at(acc, f.times(f.sum(f.times(r, vectors), v), lanes)))
+            def product(to: ir.Value, ld: ir.Value) -> None:
+                at = e.at(a, f.times(row, lda))
+                f.b.call(code.tiles(ROWS_APART), [rows, vectors, start, I64(0), to, ld, at, lda, weights, K])
 
-                f.loop(0, vectors, one)
-
-            f.when(biased, lambda: f.loop(0, rows, start), lambda: fill(f, acc, f.times(rows, vectors)))
-            f.b.call(code.tiles(ROWS_APART), [rows, vectors, acc, e.at(a, f.times(row, lda)), lda, weights, K])
-
-            def end(r: ir.Value) -> None:
-                to = e.at(out, f.times(f.sum(row, r), ldo))
-
-                def one(v: ir.Value) -> None:
-                    at = f.sum(column, f.times(v, lanes))
-                    value = e.load(e.at(acc, f.times(f.sum(f.times(r, vectors), v), lanes)))
-                    f.masked(at, columns, lambda mask: e.store(value, e.at(to, at), mask))
-
-                f.loop(0, vectors, one)
-
-            f.loop(0, rows, end)
+            _put(
+                f, acc, width, e.at(out, f.sum(f.times(row, ldo), column)), ldo, rows, f.b.sub(columns, column), product
+            )
 
         row_tiles(f, first, last, most_rows_of(f, vectors), tile)
 
@@ -116,33 +133,21 @@ def emit_weight_product(code: Code) -> Frame:
     adding = f.b.icmp_signed("!=", add, I64(0))
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-        weights = e.at(w, f.times(column, K))
+        weights, width = e.at(w, f.times(column, K)), f.times(vectors, lanes)
 
         def group(i: ir.Value) -> None:
             row = f.times(i, most)
             height = f.least(most, f.b.sub(rows, row))
-            fill(f, acc, f.times(height, vectors))
-            f.b.call(code.tiles(ROWS_TOGETHER), [height, vectors, acc, e.at(a, f.times(row, K)), height, weights, K])
+            place = e.at(out, f.sum(f.times(row, ld), column))
 
-            def end(r: ir.Value) -> None:
-                to = e.at(out, f.times(f.sum(row, r), ld))
+            def product(to: ir.Value, ld_to: ir.Value) -> None:
+                start = f.b.select(adding, to, code.zeros())
+                ld_start = f.b.select(adding, ld_to, I64(0))
+                at = e.at(a, f.times(row, K))
+                call = [height, vectors, start, ld_start, to, ld_to, at, height, weights, K]
+                f.b.call(code.tiles(ROWS_TOGETHER), call)
 
-                def one(v: ir.Value) -> None:
-                    at = f.sum(column, f.times(v, lanes))
-                    value = e.load(e.at(acc, f.times(f.sum(f.times(r, vectors), v), lanes)))
-
-                    def put(mask: ir.Value | None) -> None:
-                        f.when(
-                            adding,
-                            lambda: e.store(f.b.fadd(value, e.load(e.at(to, at), mask)), e.at(to, at), mask),
-                            lambda: e.store(value, e.at(to, at), mask),
-                        )
-
-                    f.masked(at, columns, put)
-
-                f.loop(0, vectors, one)
-
-            f.loop(0, height, end)
+            _put(f, acc, width, place, ld, height, f.b.sub(columns, column), product, adding)
 
         f.loop(0, f.ceil(rows, most), group)
 

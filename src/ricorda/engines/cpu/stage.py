@@ -15,7 +15,7 @@ from ricorda.engines.cpu.emit import I64
 from ricorda.engines.cpu.half import store_half
 from ricorda.engines.cpu.mathematics import EMITTERS
 from ricorda.engines.cpu.places import Address, Places, Plan, length_along, segments, stage_of_write, tile_vectors
-from ricorda.engines.cpu.product import fill, row_tiles
+from ricorda.engines.cpu.product import row_tiles
 from ricorda.engines.cpu.random_bits import mix64, random_mask
 from ricorda.engines.cpu.tile import ROWS_APART, most_rows
 from ricorda.program.ir import MASKS
@@ -61,13 +61,14 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
             for position, bundle in enumerate(stage.bundles):
                 count = len(bundle.products)
                 columns = f.times(vectors, count)
-                acc = accs[position]
-                fill(f, acc, f.times(rows, columns))
+                acc, ld_acc = accs[position], f.times(columns, lanes)
+                start: tuple[ir.Value, ir.Value] = (code.zeros(), I64(0))
                 whole = length_along(f, plan, bundle.operands)
                 panel = f.e.at(f.pointer(f"bundle {number} {position}"), f.times(vector, count * lanes, whole))
                 for (base, ld), length in operands[position]:
                     a = f.e.at(base, f.times(row, ld))
-                    f.b.call(code.tiles(ROWS_APART), [rows, columns, acc, a, ld, panel, length])
+                    f.b.call(code.tiles(ROWS_APART), [rows, columns, *start, acc, ld_acc, a, ld, panel, length])
+                    start = acc, ld_acc
                     panel = f.e.at(panel, f.times(length, columns, lanes))
 
             def one(r: ir.Value) -> None:

@@ -1,7 +1,8 @@
 """The register tile: the inner loop of every matrix product.
 
-`acc[rows][vectors] += a[rows, K] @ w[K, vectors]`: all accumulators stay in registers over the loop along K. The
-weights are packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16, which are
+`out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: all sums stay in registers over the loop
+along K. Rows of `start` may all be the same one, such as a bias or zeros, or those of `out` itself. The weights are
+packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16, which are
 `[K/2][vectors][lanes][2]`.
 """
 
@@ -26,9 +27,12 @@ def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
 
 
 def tile_type(target: Target) -> ir.FunctionType:
-    """The type of a tile's function: (acc, a, lda, w, K); lda and K count what the loop steps over (pairs in bf16)."""
+    """The type of a tile's function: (start, its ld, out, its ld, a, lda, w, K).
+
+    lda and K count what the loop steps over (pairs in bf16), the other distances between rows numbers.
+    """
     number = target.number.as_pointer()
-    return ir.FunctionType(VOID, [number, number, I64, number, I64])
+    return ir.FunctionType(VOID, [number, I64, number, I64, number, I64, number, I64])
 
 
 class BFloat(ir.Type):  # type: ignore[misc]
@@ -49,13 +53,14 @@ class BFloat(ir.Type):  # type: ignore[misc]
 def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: str) -> ir.Function:
     """Write a tile's function into a module."""
     function = ir.Function(module, tile_type(target), tile_name(rows, vectors, form, target))
-    for pointer in (0, 1, 3):
+    for pointer in (4, 6):
         function.args[pointer].add_attribute("noalias")
-    acc, a, lda, w, K = function.args
+    begin, ld_begin, out, ld_out, a, lda, w, K = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     e = target.emitter(b)
     bytes_ = target.lanes * e.scalar_bytes
-    start = [[_load(e, acc, (r * vectors + v) * e.lanes, bytes_) for v in range(vectors)] for r in range(rows)]
+    begins = [e.at(begin, b.mul(ld_begin, I64(r))) for r in range(rows)]
+    start = [[e.load(e.at(row, v * e.lanes)) for v in range(vectors)] for row in begins]
     first = [e.at(a, b.mul(lda, I64(r))) if form == ROWS_APART else e.at(a, r) for r in range(rows)]
     entry, loop, done = b.block, function.append_basic_block("k"), function.append_basic_block("done")
     b.cbranch(b.icmp_signed(">", K, I64(0)), loop, done)
@@ -86,9 +91,9 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
             end.add_incoming(new[r][v], loop)
             new[r][v] = end
     for r in range(rows):
+        row = e.at(out, b.mul(ld_out, I64(r)))
         for v in range(vectors):
-            address = b.bitcast(e.at(acc, (r * vectors + v) * e.lanes), e.vector.as_pointer())
-            b.store(new[r][v], address, align=bytes_)
+            e.store(new[r][v], e.at(row, v * e.lanes))
     b.ret_void()
     return function
 
@@ -125,7 +130,7 @@ def most_rows(target: Target, vectors: int) -> int:
 
 
 def emit_tiles(target: Target) -> ir.Module:
-    """A module with all tiles, and for each form `<name>(rows, vectors, acc, a, lda, w, K)`, which picks one."""
+    """A module with all tiles, and for each form `<name>(rows, vectors, ...)`, which picks one."""
     module = ir.Module(f"tiles_{target.products}")
     kind = tile_type(target)
     for form in (ROWS_APART, ROWS_TOGETHER):
