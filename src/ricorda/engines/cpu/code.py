@@ -9,7 +9,7 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.emit import I64, VOID, Emitter
 from ricorda.engines.cpu.target import Target
-from ricorda.engines.cpu.tile import tile_type
+from ricorda.engines.cpu.tile import place_in_table, table_type
 
 ARGS = I64.as_pointer()
 
@@ -36,15 +36,6 @@ class Code:
         function = ir.Function(self.module, kind, name)
         function.linkage = "internal"
         return Frame(self, function)
-
-    def tiles(self, form: str) -> ir.Function:
-        """The function that picks and runs a tile of a form."""
-        name = self.target.tiles(form)
-        found = self.module.globals.get(name)
-        if found is None:
-            kind = tile_type(self.target)
-            found = ir.Function(self.module, ir.FunctionType(VOID, [I64, I64, *kind.args]), name)
-        return found
 
     def zeros(self) -> ir.Value:
         """As many zeros as a tile is wide, to begin sums with."""
@@ -94,6 +85,17 @@ class Frame:
         room = self.entry.alloca(ir.ArrayType(self.e.vector, vectors))
         room.align = self.target.lanes * self.e.scalar_bytes
         return self.entry.bitcast(room, self.target.number.as_pointer())
+
+    def tile(self, form: str, rows: ir.Value, vectors: ir.Value, *given: ir.Value) -> None:
+        """Run a tile of a form, of so many rows and column vectors."""
+        module, name = self.code.module, self.target.tiles(form)
+        table = module.globals.get(name)
+        if table is None:
+            table = ir.GlobalVariable(module, table_type(self.target), name)
+            table.global_constant = True
+        function = self.b.load(self.b.gep(table, [I64(0), place_in_table(self.b, self.target, rows, vectors)]))
+        function.set_metadata("invariant.load", module.add_metadata([]))
+        self.b.call(function, given)
 
     def call(self, frame: Frame | ir.Function, *values: ir.Value | int) -> None:
         """Call another function of the module with the same argument block."""

@@ -109,7 +109,7 @@ def tiles(target: Target) -> Any:
         owner = _loaded(found[1], target)
         for form in (ROWS_APART, ROWS_TOGETHER):
             name = target.tiles(form)
-            llvm.add_symbol(name, owner.get_function_address(name))
+            llvm.add_symbol(name, owner.get_global_value_address(name))
         return owner
 
 

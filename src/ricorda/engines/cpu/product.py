@@ -107,7 +107,7 @@ def emit_rows_product(code: Code) -> Frame:
         def tile(row: ir.Value, rows: ir.Value) -> None:
             def product(to: ir.Value, ld: ir.Value) -> None:
                 at = e.at(a, f.times(row, lda))
-                f.b.call(code.tiles(ROWS_APART), [rows, vectors, start, I64(0), to, ld, at, lda, weights, K])
+                f.tile(ROWS_APART, rows, vectors, start, I64(0), to, ld, at, lda, weights, K)
 
             _put(
                 f, acc, width, e.at(out, f.sum(f.times(row, ldo), column)), ldo, rows, f.b.sub(columns, column), product
@@ -144,8 +144,7 @@ def emit_weight_product(code: Code) -> Frame:
                 start = f.b.select(adding, to, code.zeros())
                 ld_start = f.b.select(adding, ld_to, I64(0))
                 at = e.at(a, f.times(row, K))
-                call = [height, vectors, start, ld_start, to, ld_to, at, height, weights, K]
-                f.b.call(code.tiles(ROWS_TOGETHER), call)
+                f.tile(ROWS_TOGETHER, height, vectors, start, ld_start, to, ld_to, at, height, weights, K)
 
             _put(f, acc, width, place, ld, height, f.b.sub(columns, column), product, adding)
 

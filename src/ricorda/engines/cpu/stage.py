@@ -67,7 +67,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
                 panel = f.e.at(f.pointer(f"bundle {number} {position}"), f.times(vector, count * lanes, whole))
                 for (base, ld), length in operands[position]:
                     a = f.e.at(base, f.times(row, ld))
-                    f.b.call(code.tiles(ROWS_APART), [rows, columns, *start, acc, ld_acc, a, ld, panel, length])
+                    f.tile(ROWS_APART, rows, columns, *start, acc, ld_acc, a, ld, panel, length)
                     start = acc, ld_acc
                     panel = f.e.at(panel, f.times(length, columns, lanes))
 

@@ -75,7 +75,7 @@ class Target:
         return bool(llvm.get_default_triple().startswith(("x86_64", "i686")))
 
     def tiles(self, form: str) -> str:
-        """The name, in this process, of the function that runs this target's tiles of a form."""
+        """The name, in this process, of the table of this target's tiles of a form."""
         digest = hashlib.sha256(repr(self).encode()).hexdigest()[:16]
         return f"ricorda_tile_{form}_{digest}"
 

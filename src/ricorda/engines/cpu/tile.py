@@ -129,13 +129,20 @@ def most_rows(target: Target, vectors: int) -> int:
     return max(1, min(8, (target.registers - (2 if widened else 1) * (vectors + 1)) // vectors))
 
 
+def table_type(target: Target) -> ir.ArrayType:
+    """The type of a table of tiles: those of one column vector, of fewest rows first, then those of two, and so on."""
+    return ir.ArrayType(tile_type(target).as_pointer(), target.bundle * most_rows(target, 1))
+
+
+def place_in_table(b: ir.IRBuilder, target: Target, rows: ir.Value, vectors: ir.Value) -> ir.Value:
+    """The place of a tile in its table."""
+    return b.add(b.mul(b.sub(vectors, I64(1)), I64(most_rows(target, 1))), b.sub(rows, I64(1)))
+
+
 def emit_tiles(target: Target) -> ir.Module:
-    """A module with all tiles, and for each form `<name>(rows, vectors, ...)`, which picks one."""
+    """A module with all tiles, and for each form a table of them, under the name `Target.tiles`."""
     module = ir.Module(f"tiles_{target.products}")
-    kind = tile_type(target)
     for form in (ROWS_APART, ROWS_TOGETHER):
-        pick = ir.Function(module, ir.FunctionType(VOID, [I64, I64, *kind.args]), target.tiles(form))
-        b = ir.IRBuilder(pick.append_basic_block("entry"))
         tiles = []
         for vectors in range(1, target.bundle + 1):
             last = None
@@ -143,12 +150,7 @@ def emit_tiles(target: Target) -> ir.Module:
                 if rows <= most_rows(target, vectors):
                     last = emit_tile(module, target, rows, vectors, form)
                 tiles.append(last)
-        table_type = ir.ArrayType(kind.as_pointer(), len(tiles))
-        table = ir.GlobalVariable(module, table_type, f"tiles_{form}")
-        table.global_constant, table.linkage = True, "internal"
-        table.initializer = ir.Constant(table_type, tiles)
-        rows, vectors, *rest = pick.args
-        index = b.add(b.mul(b.sub(vectors, I64(1)), I64(most_rows(target, 1))), b.sub(rows, I64(1)))
-        b.call(b.load(b.gep(table, [I64(0), index])), rest)
-        b.ret_void()
+        kind = table_type(target)
+        table = ir.GlobalVariable(module, kind, target.tiles(form))
+        table.global_constant, table.initializer = True, ir.Constant(kind, tiles)
     return module
