@@ -1,0 +1,72 @@
+"""The lines of a stage in waves: no chain of one wave has two long functions, and nothing is taken before it is there."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ricorda.catalogue import CELLS
+from ricorda.engines.cpu.equations import LONG, waves
+from ricorda.program.differentiate import training_loops
+from ricorda.program.loop import Line, Loop
+
+PROGRAMS = {name: cell.program for name, cell in CELLS.items()}
+
+
+def longest(loop: Loop, indices: list[int], found: dict[int, int]) -> int:
+    """The most long functions of one wave that wait for each other."""
+    depth: dict[int, int] = {}
+    for index in indices:
+        args = [arg for arg in loop.lines[index].args if arg in found and found[arg] == found[index]]
+        depth[index] = max((depth[arg] for arg in args), default=0) + (loop.lines[index].op in LONG)
+    return max(depth.values(), default=0)
+
+
+def check(loop: Loop, indices: list[int], left: set[int]) -> dict[int, int]:
+    found = waves(loop, indices, left)
+    assert list(found) == indices
+    for index in indices:
+        for arg in loop.lines[index].args:
+            assert arg not in found or found[arg] <= found[index]
+    assert longest(loop, indices, found) <= 1
+    new = dict(loop.carried)
+    for index in indices:  # a state may lie where its new value is written
+        line = loop.lines[index]
+        if line.op == "carried" and new[line.name] in found:
+            assert found[index] <= found[new[line.name]]
+    return found
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_loops_of_a_built_in_cell_have_no_chain_of_two_long_functions(name: str) -> None:
+    trained = training_loops(PROGRAMS[name])
+    for loop in (trained.forward, trained.backward):
+        indices = [i for i, line in enumerate(loop.lines) if line.op not in ("product", "sequence", "before", "vector")]
+        check(loop, indices, {line for _, line in loop.written})
+
+
+def test_an_lstm_s_output_gate_goes_beside_the_tanh_of_its_cell_state() -> None:
+    program = PROGRAMS["lstm"]
+    loop = training_loops(program).forward
+    stored = dict(loop.stored)
+    sigmoids = [i for i, line in enumerate(loop.lines) if line.op == "sigmoid"]
+    tanhs = [i for i, line in enumerate(loop.lines) if line.op == "tanh"]
+    indices = [i for i, line in enumerate(loop.lines) if line.op in ("add", "multiply", "sigmoid", "tanh", "carried")]
+    found = check(loop, indices, {stored["h"]})
+    assert [found[i] for i in tanhs] == [0, 1]
+    assert sorted(found[i] for i in sigmoids) == [0, 0, 1]
+    assert found[stored["h"]] == 1
+
+
+OPERATIONS = st.tuples(st.sampled_from(["tanh", "sigmoid", "negative", "add"]), st.integers(0, 99), st.integers(0, 99))
+
+
+@given(st.lists(OPERATIONS, max_size=12), st.integers(0, 99))
+def test_any_lines(operations: list[tuple[str, int, int]], new: int) -> None:
+    lines = [Line("sequence", name="z"), Line("carried", name="h")]
+    for op, *args in operations:
+        lines.append(Line(op, tuple(arg % len(lines) for arg in args[: 1 + (op == "add")])))
+    new %= len(lines)
+    loop = Loop(tuple(lines), (("h", new),), ())
+    check(loop, list(range(1, len(lines))), {new, len(lines) - 1})
