@@ -1,4 +1,4 @@
-"""The lines of a stage in waves: no chain of one wave has two long functions, and nothing is taken before it is there."""
+"""The lines of a stage in waves: no chain of one wave has two long functions, nothing is taken too early."""
 
 from __future__ import annotations
 
