@@ -70,3 +70,15 @@ def test_any_lines(operations: list[tuple[str, int, int]], new: int) -> None:
     new %= len(lines)
     loop = Loop(tuple(lines), (("h", new),), ())
     check(loop, list(range(1, len(lines))), {new, len(lines) - 1})
+
+
+def test_a_state_is_read_before_its_new_value_takes_its_place() -> None:
+    lines = (
+        Line("sequence", name="z"),
+        Line("carried", name="h"),
+        Line("sigmoid", (0,)),
+        Line("tanh", (2,)),
+        Line("add", (1, 3)),
+    )
+    found = {new: check(Loop(lines, (("h", new),), ()), [1, 2, 3, 4], {new, 4}) for new in (2, 4)}
+    assert [found[new][1] for new in (2, 4)] == [0, 1]
