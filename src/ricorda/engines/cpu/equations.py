@@ -1,13 +1,8 @@
-"""The equations of a stage, for one row and one vector of units: load, compute, store.
-
-A function such as tanh is a chain of some fifteen instructions that wait for each other, and a tanh of what comes from
-a sigmoid a chain of twice as many: a processor that looks a few hundred instructions ahead finds too little beside it
-to do. So the lines of a tile are computed in waves, each for all rows: no chain has two such functions.
-"""
+"""The equations of a stage, for one row and one vector of units: load, compute, store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import llvmlite.ir as ir
 
@@ -16,27 +11,17 @@ from ricorda.engines.cpu.half import store_half
 from ricorda.engines.cpu.mathematics import EMITTERS
 from ricorda.engines.cpu.places import Address, Places, Plan, stage_of_write
 from ricorda.engines.cpu.random_bits import mix64, random_mask
+from ricorda.engines.cpu.waves import Waves
 from ricorda.program.ir import MASKS
 from ricorda.program.loop import Loop
 from ricorda.program.operations import REDUCTIONS
 from ricorda.program.schedule import IN_MEMORY
 
-LONG = ("exp", "log", "sigmoid", "softplus", "tanh")
-"""Operations that are long chains of instructions."""
-
 
 class Equations:
-    """The lines of a stage for one row and one vector of units.
+    """The lines of a stage for one row and one vector of units; those of a stage with products in waves."""
 
-    Attributes
-    ----------
-    waves : how many there are
-    crossing : lines that a later wave takes from an earlier one
-    """
-
-    def __init__(
-        self, f: Frame, plan: Plan, number: int, places: Places, part: ir.Value, in_waves: bool = False
-    ) -> None:
+    def __init__(self, f: Frame, plan: Plan, number: int, places: Places, part: ir.Value) -> None:
         self.f, self.plan = f, plan
         self.squares: dict[int, ir.Value] = {}
         for name, index in plan.watched:
@@ -79,24 +64,12 @@ class Equations:
                 )
             else:
                 self.reads[index] = places.of_leaf(index) if line.op in IN_MEMORY else places.computed(index)
-        leaves = [index for index in needed if index in self.masks or loop.lines[index].op == "carried"]
-        left = {*self.writes, *self.totals, *self.halves, *self.squares}
-        self._wave = waves(loop, [*sorted(set(leaves)), *self.lines], left) if in_waves else {}
-        self.waves = 1 + max(self._wave.values(), default=0)
-        self._takes = [
-            {arg for line in self.lines if self._of(line) == wave for arg in loop.lines[line].args}
-            | {index for index in left if self._of(index) == wave}
-            for wave in range(self.waves)
-        ]
-        self.crossing = sorted({a for wave, taken in enumerate(self._takes) for a in taken if self._of(a) < wave})
-        self.crossing = [index for index in self.crossing if index in self._wave]
+        self.left = {*self.writes, *self.totals, *self.halves, *self.squares}
+        leaves = {index for index in needed if index in self.masks or loop.lines[index].op == "carried"}
+        self.waves = Waves(loop, self.lines, leaves, self.left, one=not stage.bundles)
 
-    def _of(self, index: int) -> int:
-        """The wave of a line; products and what lies in memory are at hand in all, and written in the first."""
-        return self._wave.get(index, 0)
-
-    def begin_row(self, row: ir.Value, wave: int = 0) -> None:
-        """Before the units of a row in a wave."""
+    def begin_row(self, row: ir.Value) -> None:
+        """Before the units of a row."""
         f, lines = self.f, self.plan.loop.lines
         for index in self.row_numbers:
             line = lines[index]
@@ -139,9 +112,9 @@ class Equations:
         """
         f, lines = self.f, self.plan.loop.lines
         values: dict[int, ir.Value] = dict(self.of_row)
-        takes = self._takes[wave] | {index for index in self.crossing if self._of(index) == wave}
+        waves, takes = self.waves, self.waves.takes[wave]
         for index, load in (at_hand or {}).items():
-            if index in takes and (index not in self._wave or self._of(index) < wave):
+            if index in takes and (index not in waves.found or waves.of(index) < wave):
                 values[index] = load()
         for index, (base, ld) in self.reads.items():
             if index in takes and index not in values:
@@ -150,25 +123,25 @@ class Equations:
             if index in takes and index not in values:
                 values[index] = random_mask(f, key, row, unit, lines[index].number)
         for index in self.lines:
-            if self._of(index) != wave:
+            if waves.of(index) != wave:
                 continue
             line = lines[index]
             if line.op == "divide" and line.args[1] in self.reciprocals:
                 values[index] = f.b.fmul(values[line.args[0]], self.reciprocals[line.args[1]])
             else:
                 values[index] = EMITTERS[line.op](f.e, *(values[arg] for arg in line.args))
-        for index in self.crossing:
-            if rooms is not None and self._of(index) == wave:
+        for index in waves.crossing:
+            if rooms is not None and waves.of(index) == wave:
                 f.e.store(values[index], rooms[index])
         for index, targets in self.writes.items():
-            for base, ld in targets if self._of(index) == wave else ():
+            for base, ld in targets if waves.of(index) == wave else ():
                 f.e.store(values[index], f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
         for index, totals in self.totals.items():
-            for base, ld in totals if self._of(index) == wave else ():
+            for base, ld in totals if waves.of(index) == wave else ():
                 at = f.e.at(base, f.sum(f.times(row, ld), unit))
                 f.e.store(f.b.fadd(f.e.load(at, mask), values[index]), at, mask)
         for index, pointer in self.squares.items():
-            if self._of(index) != wave:
+            if waves.of(index) != wave:
                 continue
             square = f.e.b.fmul(values[index], values[index])
             if mask is not None:
@@ -178,43 +151,8 @@ class Equations:
             else:
                 self._add_square(pointer, row, square)
         for index, targets in self.halves.items():
-            for base, ld in targets if self._of(index) == wave else ():
+            for base, ld in targets if waves.of(index) == wave else ():
                 store_half(f, values[index], f.e.at(base, f.times(row, ld)), unit, mask)
-
-
-def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int, int]:
-    """The wave of each of some lines, in order: the first in which no long function waits for another one.
-
-    What only later waves take is moved there, where it gives the processor something to do beside their chains.
-
-    Parameters
-    ----------
-    left : lines whose values the stage leaves behind
-    """
-    lines, found = loop.lines, dict[int, int]()
-    waiting: set[int] = set()  # lines that wait for a long function of their wave, or are one
-    for index in indices:
-        found[index] = max((found[arg] for arg in lines[index].args if arg in found), default=0)
-        waits = any(arg in waiting and found[arg] == found[index] for arg in lines[index].args)
-        if lines[index].op in LONG:
-            found[index] += waits
-            waits = True
-        if waits:
-            waiting.add(index)
-    awaited: set[int] = set()  # lines that a long function of their wave waits for, or are one
-    renewed = dict(loop.carried)
-    for index in reversed(indices):
-        line = lines[index]
-        users = [user for user in indices if index in lines[user].args]
-        last = min((found[user] for user in users), default=found[index])
-        if line.op == "carried" and line.name in renewed:  # it may be overwritten by its new value
-            last = min(last, found.get(renewed[line.name], 0))
-        between = index in waiting and any(user in awaited and found[user] == last for user in users)
-        if index not in left and not between:
-            found[index] = max(found[index], last)
-        if line.op in LONG or any(user in awaited and found[user] == found[index] for user in users):
-            awaited.add(index)
-    return found
 
 
 def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:

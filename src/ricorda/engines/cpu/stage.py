@@ -28,7 +28,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     f = code.function(f"stage{number}", numbers=7)
     step, low, row0, row1, tile0, tile1, part = f.given
     places = Places(f, plan, step, low)
-    equations = Equations(f, plan, number, places, part, in_waves=bool(stage.bundles))
+    equations = Equations(f, plan, number, places, part)
     lanes, size = f.target.lanes, f.number(stage.size)
     if not stage.bundles:
 
@@ -43,7 +43,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     width = tile_vectors(stage, f.target)
     most = min(most_rows(f.target, width * len(bundle.products)) for bundle in stage.bundles)
     accs = [f.stack(most * width * len(bundle.products)) for bundle in stage.bundles]
-    rooms = {index: f.stack(most * width) for index in equations.crossing}
+    rooms = {index: f.stack(most * width) for index in equations.waves.crossing}
     operands = [
         [(places.operand(group[0]), length_along(f, plan, group)) for group in segments(plan, bundle)]
         for bundle in stage.bundles
@@ -68,30 +68,23 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
                     panel = f.e.at(panel, f.times(length, columns, lanes))
 
             def one(r: ir.Value, wave: int) -> None:
-                equations.begin_row(f.sum(row, r), wave)
+                equations.begin_row(f.sum(row, r))
 
                 def vector_of_units(v: ir.Value) -> None:
-                    at_hand = {
-                        index: partial(_load_vector, f, room, f.sum(f.times(r, vectors), v))
-                        for index, room in rooms.items()
-                    }
+                    place = f.times(f.sum(f.times(r, vectors), v), lanes)
+                    own = {index: f.e.at(room, place) for index, room in rooms.items()}
+                    at_hand = {index: partial(f.e.load, at) for index, at in own.items()}
                     for acc, bundle in zip(accs, stage.bundles, strict=True):
                         count = len(bundle.products)
                         for p, product in enumerate(bundle.products):
                             at = f.sum(f.times(f.sum(f.times(r, count), p), vectors), v)
-                            at_hand[product] = partial(_load_vector, f, acc, at)
-                    places_of = {
-                        index: f.e.at(room, f.times(f.sum(f.times(r, vectors), v), lanes))
-                        for index, room in rooms.items()
-                    }
+                            at_hand[product] = partial(f.e.load, f.e.at(acc, f.times(at, lanes)))
                     unit = f.times(f.sum(vector, v), lanes)
-                    f.masked(
-                        unit, size, lambda mask: equations.emit(f.sum(row, r), unit, mask, wave, at_hand, places_of)
-                    )
+                    f.masked(unit, size, lambda mask: equations.emit(f.sum(row, r), unit, mask, wave, at_hand, own))
 
                 f.loop(0, vectors, vector_of_units)
 
-            for wave in range(equations.waves):
+            for wave in range(equations.waves.count):
                 f.loop(0, rows, partial(one, wave=wave))
 
         row_tiles(f, row0, row1, I64(most), tile_of_rows)
@@ -153,7 +146,3 @@ def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
     f.loop(row0, row1, reduce_row)
     f.finish()
     return f
-
-
-def _load_vector(f: Frame, acc: ir.Value, at: ir.Value) -> ir.Value:
-    return f.e.load(f.e.at(acc, f.times(at, f.target.lanes)))
