@@ -115,6 +115,12 @@ class Emitter:
         name = f"llvm.masked.store.v{self.lanes}{'f64' if self.double else 'f32'}.p0"
         self.intrinsic(name, value, address, I32(self.scalar_bytes), mask, result=VOID)
 
+    def kept(self, pointer: ir.Value) -> ir.Value:
+        """The same pointer, in a register: LLVM does not see what it was computed from, and so not compute it again."""
+        address = self.b.ptrtoint(pointer, I64)
+        same = self.b.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [address], False)  # type: ignore[no-untyped-call]
+        return self.b.inttoptr(same, pointer.type)
+
     @property
     def scalar_bytes(self) -> int:
         """Bytes of a number."""
