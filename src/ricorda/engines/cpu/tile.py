@@ -16,7 +16,7 @@ from ricorda.engines.cpu.target import Target
 ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
 """Where `a` has its rows: [rows, lda], as states have, or packed [K, rows], as weight gradients need."""
 
-AHEAD, LINE = 4096, 64
+AHEAD, LINE = 1024, 64
 """Bytes that a tile of one row, which waits for memory rather than for arithmetic, asks for weights in advance, and
 bytes of a cache line."""
 
