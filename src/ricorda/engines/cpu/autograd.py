@@ -33,7 +33,8 @@ class Loop(torch.autograd.Function):
         split = len(saved) - ctx.count
         if torch.is_grad_enabled():  # what torch does for create_graph=True
             call, which = ctx.call, ctx.call.kernels
-            x, rest = saved[0], saved[1:split]
+            x, *states = saved[: 1 + len(which.program.states)]
+            parameters = saved[1 + len(states) : split]
             of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
             dx, *others = differentiable_gradients(
                 which.program,
@@ -43,9 +44,10 @@ class Loop(torch.autograd.Function):
                 call.reverse,
                 call.values,
                 call.seed,
-                (x.reshape(-1, x.shape[-1]), *rest),
+                (*(each.reshape(-1, each.shape[-1]) for each in (x, *states)), *parameters),
                 of_results,
                 ctx.needs_input_grad[1:],
             )
-            return None, None if dx is None else dx.view_as(x), *others
+            found = [g if g is None else g.view_as(s) for g, s in zip((dx, *others), (x, *states), strict=False)]
+            return None, *found, *others[len(states) :]
         return None, *backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])

@@ -124,7 +124,7 @@ def backward(
     if call.watch is not None:
         for name, of_parts in squares:
             call.watch(name, of_parts.sum(dim=0).sqrt_())
-    d_states = [place[0] if place.dim() == 3 else place for place in places]
+    d_states = [place[0] if two else place for place, (_, _, two) in zip(places, given.states, strict=True)]
     if not which.input_is_ours:
         dx = chunk[: steps.rows * (given.width + PAD)].view(steps.rows, given.width + PAD)[:, : x.shape[1]]
     d_parameters = [results[n] if n in results else _from_sums(sums, given.vectors.get(n)) for n in parameters]

@@ -54,7 +54,7 @@ def taken_apart(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence
 def shape_of(call: Call, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> tuple[int, int, int]:
     """I, H and P."""
     name, count = call.kernels.of_units
-    return x.shape[-1], parameters[name].shape[0] // count, states[0].shape[1]
+    return x.shape[-1], parameters[name].shape[0] // count, states[0].shape[-1]
 
 
 def sizes_of(shape: tuple[int, int, int]) -> dict[str, int]:

@@ -118,7 +118,7 @@ class Emitter:
     def kept(self, pointer: ir.Value) -> ir.Value:
         """The same pointer, in a register: LLVM does not see what it was computed from, and so not compute it again."""
         address = self.b.ptrtoint(pointer, I64)
-        same = self.b.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [address], False)  # type: ignore[no-untyped-call]
+        same = self.b.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [address], False)
         return self.b.inttoptr(same, pointer.type)
 
     @property

@@ -73,7 +73,7 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
     Parameters
     ----------
     tensors : input, or what the affines have beside their states where `Kernels.inputs` is empty, [N, size] or, where
-        all rows have all steps, [T, B, size]; states; parameters
+        all rows have all steps, [T, B, size]; states [B, size] or [1, B, size]; parameters
 
     Returns
     -------

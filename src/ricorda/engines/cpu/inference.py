@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from ctypes import memmove
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,7 +41,7 @@ class _Entry:
     arguments : the kernel's, whose `block` this module completes
     weights : slot, number among the stack's weights and place in bytes
     team : threads
-    last : the step that it ends with
+    last : the first byte of the output of the step that it ends with
     output : [T, B, P], kept between calls; in the last layer of one direction each call makes its own
     """
 
@@ -96,7 +97,6 @@ class Stack:
                 [self._entry(names, level, direction, sizes[level]) for direction in range(directions)]
                 for level in range(len(sizes))
             ]
-            self.finals = [entry.output[entry.last] for layer in self.layers for entry in layer]
         for level, layer in enumerate(self.layers[1:]):
             below = self.between[level] if directions == 2 else self.layers[level][0].output
             for entry in layer:
@@ -112,7 +112,8 @@ class Stack:
         output = torch.empty(self.output, dtype=self.which.dtype, device="cpu")
         block = arguments.block
         block[self.sequence] = output.data_ptr()
-        return _Entry(number, arguments, block, weights, team[0], 0 if direction else self.T - 1, output)
+        last = 0 if direction else (self.T - 1) * self.strides[0]
+        return _Entry(number, arguments, block, weights, team[0], last, output)
 
     def __call__(
         self, x: Tensor, states: Sequence[Tensor] | None, weights: Sequence[Tensor]
@@ -137,21 +138,22 @@ class Stack:
             begins = [initial.data_ptr(), *(state.data_ptr() for state in others)]
             for entry in self.layers[0]:
                 entry.block[self.x] = x.data_ptr()
-            finals = list(self.finals)
+            final = x.new_empty(self.states[0])
             for level, layer in enumerate(self.layers):
                 last = level == len(self.layers) - 1
                 for entry in layer:
                     self._complete(entry, begins, weights)
                 if self.directions == 1:
                     (entry,) = layer
-                    if last:
-                        output = x.new_empty(self.output)
-                        entry.block[self.sequence] = output.data_ptr()
-                        finals[-1] = output[entry.last]
+                    output = x.new_empty(self.output) if last else entry.output
+                    entry.block[self.sequence] = output.data_ptr()
                     self.run(entry.block, entry.team)
                 else:
                     output = self._both(layer, None if last else self.between[level])
-            return output, [torch.stack(finals), *others]
+                for entry in layer:
+                    to = final.data_ptr() + entry.number * self.strides[0]
+                    memmove(to, entry.block[self.sequence] + entry.last, self.strides[0])
+            return output, [final, *others]
         finally:
             self.lock.release()
 

@@ -22,14 +22,17 @@ class Training:
     Parameters
     ----------
     calls : one for each direction
+    levels : how many layers
     state_sizes : of each state
     """
 
-    def __init__(self, calls: Sequence[Call], state_sizes: Sequence[int]) -> None:
+    def __init__(self, calls: Sequence[Call], levels: int, state_sizes: Sequence[int]) -> None:
         self.calls = calls
+        self.alone = levels * len(calls) == 1
         which, steps = calls[0].kernels, calls[0].steps
+        shape = (1, steps.B) if self.alone else (steps.B,)
         with torch.inference_mode(False):  # what is kept serves calls in every mode
-            self.zeros = [torch.zeros(steps.B, size, dtype=which.dtype, device="cpu") for size in state_sizes]
+            self.zeros = [torch.zeros(*shape, size, dtype=which.dtype, device="cpu") for size in state_sizes]
 
     def __call__(
         self, x: Tensor, states: Sequence[Tensor] | None, weights: Sequence[Tensor]
@@ -43,6 +46,9 @@ class Training:
         weights : by layer, direction and name
         """
         names, count = len(self.calls[0].parameters), len(self.zeros)
+        if self.alone:  # its states go in and come out as the caller has them: views of them would take time
+            output, *ends = Loop.apply(self.calls[0], x, *(states or self.zeros), *weights)  # type: ignore[no-untyped-call]
+            return output, ends[:count]
         finals: list[Sequence[Tensor]] = []
         y = x
         while len(finals) * names < len(weights):
@@ -55,8 +61,6 @@ class Training:
                 outputs.append(output)
                 finals.append(ends[:count])
             y = torch.cat(outputs, 2) if len(outputs) > 1 else outputs[0]
-        if len(finals) == 1:
-            return y, [state.unsqueeze(0) for state in finals[0]]
         return y, [torch.stack(of_all) for of_all in zip(*finals, strict=True)]
 
 
@@ -77,4 +81,4 @@ def training(
         return None
     calls = [Call(which, full(T, B, reverse), names, (), (), 0, reverse) for reverse in (False, True)[:directions]]
     _, H, P = sizes[0]
-    return Training(calls, [{"H": H, "P": P}[state.size] for state in program.states])
+    return Training(calls, len(sizes), [{"H": H, "P": P}[state.size] for state in program.states])
