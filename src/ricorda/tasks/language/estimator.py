@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
-from ricorda.data.music import KEYS, check_pieces, notes_of
+from ricorda.data.music import KEYS
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
@@ -19,15 +19,16 @@ from ricorda.tasks.cells import program_of
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, SequenceEstimator
 from ricorda.tasks.fingerprint import fingerprint
-from ricorda.tasks.language import generation
 from ricorda.tasks.language.card import card_of
-from ricorda.tasks.language.given import Given, read_condition, read_given
+from ricorda.tasks.language.generation import Sampling
+from ricorda.tasks.language.given import Given, read_condition, read_given, read_parts
 from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
 from ricorda.tasks.language.reading import Reader
 from ricorda.tasks.language.scoring import Evaluation, losses_of
 from ricorda.tasks.language.sequences import Sequences
 from ricorda.tasks.language.training import NextStepTraining
 from ricorda.tasks.language.vocabulary import END, UNKNOWN, Vocabulary
+from ricorda.tasks.language.writing import written
 from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, SHARE, Rule, one_of
 
 
@@ -231,7 +232,9 @@ class LanguageModel(SequenceEstimator):
         """
         self.check_parameters()
         program = program_of(self.cell)
-        given, held_out = self._parts(X, condition, validation)
+        given, held_out = read_parts(
+            X, condition, validation, share=float(self.validation_fraction), anywhere=self.tokenizer == "char"
+        )
         seed = self._seed()
         with self._keeping_what_was_learned():
             self.reader_ = Reader.learn(
@@ -348,68 +351,9 @@ class LanguageModel(SequenceEstimator):
             At once, if an argument cannot be, or the prompt has what the model does not know.
         """
         check_is_fitted(self, "network_")
-        if type(length) is not int or length < 1:
-            raise ArgumentError(f"length is {length!r}: give a whole number of at least 1")
-        if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
-            raise ArgumentError(f"seed is {seed!r}: give a whole number of at least 0")
-        drawn_seed = int(torch.randint(2**62, ())) if seed is None else seed
-        sampling = generation.Sampling(temperature, top_k, top_p)
+        sampling = Sampling(temperature, top_k, top_p)
         vector = self._one_condition(condition)
-        if self.reader_.kind == "music":
-            if top_k is not None or top_p is not None:
-                raise ArgumentError(
-                    "top_k and top_p are for texts: music has several notes at once, choose temperature"
-                )
-            if prompt:
-                check_pieces([prompt], "prompt")
-            opening = self.reader_.prompt(prompt)
-            steps = generation.keys(
-                self.network_, opening, temperature, length=length, seed=drawn_seed, condition=vector
-            )
-            return map(notes_of, steps)
-        return self._write(self._check_prompt(prompt), sampling, length, drawn_seed, vector)
-
-    def _write(
-        self, prompt: Any, sampling: generation.Sampling, length: int, seed: int, condition: torch.Tensor | None
-    ) -> Iterator[str]:
-        reader = self.reader_
-        vocabulary = cast(Vocabulary, reader.vocabulary)
-        ends = reader.ends or vocabulary.kind == "word"
-        ids = generation.tokens(
-            self.network_,
-            reader.prompt(prompt),
-            sampling,
-            length=length,
-            seed=seed,
-            never=(UNKNOWN,) if ends else (UNKNOWN, END),
-            end=END if reader.ends else None,
-            condition=condition,
-        )
-        at_line_start = not prompt or (isinstance(prompt, str) and prompt[-1].isspace())
-        writer = vocabulary.writer(at_line_start=at_line_start)
-        return (text for text in map(writer.write, ids) if text)
-
-    def _check_prompt(self, prompt: Any) -> Any:
-        wanted: Any = list if self.reader_.kind == "tokens" else str
-        if prompt and not isinstance(prompt, wanted):
-            what = "a list of tokens" if wanted is list else "a text"
-            raise ArgumentError(f"prompt is of type {type(prompt).__name__}: give {what}")
-        return prompt
-
-    def _parts(self, X: Any, condition: Any, validation: Any) -> tuple[Given, Given | None]:
-        """What to train on and what to validate with."""
-        given = read_given(X, "X", condition)
-        if validation is None:
-            return given.split(float(self.validation_fraction), anywhere=self.tokenizer == "char")
-        if condition is None:
-            return given, read_given(validation, "validation")
-        if not isinstance(validation, tuple) or len(validation) != 2:
-            raise ArgumentError("validation is no pair: give (X, condition), as the training has conditions")
-        held_out = read_given(validation[0], "validation[0]", validation[1])
-        assert given.condition is not None
-        assert held_out.condition is not None
-        read_condition(held_out.condition, len(held_out.parts), given.condition.shape[1])
-        return given, held_out
+        return written(self.network_, self.reader_, prompt, sampling, length=length, seed=seed, condition=vector)
 
     def _read(self, X: Any, condition: Any, argument: str = "X") -> Given:
         check_is_fitted(self, "network_")

@@ -133,3 +133,30 @@ def read_condition(given: Any, count: int, features: int | None = None) -> Tenso
     if features is not None and array.shape[1] != features:
         raise ArgumentError(f"condition has {array.shape[1]} numbers, and the model was trained on {features}")
     return torch.from_numpy(array.astype(np.float32))
+
+
+def read_parts(X: Any, condition: Any, validation: Any, *, share: float, anywhere: bool) -> tuple[Given, Given | None]:
+    """What to train on and what to validate with, as `LanguageModel.fit` is given them.
+
+    Parameters
+    ----------
+    share, anywhere
+        What is kept apart of the training's where no validation is given: see `Given.split`.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        If one cannot be, or they do not fit together.
+    """
+    given = read_given(X, "X", condition)
+    if validation is None:
+        return given.split(share, anywhere=anywhere)
+    if condition is None:
+        return given, read_given(validation, "validation")
+    if not isinstance(validation, tuple) or len(validation) != 2:
+        raise ArgumentError("validation is no pair: give (X, condition), as the training has conditions")
+    held_out = read_given(validation[0], "validation[0]", validation[1])
+    assert given.condition is not None
+    assert held_out.condition is not None
+    read_condition(held_out.condition, len(held_out.parts), given.condition.shape[1])
+    return given, held_out
