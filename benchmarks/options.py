@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,15 +31,23 @@ RECORD = "record"
 NORMS = "gradient norms"
 
 
+LONGER = 4
+"""How many times as long as others these are measured: a tenth more is to be told from noise."""
+
+
 def run(settings: Settings) -> Iterator[Row]:
+    """A row for each option: in pairs with the plain layer, as a machine's speed drifts over many contenders' turns."""
+    plan = replace(settings.plan, budget=LONGER * settings.plan.budget)
     for B, H in ((4, 16),) if settings.quick else ((32, 128), (64, 512)):
         case, forms = Case("LSTM", B, H), (Case("GRU", B, H), Case("GRU reset-before", B, H))
-        if settings.wants("options", case.label):
-            yield settings.report(Row.of("options", case.label, interleave(_variants(settings, case), settings.plan)))
+        plain = _training(case)
+        for name, call in _variants(settings, case).items():
+            times = interleave({PLAIN: plain, name: call}, plan)
+            yield settings.report(Row.of("options", case.label, times))
         label = f"GRU forms {forms[0].label.removeprefix('GRU ')}"
         if settings.wants("options", label):
             calls = {form.cell: _training(form) for form in forms}
-            yield settings.report(Row.of("options", label, interleave(calls, settings.plan)))
+            yield settings.report(Row.of("options", label, interleave(calls, plan)))
 
 
 def run_precision(settings: Settings) -> Iterator[Row]:
@@ -58,15 +67,22 @@ def run_precision(settings: Settings) -> Iterator[Row]:
 
 
 def _variants(settings: Settings, case: Case) -> dict[str, Callable[[], object]]:
-    calls = {PLAIN: _training(case)}
-    for name, options in OPTIONS.items():
-        if knows(case, options):
-            calls[name] = _training(case, **options)
+    """The wanted options."""
+    calls: dict[str, Callable[[], object]] = {}
+    for name in (*OPTIONS, RECORD, NORMS):
+        if not settings.wants("options", f"{case.label} {name}"):
+            continue
+        if name == NORMS:
+            calls[name] = _watched(case)
+        elif name == RECORD:
+            record = module_runs(our_layer(case), Problem(case), record=RECORDED).train
+            assert record is not None
+            calls[name] = record
+        elif knows(case, OPTIONS[name]):
+            calls[name] = _training(case, **OPTIONS[name])
         else:
-            settings.skip("options", name, f"the layer has no argument {', '.join(options)}")
-    record = module_runs(our_layer(case), Problem(case), record=RECORDED).train
-    assert record is not None
-    return calls | {RECORD: record, NORMS: _watched(case)}
+            settings.skip("options", name, f"the layer has no argument {', '.join(OPTIONS[name])}")
+    return calls
 
 
 def _watched(case: Case) -> Callable[[], object]:

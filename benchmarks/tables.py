@@ -92,9 +92,11 @@ def _options(rows: list[Row]) -> Table:
     for row in rows:
         base = PLAIN if PLAIN in row.seconds else next(iter(row.seconds))
         for name, seconds in row.seconds.items():
-            more = NOTHING if name == base else f"{seconds / row.seconds[base] - 1:+.1%}"
-            lines.append([row.label, name, duration(seconds), more])
-    return Table("What options cost, training", ["layer", "option", "time", "more than the first"], lines)
+            if name != base:
+                more = f"{seconds / row.seconds[base] - 1:+.1%}"
+                lines.append([row.label, name, duration(row.seconds[base]), duration(seconds), more])
+    columns = ["layer", "option", "without", "with it", "more"]
+    return Table("What options cost, training", columns, lines, "Each is measured in pairs with the layer without it.")
 
 
 def _precision(rows: list[Row]) -> Table:
