@@ -133,6 +133,19 @@ def test_second_derivatives_are_those_of_the_usual_way() -> None:
     assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], (x,))
 
 
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_states_that_go_in_and_come_out_have_their_derivatives(num_layers: int) -> None:
+    layer = ricorda.LSTM(3, 4, num_layers, dtype=torch.float64)
+    given = [torch.randn(num_layers, 4, 2, dtype=torch.float64).mT.requires_grad_() for _ in range(2)]
+    x = torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
+
+    def states(x: Tensor, h: Tensor, c: Tensor) -> Any:
+        return layer(x, (h, c))[1]
+
+    assert torch.autograd.gradcheck(states, (x, *given))
+    assert torch.autograd.gradgradcheck(states, (x, *given), fast_mode=True)
+
+
 def test_only_what_is_asked_for_gets_a_gradient() -> None:
     layer = ricorda.GRU(3, 4)
     layer.weight_ih_l0.requires_grad_(False)
