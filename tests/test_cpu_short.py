@@ -144,6 +144,12 @@ def test_states_that_go_in_and_come_out_have_their_derivatives(num_layers: int) 
 
     assert torch.autograd.gradcheck(states, (x, *given))
     assert torch.autograd.gradgradcheck(states, (x, *given), fast_mode=True)
+    once, twice = (
+        torch.autograd.grad(sum(state.square().sum() for state in states(x, *given)), (x, *given), create_graph=again)
+        for again in (False, True)
+    )
+    for one, other in zip(once, twice, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_only_what_is_asked_for_gets_a_gradient() -> None:
