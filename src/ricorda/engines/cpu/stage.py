@@ -49,11 +49,11 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
         for bundle in stage.bundles
     ]
 
-    odd = f.b.icmp_signed("==", f.b.and_(step, I64(int(f.target.few))), I64(1))
+    odd = f.b.icmp_signed("==", f.b.and_(step, I64(1)), I64(1))
 
     def tile_of_units(tile: ir.Value) -> None:
-        # few rows: steps of odd number go backwards, and begin with the weights that the step before left in the cache
-        tile = f.b.select(odd, f.b.sub(f.sum(tile0, tile1, -1), tile), tile)
+        if f.target.few:  # odd steps go backwards: they begin with the weights that the step before left in the cache
+            tile = f.b.select(odd, f.b.sub(f.sum(tile0, tile1, -1), tile), tile)
         vector = f.times(tile, width)
         vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector)) if width > 1 else I64(1)
 
