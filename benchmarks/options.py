@@ -40,9 +40,8 @@ def run(settings: Settings) -> Iterator[Row]:
     plan = replace(settings.plan, budget=LONGER * settings.plan.budget)
     for B, H in ((4, 16),) if settings.quick else ((32, 128), (64, 512)):
         case, forms = Case("LSTM", B, H), (Case("GRU", B, H), Case("GRU reset-before", B, H))
-        plain = _training(case)
         for name, call in _variants(settings, case).items():
-            times = interleave({PLAIN: plain, name: call}, plan)
+            times = interleave({PLAIN: _training(case), name: call}, plan)
             yield settings.report(Row.of("options", case.label, times))
         label = f"GRU forms {forms[0].label.removeprefix('GRU ')}"
         if settings.wants("options", label):
