@@ -3,11 +3,9 @@
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 
 class Disk:
@@ -51,16 +49,6 @@ class Disk:
 
 DISKS: list[Disk] = []
 """The last one counts."""
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """The disk below `tmp_path/model`."""
-    if not DISKS:  # a hook cannot be taken away again
-        sys.addaudithook(lambda event, arguments: DISKS[-1](event, arguments))
-    DISKS.append(Disk(tmp_path / "model"))
-    yield DISKS[-1]
-    DISKS[-1].work()
 
 
 def full() -> OSError:

@@ -1,11 +1,8 @@
 """Tiny classifiers, and examples of each kind for them."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
-import torch
 from numpy.typing import NDArray
 
 from ricorda import SequenceClassifier
@@ -30,17 +27,3 @@ def series(count: int = 30, features: int = 2, seed: int = 0) -> tuple[list[NDAr
     random = np.random.default_rng(seed)
     walks = [random.normal(size=(int(random.integers(3, 9)), features)).cumsum(0) for _ in range(count)]
     return walks, [bool(walk[-1, 0] > walk[0, 0]) for walk in walks]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def fitted() -> SequenceClassifier:
-    """A classifier of texts that has learned something; not to be changed."""
-    return small(**LEARNING).fit(TEXTS, LABELS)

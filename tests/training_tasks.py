@@ -7,11 +7,10 @@ into FOLDER; OPTIONS is a JSON object.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 import safetensors.torch
 import torch
 import torch.nn.functional as F
@@ -102,14 +101,6 @@ class Scripted(Signs):
     def validate(self) -> dict[str, float]:
         self.seen.append(weights(self))
         return {"score": self.scores[len(self.seen) - 1]} if self.scores else {}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def weights(task: Task) -> dict[str, Tensor]:

@@ -1,0 +1,98 @@
+"""Trainings that stop and go on, models that are there already, and several processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import SMALL, TABLE, TRAIN, Command, files, in_a_process
+from small_models import LABELS, TEXTS, small
+
+import ricorda
+
+
+def test_ctrl_c_stops_with_130_and_resume_goes_on_bit_for_bit(folder: Path, ricorda_command: Command) -> None:
+    arguments = ["train", "classify", "data.csv", *SMALL, "--epochs", "150"]
+    assert ricorda_command(*arguments, "--out", "whole").code == 0
+    process = in_a_process(*arguments, "--out", "model")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 3/"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert re.match(r"stopped: training stopped after \d+ of 600 steps, .* saved in model/training: .*--resume$", last)
+    assert "Traceback" not in err
+    refused = ricorda_command(*arguments, "--out", "model").sentence
+    assert refused.startswith("--out model holds a training that was stopped: go on with --resume, or start anew with")
+    other = ricorda_command(*arguments, "--out", "model", "--resume", "--hidden-size", 5).sentence
+    assert "has --hidden-size 4 but 5 was given: resume it with the same" in other
+    assert ricorda_command(*arguments, "--out", "model", "--resume").code == 0
+    whole, resumed = ricorda.load("whole"), ricorda.load("model")
+    assert np.array_equal(whole.predict_proba(TEXTS), resumed.predict_proba(TEXTS))
+    assert (folder / "whole" / "model.safetensors").read_bytes() == (
+        folder / "model" / "model.safetensors"
+    ).read_bytes()
+    assert "training" not in os.listdir("model")
+
+
+# What is there already
+
+
+def test_a_model_that_is_there_is_replaced_only_when_asked_and_when_the_new_one_is_whole(
+    folder: Path, ricorda_command: Command
+) -> None:
+    assert ricorda_command(*TRAIN).code == 0
+    before = files(folder / "model")
+    assert ricorda_command(*TRAIN).sentence == (
+        "--out model holds a model already: choose another folder, or add --overwrite"
+    )
+    Path("broken.csv").write_text(TABLE + '"a film",\n')
+    broken = ["train", "classify", "broken.csv", "--out", "model", *SMALL, "--overwrite"]
+    assert ricorda_command(*broken).sentence.startswith("row 32 of broken.csv, column 'label', has an empty label")
+    assert "--learning-rate" not in ricorda_command(*TRAIN, "--overwrite", "--valid", "broken.csv").sentence
+    done = ricorda_command(*TRAIN, "--overwrite", "--learning-rate", "1e30", "--clip-norm", "1e30")
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("error: the ")
+    kept = files(folder / "model")
+    assert {name: content for name, content in kept.items() if not name.startswith("training")} == before
+    assert ricorda_command(*TRAIN, "--overwrite", "--cell", "gru").code == 0
+    assert ricorda.load("model").cell == "gru"
+    assert set(files(folder / "model")) == set(before)
+
+
+def test_the_tensorboard_log_stays(folder: Path, ricorda_command: Command) -> None:
+    pytest.importorskip("tensorboard")
+    for _ in range(2):
+        assert ricorda_command(*TRAIN, "--tensorboard", "--overwrite").code == 0
+        (log,) = os.listdir("model/tensorboard")
+        assert log.startswith("events.out.tfevents")
+        assert "training" not in os.listdir("model")
+
+
+# Several processes
+
+
+def test_two_processes_of_torchrun_train_one_model(folder: Path) -> None:  # the slow one
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ricorda"]
+    done = subprocess.run(
+        [*torchrun, *TRAIN, "--json", "--batch-size", "4", "--dropout", "0", "--word-dropout", "0"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["examples"] == 27  # printed once
+    assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == 2
+    alone = small(dropout=0.0, word_dropout=0.0).fit(TEXTS, LABELS)
+    # gradients are summed in another order, which 8 steps of AdamW enlarge
+    np.testing.assert_allclose(ricorda.load("model").predict_proba(TEXTS), alone.predict_proba(TEXTS), atol=1e-5)

@@ -1,0 +1,65 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from training_tasks import SHORT, Signs
+
+from ricorda.errors import ArgumentError
+from ricorda.training import train
+from ricorda.training.run import Run, Totals
+from ricorda.training.watching import TimeLeft
+
+
+def test_elsewhere_than_in_a_terminal_a_plain_line_an_epoch_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(Signs(), SHORT, progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.splitlines()
+    line = r"epoch {}/3  loss 0\.\d{{4}}  score -0\.\d{{4}}  [\d,]+ tokens/s  \d+\.\d s  0:00:\d\d left"
+    assert len(lines) == 3
+    assert all(re.fullmatch(line.format(epoch), text) for epoch, text in enumerate(lines, 1))
+    train(Signs(), SHORT, folder=tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_in_a_terminal_a_bar_is_drawn_a_few_times_a_second(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    train(Signs(), SHORT, progress=True)
+    shown = capsys.readouterr().err
+    assert re.search(r"epoch 3/3  loss 0\.\d{4}  [\d,]+ tokens/s  score -0\.\d{4}", shown)
+    assert "0:00:00 left" in shown
+    assert shown.count("epoch") < 15
+
+
+def test_the_time_left_counts_from_the_resumption(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    run = Run(epochs=100, steps_per_epoch=100, patience=None, totals=Totals(steps=90))
+    clock = TimeLeft(run)
+    assert clock.text(run) == "-:--:-- left"
+    run.totals.steps += 5
+    now += 20
+    assert clock.text(run) == "11:00:20 left"  # 9,905 steps of 4 s
+
+
+def test_tensorboard_gets_the_history(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    history = train(Signs(), SHORT, folder=tmp_path, tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx([record["loss"] for record in history])
+    assert [event.step for event in events.Scalars("score")] == [1, 2, 3]
+
+
+def test_tensorboard_that_is_not_installed_gets_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ArgumentError, match=re.escape("run `pip install 'ricorda[tensorboard]'`")):
+        train(Signs(), SHORT, folder=tmp_path, tensorboard=True)
