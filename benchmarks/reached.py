@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ricorda.engines.cpu.target import host
+from ricorda.engines.cpu.words.target import host
 
 
 class Row(NamedTuple):

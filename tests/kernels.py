@@ -11,8 +11,8 @@ import llvmlite.ir as ir
 import numpy as np
 import pytest
 
-from ricorda.engines.cpu.emit import I64, VOID
-from ricorda.engines.cpu.target import Target, host
+from ricorda.engines.cpu.words.emit import I64, VOID
+from ricorda.engines.cpu.words.target import Target, host
 
 LESSER = {"haswell": ("avx2", "fma", "bmi", "bmi2"), "x86-64": ("sse2",)}
 """Processors of the x86 family, and what one has to have to run their code."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ricorda.engines import choose
-from ricorda.engines.cpu.mathematics import EMITTERS
+from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.program.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]

@@ -11,9 +11,9 @@ from engine_cases import PROGRAMS, Case, check
 from kernels import LESSER, target
 from torch import Tensor
 
-from ricorda.engines.cpu import call, steps
-from ricorda.engines.cpu import run as cpu
-from ricorda.engines.cpu.target import host
+from ricorda.engines.cpu.run import call, steps
+from ricorda.engines.cpu.run import run as cpu
+from ricorda.engines.cpu.words.target import host
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.regularise import state_dropout, zoneout

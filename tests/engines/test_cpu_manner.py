@@ -14,9 +14,10 @@ from torch.profiler import ProfilerActivity, profile
 import ricorda.nn as rn
 from ricorda.catalogue import CELLS
 from ricorda.engines import choose
-from ricorda.engines.cpu import call, checkpoint, plans
-from ricorda.engines.cpu import run as cpu
-from ricorda.engines.cpu.target import host
+from ricorda.engines.cpu.kernels import kernels as plans
+from ricorda.engines.cpu.run import call, checkpoint
+from ricorda.engines.cpu.run import run as cpu
+from ricorda.engines.cpu.words.target import host
 from ricorda.errors import ArgumentError
 
 D = torch.float64

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ricorda
-from ricorda.engines.cpu import inference, training
+from ricorda.engines.cpu.run import inference, training
 from ricorda.errors import ArgumentError
 
 KINDS = ("RNN", "LSTM", "GRU")

@@ -190,7 +190,7 @@ def test_an_operation_without_vector_code_is_left_to_the_reference(
 def test_a_machine_that_cannot_compile_is_served_by_the_reference_and_said_once(
     served: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ricorda.engines.cpu import compile as compiling
+    from ricorda.engines.cpu.kernels import compile as compiling
 
     def broken() -> None:
         raise RuntimeError("no memory may be executed")

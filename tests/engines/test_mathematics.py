@@ -7,7 +7,7 @@ import pytest
 import torch
 from kernels import PROCESSORS, Kernel
 
-from ricorda.engines.cpu.mathematics import EMITTERS
+from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.program.operations import OPERATIONS, REDUCTIONS
 
 

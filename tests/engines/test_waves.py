@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ricorda.catalogue import CELLS
-from ricorda.engines.cpu.waves import LONG, waves
+from ricorda.engines.cpu.kernels.waves import LONG, waves
 from ricorda.program.differentiate import training_loops
 from ricorda.program.loop import Line, Loop
 

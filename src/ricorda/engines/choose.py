@@ -177,8 +177,8 @@ def _transform() -> str | None:
 def _cpu_engine() -> tuple[Any, str | None]:
     """The CPU engine, or the reference and why it is in its place: compiled once to see whether this machine can."""
     try:
-        from ricorda.engines.cpu.compile import check
-        from ricorda.engines.cpu.run import run as run_on_cpu
+        from ricorda.engines.cpu.kernels.compile import check
+        from ricorda.engines.cpu.run.run import run as run_on_cpu
 
         check()
     except Exception as error:  # whatever it is: a layer has to run, and the reference runs everywhere
@@ -189,7 +189,7 @@ def _cpu_engine() -> tuple[Any, str | None]:
 @lru_cache(maxsize=256)
 def _without_code(text: str) -> str | None:
     """Which operations of a program the CPU engine does not know; None if it knows all."""
-    from ricorda.engines.cpu.mathematics import EMITTERS
+    from ricorda.engines.cpu.words.mathematics import EMITTERS
     from ricorda.program.operations import REDUCTIONS
 
     used = {line["op"] for line in json.loads(text)["values"]}

@@ -60,7 +60,7 @@ Ran = tuple[Tensor, list[Tensor]] | None
 
 
 def _with_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | None, weights: Sequence[Tensor]) -> Ran:
-    from ricorda.engines.cpu.training import training  # there is machine code
+    from ricorda.engines.cpu.run.training import training  # there is machine code
 
     T, B, _ = x.shape
     found = training(layer.programs[False], *layer.arrangement, T, B, x.dtype == torch.float64)
@@ -70,8 +70,8 @@ def _with_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | None,
 def _without_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | None, weights: Sequence[Tensor]) -> Ran:
     if not all(weight.is_contiguous() for weight in weights):
         return None
-    from ricorda.engines.cpu.call import threads_now  # there is machine code
-    from ricorda.engines.cpu.inference import stack
+    from ricorda.engines.cpu.run.call import threads_now  # there is machine code
+    from ricorda.engines.cpu.run.inference import stack
 
     T, B, _ = x.shape
     found = stack(layer.programs[False], *layer.arrangement, T, B, x.dtype == torch.float64, threads_now())

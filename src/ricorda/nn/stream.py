@@ -14,7 +14,7 @@ from ricorda.errors import ArgumentError
 from ricorda.nn.sequences import Batch, State, check_alike
 
 if TYPE_CHECKING:
-    from ricorda.engines.cpu.stepper import Stepper
+    from ricorda.engines.cpu.run.stepper import Stepper
     from ricorda.nn.recurrent import Recurrent
 
 ALONE = ctypes.c_int64(1)
@@ -171,7 +171,7 @@ class Stream:
                     return None  # computed at each use, replaced by what does not fit, or elsewhere
                 parameters[name] = weight.detach().contiguous()
             layers.append(parameters)
-        from ricorda.engines.cpu.stepper import Stepper, can_step
+        from ricorda.engines.cpu.run.stepper import Stepper, can_step
 
         program = layer.programs[False]
         if not can_step(program, layers[0]):

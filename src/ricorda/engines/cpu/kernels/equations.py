@@ -1,0 +1,164 @@
+"""The equations of a stage, for one row and one vector of units: load, compute, store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.kernels.code import Frame
+from ricorda.engines.cpu.kernels.plan import Address, Places, Plan, stage_of_write
+from ricorda.engines.cpu.kernels.random_bits import mix64, random_mask
+from ricorda.engines.cpu.kernels.waves import Waves
+from ricorda.engines.cpu.products.half import store_half
+from ricorda.engines.cpu.words.mathematics import EMITTERS
+from ricorda.program.ir import MASKS
+from ricorda.program.loop import Loop
+from ricorda.program.operations import REDUCTIONS
+from ricorda.program.schedule import IN_MEMORY
+
+
+class Equations:
+    """The lines of a stage for one row and one vector of units; those of a stage with products in waves."""
+
+    def __init__(self, f: Frame, plan: Plan, number: int, places: Places, part: ir.Value) -> None:
+        self.f, self.plan = f, plan
+        self.squares: dict[int, ir.Value] = {}
+        for name, index in plan.watched:
+            if stage_of_write(plan, index) == number:
+                start = f.sum(f.times(part, f.number("rows")), places.offset)
+                self.squares[index] = f.e.at(f.pointer(f"squares {name}"), start)
+        loop, stage = plan.loop, plan.schedule.stages[number]
+        self.lines = [index for index in stage.lines if index not in plan.schedule.row_numbers]
+        numbers = plan.schedule.row_numbers
+        own = {*stage.lines, *(product for bundle in stage.bundles for product in bundle.products)}
+        written = sorted({line for _, line in loop.written} | set(stage.kept))
+        self.writes = {index: targets for index in written if (targets := places.targets(index, number))}
+        self.totals = {index: totals for index in written if (totals := places.totals(index, number))}
+        self.halves: dict[int, list[Address]] = {}
+        if f.target.products == "bf16":
+            # every gradient of a chunk: the product with the input's weights takes them too
+            wanted = {line for name, line in loop.stored if name in plan.columns and loop.backward}
+            wanted |= {*plan.half_lines, *(dict(loop.carried)[name] for name in plan.half_states)}
+            here = {index for index in wanted if stage_of_write(plan, index) == number}
+            self.halves = {index: places.half(index, reading=False) for index in sorted(here)}
+        self.reads: dict[int, Address] = {}
+        self.masks: dict[int, ir.Value] = {}
+        # where a row's units come one after another, its squares are summed up in a register
+        self.row_sums = {} if stage.bundles else {index: f.stack(1) for index in self.squares}
+        needed = [arg for line in self.lines for arg in loop.lines[line].args]
+        needed += [*self.writes, *self.totals, *self.halves, *self.squares]
+        self.row_numbers = _row_numbers(loop, numbers.intersection(needed))
+        self.of_row: dict[int, ir.Value] = {}
+        self.divisors = {loop.lines[line].args[1] for line in self.lines if loop.lines[line].op == "divide"}
+        self.divisors &= {index for index in numbers if loop.lines[index].op != "constant"}
+        self.reciprocals: dict[int, ir.Value] = {}
+        for index in needed:
+            line = loop.lines[index]
+            if index in own or index in numbers:
+                continue
+            if line.op in MASKS:
+                key = f.number(f"mask {line.name}")
+                self.masks[index] = mix64(
+                    f, key if line.op == "locked_mask" else f.sum(key, places.step, f.number("begun"))
+                )
+            else:
+                self.reads[index] = places.of_leaf(index) if line.op in IN_MEMORY else places.computed(index)
+        self.left = {*self.writes, *self.totals, *self.halves, *self.squares}
+        leaves = {index for index in needed if index in self.masks or loop.lines[index].op == "carried"}
+        self.waves = Waves(loop, self.lines, leaves, self.left, one=not stage.bundles)
+
+    def begin_row(self, row: ir.Value) -> None:
+        """Before the units of a row."""
+        f, lines = self.f, self.plan.loop.lines
+        for index in self.row_numbers:
+            line = lines[index]
+            if line.op == "constant":
+                self.of_row[index] = f.e.constant(line.number)
+            elif line.op in REDUCTIONS:
+                self.of_row[index] = f.e.splat(f.b.load(f.e.at(f.pointer(f"reduced {index}"), row)))
+            else:
+                self.of_row[index] = EMITTERS[line.op](f.e, *(self.of_row[arg] for arg in line.args))
+        for index in sorted(self.divisors):
+            self.reciprocals[index] = f.b.fdiv(f.e.constant(1.0), self.of_row[index])
+        for room in self.row_sums.values():
+            self.f.e.store(self.f.e.constant(0.0), room)
+
+    def end_row(self, row: ir.Value) -> None:
+        """After the units of a row."""
+        for index, room in self.row_sums.items():
+            self._add_square(self.squares[index], row, self.f.e.load(room))
+
+    def _add_square(self, pointer: ir.Value, row: ir.Value, square: ir.Value) -> None:
+        total = self.f.e.at(pointer, row)
+        self.f.b.store(self.f.b.fadd(self.f.b.load(total), self.f.e.total(square)), total)
+
+    def emit(
+        self,
+        row: ir.Value,
+        unit: ir.Value,
+        mask: ir.Value | None,
+        wave: int = 0,
+        at_hand: Mapping[int, Callable[[], ir.Value]] | None = None,
+        rooms: Mapping[int, ir.Value] | None = None,
+    ) -> None:
+        """Load, compute, store.
+
+        Parameters
+        ----------
+        mask : of the units that there are; None for all
+        at_hand : loads a product, or a line of an earlier wave
+        rooms : where a line that later waves take is left
+        """
+        f, lines = self.f, self.plan.loop.lines
+        values: dict[int, ir.Value] = dict(self.of_row)
+        waves, takes = self.waves, self.waves.takes[wave]
+        for index, load in (at_hand or {}).items():
+            if index in takes and (index not in waves.found or waves.of(index) < wave):
+                values[index] = load()
+        for index, (base, ld) in self.reads.items():
+            if index in takes and index not in values:
+                values[index] = f.e.load(f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+        for index, key in self.masks.items():
+            if index in takes and index not in values:
+                values[index] = random_mask(f, key, row, unit, lines[index].number)
+        for index in self.lines:
+            if waves.of(index) != wave:
+                continue
+            line = lines[index]
+            if line.op == "divide" and line.args[1] in self.reciprocals:
+                values[index] = f.b.fmul(values[line.args[0]], self.reciprocals[line.args[1]])
+            else:
+                values[index] = EMITTERS[line.op](f.e, *(values[arg] for arg in line.args))
+        for index in waves.crossing:
+            if rooms is not None and waves.of(index) == wave:
+                f.e.store(values[index], rooms[index])
+        for index, targets in self.writes.items():
+            for base, ld in targets if waves.of(index) == wave else ():
+                f.e.store(values[index], f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
+        for index, totals in self.totals.items():
+            for base, ld in totals if waves.of(index) == wave else ():
+                at = f.e.at(base, f.sum(f.times(row, ld), unit))
+                f.e.store(f.b.fadd(f.e.load(at, mask), values[index]), at, mask)
+        for index, pointer in self.squares.items():
+            if waves.of(index) != wave:
+                continue
+            square = f.e.b.fmul(values[index], values[index])
+            if mask is not None:
+                square = f.b.select(mask, square, f.e.constant(0.0))
+            if self.row_sums:
+                f.e.store(f.b.fadd(f.e.load(self.row_sums[index]), square), self.row_sums[index])
+            else:
+                self._add_square(pointer, row, square)
+        for index, targets in self.halves.items():
+            for base, ld in targets if waves.of(index) == wave else ():
+                store_half(f, values[index], f.e.at(base, f.times(row, ld)), unit, mask)
+
+
+def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:
+    """Some row numbers and those that they are computed from, in order; reductions are not computed again."""
+    found = set(wanted)
+    for index in range(len(loop.lines) - 1, -1, -1):
+        if index in found and loop.lines[index].op not in REDUCTIONS:
+            found.update(loop.lines[index].args)
+    return sorted(found)

@@ -1,0 +1,269 @@
+"""The kernels of a loop: pack the weights, then chunk of steps by chunk of steps, on all threads of a team.
+
+Forward, the products with the input are taken for a whole chunk at once, then its steps one after another. Backward,
+the steps of a chunk leave the gradients of the affines, from which the gradients of weights and input follow at once.
+
+Rows are independent of each other, so with rows enough each thread takes some of them through all steps of a chunk
+without waiting; else the threads share the units of each stage and meet after it. The results are the same, bit by
+bit: every sum is taken in the same order whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.kernels.code import Code, Frame
+from ricorda.engines.cpu.kernels.functions import Functions, Source
+from ricorda.engines.cpu.kernels.plan import Plan, factor_rows, tile_vectors
+from ricorda.engines.cpu.kernels.team import emit_entry, emit_pair
+from ricorda.engines.cpu.kernels.worker import Worker
+from ricorda.engines.cpu.words.emit import I64
+from ricorda.engines.cpu.words.target import Target
+from ricorda.program.loop import Factor
+
+
+def emit_forward(target: Target, plan: Plan, inputs: Sequence[Factor], parallel: bool) -> Code:
+    """The module of a forward loop.
+
+    Parameters
+    ----------
+    inputs : the factors of the input, in the order of their columns in the chunk; none where the chunk is given whole
+    """
+    code = Code(target)
+    kernels = Functions(code, plan)
+    body = _forward_body(code, kernels, inputs, packing=True)
+    emit_entry(code.module, body, "run", parallel)
+    emit_pair(code.module, body, "run_pair", parallel)
+    emit_entry(code.module, _forward_body(code, kernels, inputs, packing=False), "run_packed", parallel)
+    return code
+
+
+def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], packing: bool) -> ir.Function:
+    """Write the forward pass of one thread, with or without packing the weights before."""
+    f = code.function("body" if packing else "body_packed", numbers=2)
+    thread, threads = f.given
+    worker = Worker(f, thread, threads, kernels.barrier)
+    z_columns = f.sum(0, *(f.number("H") for _ in inputs))
+    if packing:
+        kernels.pack_bundles(worker)
+        if inputs:
+            kernels.pack_inputs(worker, inputs, z_columns)
+            kernels.add_biases(worker, inputs)
+        worker.meet()
+    kernels.halve_states(worker)
+
+    def project(low: ir.Value, row0: ir.Value, row1: ir.Value, column: ir.Value, columns: ir.Value) -> None:
+        K = f.pairs(f.number("I"))
+        x = f.e.at(f.pointer("x"), f.times(low, f.number("I")))
+        if kernels.halve is not None:
+            f.call(kernels.halve, f.number("I"), row0, row1, x, f.pointer("half x"))
+            x = f.pointer("half x")
+        weights = f.e.at(f.pointer("input weights"), f.times(column, K))
+        out, bias = (f.e.at(f.pointer(name), column) for name in ("chunk", "input bias"))
+        f.call(kernels.rows_product, K, K, f.number("chunk_ld"), columns, row0, row1, x, weights, out, bias)
+
+    def chunk(number: ir.Value) -> None:
+        first, last, low, high = worker.chunk(number)
+        rows = f.b.sub(high, low)
+
+        def whole() -> None:
+            if inputs:
+                worker.share(rows, lambda row0, row1: project(low, row0, row1, I64(0), z_columns))
+                worker.meet()
+            _steps(worker, kernels, first, last, low)
+
+        def single() -> None:
+            def products(column: ir.Value, columns: ir.Value) -> None:
+                project(low, I64(0), rows, column, columns)
+
+            _single_step(f, kernels, len(inputs), first, rows, products)
+
+        if packing or not inputs or len(kernels.stages) > 1 or kernels.reductions[0]:
+            whole()
+        else:
+            alone = f.b.icmp_signed("==", f.times(f.b.sub(last, first), f.number("parts")), I64(1))
+            f.when(f.b.and_(alone, _is_in_blocks(f, kernels)), single, whole)
+        f.when(f.b.icmp_signed("<", f.sum(number, 1), f.number("chunks")), worker.meet)
+
+    f.loop(0, f.number("chunks"), chunk)
+    return f.finish()
+
+
+def _block(kernels: Functions, target: Target) -> int:
+    """Vectors of units in whole panels and whole tiles; the numbers of either are powers of two."""
+    return max(target.panel, tile_vectors(kernels.plan.schedule.stages[0], target))
+
+
+def _is_in_blocks(f: Frame, kernels: Functions) -> ir.Value:
+    """Whether the columns of a block belong to one affine, and there are blocks enough for their order to matter."""
+    H, block = f.number("H"), _block(kernels, f.target) * f.target.lanes
+    whole = f.b.icmp_signed("==", f.b.urem(H, I64(block)), I64(0))
+    return f.b.and_(whole, f.b.icmp_signed(">=", H, I64(4 * block)))
+
+
+def _single_step(
+    f: Frame,
+    kernels: Functions,
+    affines: int,
+    step: ir.Value,
+    rows: ir.Value,
+    project: Callable[[ir.Value, ir.Value], None],
+) -> None:
+    """A step of one stage, block by block of units, each with its products with the input.
+
+    Steps of odd number take the blocks backwards: they begin with the weights that the step before left in the cache.
+    """
+    vectors = _block(kernels, f.target)
+    block, tiles = vectors * f.target.lanes, vectors // tile_vectors(kernels.plan.schedule.stages[0], f.target)
+    blocks = f.b.udiv(f.number("H"), I64(block))
+    odd = f.b.icmp_signed("==", f.b.urem(step, I64(2)), I64(1))
+    low = f.b.load(f.e.at(f.pointer("offsets", I64), step))
+
+    def one(i: ir.Value) -> None:
+        number = f.b.select(odd, f.b.sub(f.sum(blocks, -1), i), i)
+        for affine in range(affines):
+            project(f.sum(f.times(affine, f.number("H")), f.times(number, block)), I64(block))
+        tile = f.times(number, tiles)
+        f.call(kernels.stages[0], step, low, 0, rows, tile, f.sum(tile, tiles), 0)
+
+    f.loop(0, blocks, one)
+
+
+def emit_backward(
+    target: Target, plan: Plan, sources: Sequence[Source], sums: Sequence[tuple[str, str]], parallel: bool
+) -> Code:
+    """The module of a backward loop.
+
+    Parameters
+    ----------
+    sources : what the weights' gradients are products with; the input first, if its weights are the kernel's
+    sums : (name in the chunk, size) of what is summed over rows and steps, into `sums`, which has the chunk's columns
+        and, after them, those of the plan's totals
+    """
+    code = Code(target)
+    kernels = Functions(code, plan)
+    f = code.function("body", numbers=2)
+    thread, threads = f.given
+    e, lanes = f.e, target.lanes
+    worker = Worker(f, thread, threads, kernels.barrier)
+    given_input = sources[0] if sources and sources[0].kind == "input" else None
+    kernels.pack_bundles(worker)
+    kernels.clear_totals(worker)
+    input_wanted = f.b.icmp_signed("!=", f.number("dx"), I64(0))
+    I = f.number("I")
+    if given_input is not None:
+        weights, ld = factor_rows(f, plan, given_input.factors[0][0])
+        K = f.sum(0, *(f.number("H") for _ in given_input.factors))
+
+        def pack(first: ir.Value, last: ir.Value) -> None:
+            each = f.number("H")  # one block after another: each fills whole pairs
+            whole = f.times(K, 1) if kernels.halve is None else f.times(len(given_input.factors), f.pairs(each), 2)
+            for position in range(len(given_input.factors)):
+                at = f.times(position, each if kernels.halve is None else f.times(f.pairs(each), 2))
+                block = e.at(weights, f.times(position, each, ld))
+                f.call(kernels.pack_rows, ld, each, I, whole, at, first, last, block, f.pointer("input weights"))
+
+        f.when(input_wanted, lambda: worker.share(f.ceil(I, f.target.panel * lanes), pack))
+    worker.meet()
+
+    def chunk(reversed_number: ir.Value) -> None:
+        number = f.b.sub(f.sum(f.number("chunks"), -1), reversed_number)
+        add = f.b.zext(f.b.icmp_signed(">", reversed_number, I64(0)), I64)
+        first, last, low, high = worker.chunk(number)
+        rows = f.b.sub(high, low)
+        _steps(worker, kernels, first, last, low, backward=True)
+        worker.meet()
+        for name, size in sums:
+            column = kernels.column(f, name)
+
+            def total(v0: ir.Value, v1: ir.Value, size: str = size, column: ir.Value = column) -> None:
+                f.call(
+                    kernels.column_sums, f.number("chunk_ld"), rows, f.number(size), add, v0, v1,
+                    e.at(f.pointer("chunk"), column), e.at(f.pointer("sums"), column),
+                )  # fmt: skip
+
+            worker.share(f.ceil(f.number(size), lanes), total)
+        for position, source in enumerate(sources):
+            kernels.pack_source(worker, position, source, first, last, low, rows)
+        worker.meet()
+        kernels.weights(worker, sources, rows, add)
+        if given_input is not None:
+            column = kernels.column(f, given_input.factors[0][1])
+
+            def to_input(row0: ir.Value, row1: ir.Value) -> None:
+                out = e.at(f.pointer("dx"), f.times(low, I))
+                null = f.b.inttoptr(I64(0), target.number.as_pointer())
+                ld, gradients = f.number("chunk_ld"), e.at(f.pointer("chunk"), column)
+                if kernels.halve is not None:
+                    ld = f.number("half_ld")
+                    gradients = e.at(f.pointer("half chunk"), kernels.column(f, given_input.factors[0][1], half=True))
+                along = f.times(len(given_input.factors), f.pairs(f.number("H")))
+                f.call(
+                    kernels.rows_product, ld, along, I, I, row0, row1, gradients, f.pointer("input weights"), out, null
+                )
+
+            f.when(input_wanted, lambda: worker.share(rows, to_input))
+        worker.meet()
+
+    f.loop(0, f.number("chunks"), chunk)
+    kernels.sum_totals(worker)
+    emit_entry(code.module, f.finish(), "run", parallel)
+    return code
+
+
+def _steps(
+    worker: Worker, kernels: Functions, first: ir.Value, last: ir.Value, low: ir.Value, backward: bool = False
+) -> None:
+    """All steps of a chunk."""
+    f, stages = worker.f, kernels.plan.schedule.stages
+    counts, splits = f.pointer("counts", I64), f.pointer("row_splits", I64)
+
+    def over_steps(body: Callable[[ir.Value, ir.Value], None]) -> None:
+        def one(i: ir.Value) -> None:
+            step = f.b.sub(f.sum(first, last, -1), i) if backward else i
+            body(step, f.b.load(f.e.at(counts, step)))
+
+        f.loop(first, last, one)
+
+    def tiles(number: int) -> ir.Value:
+        width = tile_vectors(stages[number], f.target) if stages[number].bundles else 1
+        return f.ceil(f.number(stages[number].size), width * f.target.lanes)
+
+    def by_rows() -> None:
+        def part(part: ir.Value) -> None:
+            row0, end = f.b.load(f.e.at(splits, part)), f.b.load(f.e.at(splits, f.sum(part, 1)))
+
+            def step(step: ir.Value, count: ir.Value) -> None:
+                for number, stage in enumerate(kernels.stages):
+                    last = f.least(end, count)
+                    if (reductions := kernels.reductions[number]) is not None:
+                        f.call(reductions, step, low, row0, last)
+                    f.call(stage, step, low, row0, last, 0, tiles(number), part)
+
+            over_steps(step)
+
+        worker.parts(part)
+
+    def by_units() -> None:
+        def step(step: ir.Value, count: ir.Value) -> None:
+            for number, stage in enumerate(kernels.stages):
+                if (reductions := kernels.reductions[number]) is not None:
+
+                    def reduce(row0: ir.Value, row1: ir.Value, reductions: Frame = reductions) -> None:
+                        f.call(reductions, step, low, row0, row1)
+
+                    worker.share(count, reduce)
+                    worker.meet()
+
+                def units(part: ir.Value, number: int = number, stage: Frame = stage) -> None:
+                    t0, t1 = (f.part(tiles(number), f.sum(part, i), f.number("parts")) for i in (0, 1))
+                    f.call(stage, step, low, 0, count, t0, t1, part)
+
+                worker.parts(units)
+                worker.meet()
+
+        over_steps(step)
+
+    f.when(f.b.icmp_signed("!=", f.number("by_units"), I64(0)), by_units, by_rows)

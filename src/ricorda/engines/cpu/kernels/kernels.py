@@ -1,0 +1,158 @@
+"""What the kernels of a cell are made from: its loops in stages, and where their values lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import torch
+
+from ricorda.engines.cpu.kernels.code import Code
+from ricorda.engines.cpu.kernels.compile import Compiled, compiled, openmp
+from ricorda.engines.cpu.kernels.functions import Source
+from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
+from ricorda.engines.cpu.kernels.plan import Columns, Plan
+from ricorda.engines.cpu.words.target import Target, host
+from ricorda.program.differentiate import forward_loop, training_loops
+from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.loop import LEAVES, Factor, Loop
+from ricorda.program.schedule import schedule
+from ricorda.program.weights import Layout, layout
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """The kernels of a cell and what a caller has to know of them.
+
+    Parameters
+    ----------
+    inputs : the factors of the input, in the order of their columns; empty where the caller takes those products
+    z_names : affines (by index) whose part without states is a column of the chunk, in this order
+    forward, backward : the plans; no backward one for inference
+    sources : what the weights' gradients multiply
+    sums : (name, size) of what is stored and then summed over rows and steps
+    record : names of the values that are records
+    """
+
+    program: Program
+    layout: Layout
+    target: Target
+    inputs: tuple[Factor, ...]
+    z_names: tuple[int, ...]
+    forward: Plan
+    backward: Plan | None
+    sources: tuple[Source, ...]
+    sums: tuple[tuple[str, str], ...]
+    record: tuple[str, ...] = ()
+
+    def run_forward(self) -> Compiled:
+        """The compiled forward kernel."""
+        return _compiled(self, False)
+
+    def run_backward(self) -> Compiled:
+        """The compiled backward kernel."""
+        return _compiled(self, True)
+
+    @cached_property
+    def of_units(self) -> tuple[str, int]:
+        """A parameter whose rows are blocks of H, and how many."""
+        return next((name, len(shape.rows)) for name, shape in self.layout.shapes.items() if shape.rows[0] == "H")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all tensors."""
+        return torch.float64 if self.target.element == "f64" else torch.float32
+
+    @lru_cache(maxsize=256)  # noqa: B019 -- kernels are few and kept for good
+    def weights(self, shape: tuple[int, int, int]) -> int:
+        """Entries of the matrices, for I, H and P."""
+        sizes = dict(zip("IHP", shape, strict=True))
+        return sum(
+            sum(sizes[row] for row in shape.rows) * sizes[shape.columns]
+            for shape in self.layout.shapes.values()
+            if shape.columns is not None
+        )
+
+    @property
+    def input_is_ours(self) -> bool:
+        """Whether the kernels take the products with the input."""
+        return bool(self.inputs)
+
+
+@lru_cache(maxsize=256)
+def kernels(
+    program: Program, bias: bool, record: tuple[str, ...], training: bool, target: Target, watch: bool = False
+) -> Kernels:
+    """The kernels of a cell, for inference or training."""
+    found = layout(program, bias)
+    with_input = [index for index in program.affines if _inputs(program, index)]
+    standard = all(_inputs(program, index) == [0] for index in with_input)
+    z = Columns(0, 0)
+    columns: dict[str, Columns] = {}
+    for index in with_input:
+        columns[f"z_{program.values[index].name}"] = z
+        z += program.values[index].size
+    inputs = tuple(Factor(index, program.values[index].args.index(0)) for index in with_input) if standard else ()
+    trained = training_loops(program, record, watch) if training else None
+    loop = trained.forward if trained else forward_loop(program, record)
+    if target.products == "bf16" and any(
+        _takes_from_memory(each) for each in (loop, trained.backward if trained else None)
+    ):
+        return kernels(program, bias, record, training, host(target.element, few=target.few), watch)
+    forward = Plan(schedule(loop, target.bundle), found, columns, tuple(name for name, _ in loop.stored))
+    if trained is None:
+        return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), (), record)
+    order = [*with_input, *(index for index in program.affines if index not in with_input)]
+    d = Columns(0, 0)
+    columns = {}
+    totals: dict[str, Columns] = {}
+    sums: list[tuple[str, str]] = []
+    for index in order:
+        value = program.values[index]
+        columns[f"dz_{value.name}"] = d
+        d += value.size
+        if found.biases[index] and (standard or index not in with_input):
+            sums.append((f"dz_{value.name}", value.size))
+    for value in program.values:
+        if value.op == "parameter":
+            totals[f"dp_{value.name}"] = d
+            d += value.size
+    backward = Plan(schedule(trained.backward, target.bundle), found, columns, (), trained.state_gradients, totals)
+    by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
+    for factor in inputs:
+        by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))
+    for factor, (kind, name) in trained.operands:
+        size = program.values[program.values[factor.affine].args[factor.position]].size
+        by_source.setdefault((kind, name, size), []).append(_use(program, factor))
+    sources = tuple(Source(*key, tuple(factors)) for key, factors in by_source.items())
+    return Kernels(program, found, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums), record)
+
+
+def _takes_from_memory(loop: Loop | None) -> bool:
+    """Whether a product takes an operand that no step computes, which has no copy in pairs."""
+    lines = loop.lines if loop else ()
+    operands = {arg for line in lines if line.op == "product" for arg in line.args}
+    return any(lines[operand].op in LEAVES and lines[operand].op != "carried" for operand in operands)
+
+
+def _inputs(program: Program, affine: int) -> list[int]:
+    return [arg for arg in program.values[affine].args if program.values[arg].size == INPUT_SIZE]
+
+
+def _use(program: Program, factor: Factor) -> tuple[Factor, str, str]:
+    affine = program.values[factor.affine]
+    return factor, f"dz_{affine.name}", affine.size
+
+
+@lru_cache(maxsize=512)
+def _compiled(which: Kernels, backward: bool) -> Compiled:
+    parallel = openmp()
+
+    def write() -> Code:
+        if backward:
+            assert which.backward is not None  # asked for by who trains
+            return emit_backward(which.target, which.backward, which.sources, which.sums, parallel)
+        return emit_forward(which.target, which.forward, which.inputs, parallel)
+
+    plan = which.backward if backward else which.forward
+    return compiled(f"{plan} {which.inputs} {which.sources} {which.sums} {parallel}", which.target, write)

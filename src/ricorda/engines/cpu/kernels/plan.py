@@ -1,0 +1,275 @@
+"""Where each value of a loop lies in memory: kept for all steps, for a chunk of them, or from stage to stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.kernels.code import Frame
+from ricorda.engines.cpu.words.emit import I64
+from ricorda.engines.cpu.words.target import Target
+from ricorda.program.loop import Factor, Loop
+from ricorda.program.operations import SCALAR
+from ricorda.program.schedule import IN_MEMORY, Bundle, Schedule, Stage
+from ricorda.program.weights import Layout
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a value begins in the rows of a buffer that several share: so many times H plus so many times P."""
+
+    H: int
+    P: int
+
+    def begin(self, f: Frame, half: bool = False) -> ir.Value:
+        """The place, counted in numbers, or in pairs of them for the copy of a buffer in pairs."""
+        H, P = ((f.pairs(f.number(size)) if half else f.number(size)) for size in ("H", "P"))
+        return f.sum(f.times(self.H, H), f.times(self.P, P)) if self.P else f.times(self.H, H)
+
+    def __add__(self, size: str) -> Columns:
+        return Columns(self.H + (size == "H"), self.P + (size == "P"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the code of a loop follows from.
+
+    Parameters
+    ----------
+    schedule : the loop in stages
+    layout : where each factor lies in the parameters
+    columns : place of each value in the buffer that is worked on in chunks of steps: the affines' input parts `z_*`
+        forward, the gradients `dz_*` backward
+    sequences : names of values kept for all steps; all other carried values have one place, or two where the stages
+        need old and new side by side
+    watched : (state, line) of the gradients whose norms are taken
+    totals : place of each `dp_*` among the sums over rows and steps, after the columns; the steps add theirs to a
+        row's own
+    """
+
+    schedule: Schedule
+    layout: Layout
+    columns: Mapping[str, Columns]
+    sequences: tuple[str, ...]
+    watched: tuple[tuple[str, int], ...] = ()
+    totals: Mapping[str, Columns] = field(default_factory=dict)
+
+    @property
+    def loop(self) -> Loop:
+        """The loop."""
+        return self.schedule.loop
+
+    @cached_property
+    def operands(self) -> list[int]:
+        """The lines that products multiply by a matrix."""
+        return sorted({i for stage in self.schedule.stages for bundle in stage.bundles for i in bundle.operands})
+
+    @cached_property
+    def half_states(self) -> list[str]:
+        """States that products take in pairs."""
+        lines = self.loop.lines
+        return [lines[i].name for i in self.operands if lines[i].op == "carried"]
+
+    @cached_property
+    def half_lines(self) -> list[int]:
+        """Lines of a step that products take in pairs and that no buffer of a chunk has."""
+        in_chunk = {line for name, line in self.loop.stored if name in self.columns}
+        return [i for i in self.operands if self.loop.lines[i].op != "carried" and i not in in_chunk]
+
+    def total_size(self, name: str) -> str:
+        """The size of what is summed up over the steps."""
+        return size_of_name(self.loop, name, dict(self.loop.summed)[name])
+
+    def state_size(self, name: str) -> str:
+        """The size of a carried value."""
+        return size_of_name(self.loop, name, dict(self.loop.carried)[name])
+
+
+Address = tuple[ir.Value, ir.Value]
+"""Where the rows of a value begin at this step, and the distance between rows, in numbers."""
+
+
+class Places:
+    """The addresses of values at one step, inside a function that gets the step's numbers as arguments."""
+
+    def __init__(self, f: Frame, plan: Plan, step: ir.Value, low: ir.Value) -> None:
+        self.f, self.plan, self.step, self.low = f, plan, step, low
+        offsets = f.pointer("offsets", I64)
+        self.offset = f.b.load(f.e.at(offsets, step))
+        self.first = f.b.icmp_signed("==", step, I64(0))
+        before = f.b.select(self.first, I64(0), f.b.sub(step, I64(1)))
+        self.before = f.b.load(f.e.at(offsets, before))
+
+    def size(self, name: str) -> ir.Value:
+        """The number behind "H" or "P"."""
+        return self.f.number(name)
+
+    def of_leaf(self, index: int) -> Address:
+        """Where a leaf is read."""
+        line = self.plan.loop.lines[index]
+        size = self.size(line.size)
+        match line.op:
+            case "vector":
+                return self.f.pointer(f"vector {line.name}"), I64(0)
+            case "carried" if line.name in self.plan.sequences and not self.plan.loop.backward:
+                return self.previous(line.name, size)
+            case "carried":
+                return self.place(line.name, size, reading=True)
+            case "before":
+                return self.previous(line.name, size)
+            case "sequence":
+                return self.sequence(line.name, size)
+        raise AssertionError(line.op)
+
+    def sequence(self, name: str, size: ir.Value) -> Address:
+        """The rows at this step of what is kept for all steps, or for those of a chunk."""
+        f = self.f
+        if name in self.plan.columns:
+            ld = f.number("chunk_ld")
+            start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), self.plan.columns[name].begin(f))
+            return f.e.at(f.pointer("chunk"), start), ld
+        return f.e.at(f.pointer(f"sequence {name}"), f.times(self.offset, size)), size
+
+    def previous(self, name: str, size: ir.Value) -> Address:
+        """A state as it entered the step."""
+        f = self.f
+        earlier = f.e.at(f.pointer(f"sequence {name}"), f.times(self.before, size))
+        return f.b.select(self.first, f.pointer(f"initial {name}"), earlier), size
+
+    def place(self, name: str, size: ir.Value, reading: bool) -> Address:
+        """The one place of a carried value, or one of its two: steps take turns."""
+        f, base = self.f, self.f.pointer(f"place {name}")
+        if name not in self.plan.schedule.whole_states:
+            return base, size
+        turn = f.b.and_(f.sum(self.step, 1 if reading else 0), I64(1))
+        return f.e.at(base, f.times(turn, f.number("B"), size)), size
+
+    def kept(self, index: int, size: ir.Value) -> Address:
+        """Scratch memory between stages."""
+        return self.f.pointer(f"kept {index}"), size
+
+    def targets(self, index: int, stage: int) -> list[Address]:
+        """Where a line's value is written."""
+        plan, loop = self.plan, self.plan.loop
+        result = []
+        for name, line in loop.stored:
+            if line == index and stage_of_store(plan, name, index) == stage:
+                result.append(self.sequence(name, self.size(size_of_name(loop, name, index))))
+        for name, line in loop.carried:
+            stored = not loop.backward and name in plan.sequences
+            if line == index and not stored and stage_of_store(plan, name, index) == stage:
+                result.append(self.place(name, self.size(size_of_name(loop, name, index)), reading=False))
+        if index in plan.schedule.stages[stage].kept:
+            result.append(self.kept(index, self.size(loop.lines[index].size)))
+        return result
+
+    def totals(self, index: int, stage: int) -> list[Address]:
+        """What a line's value is added to."""
+        plan, result = self.plan, []
+        for name, line in plan.loop.summed:
+            if line == index and stage_of_store(plan, name, index) == stage:
+                size = self.size(size_of_name(plan.loop, name, index))
+                result.append((self.f.pointer(f"total {name}"), size))
+        return result
+
+    def half(self, index: int, reading: bool) -> list[Address]:
+        """Where a product finds an operand in pairs; for a state, also where its new value is written."""
+        f, plan, loop = self.f, self.plan, self.plan.loop
+        result = []
+        for name, line in loop.stored:
+            if line == index and name in plan.columns:
+                ld = f.number("half_ld")
+                start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), plan.columns[name].begin(f, half=True))
+                result.append((f.e.at(f.pointer("half chunk"), start), ld))
+        for name in plan.half_states:
+            size = f.pairs(self.size(plan.state_size(name)))
+            own = loop.lines[index].op == "carried" and loop.lines[index].name == name
+            if own if reading else dict(loop.carried)[name] == index:
+                turn = f.b.and_(f.sum(self.step, 1 if reading else 0), I64(1))
+                result.append((f.e.at(f.pointer(f"half place {name}"), f.times(turn, f.number("B"), size)), size))
+        if index in plan.half_lines:
+            result.append((f.pointer(f"half {index}"), f.pairs(self.size(loop.lines[index].size))))
+        return result
+
+    def operand(self, index: int) -> Address:
+        """Where a product finds an operand in all its units."""
+        line = self.plan.loop.lines[index]
+        if self.f.target.products == "bf16":
+            return self.half(index, reading=True)[0]
+        if line.op in ("carried", "before", "sequence"):
+            return self.of_leaf(index)
+        return self.computed(index)
+
+    def computed(self, index: int) -> Address:
+        """Where a line of an earlier stage lies."""
+        size = self.size(self.plan.loop.lines[index].size)
+        for name, line in self.plan.loop.stored:
+            if line == index:
+                return self.sequence(name, size)
+        return self.kept(index, size)
+
+
+def size_of_name(loop: Loop, name: str, index: int) -> str:
+    """The size of what is stored under a name, which a number takes from the leaf of that name."""
+    size = loop.lines[index].size
+    if size != SCALAR:
+        return size
+    return next((line.size for line in loop.lines if line.name == name and line.size != SCALAR), "H")
+
+
+def stage_of_store(plan: Plan, name: str, index: int) -> int:
+    """The stage that writes a line: the one that computes it, for leaves and numbers the first of its size."""
+    for number, stage in enumerate(plan.schedule.stages):
+        if index in (*stage.lines, *stage.reductions) or any(index in bundle.products for bundle in stage.bundles):
+            return number
+    size = size_of_name(plan.loop, name, index)
+    return next(number for number, stage in enumerate(plan.schedule.stages) if stage.size == size)
+
+
+def stage_of_write(plan: Plan, index: int) -> int:
+    """The stage in which a line that is written under no name of its own is at hand."""
+    names = [name for name, line in plan.loop.written if line == index]
+    if names:
+        return stage_of_store(plan, names[0], index)
+    return stage_of_store(plan, "", index)
+
+
+def tile_vectors(stage: Stage, target: Target) -> int:
+    """Vectors of units in a stage's tile."""
+    return max(1, target.tile // max((len(bundle.products) for bundle in stage.bundles), default=target.tile))
+
+
+def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
+    """Operands that lie side by side in memory, in order, which one loop along K takes together."""
+    loop = plan.loop
+    in_chunk = [(name, line) for name, line in loop.stored if name in plan.columns]
+    names = {line: name for name, line in reversed(in_chunk) if loop.lines[line].op not in IN_MEMORY}
+    groups: list[list[int]] = []
+    for operand in bundle.operands:
+        last = names.get(groups[-1][-1]) if groups else None
+        own = names.get(operand)
+        if last is not None and own is not None:
+            end = plan.columns[last] + loop.lines[groups[-1][-1]].size
+            if end == plan.columns[own]:
+                groups[-1].append(operand)
+                continue
+        groups.append([operand])
+    return groups
+
+
+def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) -> ir.Value:
+    """K of some operands together, in places."""
+    return f.sum(0, *(f.pairs(f.number(plan.loop.lines[operand].size)) for operand in operands))
+
+
+def factor_rows(f: Frame, plan: Plan, factor: Factor) -> tuple[ir.Value, ir.Value]:
+    """Where the block of a factor begins in its parameter, and the distance between its rows."""
+    block = plan.layout.matrices[factor.affine][factor.position]
+    shape = plan.layout.shapes[block.parameter]
+    assert shape.columns is not None  # a matrix has
+    ld = f.number(shape.columns)
+    start = f.times(block.position, f.number(shape.rows[block.position]), ld)
+    return f.e.at(f.pointer(f"parameter {block.parameter}"), start), ld

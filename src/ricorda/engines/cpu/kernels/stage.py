@@ -1,0 +1,152 @@
+"""The code of one stage: products of a tile of rows and units into registers, then the equations on it, one by one.
+
+Where each value lies in memory is `Places`' business; what is computed of it is the loop's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.kernels.code import Code, Frame
+from ricorda.engines.cpu.kernels.equations import Equations
+from ricorda.engines.cpu.kernels.plan import Places, Plan, length_along, segments, tile_vectors
+from ricorda.engines.cpu.products.product import row_tiles
+from ricorda.engines.cpu.products.tile import ROWS_APART, most_rows
+from ricorda.engines.cpu.words.emit import I64
+from ricorda.program.schedule import IN_MEMORY
+
+
+def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
+    """Write `stage<number>(step, low, row0, row1, tile0, tile1, part)`: some rows and tiles of units at one step.
+
+    `low` is the first row of the chunk of steps that `chunk` holds; `part` that of the work, for what each sums up.
+    """
+    stage = plan.schedule.stages[number]
+    f = code.function(f"stage{number}", numbers=7)
+    step, low, row0, row1, tile0, tile1, part = f.given
+    places = Places(f, plan, step, low)
+    equations = Equations(f, plan, number, places, part)
+    lanes, size = f.target.lanes, f.number(stage.size)
+    if not stage.bundles:
+
+        def row(r: ir.Value) -> None:
+            equations.begin_row(r)
+            f.vectors(tile0, tile1, size, lambda unit, mask: equations.emit(r, unit, mask))
+            equations.end_row(r)
+
+        f.loop(row0, row1, row)
+        f.finish()
+        return f
+    width = tile_vectors(stage, f.target)
+    most = min(most_rows(f.target, width * len(bundle.products)) for bundle in stage.bundles)
+    accs = [f.stack(most * width * len(bundle.products)) for bundle in stage.bundles]
+    rooms = {index: f.stack(most * width) for index in equations.waves.crossing}
+    operands = [
+        [(places.operand(group[0]), length_along(f, plan, group)) for group in segments(plan, bundle)]
+        for bundle in stage.bundles
+    ]
+
+    odd = f.b.icmp_signed("==", f.b.and_(step, I64(1)), I64(1))
+
+    def tile_of_units(tile: ir.Value) -> None:
+        if f.target.few:  # odd steps go backwards: they begin with the weights that the step before left in the cache
+            tile = f.b.select(odd, f.b.sub(f.sum(tile0, tile1, -1), tile), tile)
+        vector = f.times(tile, width)
+        vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector)) if width > 1 else I64(1)
+
+        def tile_of_rows(row: ir.Value, rows: ir.Value) -> None:
+            for position, bundle in enumerate(stage.bundles):
+                count = len(bundle.products)
+                columns = f.times(vectors, count)
+                acc, ld_acc = accs[position], f.times(columns, lanes)
+                start: tuple[ir.Value, ir.Value] = (code.zeros(), I64(0))
+                whole = length_along(f, plan, bundle.operands)
+                panel = f.e.at(f.pointer(f"bundle {number} {position}"), f.times(vector, count * lanes, whole))
+                for (base, ld), length in operands[position]:
+                    a = f.e.at(base, f.times(row, ld))
+                    f.tile(ROWS_APART, rows, columns, *start, acc, ld_acc, a, ld, panel, length)
+                    start = acc, ld_acc
+                    panel = f.e.at(panel, f.times(length, columns, lanes))
+
+            def one(r: ir.Value, wave: int) -> None:
+                equations.begin_row(f.sum(row, r))
+
+                def vector_of_units(v: ir.Value) -> None:
+                    place = f.times(f.sum(f.times(r, vectors), v), lanes)
+                    own = {index: f.e.at(room, place) for index, room in rooms.items()}
+                    at_hand = {index: partial(f.e.load, at) for index, at in own.items()}
+                    for acc, bundle in zip(accs, stage.bundles, strict=True):
+                        count = len(bundle.products)
+                        for p, product in enumerate(bundle.products):
+                            at = f.sum(f.times(f.sum(f.times(r, count), p), vectors), v)
+                            at_hand[product] = partial(f.e.load, f.e.at(acc, f.times(at, lanes)))
+                    unit = f.times(f.sum(vector, v), lanes)
+                    f.masked(unit, size, lambda mask: equations.emit(f.sum(row, r), unit, mask, wave, at_hand, own))
+
+                f.loop(0, vectors, vector_of_units)
+
+            for wave in range(equations.waves.count):
+                f.loop(0, rows, partial(one, wave=wave))
+
+        row_tiles(f, row0, row1, I64(most), tile_of_rows)
+
+    f.loop(tile0, tile1, tile_of_units)
+    f.finish()
+    return f
+
+
+def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
+    """Write `reduce<number>(step, low, row0, row1)`: a stage's means and variances over the units, for some rows.
+
+    What several of them are of is read once for the sums, and once more for the squares of what differs from the mean.
+    """
+    stage, lines = plan.schedule.stages[number], plan.loop.lines
+    if not stage.reductions:
+        return None
+    f = code.function(f"reduce{number}", numbers=4)
+    step, low, row0, row1 = f.given
+    e, lanes, size = f.e, f.target.lanes, f.number(stage.size)
+    places = Places(f, plan, step, low)
+    by_arg: dict[int, dict[str, int]] = {}
+    for index in stage.reductions:
+        by_arg.setdefault(lines[index].args[0], {})[lines[index].op] = index
+    begins = {arg: places.of_leaf(arg) if lines[arg].op in IN_MEMORY else places.computed(arg) for arg in by_arg}
+    rooms = {arg: f.stack(1) for arg in by_arg}
+    count = f.b.sitofp(size, f.target.number)
+
+    def averages(
+        row: ir.Value, args: list[int], term: Callable[[int, ir.Value, ir.Value | None], ir.Value]
+    ) -> dict[int, ir.Value]:
+        def add(unit: ir.Value, mask: ir.Value | None) -> None:
+            for arg in args:
+                base, ld = begins[arg]
+                value = term(arg, e.load(e.at(base, f.sum(f.times(row, ld), unit)), mask), mask)
+                e.store(f.b.fadd(e.load(rooms[arg]), value), rooms[arg])
+
+        for arg in args:
+            e.store(e.constant(0.0), rooms[arg])
+        f.vectors(0, f.ceil(size, lanes), size, add)
+        return {arg: f.b.fdiv(e.total(e.load(rooms[arg])), count) for arg in args}
+
+    def reduce_row(row: ir.Value) -> None:
+        means = averages(row, list(by_arg), lambda arg, value, mask: value)
+        splats = {arg: e.splat(mean) for arg, mean in means.items()}
+
+        def square(arg: int, value: ir.Value, mask: ir.Value | None) -> ir.Value:
+            centred = f.b.fsub(value, splats[arg])
+            if mask is not None:
+                centred = f.b.select(mask, centred, e.constant(0.0))
+            return f.b.fmul(centred, centred)
+
+        varying = [arg for arg, reductions in by_arg.items() if "variance" in reductions]
+        found = {"mean": means, "variance": averages(row, varying, square) if varying else {}}
+        for arg, reductions in by_arg.items():
+            for op, index in reductions.items():
+                f.b.store(found[op][arg], e.at(f.pointer(f"reduced {index}"), row))
+
+    f.loop(row0, row1, reduce_row)
+    f.finish()
+    return f

@@ -1,0 +1,159 @@
+"""The register tile: the inner loop of every matrix product.
+
+`out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: all sums stay in registers over the loop
+along K. Rows of `start` may all be the same one, such as a bias or zeros, or those of `out` itself. The weights are
+packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16, which are
+`[K/2][vectors][lanes][2]`.
+"""
+
+from __future__ import annotations
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.words.emit import BYTES, I32, I64, VOID, Emitter
+from ricorda.engines.cpu.words.target import Target
+
+ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
+"""Where `a` has its rows: [rows, lda], as states have, or packed [K, rows], as weight gradients need."""
+
+AHEAD, LINE = 1024, 64
+"""Bytes that a tile of one row, which waits for memory rather than for arithmetic, asks for weights in advance, and
+bytes of a cache line."""
+
+
+def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
+    """The name of a tile's function."""
+    return f"tile_{form}_{rows}x{vectors}_{target.products}"
+
+
+def tile_type(target: Target) -> ir.FunctionType:
+    """The type of a tile's function: (start, its ld, out, its ld, a, lda, w, K).
+
+    lda and K count what the loop steps over (pairs in bf16), the other distances between rows numbers.
+    """
+    number = target.number.as_pointer()
+    return ir.FunctionType(VOID, [number, I64, number, I64, number, I64, number, I64])
+
+
+class BFloat(ir.Type):  # type: ignore[misc]
+    """LLVM's bfloat, which llvmlite has no class for."""
+
+    null = "zeroinitializer"
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BFloat)
+
+    def __hash__(self) -> int:
+        return hash(BFloat)
+
+
+def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: str) -> ir.Function:
+    """Write a tile's function into a module."""
+    function = ir.Function(module, tile_type(target), tile_name(rows, vectors, form, target))
+    for pointer in (4, 6):
+        function.args[pointer].add_attribute("noalias")
+    begin, ld_begin, out, ld_out, a, lda, w, K = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    e = target.emitter(b)
+    bytes_ = target.lanes * e.scalar_bytes
+    begins = [e.at(begin, b.mul(ld_begin, I64(r))) for r in range(rows)]
+    start = [[e.load(e.at(row, v * e.lanes)) for v in range(vectors)] for row in begins]
+    if form == ROWS_APART:  # LLVM would compute their addresses from each other at each step: a fifth more instructions
+        first = [e.kept(e.at(a, b.mul(lda, I64(r)))) for r in range(rows)]
+    else:
+        first = [e.at(a, r) for r in range(rows)]
+    entry, loop, done = b.block, function.append_basic_block("k"), function.append_basic_block("done")
+    b.cbranch(b.icmp_signed(">", K, I64(0)), loop, done)
+    b.position_at_end(loop)
+    k = b.phi(I64)
+    k.add_incoming(I64(0), entry)
+    sums = [[b.phi(e.vector) for _ in range(vectors)] for _ in range(rows)]
+    panel = e.at(w, b.mul(k, I64(vectors * e.lanes)))
+    weights = [_load(e, panel, v * e.lanes, bytes_) for v in range(vectors)]
+    if rows == 1:
+        for line in range(0, vectors * bytes_, LINE):
+            _prefetch(e, panel, AHEAD + line)
+    offset = k if form == ROWS_APART else b.mul(k, I64(rows))
+    new = []
+    for r in range(rows):
+        factor = e.splat(b.load(e.at(first[r], offset)))  # a number, or a pair, to all lanes
+        new.append([_multiply_add(e, factor, weights[v], sums[r][v], target) for v in range(vectors)])
+    following = b.add(k, I64(1))
+    k.add_incoming(following, loop)
+    b.cbranch(b.icmp_signed("<", following, K), loop, done)
+    b.position_at_end(done)
+    for r in range(rows):
+        for v in range(vectors):
+            sums[r][v].add_incoming(start[r][v], entry)
+            sums[r][v].add_incoming(new[r][v], loop)
+            end = b.phi(e.vector)
+            end.add_incoming(start[r][v], entry)
+            end.add_incoming(new[r][v], loop)
+            new[r][v] = end
+    for r in range(rows):
+        row = e.at(out, b.mul(ld_out, I64(r)))
+        for v in range(vectors):
+            e.store(new[r][v], e.at(row, v * e.lanes))
+    b.ret_void()
+    return function
+
+
+def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
+    return e.b.load(e.b.bitcast(e.at(pointer, offset), e.vector.as_pointer()), align=align)
+
+
+def _prefetch(e: Emitter, pointer: ir.Value, distance: int) -> None:
+    address = e.b.gep(e.b.bitcast(pointer, BYTES), [I64(distance)])
+    e.intrinsic("llvm.prefetch.p0", address, I32(0), I32(3), I32(1), result=VOID)  # read, keep in all caches, data
+
+
+def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:
+    if target.products != "bf16":
+        return e.multiply_add(factor, weight, total)
+    if target.has_bf16:
+        pairs = ir.VectorType(BFloat(), 2 * e.lanes)
+        name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * e.lanes}"
+        return e.intrinsic(name, total, e.b.bitcast(factor, pairs), e.b.bitcast(weight, pairs))
+    # a bf16 is the upper half of a float32: the same arithmetic with fma, half the bytes
+    low, high = e.whole(16), e.whole(-65536)
+    b = e.b
+    for part in (lambda both: b.shl(both, low), lambda both: b.and_(both, high)):
+        x, y = (b.bitcast(part(b.bitcast(both, e.integers)), e.vector) for both in (factor, weight))  # type: ignore[no-untyped-call]
+        total = e.multiply_add(x, y, total)
+    return total
+
+
+def most_rows(target: Target, vectors: int) -> int:
+    """The most rows that a tile of so many column vectors holds in registers, beside a row of weights and a factor."""
+    widened = target.products == "bf16" and not target.has_bf16  # then each of these takes two
+    return max(1, min(8, (target.registers - (2 if widened else 1) * (vectors + 1)) // vectors))
+
+
+def table_type(target: Target) -> ir.ArrayType:
+    """The type of a table of tiles: those of one column vector, of fewest rows first, then those of two, and so on."""
+    return ir.ArrayType(tile_type(target).as_pointer(), target.bundle * most_rows(target, 1))
+
+
+def place_in_table(b: ir.IRBuilder, target: Target, rows: ir.Value, vectors: ir.Value) -> ir.Value:
+    """The place of a tile in its table."""
+    return b.add(b.mul(b.sub(vectors, I64(1)), I64(most_rows(target, 1))), b.sub(rows, I64(1)))
+
+
+def emit_tiles(target: Target) -> ir.Module:
+    """A module with all tiles, and for each form a table of them, under the name `Target.tiles`."""
+    module = ir.Module(f"tiles_{target.products}")
+    for form in (ROWS_APART, ROWS_TOGETHER):
+        tiles = []
+        for vectors in range(1, target.bundle + 1):
+            last = None
+            for rows in range(1, most_rows(target, 1) + 1):
+                if rows <= most_rows(target, vectors):
+                    last = emit_tile(module, target, rows, vectors, form)
+                tiles.append(last)
+        kind = table_type(target)
+        table = ir.GlobalVariable(module, kind, target.tiles(form))
+        table.global_constant, table.initializer = True, ir.Constant(kind, tiles)
+    return module

@@ -1,0 +1,114 @@
+"""BPTT through long sequences: segments of steps are run again when their gradients are wanted.
+
+Memory grows with the number of segments and with the steps of one, so segments of sqrt(T) steps need least
+(Chen, Xu, Zhang, Guestrin, 'Training deep nets with sublinear memory cost', 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ricorda.engines.cpu.kernels.kernels import Kernels
+from ricorda.engines.cpu.run.backward import backward
+from ricorda.engines.cpu.run.call import Call
+from ricorda.engines.cpu.run.forward import forward
+from ricorda.engines.cpu.run.steps import CHUNK_ROWS, Steps
+
+
+def segment_steps(checkpoint: str | int, steps: Steps) -> int:
+    """Steps of a segment: for "sqrt" the square root of all, or two chunks where that is more; else the number."""
+    if checkpoint != "sqrt":
+        return int(checkpoint)
+    return max(math.isqrt(len(steps.counts)), 2 * CHUNK_ROWS // steps.B, 1)
+
+
+class Segmented(torch.autograd.Function):
+    """The forward loop, keeping the states between segments alone.
+
+    Takes the call, the kernels for inference, the steps of a segment, and the tensors of the loop.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, inference: Kernels, length: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Output, final states and records."""
+        count = len(call.kernels.program.states)
+        x, states, parameters = tensors[0], list(tensors[1 : 1 + count]), tensors[1 + count :]
+        results: list[Tensor] = []
+        between: list[Tensor] = []
+        for first, last in _segments(call, length):
+            part = replace(call, kernels=inference, steps=call.steps.part(first, last))
+            low, high = call.steps.bounds(first, last)
+            between += states
+            found, _ = forward(part, (x[low:high], *(state[: part.steps.B] for state in states), *parameters))
+            sequences = [found[0], *found[1 + count :]]
+            if not results:
+                results = [each.new_empty(call.steps.rows, each.shape[1]) for each in sequences]
+            for whole, each in zip(results, sequences, strict=True):
+                whole[low:high] = each
+            states = [_with_rows(old, new) for old, new in zip(states, found[1 : 1 + count], strict=True)]
+        ctx.call, ctx.length = call, length
+        ctx.count = len(tensors)
+        ctx.save_for_backward(*tensors, *between)
+        ctx.set_materialize_grads(False)
+        finals = [state.clone() if state is given else state for state, given in zip(states, tensors[1:], strict=False)]
+        return results[0], *finals, *results[1:]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients, segment by segment."""
+        call, saved = ctx.call, ctx.saved_tensors
+        tensors, between = saved[: ctx.count], saved[ctx.count :]
+        count = len(call.kernels.program.states)
+        x, parameters = tensors[0], tensors[1 + count :]
+        sequences = [gradients[0], *gradients[1 + count :]]
+        d_states = [
+            torch.zeros_like(state) if given is None else given.clone()
+            for state, given in zip(tensors[1 : 1 + count], gradients[1 : 1 + count], strict=True)
+        ]
+        dx = torch.empty_like(x) if ctx.needs_input_grad[3] else None
+        totals: list[Tensor | None] = [None] * len(parameters)
+        norms: dict[str, Tensor] = {}
+        segments = _segments(call, ctx.length)
+        for number in reversed(range(len(segments))):
+            first, last = segments[number]
+            low, high = call.steps.bounds(first, last)
+
+            def watch(name: str, values: Tensor, low: int = low, high: int = high) -> None:
+                norms.setdefault(name, values.new_zeros(call.steps.rows))[low:high] = values
+
+            part = replace(call, steps=call.steps.part(first, last), watch=watch if call.watch else None)
+            entering = between[number * count : (number + 1) * count]
+            own = (x[low:high], *(state[: part.steps.B] for state in entering), *parameters)
+            _, stored = forward(part, own)
+            given = [None if each is None else each[low:high] for each in sequences]
+            alive = [state[: part.steps.B] for state in d_states]
+            found = backward(part, own, stored, [given[0], *alive, *given[1:]], dx is not None)
+            if dx is not None and found[0] is not None:
+                dx[low:high] = found[0]
+            d_states = [_with_rows(old, new) for old, new in zip(d_states, found[1 : 1 + count], strict=True)]
+            totals = [_sum(old, new) for old, new in zip(totals, found[1 + count :], strict=True)]
+        if call.watch is not None:
+            for name, values in norms.items():
+                call.watch(name, values)
+        return None, None, None, dx, *d_states, *totals
+
+
+def _segments(call: Call, length: int) -> list[tuple[int, int]]:
+    steps = len(call.steps.counts)
+    return [(first, min(first + length, steps)) for first in range(0, steps, length)]
+
+
+def _with_rows(old: Tensor, new: Tensor | None) -> Tensor:
+    """The first rows replaced."""
+    assert new is not None  # states always have a gradient here
+    return new if len(new) == len(old) else torch.cat([new, old[len(new) :]])
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return a if b is None else b if a is None else a.add_(b)

@@ -1,0 +1,98 @@
+"""The gradient of a loop as a differentiable function: the reference engine runs the loop once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ricorda.engines import reference
+from ricorda.engines.cpu.run.steps import Steps
+from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.weights import layout
+
+
+def gradients(
+    program: Program,
+    parts: Sequence[int],
+    names: Sequence[str],
+    steps: Steps,
+    reverse: bool,
+    record: Sequence[str],
+    seed: int,
+    tensors: Sequence[Tensor],
+    given: Sequence[Tensor | None],
+    wanted: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of a loop's tensors from those of its results, with a graph.
+
+    Parameters
+    ----------
+    parts : affines whose part without states is given in the place of the input, side by side; empty for the input
+    names : of the parameters
+    record : names of the values among the results
+    tensors : input or parts [N, .], states in the order of the steps, parameters
+    given : gradients of output [N, .], final states and records, None where there is none
+    wanted : whether a tensor's gradient is
+    """
+    with torch.enable_grad():
+        tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another: paths end here
+        count = len(program.states)
+        x, states, parameters = tensors[0], tensors[1 : 1 + count], dict(zip(names, tensors[1 + count :], strict=True))
+        if parts:
+            program, parameters = _of_parts(program, parts, parameters, x)
+        lengths = None
+        if steps.positions is None:
+            x = x.view(steps.T, steps.B, x.shape[1])
+        else:
+            assert steps.order is not None  # rows of different lengths have an order
+            assert steps.ends is not None  # and ends of their own
+            lengths = torch.empty_like(steps.ends).index_copy_(0, steps.order, steps.ends)
+            x = x.new_zeros(steps.T * steps.B, x.shape[1]).index_copy(0, steps.positions, x)
+            x = x.view(steps.T, steps.B, x.shape[1])
+            back = steps.order.argsort()
+            states = [state.index_select(0, back) for state in states]
+        run = reference.run(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
+        sequences = [values.flatten(0, 1) for values in (run.output, *run.records.values())]
+        finals = list(run.states)
+        if steps.positions is not None and steps.order is not None:
+            sequences = [values.index_select(0, steps.positions) for values in sequences]
+            finals = [state.index_select(0, steps.order) for state in finals]
+        results = [sequences[0], *finals, *sequences[1:]]
+        pairs = [
+            (result, g) for result, g in zip(results, given, strict=True) if g is not None and result.requires_grad
+        ]
+        asked = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
+        found = iter(
+            torch.autograd.grad(
+                [result for result, _ in pairs], asked, [g for _, g in pairs], create_graph=True, allow_unused=True
+            )
+            if pairs
+            else [None] * len(asked)
+        )
+        return [next(found) if want else None for want in wanted]
+
+
+def _of_parts(
+    program: Program, parts: Sequence[int], parameters: Mapping[str, Tensor], x: Tensor
+) -> tuple[Program, dict[str, Tensor]]:
+    """A program whose input is what these affines have beside their states: each takes its columns, and no bias."""
+    values = list(program.values)
+    bias = any(name.startswith("bias_") for name in parameters)
+    found = layout(program, bias)
+    biases = {
+        name: list(parameters[name].chunk(len(shape.rows)))
+        for name, shape in found.shapes.items()
+        if name in ("bias_ih", "bias_hh")
+    }
+    for index in parts:
+        recurrent = tuple(arg for arg in values[index].args if values[arg].size != INPUT_SIZE)
+        values[index] = replace(values[index], args=(*recurrent, 0))
+        for block in found.biases[index]:
+            biases[block.parameter][block.position] = torch.zeros_like(biases[block.parameter][block.position])
+    changed = replace(program, values=tuple(values))
+    result = dict(parameters) | {name: torch.cat(blocks) for name, blocks in biases.items()}
+    result["weight_ih"] = torch.eye(x.shape[1], dtype=x.dtype)
+    return changed, result

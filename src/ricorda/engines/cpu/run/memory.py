@@ -1,0 +1,254 @@
+"""The memory of a run: buffers for each name that a kernel uses, and the block of arguments that it reads."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ricorda.engines.cpu.kernels.kernels import Kernels
+from ricorda.engines.cpu.kernels.plan import Plan
+from ricorda.engines.cpu.run.steps import Steps
+from ricorda.engines.cpu.words.target import Target
+from ricorda.engines.masks import stream_key
+from ricorda.program.ir import Program
+
+ALIGN = 64
+"""Bytes: a cache line, and the widest vector."""
+
+KEPT_BYTES = 1 << 20
+"""Buffers beyond this are not kept between calls: such calls take long enough."""
+
+
+class Memory:
+    """What a kernel is given, by name: numbers and addresses.
+
+    Buffers that only the kernel uses are parts of one allocation.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.values: dict[str, int] = {}
+        self.alive: list[Tensor | np.ndarray | Arguments] = []
+        self.buffers: dict[str, int] = {}
+
+    def numbers(self, **values: int) -> None:
+        """Give numbers."""
+        self.values |= values
+
+    def give(self, name: str, tensor: Tensor | None, offset: int = 0) -> None:
+        """Give a contiguous tensor, from some number on."""
+        if tensor is None:
+            self.values[name] = 0
+            return
+        self.alive.append(tensor)
+        self.values[name] = tensor.data_ptr() + offset * tensor.element_size()
+
+    def give_array(self, name: str, array: np.ndarray) -> None:
+        """Give an array."""
+        self.alive.append(array)
+        self.values[name] = array.__array_interface__["data"][0]
+
+    def scratch(self, name: str, numbers: int) -> None:
+        """Have a buffer of so many numbers."""
+        self.buffers[name] = numbers
+
+    def block(self, slots: Mapping[str, int]) -> ctypes.Array[ctypes.c_int64]:
+        """The arguments of a kernel; its buffers and the barrier's two counters live as long as the memory does."""
+        arguments = Prepared(self, slots).arguments()
+        self.alive.append(arguments)
+        block: ctypes.Array[ctypes.c_int64] = arguments.block
+        return block
+
+
+class Prepared:
+    """A kernel's arguments but for what changes from call to call: made once for a shape.
+
+    Parameters
+    ----------
+    parameters : slot, parameter and place in bytes of the weights that the kernel takes, of `parameter_slots`
+    names : of what else each call gives
+    given : where it gives that, in the words of the pass
+
+    Raises
+    ------
+    LookupError
+        If the kernel reads anything that neither this nor a call gives it: it would crash.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        slots: Mapping[str, int],
+        parameters: Sequence[tuple[int, str, int]] = (),
+        names: Collection[str] = (),
+        given: Any = None,
+    ) -> None:
+        self.slots, self.dtype, self.constant = slots, memory.dtype, memory.alive
+        self.parameters, self.given = parameters, given
+        size = self.dtype.itemsize
+        step = ALIGN // size
+        self.room = step
+        """Numbers of the buffers that only the kernel uses."""
+        self.buffers: list[tuple[int, int]] = []
+        for name, numbers in memory.buffers.items():
+            if name in slots:
+                self.buffers.append((slots[name], (self.room - step) * size))
+                self.room += -(-numbers // step) * step + step
+        weights = {slot for slot, _, _ in parameters}
+        here = memory.values.keys() | memory.buffers.keys() | {"barrier", *names}
+        missing = sorted(name for name, slot in slots.items() if slot not in weights and name not in here)
+        if missing:
+            raise LookupError(f"the kernel's {', '.join(missing)} are not given")
+        self.free: list[Arguments] = []
+        """Those of calls that have ended."""
+        self.words = (ctypes.c_int64 * (spare(slots) + 1 + 3 * ALIGN // 8))()
+        for name, value in memory.values.items():
+            if name in slots:
+                self.words[slots[name]] = value
+
+    def arguments(self) -> Arguments:
+        """Arguments with buffers of their own."""
+        try:
+            return self.free.pop()  # at once, whatever other threads do
+        except IndexError:
+            return Arguments(self)
+
+    def take_back(self, arguments: Arguments) -> None:
+        """Keep buffers of modest size for the next call of the shape: for short ones the time of Python counts."""
+        if not self.free and self.room * self.dtype.itemsize <= KEPT_BYTES:
+            self.free.append(arguments)
+
+
+def spare(slots: Mapping[str, int]) -> int:
+    """A slot for what a call gives and a kernel does not read."""
+    return len(slots)
+
+
+class Arguments:
+    """The arguments of one call.
+
+    Attributes
+    ----------
+    block : what the kernel reads, a word for each slot; it lives as long as this object
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._parameters = prepared.parameters
+        self._constant = prepared.constant  # which the block points to: it lasts as long
+        self.block: Any = type(prepared.words).from_buffer_copy(prepared.words)
+        self._room = torch.empty(prepared.room, dtype=prepared.dtype, device="cpu")
+        address = -(-self._room.data_ptr() // ALIGN) * ALIGN
+        for slot, offset in prepared.buffers:
+            self.block[slot] = address + offset
+        if "barrier" in prepared.slots:
+            end = ctypes.addressof(self.block) + 8 * (spare(prepared.slots) + 1)
+            self.block[prepared.slots["barrier"]] = -(-end // ALIGN) * ALIGN
+
+    def give_parameters(self, parameters: Mapping[str, Tensor]) -> None:
+        """Give the weights, each in one piece of memory that lasts as long as the call."""
+        block = self.block
+        for slot, name, offset in self._parameters:
+            block[slot] = parameters[name].data_ptr() + offset
+
+
+def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: bool) -> int:
+    """The numbers of a batch's steps; returns the rows of the largest chunk: all of them if it is to be `whole`."""
+    chunk_steps, chunk_bounds, splits = steps.shared(parts)
+    if whole:
+        chunk_steps = np.array([0, len(steps.counts)], np.int64)
+        chunk_bounds = np.array([0, steps.rows], np.int64)
+    rows = int((chunk_bounds[1::2] - chunk_bounds[::2]).max())
+    memory.numbers(
+        begun=steps.begun, B=steps.B, parts=parts, by_units=int(by_units), chunks=len(chunk_steps) - 1, chunk_rows=rows
+    )
+    memory.give_array("chunk_steps", chunk_steps)
+    memory.give_array("chunk_bounds", chunk_bounds)
+    memory.give_array("row_splits", splits)
+    memory.give_array("offsets", steps.offsets)
+    memory.give_array("counts", steps.counts)
+    return rows
+
+
+def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, lanes: int) -> None:
+    """Room for packed matrices and for what goes from stage to stage."""
+    lines = plan.loop.lines
+    for index in plan.half_lines:
+        memory.scratch(f"half {index}", B * sizes[lines[index].size])
+    for name in plan.totals:
+        memory.scratch(f"total {name}", B * sizes[plan.total_size(name)])
+    for name in plan.half_states:
+        memory.scratch(f"half place {name}", 2 * B * sizes[plan.state_size(name)])
+    for number, stage in enumerate(plan.schedule.stages):
+        for position, bundle in enumerate(stage.bundles):
+            K = sum(sizes[lines[operand].size] for operand in bundle.operands)
+            units = -(-sizes[stage.size] // lanes) * lanes
+            memory.scratch(f"bundle {number} {position}", units * len(bundle.products) * K)
+        for index in stage.kept:
+            memory.scratch(f"kept {index}", B * sizes[lines[index].size])
+        for index in stage.reductions:
+            memory.scratch(f"reduced {index}", B)
+
+
+def mask_names(program: Program) -> list[str]:
+    """What `give_masks` gives."""
+    return ["row numbers", *(f"mask {program.values[index].name}" for index in program.masks)]
+
+
+def give_masks(block: Any, slots: Mapping[str, int], program: Program, steps: Steps, seed: int) -> Tensor | None:
+    """The keys of the program's random masks, and the rows that they are drawn for, which have to live that long."""
+    if not program.masks:
+        return None
+    for stream, index in enumerate(program.masks):
+        block[slots.get(f"mask {program.values[index].name}", spare(slots))] = stream_key(seed, stream)
+    rows = torch.arange(steps.B, device="cpu") if steps.order is None else steps.order
+    block[slots.get("row numbers", spare(slots))] = rows.data_ptr()
+    return rows
+
+
+def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
+    """The weights, and the vectors among them under the names of the loops."""
+    for name, parameter, place in _places_of_parameters(kernels, H):
+        memory.give(name, parameters[parameter], place)
+    give_absent_biases(memory, kernels, H)
+
+
+def give_absent_biases(memory: Memory, kernels: Kernels, H: int) -> None:
+    """Zeros for the biases that the loops add and a layer without biases does not have."""
+    for index, value in enumerate(kernels.program.values):
+        if value.op == "affine" and value.bias and index not in kernels.z_names and not kernels.layout.biases[index]:
+            memory.give(f"vector b_{value.name}", torch.zeros(H, dtype=memory.dtype, device="cpu"))
+
+
+def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]]:
+    """Slot, parameter and place in bytes of all the weights that a kernel takes."""
+    size = kernels.dtype.itemsize
+    places = _places_of_parameters(kernels, H)
+    return [(slots[name], parameter, place * size) for name, parameter, place in places if name in slots]
+
+
+def _places_of_parameters(kernels: Kernels, H: int) -> Iterator[tuple[str, str, int]]:
+    """Under which name a loop reads which parameter, from which of its numbers on."""
+    for name, shape in kernels.layout.shapes.items():
+        yield f"parameter {name}", name, 0
+        if shape.columns is None:
+            yield f"vector {name}", name, 0
+    for index, value in enumerate(kernels.program.values):
+        if value.op == "affine" and index not in kernels.z_names:
+            for block in kernels.layout.biases[index]:
+                yield f"vector b_{value.name}", block.parameter, block.position * H
+
+
+def packed(columns: int, K: int, lanes: int) -> int:
+    """Numbers of a matrix in panels."""
+    return -(-columns // lanes) * lanes * K
+
+
+def padded(columns: int, target: Target) -> int:
+    """Columns in whole panels."""
+    panel = target.panel * target.lanes
+    return -(-columns // panel) * panel

@@ -1,0 +1,193 @@
+"""A stack of layers run one step at a time, over weights that are packed once."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ricorda.engines.cpu.kernels.kernels import Kernels, kernels
+from ricorda.engines.cpu.run.memory import Memory, give_parameters, give_stages, give_steps, packed, padded
+from ricorda.engines.cpu.run.steps import full
+from ricorda.engines.cpu.words.target import FEW, host
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
+from ricorda.program.operations import SCALAR
+
+GIL_KEPT = 1e6
+"""Floating-point operations of a step, some 10 us, below which other Python threads wait rather than take turns: who
+gives up Python's lock may get it back only after another thread's whole time slice."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One of the two steps that take turns.
+
+    Parameters
+    ----------
+    block : arguments of the first layer's kernel, where `Stepper.slot` takes the address of the step [B, I] ...
+    shift : ... less so many bytes
+    arguments : of each layer's kernel
+    output : the last layer's output [*batch, size] after the step
+    other : the turn after this one
+    """
+
+    block: ctypes.Array[ctypes.c_int64]
+    shift: int
+    arguments: tuple[Any, ...]
+    output: np.ndarray
+    other: Turn = field(init=False)
+
+
+class Stepper:
+    """Layers of one program with states of their own, all zero at first.
+
+    The memory is that of a run of two steps, taken one after the other over and over: the new states of each are the
+    old ones of the other, and nothing is copied.
+
+    Parameters
+    ----------
+    program : Program
+        One that `can_step`.
+    layers : sequence of mappings
+        The parameters of each layer by name; float32 or float64, contiguous, on the CPU.
+    sizes : sequence of mappings
+        The numbers behind "I", "H" and "P" in each layer.
+    batch : tuple of int
+        Rows of a step, B; empty for one row without a batch dimension.
+
+    Attributes
+    ----------
+    turn : Turn
+        The next step.
+    run : callable
+        Runs a layer's step: one of `Turn.arguments`, and the number of threads, 1, as a c_int64.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        layers: Sequence[Mapping[str, Tensor]],
+        sizes: Sequence[Mapping[str, int]],
+        batch: tuple[int, ...],
+    ) -> None:
+        B = math.prod(batch)
+        dtype = next(iter(layers[0].values())).dtype
+        which = _kernels(program, layers[0], dtype, B)
+        kernel = which.run_forward()
+        self._layers: list[_Layer] = []
+        for parameters, own in zip(layers, sizes, strict=True):
+            below = (
+                self._layers[-1].output
+                if self._layers
+                else torch.zeros(2 * B, own[INPUT_SIZE], dtype=dtype, device="cpu")
+            )
+            self._layers.append(_Layer(which, parameters, own, B, below))
+        step_bytes = B * sizes[0][INPUT_SIZE] * dtype.itemsize
+        self.slot = kernel.slots["x"]
+        self.turn, other = (
+            Turn(
+                self._layers[0].blocks[turn],
+                turn * step_bytes,
+                tuple(ctypes.byref(layer.blocks[turn]) for layer in self._layers),
+                self._layers[-1].output[turn * B : (turn + 1) * B].view(*batch, -1).numpy(),
+            )
+            for turn in (0, 1)
+        )
+        self.turn.other, other.other = other, self.turn
+        self._first = self.turn
+        work = 2.0 * B * sum(weight.numel() for parameters in layers for weight in parameters.values())
+        kind = ctypes.PYFUNCTYPE if work < GIL_KEPT else ctypes.CFUNCTYPE
+        # without argtypes: what is passed has been converted already
+        self.run: Callable[[Any, ctypes.c_int64], None] = kind(None)(kernel.owner.get_function_address("run_packed"))
+        self._kernel = kernel  # the code lives as long as it does
+
+    def states(self) -> list[Tensor]:
+        """The states as they are now, [layers, B, size] each."""
+        last = 1 if self.turn is self._first else 0
+        return [torch.stack(states) for states in zip(*(layer.states[last] for layer in self._layers), strict=True)]
+
+    def set_states(self, states: Sequence[Tensor] | None) -> None:
+        """Go on from these states, [layers, B, size] each; None for zeros."""
+        self.turn = self._first
+        for number, layer in enumerate(self._layers):
+            for position, place in enumerate(layer.states[1]):
+                if states is None:
+                    place.zero_()
+                else:
+                    place.copy_(states[position][number])
+
+
+def can_step(program: Program, parameters: Mapping[str, Tensor]) -> bool:
+    """Whether such layers can be stepped: their kernels take the products with the input, and no chance is in play."""
+    dtype = next(iter(parameters.values())).dtype
+    if dtype not in (torch.float32, torch.float64) or program.masks:
+        return False
+    return _kernels(program, parameters, dtype, 1).input_is_ours
+
+
+def _kernels(program: Program, parameters: Mapping[str, Tensor], dtype: torch.dtype, B: int) -> Kernels:
+    bias = any(name.startswith("bias_") for name in parameters)
+    return kernels(program, bias, (), False, host("f64" if dtype == torch.float64 else "f32", few=B <= FEW))
+
+
+class _Layer:
+    """One layer's memory: packed weights, states, and the arguments of either turn."""
+
+    def __init__(
+        self, which: Kernels, parameters: Mapping[str, Tensor], sizes: Mapping[str, int], B: int, x: Tensor
+    ) -> None:
+        program, plan, lanes = which.program, which.forward, which.target.lanes
+        sizes = {**sizes, PROJECTED_SIZE: sizes[PROJECTED_SIZE] or sizes[HIDDEN_SIZE], SCALAR: 1}
+        memory = Memory(x.dtype)
+        memory.numbers(I=sizes[INPUT_SIZE], H=sizes[HIDDEN_SIZE], P=sizes[PROJECTED_SIZE])
+        give_steps(memory, full(2, B, False), parts=1, by_units=False, whole=False)
+        z_columns = sum(sizes[program.values[index].size] for index in which.z_names)
+        memory.numbers(chunk_ld=z_columns + 16)
+        memory.give("x", x)
+        memory.scratch("chunk", B * (z_columns + 16) + 64)
+        memory.scratch("input weights", packed(z_columns, sizes[INPUT_SIZE], lanes))
+        memory.scratch("input bias", padded(z_columns, which.target))
+        give_stages(memory, plan, sizes, B, lanes)
+        give_parameters(memory, which, parameters, sizes[HIDDEN_SIZE])
+        sequences = {n: x.new_zeros(2 * B, sizes[plan.loop.lines[line].size]) for n, line in plan.loop.stored}
+        for name, sequence in sequences.items():
+            memory.give(f"sequence {name}", sequence)
+        self.output = sequences[program.states[0].name]
+        self.states: tuple[list[Tensor], list[Tensor]] = ([], [])
+        """Where each state lies after the first step of the two, and after the second."""
+        for state in program.states:
+            if state.name in sequences:
+                both = sequences[state.name].view(2, B, -1).unbind()
+                memory.give(f"initial {state.name}", both[1])
+            elif state.name in plan.schedule.whole_states:
+                place = x.new_zeros(2, B, sizes[state.size])
+                both = place.unbind()
+                memory.give(f"place {state.name}", place)
+            else:
+                place = x.new_zeros(B, sizes[state.size])
+                both = (place, place)
+                memory.give(f"place {state.name}", place)
+            for after, where in zip(self.states, both, strict=True):
+                after.append(where)
+        kernel = which.run_forward()
+        memory.numbers(chunks=1, chunk_rows=B)
+        memory.give_array("chunk_steps", np.array([0, 1], np.int64))
+        memory.give_array("chunk_bounds", np.array([0, B], np.int64))
+        block = memory.block(kernel.slots)
+        second = type(block).from_buffer_copy(block)
+        memory.give_array("chunk_steps", np.array([1, 2], np.int64))
+        memory.give_array("chunk_bounds", np.array([B, 2 * B], np.int64))
+        for name in ("chunk_steps", "chunk_bounds"):
+            second[kernel.slots[name]] = memory.values[name]
+        kernel.run(block, 1)  # packs the weights
+        for state_of_both in zip(*self.states, strict=True):
+            for where in state_of_both:
+                where.zero_()
+        self.blocks = (block, second)
+        self._memory = memory

@@ -1,0 +1,239 @@
+"""The operation table's rows as vector code: `EMITTERS` has a function for each.
+
+All results, subnormal ones too, lie at most two numbers away from the rightly rounded one; NaN gives NaN, and nothing
+depends on compiler flags. There are no branches and no tables; a limit is a select whose operands stand in the order in
+which x86's `min` and `max` hand a NaN on, so that it costs one instruction there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.words.emit import Emitter
+from ricorda.engines.cpu.words.polynomials import DOUBLE, SINGLE, Constants
+
+
+def constants(e: Emitter) -> Constants:
+    """The constants of the emitter's element type."""
+    return DOUBLE if e.double else SINGLE
+
+
+def polynomial(e: Emitter, x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
+    """Horner's scheme; coefficients from the lowest degree up."""
+    value = e.constant(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        value = e.multiply_add(value, x, e.constant(coefficient))
+    return value
+
+
+def at_least(e: Emitter, low: float, a: ir.Value) -> ir.Value:
+    """The larger of a number and `a`; NaN where `a` is."""
+    limit = e.constant(low)
+    return e.b.select(e.b.fcmp_ordered(">", limit, a), limit, a)
+
+
+def at_most(e: Emitter, high: float, a: ir.Value) -> ir.Value:
+    """The smaller of a number and `a`; NaN where `a` is."""
+    limit = e.constant(high)
+    return e.b.select(e.b.fcmp_ordered("<", limit, a), limit, a)
+
+
+def reduce(e: Emitter, x: ir.Value, period: float) -> tuple[ir.Value, ir.Value]:
+    """Split x = n * period * log(2) + r; gives the integers n, in the lowest bits of a word each, and r."""
+    k = constants(e)
+    magic = e.constant(k.magic)
+    shifted = e.multiply_add(x, e.constant(1 / (period * math.log(2))), magic)
+    n = e.b.fsub(shifted, magic)
+    r = e.multiply_add(n, e.constant(-period * k.ln2_high), x)
+    r = e.multiply_add(n, e.constant(-period * k.ln2_low), r)
+    return e.b.bitcast(shifted, e.integers), r
+
+
+def power_of_two(e: Emitter, n: ir.Value, offset: int, inverse: bool = False) -> ir.Value:
+    """The numbers 2**(offset + n), or 2**(offset - n), of the integers in the lowest bits."""
+    k = constants(e)
+    start, exponent = e.whole((k.bias + offset) << k.mantissa), e.b.shl(n, e.whole(k.mantissa))
+    return e.b.bitcast(e.b.sub(start, exponent) if inverse else e.b.add(start, exponent), e.vector)
+
+
+# arithmetic
+
+
+def add(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The sum."""
+    return e.b.fadd(a, b)
+
+
+def subtract(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The difference."""
+    return e.b.fsub(a, b)
+
+
+def multiply(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The product."""
+    return e.b.fmul(a, b)
+
+
+def divide(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The quotient, rounded correctly."""
+    return e.b.fdiv(a, b)
+
+
+def negative(e: Emitter, a: ir.Value) -> ir.Value:
+    """The same with the other sign."""
+    return e.b.fneg(a)
+
+
+def square_root(e: Emitter, a: ir.Value) -> ir.Value:
+    """The square root, rounded correctly."""
+    return e.on_vectors("sqrt", a)
+
+
+def absolute(e: Emitter, a: ir.Value) -> ir.Value:
+    """The same without the sign."""
+    return e.on_vectors("fabs", a)
+
+
+# comparisons
+
+
+def relu(e: Emitter, a: ir.Value) -> ir.Value:
+    """max(a, 0); NaN where `a` is."""
+    return at_least(e, 0.0, a)
+
+
+def _unless_nan(e: Emitter, a: ir.Value, otherwise: ir.Value) -> ir.Value:
+    return e.b.select(e.b.fcmp_unordered("uno", a, a), a, otherwise)
+
+
+def maximum(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The larger; NaN where one is."""
+    return _unless_nan(e, a, e.b.select(e.b.fcmp_ordered(">", a, b), a, b))
+
+
+def minimum(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The smaller; NaN where one is."""
+    return _unless_nan(e, a, e.b.select(e.b.fcmp_ordered("<", a, b), a, b))
+
+
+def sign(e: Emitter, a: ir.Value) -> ir.Value:
+    """-1, 0 or 1; NaN where `a` is."""
+    zero = e.constant(0.0)
+    below = e.b.select(e.b.fcmp_ordered("<", a, zero), e.constant(-1.0), a)
+    return e.b.select(e.b.fcmp_ordered(">", a, zero), e.constant(1.0), below)
+
+
+def positive(e: Emitter, a: ir.Value) -> ir.Value:
+    """1 where a > 0, else 0: the derivative of relu."""
+    return e.b.select(e.b.fcmp_ordered(">", a, e.constant(0.0)), e.constant(1.0), e.constant(0.0))
+
+
+def share(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """1 where a > b, 1/2 where they are equal, 0 where a < b: the derivative of maximum; 1 where one is NaN."""
+    tied = e.b.select(e.b.fcmp_ordered("==", a, b), e.constant(0.5), e.constant(1.0))
+    return e.b.select(e.b.fcmp_ordered("<", a, b), e.constant(0.0), tied)
+
+
+# exponentials
+
+
+def exp(e: Emitter, a: ir.Value) -> ir.Value:
+    """With a = 2 n log(2) + r: exp(r) * 2**n * 2**n, so that no factor leaves the range before the result does."""
+    k = constants(e)
+    n, r = reduce(e, at_least(e, k.least, at_most(e, k.most, a)), 2.0)
+    half = power_of_two(e, n, 0)
+    value = e.multiply_add(r, polynomial(e, r, k.wide), e.constant(1.0))
+    return e.b.fmul(e.b.fmul(value, half), half)
+
+
+def sigmoid(e: Emitter, a: ir.Value) -> ir.Value:
+    """With a = n log(2) + r: 2**n / (2**n + 1 + (exp(-r) - 1)), accurate also where the result is close to 0."""
+    k = constants(e)
+    n, r = reduce(e, at_least(e, k.least, at_most(e, k.one, a)), 1.0)
+    unit = math.ldexp(1.0, k.room)
+    power = power_of_two(e, n, k.room)
+    slope = polynomial(e, r, [-unit * c * (-1) ** degree for degree, c in enumerate(k.narrow)])
+    return e.b.fdiv(power, e.b.fadd(e.multiply_add(r, slope, power), e.constant(unit)))
+
+
+def tanh(e: Emitter, a: ir.Value) -> ir.Value:
+    """With 2|a| = n log(2) + 2r and m = exp(2r) - 1: (m + 1 - 2**-n) / (m + 1 + 2**-n), and the sign put back.
+
+    Close to zero n is 0, and the numerator is m itself: nothing cancels.
+    """
+    k = constants(e)
+    n, r = reduce(e, at_most(e, k.one / 2, absolute(e, a)), 0.5)
+    twice = power_of_two(e, n, 1, inverse=True)
+    curve = polynomial(e, r, [math.ldexp(c, degree + 2) for degree, c in enumerate(k.narrow[1:])])
+    line = e.multiply_add(r, e.constant(2.0), e.multiply_add(twice, e.constant(-0.5), e.constant(1.0)))
+    above = e.multiply_add(e.b.fmul(r, r), curve, line)
+    below = e.b.fadd(above, twice)
+    return e.on_vectors("copysign", e.b.fdiv(above, below), a)
+
+
+# logarithms
+
+
+def _log1p(e: Emitter, f: ir.Value) -> ir.Value:
+    """log(1 + f) = 2 atanh(s) with s = f / (2 + f), for f from sqrt(1/2) - 1 to 1.
+
+    It is written f - s (f - s**2 R(s**2)), where the rounding of s weighs little (as in FreeBSD's e_log.c).
+    """
+    s = e.b.fdiv(f, e.b.fadd(f, e.constant(2.0)))
+    z = e.b.fmul(s, s)
+    rest = e.b.fsub(e.b.fmul(z, polynomial(e, z, constants(e).atanh)), f)
+    return e.multiply_add(s, rest, f)
+
+
+def log(e: Emitter, a: ir.Value) -> ir.Value:
+    """The natural logarithm: a = 2**n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); -inf of 0, NaN of what is below."""
+    k = constants(e)
+    b, step, infinity = e.b, k.mantissa + 1, e.constant(math.inf)
+    subnormal = b.fcmp_ordered("<", a, e.constant(math.ldexp(1.0, 1 - k.bias)))
+    bits = b.bitcast(b.select(subnormal, b.fmul(a, e.constant(math.ldexp(1.0, step))), a), e.integers)
+    middle = e.whole(int(math.ldexp(k.bias - 2 + math.sqrt(2), k.mantissa)))
+    n = b.ashr(b.sub(bits, middle), e.whole(k.mantissa))
+    fraction = b.bitcast(b.sub(bits, b.shl(n, e.whole(k.mantissa))), e.vector)
+    # an integer added to the bits of the magic number is added to its value
+    magic = int(math.ldexp(k.bias + k.mantissa + 0.5, k.mantissa))
+    shift = b.select(subnormal, e.constant(k.magic + step), e.constant(k.magic))
+    exponent = b.fsub(b.bitcast(b.add(n, e.whole(magic)), e.vector), shift)
+    value = e.multiply_add(exponent, e.constant(math.log(2)), _log1p(e, b.fsub(fraction, e.constant(1.0))))
+    value = b.select(b.fcmp_ordered("<", a, infinity), value, a)
+    beyond = b.select(b.fcmp_ordered("==", a, e.constant(0.0)), e.constant(-math.inf), e.constant(math.nan))
+    return b.select(b.fcmp_ordered("<=", a, e.constant(0.0)), beyond, value)
+
+
+def softplus(e: Emitter, a: ir.Value) -> ir.Value:
+    """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|)), in which nothing cancels or overflows."""
+    k = constants(e)
+    n, r = reduce(e, at_least(e, k.least, e.b.fneg(absolute(e, a))), 1.0)
+    growth = e.multiply_add(e.b.fmul(r, r), polynomial(e, r, k.narrow[1:]), r)
+    scaled = e.b.fmul(e.b.fadd(growth, e.constant(1.0)), power_of_two(e, n, k.room))
+    return e.b.fadd(relu(e, a), _log1p(e, e.b.fmul(scaled, e.constant(math.ldexp(1.0, -k.room)))))
+
+
+EMITTERS: dict[str, Callable[..., ir.Value]] = {
+    "abs": absolute,
+    "add": add,
+    "divide": divide,
+    "exp": exp,
+    "log": log,
+    "maximum": maximum,
+    "minimum": minimum,
+    "multiply": multiply,
+    "negative": negative,
+    "positive": positive,
+    "relu": relu,
+    "share": share,
+    "sigmoid": sigmoid,
+    "sign": sign,
+    "softplus": softplus,
+    "sqrt": square_root,
+    "subtract": subtract,
+    "tanh": tanh,
+}
+"""The function `f(e, *args)` that emits each operation."""

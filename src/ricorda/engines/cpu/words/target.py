@@ -1,0 +1,137 @@
+"""The processor that code is generated for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+from ricorda.engines.cpu.words.emit import Emitter
+
+FEW = 2
+"""Rows that are few: see `Target.panel`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor, an element type and how products are taken.
+
+    Parameters
+    ----------
+    cpu : LLVM's name of the processor
+    features : LLVM's list of its features, such as "+avx2,-avx512f"
+    element : "f32" or "f64"
+    products : "f32", "f64", or "bf16": factors rounded to bf16, sums in float32
+    lanes : numbers of the element type in a vector register
+    registers : vector registers
+    has_fma, has_bf16 : whether it multiplies and adds in one instruction, whether it has products of bf16 pairs
+    few : whether code is for one row or two, and registers for either those or more: see `tile`
+    """
+
+    cpu: str
+    features: str
+    element: str
+    products: str
+    lanes: int
+    registers: int
+    has_fma: bool
+    has_bf16: bool
+    few: bool = False
+
+    @cached_property
+    def number(self) -> ir.Type:
+        """LLVM's type of a number."""
+        return ir.DoubleType() if self.element == "f64" else ir.FloatType()
+
+    @property
+    def panel(self) -> int:
+        """Vectors of a row of packed weights.
+
+        Four, and in 16 registers two: beside four there is room for two rows, which are too few sums to hide the
+        latency of one behind the others, and read the weights more often than a cache can give them.
+        """
+        return 4 if self.registers >= 32 or self.few else 2
+
+    @property
+    def tile(self) -> int:
+        """Vectors of a row of a step's tile, those of all its products together.
+
+        As in `panel`, and for one row, whose weights are used once, eight: so many sums hide the latency of each.
+        """
+        return 8 if self.few else self.panel
+
+    @property
+    def bundle(self) -> int:
+        """The most products that one tile takes side by side."""
+        return max(3, self.tile)
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether it is of the x86 family."""
+        return bool(llvm.get_default_triple().startswith(("x86_64", "i686")))
+
+    def tiles(self, form: str) -> str:
+        """The name, in this process, of the table of this target's tiles of a form."""
+        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        return f"ricorda_tile_{form}_{digest}"
+
+    def emitter(self, builder: ir.IRBuilder) -> Emitter:
+        """An emitter for this processor."""
+        return Emitter(builder, self.element, self.lanes, fused=self.has_fma)
+
+    def machine(self) -> Any:
+        """LLVM's code generator for this processor."""
+        _initialize()
+        return llvm.Target.from_default_triple().create_target_machine(
+            cpu=self.cpu, features=self.features, opt=3, jit=True
+        )
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@cache
+def host(element: str = "f32", products: str | None = None, cpu: str | None = None, *, few: bool = False) -> Target:
+    """The target of this machine, or of a lesser one of its family.
+
+    Parameters
+    ----------
+    few : bool
+        Whether there are one or two rows; the results are the same bits, as every sum goes along K in its order.
+    cpu : str, optional
+        LLVM's name of a lesser processor that this machine can run the code of, such as "haswell" or "x86-64".
+    """
+    _initialize()
+    found = dict(llvm.get_host_cpu_features())
+    if cpu is not None:
+        found = _FEATURES_OF[cpu]
+    wide = found.get("avx512f", False) and found.get("avx512dq", False) and found.get("avx512bw", False)
+    arm = "neon" in found or "fp-armv8" in found
+    bits = 512 if wide else 256 if found.get("avx2", False) else 128
+    registers = 32 if wide or arm else 16
+    features = "" if cpu is not None else llvm.get_host_cpu_features().flatten().replace("+prefer-256-bit", "")
+    return Target(
+        cpu=cpu or llvm.get_host_cpu_name(),
+        features=",".join(part for part in [features, "-prefer-256-bit" if wide else ""] if part),
+        element=element,
+        products=products or element,
+        lanes=bits // (64 if element == "f64" else 32),
+        registers=registers,
+        has_fma=found.get("fma", False) or wide or arm,
+        has_bf16=wide and found.get("avx512bf16", False),
+        few=few and registers < 32,
+    )
+
+
+_FEATURES_OF = {
+    "x86-64": {},
+    "haswell": {"avx2": True, "fma": True},
+    "skylake-avx512": {"avx2": True, "fma": True, "avx512f": True, "avx512dq": True, "avx512bw": True},
+}
