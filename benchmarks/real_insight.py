@@ -16,7 +16,7 @@ from real_classify import sst
 from ricorda import SequenceClassifier
 from ricorda.insight.memory.view import Memory, memory_of
 from ricorda.insight.memory.words import words_of
-from ricorda.tasks.classify.training import probabilities
+from ricorda.tasks.classify.objective import probabilities
 
 FACTOR = 3.0
 COMPLETENESS = 0.01

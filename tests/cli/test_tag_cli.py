@@ -7,9 +7,6 @@ import pytest
 from command_line import Command
 from small_taggers import LEARNING, PAIRS, SENTENCES, SIZES, TAGS, as_options, small_tagger
 
-from ricorda.cli.tag import DEFAULTS
-from ricorda.tasks.tag.estimator import SequenceTagger
-
 OPTIONS = as_options({**SIZES, **LEARNING})
 CONLLU = "".join(
     "".join(
@@ -34,12 +31,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data.txt").write_text(PAIRS)
     (tmp_path / "data.conllu").write_text(CONLLU)
     return tmp_path
-
-
-def test_the_defaults_shown_are_the_estimator_s() -> None:
-    parameters = SequenceTagger().get_params()
-    del parameters["random_state"]
-    assert parameters == DEFAULTS
 
 
 def test_it_trains_predicts_and_evaluates(ricorda_command: Command, here: Path) -> None:

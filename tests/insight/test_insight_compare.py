@@ -30,7 +30,6 @@ from ricorda.insight.comparison.cost import (
 )
 from ricorda.insight.comparison.length_result import LengthComparison
 from ricorda.insight.comparison.lengths import compare_lengths
-from ricorda.insight.comparison.outcomes import outcomes
 from ricorda.insight.comparison.report import Table, page
 from ricorda.insight.comparison.result import Comparison
 from ricorda.insight.comparison.splits import split
@@ -234,7 +233,7 @@ def test_every_task_can_be_compared_and_its_examples_average_to_its_own_measure(
     assert np.isfinite(found.scores).all()
     data = split(model, case.X, case.y, validation=None, test=None, seed=0)
     trained: Any = case.make(cell="rnn").fit(data.X, data.y, validation=data.validation)
-    values, weights = outcomes(trained, *data.test)
+    values, weights = map(np.asarray, trained._outcomes(*data.test))
     mean = float(values @ weights / weights.sum())
     assert mean == pytest.approx(found.scores[0, 0], rel=1e-5)  # the cell as a Program, the model saved or not
     match task:

@@ -11,7 +11,7 @@ from ricorda.cells import lstm
 from ricorda.data.series import Series
 from ricorda.tasks.forecast.heads import Head
 from ricorda.tasks.forecast.network import ForecastNetwork, Sizes
-from ricorda.tasks.forecast.training import Forecasting
+from ricorda.tasks.forecast.objective import Forecasting
 from ricorda.tasks.forecast.windows import Scaling, Windows
 
 V, K, CONTEXT, STEPS, PATCH, HIDDEN = 3, 2, 8, 4, 2, 5

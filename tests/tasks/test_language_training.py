@@ -17,9 +17,9 @@ from training_tasks import assert_equal, timeless, weights
 from ricorda.cells import gru, lstm
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
+from ricorda.tasks.language.objective import NextStepTraining
 from ricorda.tasks.language.scoring import losses_of
 from ricorda.tasks.language.sequences import FRESH, LENGTH, START, Sequences
-from ricorda.tasks.language.training import NextStepTraining
 from ricorda.training import Interrupted, TrainingOptions, train
 
 VOCABULARY = 11

@@ -14,11 +14,12 @@ from ricorda.errors import ArgumentError, CellError
 from ricorda.program.cell import Cell
 from ricorda.tasks.cells import program_of
 from ricorda.tasks.classify.examples import class_weights, split
-from ricorda.tasks.classify.network import ManyToOne, Sizes
-from ricorda.tasks.classify.pooling import POOLINGS
-from ricorda.tasks.classify.training import Classification, Labelled, probabilities
+from ricorda.tasks.classify.objective import Classification, probabilities
 from ricorda.tasks.encoding import collate
 from ricorda.tasks.fingerprint import fingerprint
+from ricorda.tasks.many_to_one.examples import Examples
+from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
+from ricorda.tasks.parameters import POOLINGS
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -89,8 +90,8 @@ def test_word_dropout_makes_tokens_unknown_while_training_and_padding_never() ->
 @pytest.mark.parametrize("weights", [None, np.array([0.5, 3.0, 1.25])])
 def test_the_loss_is_torchs_weighted_cross_entropy(weights: np.ndarray | None) -> None:
     module, rows = network(), sentences()
-    examples = Labelled(rows, np.arange(12) % 3, weights)
-    task = Classification(module, examples, examples.take(np.arange(0)), "accuracy")
+    examples = Examples(rows, np.arange(12) % 3)
+    task = Classification(module, examples, examples.take(np.arange(0)), "accuracy", weights)
     chosen = np.array([3, 4, 8, 1])
     total, weight = task.loss(chosen)
     scores = module(*collate([rows[row] for row in chosen], "cpu"))
@@ -125,9 +126,9 @@ def test_a_fingerprint_changes_with_each_number_label_and_boundary() -> None:
     changed = [rows[0].clone(), *rows[1:]]
     changed[0][0] += 1
     variants = [(rows, targets), (rows, 1 - targets), (changed, targets), (joined, targets), (rows[::-1], targets)]
-    assert len({fingerprint(*Labelled(*variant).parts()) for variant in variants}) == 5
-    examples = Labelled(rows, targets)
-    assert fingerprint(*examples.parts()) == fingerprint(*Labelled([row.clone() for row in rows], targets).parts())
+    assert len({fingerprint(*Examples(*variant).parts()) for variant in variants}) == 5
+    examples = Examples(rows, targets)
+    assert fingerprint(*examples.parts()) == fingerprint(*Examples([row.clone() for row in rows], targets).parts())
     assert fingerprint(*examples.parts()) != fingerprint(*examples.parts(), *examples.parts())
 
 

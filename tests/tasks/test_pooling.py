@@ -3,7 +3,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ricorda.tasks.classify.pooling import POOLINGS, Pooling
+from ricorda.tasks.many_to_one.pooling import Pooling
+from ricorda.tasks.parameters import POOLINGS
 
 LENGTHS = torch.tensor([5, 1, 3])
 T, B, H = 5, 3, 4

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from ricorda.cells import lstm
-from ricorda.tasks.classify.network import ManyToOne, Sizes
-from ricorda.tasks.regress.training import Measurements, Regression, Scaling, outputs
+from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
+from ricorda.tasks.regress.objective import Measurements, Regression, Scaling, outputs
 
 EPS = np.finfo(np.float64).eps
 OUTPUTS = 2

@@ -15,7 +15,7 @@ from ricorda.tasks.folder import CONFIG, config_hash
 from ricorda.tasks.saving import load
 from ricorda.tasks.tag.estimator import SequenceTagger
 from ricorda.tasks.tag.metrics import NumberReport, TagReport, tag_report
-from ricorda.tasks.tag.training import Tagging
+from ricorda.tasks.tag.objective import Tagging
 
 
 @pytest.fixture(scope="module")

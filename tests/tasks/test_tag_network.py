@@ -14,7 +14,7 @@ from ricorda.data.tokenization import UNKNOWN
 from ricorda.program.cell import Cell
 from ricorda.tasks.tag.inference import Inputs, of_each, outputs
 from ricorda.tasks.tag.network import Aligned, Sizes
-from ricorda.tasks.tag.training import Tagging, Targeted, step_losses, unread_probabilities
+from ricorda.tasks.tag.objective import Tagging, Targeted, step_losses, unread_probabilities
 from ricorda.tasks.tag.words import LONGEST_WORD, Vocabulary
 
 SENTENCES = [["Il", "gatto", "dorme", "."], ["Gatti", "!"], ["il", "cane", "vede", "il", "gatto"], ["Roma"]]

@@ -20,7 +20,7 @@ from task_cases import CASES, Case
 from ricorda.cells import gru
 from ricorda.errors import ArgumentError, DataError, ModelFolderError, RicordaError
 from ricorda.tasks.estimator import SequenceEstimator
-from ricorda.tasks.saving import TASKS, estimator_of
+from ricorda.tasks.registry import TASKS, estimator_of
 from ricorda.training import Interrupted
 from ricorda.training.learner import Learner
 

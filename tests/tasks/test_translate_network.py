@@ -13,7 +13,7 @@ from ricorda.catalogue import find_cell
 from ricorda.tasks.translate import attention
 from ricorda.tasks.translate.examples import Encoded
 from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder, Sizes
-from ricorda.tasks.translate.training import TranslationTask
+from ricorda.tasks.translate.objective import TranslationTask
 
 TORCH = {"lstm": nn.LSTM, "gru_reset_after": nn.GRU}
 

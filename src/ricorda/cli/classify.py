@@ -9,88 +9,13 @@ import typer
 from ricorda.cli import options
 from ricorda.cli.output import print_json, print_pairs, print_table, shortened
 from ricorda.cli.synthetic import print_success, success_of
-from ricorda.cli.training import train_and_tell
 
 if TYPE_CHECKING:
     from ricorda.cli.source import Source
     from ricorda.tasks.classify.estimator import SequenceClassifier
     from ricorda.tasks.classify.metrics import Report
 
-DEFAULTS: dict[str, object] = {
-    "tokenizer": "bpe",
-    "vocab_size": 4_000,
-    "min_frequency": 5,
-    "lowercase": True,
-    "max_length": None,
-    "cell": "lstm",
-    "hidden_size": 80,
-    "num_layers": 1,
-    "bidirectional": True,
-    "memory": None,
-    "embedding_size": 100,
-    "pooling": "max",
-    "dropout": 0.5,
-    "word_dropout": 0.2,
-    "epochs": 10,
-    "batch_size": 32,
-    "learning_rate": 2e-3,
-    "weight_decay": 0.05,
-    "warmup": 0.1,
-    "clip_norm": 1.0,
-    "class_weight": None,
-    "validation_fraction": 0.1,
-    "patience": None,
-    "scoring": "accuracy",
-    "device": "auto",
-    "precision": "32",
-}
-
-
-def train(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="A CSV, TSV, JSON lines or Parquet file, lines of `label text`, a folder, or synthetic:NAME."
-        ),
-    ],
-    out: options.Out,
-    text: options.TextColumn = None,
-    label: options.LabelColumn = None,
-    valid: options.Valid = None,
-    tokenizer: options.Tokenizer = None,
-    vocab_size: options.VocabSize = None,
-    min_frequency: options.MinFrequency = None,
-    lowercase: options.Lowercase = None,
-    max_length: options.MaxLength = None,
-    cell: options.CellName = None,
-    hidden_size: options.HiddenSize = None,
-    num_layers: options.Layers = None,
-    bidirectional: options.Bidirectional = None,
-    memory: options.Memory = None,
-    embedding_size: options.EmbeddingSize = None,
-    pooling: options.Pooling = None,
-    dropout: options.Dropout = None,
-    word_dropout: options.WordDropout = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    learning_rate: options.LearningRate = None,
-    weight_decay: options.WeightDecay = None,
-    warmup: options.Warmup = None,
-    clip_norm: options.ClipNorm = None,
-    class_weight: options.ClassWeight = None,
-    validation_fraction: options.ValidationFraction = None,
-    patience: options.Patience = None,
-    scoring: options.Scoring = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    random_state: options.Seed = 0,
-    resume: options.Resume = False,
-    overwrite: options.Overwrite = False,
-    tensorboard: options.TensorBoard = False,
-    watch_gradients: options.WatchGradients = None,
-    as_json: options.Json = False,
-) -> None:
-    """Train a classifier of sequences: a text goes in, a class comes out.
+TRAIN = """Train a classifier of sequences: a text goes in, a class comes out.
 
     Ctrl-C stops after the current step and keeps what was learned; the same command with --resume goes on.
     Under torchrun, several processes train one model together.
@@ -105,32 +30,27 @@ def train(
 
       torchrun --nproc-per-node 2 -m ricorda train classify reviews.csv --out model
     """
-    parameters = options.given(locals(), DEFAULTS)
-    from ricorda.tasks.classify.estimator import SequenceClassifier
-
-    model = SequenceClassifier(**parameters)
-    model.check_parameters()
-    (X, y), validation, _ = read(data, valid, text=text, label=label)
-    train_and_tell(
-        model,
-        X,
-        y,
-        out,
-        validation=validation,
-        resume=resume,
-        overwrite=overwrite,
-        tensorboard=tensorboard,
-        watch_gradients=watch_gradients,
-        as_json=as_json,
-    )
+"""The help of the command that trains."""
 
 
-def read(data: str, valid: str | None, test: str | None = None, *, text: str | None, label: str | None) -> list[Any]:
-    """Examples and labels of each source; None for one that there is not."""
+def read(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A CSV, TSV, JSON lines or Parquet file, lines of `label text`, a folder, or synthetic:NAME."
+        ),
+    ],
+    valid: options.Valid = None,
+    test: str | None = None,
+    *,
+    text: options.TextColumn = None,
+    label: options.LabelColumn = None,
+) -> list[Any]:
+    """Examples and labels of each source; None for one that is not given."""
     from ricorda.data.read import read_examples
 
-    found = [None if each is None else read_examples(each, text=text, label=label) for each in (data, valid, test)]
-    return [None if each is None else (each, each.labels) for each in found]
+    sources = [None if name is None else read_examples(name, text=text, label=label) for name in (data, valid, test)]
+    return [None if source is None else (source, source.labels) for source in sources]
 
 
 def predict(model: SequenceClassifier, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:

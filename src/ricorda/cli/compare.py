@@ -15,9 +15,10 @@ from typer.core import TyperGroup
 from ricorda.cli import options
 from ricorda.cli.command import command_of
 from ricorda.cli.output import print_json, print_table
-from ricorda.cli.tasks import TASKS, module_of
-from ricorda.cli.train import shown_default
+from ricorda.cli.train import read_data, task_options, with_options
 from ricorda.errors import ArgumentError
+from ricorda.tasks.parameters import Parameters, Remembering
+from ricorda.tasks.registry import TASKS, parameters_class
 
 if TYPE_CHECKING:
     from ricorda.insight.comparison.length_result import LengthComparison
@@ -28,8 +29,8 @@ REPORT, NUMBERS, PICTURE = "report.html", "comparison.json", "comparison.png"
 """What the folder of a comparison holds beside its trainings."""
 
 CELLS, LENGTHS = "rnn,lstm,gru", "25,50,100,200,400,800"
-LEFT_OUT = ("cell", "learning_rate", "out", "resume", "overwrite", "tensorboard", "watch_gradients", "as_json")
-"""Parameters of a task's training that a comparison chooses, or has no use for."""
+CHOSEN = ("cell", "learning_rate")
+"""Parameters that a comparison chooses."""
 
 Number = TypeVar("Number", int, float)
 
@@ -74,12 +75,7 @@ class Comparisons(TyperGroup):
             return command_of(_bound(lengths_of, cmd_name), cmd_name)
         if cmd_name not in TASKS:
             return None
-        module = module_of(cmd_name)
-        command = command_of(_of_task(cmd_name, module), cmd_name)
-        for option in command.params:
-            if option.name in module.DEFAULTS:
-                option.show_default = shown_default(module.DEFAULTS[option.name], option)
-        return command
+        return command_of(_of_task(cmd_name), cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is to be run; a task that there is not is one sentence."""
@@ -113,14 +109,14 @@ def lengths_of(
     cells: Cells = CELLS,
     seeds: Seeds = 1,
     learning_rates: Rates = None,
-    hidden_size: options.HiddenSize = None,
-    num_layers: options.Layers = None,
-    memory: options.Memory = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    random_state: options.Seed = 0,
+    hidden_size: Annotated[int | None, options.option(Parameters, "hidden_size")] = None,
+    num_layers: Annotated[int | None, options.option(Parameters, "num_layers")] = None,
+    memory: Annotated[int | None, options.option(Remembering, "memory")] = None,
+    epochs: Annotated[int | None, options.option(Parameters, "epochs")] = None,
+    batch_size: Annotated[int | None, options.option(Parameters, "batch_size")] = None,
+    device: Annotated[str | None, options.option(Parameters, "device")] = None,
+    precision: Annotated[str | None, options.option(Parameters, "precision")] = None,
+    random_state: Annotated[int, options.option(Parameters, "random_state")] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Measure how far each cell remembers: success on a synthetic task against the length of its sequences.
@@ -134,8 +130,7 @@ def lengths_of(
 
       ricorda compare "synthetic:order?n=4000" --lengths 20,40,80 --cells rnn,gru --seeds 3
     """
-    names = ("hidden_size", "num_layers", "memory", "epochs", "batch_size", "device", "precision")
-    given = options.given(locals(), dict.fromkeys(names))
+    parameters = options.given(Remembering, locals())
     steps, rates = _numbers(lengths, int, "--lengths", "25,50,100"), _rates(learning_rates)
     from ricorda.insight.comparison.lengths import compare_lengths
 
@@ -149,7 +144,7 @@ def lengths_of(
             learning_rates=rates,
             folder=out,
             progress=True,
-            **given,
+            **parameters,
         ),
         out,
         as_json,
@@ -168,24 +163,17 @@ def _cells_of(
 ) -> None: ...  # what the commands of all tasks take
 
 
-def _of_task(task: str, module: Any) -> Callable[..., None]:
+def _of_task(task: str) -> Callable[..., None]:
     """The function of a task's command: it takes what `ricorda train` takes of this task, and `_cells_of`."""
-    theirs = {
-        name: each.replace(annotation=eval(each.annotation, vars(module)))
-        for name, each in inspect.signature(module.train).parameters.items()
-        if name not in LEFT_OUT
-    }
+    data, *theirs = (each for name, each in task_options(task).items() if name not in CHOSEN)
     ours = inspect.signature(_cells_of, eval_str=True).parameters
-    every = [theirs["data"], *(each for name, each in ours.items() if name != "data")]
-    every += [each for name, each in theirs.items() if name != "data"]
+    every = [data, *(each for name, each in ours.items() if name != "data"), *theirs]
 
     def compare_cells(**arguments: Any) -> None:
-        _compare_cells(task, module, arguments)
+        _compare_cells(task, arguments)
 
-    compare_cells.__doc__ = _HELP.format(task=task)
-    compare_cells.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # what typer reads
-    compare_cells.__annotations__ = {each.name: each.annotation for each in every}
-    return compare_cells
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return with_options(compare_cells, [each.replace(kind=keyword) for each in every], _HELP.format(task=task))
 
 
 _HELP = """Compare cells on your own data: scores, times, sizes, and how far back each one's gradient goes.
@@ -201,18 +189,16 @@ _HELP = """Compare cells on your own data: scores, times, sizes, and how far bac
     """
 
 
-def _compare_cells(task: str, module: Any, arguments: Mapping[str, Any]) -> None:
+def _compare_cells(task: str, arguments: Mapping[str, Any]) -> None:
     rates = _rates(arguments["learning_rates"])
-    own = getattr(module, "parameters_of", partial(options.given, defaults=module.DEFAULTS))
-    parameters = own({**arguments, "cell": None, "learning_rate": None})
+    parameters = options.given(parameters_class(task), arguments)
     from ricorda.insight.comparison.view import compare, programs_of
-    from ricorda.tasks.saving import estimator_of
+    from ricorda.tasks.registry import estimator_of
 
     model = estimator_of(task)(**parameters)
     model.check_parameters()
     cells = programs_of(_names(arguments["cells"]))  # before data is read
-    names = inspect.signature(module.read).parameters
-    (X, y), validation, test = module.read(**{name: arguments[name] for name in names})
+    X, y, validation, test = read_data(task, arguments)
     wanted = {name: arguments[name] for name in ("seeds", "match")}
     run = partial(
         compare,
@@ -263,10 +249,7 @@ def _bound(function: Callable[..., None], source: str) -> Callable[..., None]:
     def run(**arguments: Any) -> None:
         function(source, **arguments)
 
-    run.__doc__ = function.__doc__
-    run.__signature__ = inspect.Signature(others)  # type: ignore[attr-defined]  # what typer reads
-    run.__annotations__ = {each.name: each.annotation for each in others}
-    return run
+    return with_options(run, list(others), function.__doc__)
 
 
 def _names(text: str) -> list[str]:

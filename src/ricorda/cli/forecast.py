@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +11,8 @@ import typer
 
 from ricorda.cli import options
 from ricorda.cli.output import print_json, print_table
-from ricorda.cli.training import train_and_tell
 from ricorda.errors import ArgumentError
+from ricorda.tasks.forecast.parameters import SERIES, ForecastParameters
 
 if TYPE_CHECKING:
     from ricorda.cli.source import Source
@@ -20,118 +20,7 @@ if TYPE_CHECKING:
     from ricorda.tasks.forecast.estimator import Forecaster
     from ricorda.tasks.forecast.result import Forecast
 
-DEFAULTS: dict[str, object] = {
-    "cell": "gru",
-    "horizon": 1,
-    "context": None,
-    "patch": 1,
-    "season": None,
-    "strategy": "direct",
-    "head": "point",
-    "loss": "mse",
-    "quantiles": (0.1, 0.5, 0.9),
-    "normalize": "window",
-    "affine": False,
-    "independent": True,
-    "autoregression": True,
-    "hidden_size": 64,
-    "num_layers": 1,
-    "dropout": 0.2,
-    "epochs": 10,
-    "batch_size": 32,
-    "learning_rate": 1e-3,
-    "weight_decay": 0.01,
-    "warmup": 0.1,
-    "clip_norm": 1.0,
-    "validation_fraction": 0.1,
-    "patience": None,
-    "device": "auto",
-    "precision": "32",
-}
-"""The estimator's own, written again because reading it would import torch (a test holds the two together)."""
-
-AS_THEY_ARE = "none"
-"""What `--normalize` is given for numbers that are taken as they are."""
-
-FIGURES = {"mae": "MAE", "mse": "MSE", "mase": "MASE", "pinball": "pinball", "coverage": "in the band"}
-"""Of `Metrics`, those that are printed."""
-
-
-def _series(help: str, *names: str, default: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel="The series")
-
-
-def _network(help: str, *names: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=options.NETWORK)
-
-
-Horizon = Annotated[int | None, typer.Option(help="Steps to forecast.")]
-Context = Annotated[int | None, _series("Steps that a forecast is made from.")]
-Season = Annotated[int | None, _series("Steps of a season, as 24 of hours; the calendar says it if nothing else does.")]
-Strategy = Annotated[str | None, _network("direct: all steps at once; recursive: one, which is fed back.")]
-HeadName = Annotated[str | None, _network("What is said of a step: point, quantile or gaussian.")]
-Normalize = Annotated[
-    str | None, _network("What is brought to mean 0 and deviation 1: each window, the whole series, or none.")
-]
-Affine = Annotated[bool | None, _network("Whether it has a learned gain and shift.", "--affine/--no-affine")]
-Independent = Annotated[
-    bool | None, _network("Whether each variable is forecast from itself alone.", "--independent/--together")
-]
-Autoregression = Annotated[
-    bool | None, _network("Whether a linear map runs beside the network.", "--autoregression/--no-autoregression")
-]
-
-
-def train(
-    data: Annotated[
-        str, typer.Argument(help="A table (CSV, TSV, JSON lines, Parquet) with a step a row, the earliest first.")
-    ],
-    out: options.Out,
-    time: Annotated[
-        str | None, _series("Column of the dates, or of whole numbers.", default="none: the rows are the steps")
-    ] = None,
-    target: Annotated[
-        list[str] | None, _series("Column to forecast; may be given several times.", default="all of numbers")
-    ] = None,
-    covariate: Annotated[
-        list[str] | None,
-        _series("Column known beforehand, as a holiday is; may be given several times.", default="none"),
-    ] = None,
-    horizon: Horizon = None,
-    context: Context = None,
-    patch: Annotated[int | None, _series("Steps read together as one.")] = None,
-    season: Season = None,
-    valid: options.Valid = None,
-    strategy: Strategy = None,
-    head: HeadName = None,
-    loss: Annotated[str | None, _network("Of the head point: mse or mae.")] = None,
-    quantiles: Annotated[str | None, _network("Quantiles of the bands, as 0.1,0.5,0.9.")] = None,
-    normalize: Normalize = None,
-    affine: Affine = None,
-    independent: Independent = None,
-    autoregression: Autoregression = None,
-    cell: options.CellName = None,
-    hidden_size: options.HiddenSize = None,
-    num_layers: options.Layers = None,
-    dropout: options.Dropout = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    learning_rate: options.LearningRate = None,
-    weight_decay: options.WeightDecay = None,
-    warmup: options.Warmup = None,
-    clip_norm: options.ClipNorm = None,
-    validation_fraction: options.ValidationFraction = None,
-    patience: options.Patience = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    random_state: options.Seed = 0,
-    resume: options.Resume = False,
-    overwrite: options.Overwrite = False,
-    tensorboard: options.TensorBoard = False,
-    watch_gradients: options.WatchGradients = None,
-    as_json: options.Json = False,
-) -> None:
-    """Train a forecaster: the last steps of a series go in, the next ones come out.
+TRAIN = """Train a forecaster: the last steps of a series go in, the next ones come out.
 
     Ctrl-C stops after the current step and keeps what was learned; the same command with --resume goes on.
 
@@ -143,60 +32,46 @@ def train(
 
       ricorda train forecast prices.csv --season 5 --cell lstm --out model
     """
-    given = parameters_of(locals())
-    from ricorda.tasks.forecast.estimator import Forecaster
+"""The help of the command that trains."""
 
-    model = Forecaster(**given)
-    model.check_parameters()
-    (X, y), validation, _ = read(
-        data, valid, time=time, target=target, covariate=covariate, independent=model.independent
-    )
-    first = train_and_tell(
-        model,
-        X,
-        y,
-        out,
-        validation=validation,
-        resume=resume,
-        overwrite=overwrite,
-        tensorboard=tensorboard,
-        watch_gradients=watch_gradients,
-        as_json=as_json,
-    )
-    errors = model.summary_.get("validation_errors")
-    if first and not as_json and errors:
-        steps = "next step" if model.horizon == 1 else f"next {model.horizon:,} steps"
-        _print_errors(f"Errors of the {steps} in the validation, in standard deviations of the training", errors)
+FIGURES = {"mae": "MAE", "mse": "MSE", "mase": "MASE", "pinball": "pinball", "coverage": "in the band"}
+"""Of `Metrics`, those that are printed."""
 
 
-def parameters_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The estimator's parameters among a command's arguments."""
-    given = options.given(arguments, DEFAULTS)
-    if "quantiles" in given:
-        given["quantiles"] = _levels(given["quantiles"])
-    if given.get("normalize") == AS_THEY_ARE:
-        given["normalize"] = None
-    return given
+def _series(help: str, *names: str, default: str | None = None) -> Any:
+    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel=SERIES)
+
+
+Horizon = Annotated[int | None, options.option(ForecastParameters, "horizon")]
 
 
 def read(
-    data: str,
-    valid: str | None,
+    data: Annotated[
+        str, typer.Argument(help="A table (CSV, TSV, JSON lines, Parquet) with a step a row, the earliest first.")
+    ],
+    valid: options.Valid = None,
     test: str | None = None,
     *,
-    time: str | None,
-    target: Sequence[str] | None,
-    covariate: Sequence[str] | None,
+    time: Annotated[
+        str | None, _series("Column of the dates, or of whole numbers.", default="none: the rows are the steps")
+    ] = None,
+    target: Annotated[
+        list[str] | None, _series("Column to forecast; may be given several times.", default="all of numbers")
+    ] = None,
+    covariate: Annotated[
+        list[str] | None,
+        _series("Column known beforehand, as a holiday is; may be given several times.", default="none"),
+    ] = None,
     independent: bool | None,
 ) -> list[Any]:
-    """A series and None to train on, a series to validate on, and one and None to test on; None where there is none."""
+    """A series and None to train on, a series to validate on, one and None to test on; None where none is given."""
     targets, covariates = target or [], covariate or []
-    # What the network does not read need not be there, nor be complete.
+    # What the network does not read may be missing or incomplete.
     variables = targets if independent in (None, True) else []
-    found = [
-        None if each is None else _read(each, time, targets, covariates, variables) for each in (data, valid, test)
+    series = [
+        None if name is None else _read(name, time, targets, covariates, variables) for name in (data, valid, test)
     ]
-    return [(found[0], None), found[1], None if found[2] is None else (found[2], None)]
+    return [(series[0], None), series[1], None if series[2] is None else (series[2], None)]
 
 
 def predict(
@@ -247,13 +122,12 @@ def evaluate(
         _print_errors(f"Errors of {name}, in its own units", errors)
 
 
-def _levels(text: str) -> list[float]:
-    try:
-        return [float(level) for level in text.split(",")]
-    except ValueError:
-        raise ArgumentError(
-            f"--quantiles is {text!r:.40}: give numbers with commas between them, as 0.1,0.5,0.9"
-        ) from None
+def print_trained(model: Forecaster) -> None:
+    """Print the errors of the validation, where steps were held out."""
+    errors = model.summary_.get("validation_errors")
+    if errors:
+        steps = "next step" if model.horizon == 1 else f"next {model.horizon:,} steps"
+        _print_errors(f"Errors of the {steps} in the validation, in standard deviations of the training", errors)
 
 
 def _read(data: str, time: str | None, targets: Any, covariates: Any, variables: Any, like: Any = None) -> Series:

@@ -10,7 +10,6 @@ import typer
 from ricorda.cli import options
 from ricorda.cli.output import print_json, print_pairs, print_table, shortened
 from ricorda.cli.synthetic import print_success, success_of
-from ricorda.cli.training import train_and_tell
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -18,91 +17,7 @@ if TYPE_CHECKING:
     from ricorda.tasks.regress.estimator import SequenceRegressor
     from ricorda.tasks.regress.metrics import Report
 
-DEFAULTS: dict[str, object] = {
-    "tokenizer": "bpe",
-    "vocab_size": 4_000,
-    "min_frequency": 5,
-    "lowercase": True,
-    "max_length": None,
-    "cell": "lstm",
-    "hidden_size": 80,
-    "num_layers": 1,
-    "bidirectional": True,
-    "memory": None,
-    "embedding_size": 100,
-    "pooling": "last",
-    "dropout": 0.0,
-    "word_dropout": 0.0,
-    "loss": "mse",
-    "epochs": 10,
-    "batch_size": 32,
-    "learning_rate": 5e-3,
-    "weight_decay": 0.01,
-    "warmup": 0.1,
-    "clip_norm": 1.0,
-    "validation_fraction": 0.1,
-    "patience": None,
-    "device": "auto",
-    "precision": "32",
-}
-
-Targets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        help="Column of the numbers; several times for several outputs.",
-        show_default="target",
-        rich_help_panel=options.READING,
-    ),
-]
-Loss = Annotated[
-    str | None,
-    typer.Option(help="mse or mae: squared or absolute error.", rich_help_panel=options.TRAINING),
-]
-
-
-def train(
-    data: Annotated[
-        str,
-        typer.Argument(help="A CSV, TSV, JSON lines or Parquet file, lines of `number text`, or synthetic:NAME."),
-    ],
-    out: options.Out,
-    text: options.TextColumn = None,
-    target: Targets = None,
-    valid: options.Valid = None,
-    tokenizer: options.Tokenizer = None,
-    vocab_size: options.VocabSize = None,
-    min_frequency: options.MinFrequency = None,
-    lowercase: options.Lowercase = None,
-    max_length: options.MaxLength = None,
-    cell: options.CellName = None,
-    hidden_size: options.HiddenSize = None,
-    num_layers: options.Layers = None,
-    bidirectional: options.Bidirectional = None,
-    memory: options.Memory = None,
-    embedding_size: options.EmbeddingSize = None,
-    pooling: options.Pooling = None,
-    dropout: options.Dropout = None,
-    word_dropout: options.WordDropout = None,
-    loss: Loss = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    learning_rate: options.LearningRate = None,
-    weight_decay: options.WeightDecay = None,
-    warmup: options.Warmup = None,
-    clip_norm: options.ClipNorm = None,
-    validation_fraction: options.ValidationFraction = None,
-    patience: options.Patience = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    random_state: options.Seed = 0,
-    resume: options.Resume = False,
-    overwrite: options.Overwrite = False,
-    tensorboard: options.TensorBoard = False,
-    watch_gradients: options.WatchGradients = None,
-    as_json: options.Json = False,
-) -> None:
-    """Train a regressor of sequences: a text or a series goes in, a number, or several, comes out.
+TRAIN = """Train a regressor of sequences: a text or a series goes in, a number, or several, comes out.
 
     Ctrl-C stops after the current step and keeps what was learned; the same command with --resume goes on.
 
@@ -114,35 +29,36 @@ def train(
 
       ricorda train regress "synthetic:adding?T=100" --one-direction --out model
     """
-    parameters = options.given(locals(), DEFAULTS)
-    from ricorda.tasks.regress.estimator import SequenceRegressor
+"""The help of the command that trains."""
 
-    model = SequenceRegressor(**parameters)
-    model.check_parameters()
-    (X, y), validation, _ = read(data, valid, text=text, target=target)
-    train_and_tell(
-        model,
-        X,
-        y,
-        out,
-        validation=validation,
-        resume=resume,
-        overwrite=overwrite,
-        tensorboard=tensorboard,
-        watch_gradients=watch_gradients,
-        as_json=as_json,
-    )
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        help="Column of the numbers; several times for several outputs.",
+        show_default="target",
+        rich_help_panel=options.READING,
+    ),
+]
 
 
 def read(
-    data: str, valid: str | None, test: str | None = None, *, text: str | None, target: Sequence[str] | None
+    data: Annotated[
+        str,
+        typer.Argument(help="A CSV, TSV, JSON lines or Parquet file, lines of `number text`, or synthetic:NAME."),
+    ],
+    valid: options.Valid = None,
+    test: str | None = None,
+    *,
+    text: options.TextColumn = None,
+    target: Targets = None,
 ) -> list[Any]:
-    """Examples and numbers of each source; None for one that there is not."""
+    """Examples and numbers of each source; None for one that is not given."""
     from ricorda.data.targets import read_measured
 
-    sources = (data, valid, test)
-    found = [None if each is None else read_measured(each, text=text, targets=target or ()) for each in sources]
-    return [None if each is None else (each, each.targets) for each in found]
+    names = (data, valid, test)
+    sources = [None if name is None else read_measured(name, text=text, targets=target or ()) for name in names]
+    return [None if source is None else (source, source.targets) for source in sources]
 
 
 def predict(model: SequenceRegressor, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:

@@ -19,95 +19,7 @@ if TYPE_CHECKING:
     from ricorda.tasks.tag.estimator import SequenceTagger
     from ricorda.tasks.tag.metrics import TagReport, TagScore
 
-DEFAULTS: dict[str, object] = {
-    "cell": "lstm",
-    "hidden_size": 200,
-    "num_layers": 2,
-    "bidirectional": True,
-    "memory": None,
-    "embedding_size": 100,
-    "character_embedding_size": 50,
-    "character_hidden_size": 50,
-    "crf": False,
-    "dropout": 0.5,
-    "word_dropout": 0.25,
-    "vocab_size": 50_000,
-    "min_frequency": 1,
-    "lowercase": True,
-    "epochs": 15,
-    "batch_size": 32,
-    "learning_rate": 3e-3,
-    "weight_decay": 0.05,
-    "warmup": 0.1,
-    "clip_norm": 1.0,
-    "validation_fraction": 0.1,
-    "patience": None,
-    "device": "auto",
-    "precision": "32",
-}
-"""The estimator's own, written again because reading it would import torch (a test holds the two together)."""
-
-TagColumn = Annotated[
-    str | None,
-    typer.Option("--column", help="Tags of CoNLL-U: upos or xpos.", show_default="upos"),
-]
-CharacterEmbeddingSize = Annotated[
-    int | None, typer.Option(help="Numbers a character is turned into.", rich_help_panel=options.NETWORK)
-]
-CharacterHiddenSize = Annotated[
-    int | None,
-    typer.Option(help="Units that read a word's characters; 0 for none.", rich_help_panel=options.NETWORK),
-]
-Crf = Annotated[
-    bool | None,
-    typer.Option(
-        "--crf/--no-crf", help="Whether neighbouring tags are scored together.", rich_help_panel=options.NETWORK
-    ),
-]
-
-
-def train(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="CoNLL-U (.conllu), columns of word and tag (.conll, .iob2), lines of word/TAG, or synthetic:NAME."
-        ),
-    ],
-    out: options.Out,
-    column: TagColumn = None,
-    valid: options.Valid = None,
-    vocab_size: options.VocabSize = None,
-    min_frequency: options.MinFrequency = None,
-    lowercase: options.Lowercase = None,
-    cell: options.CellName = None,
-    hidden_size: options.HiddenSize = None,
-    num_layers: options.Layers = None,
-    bidirectional: options.Bidirectional = None,
-    memory: options.Memory = None,
-    embedding_size: options.EmbeddingSize = None,
-    character_embedding_size: CharacterEmbeddingSize = None,
-    character_hidden_size: CharacterHiddenSize = None,
-    crf: Crf = None,
-    dropout: options.Dropout = None,
-    word_dropout: options.WordDropout = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    learning_rate: options.LearningRate = None,
-    weight_decay: options.WeightDecay = None,
-    warmup: options.Warmup = None,
-    clip_norm: options.ClipNorm = None,
-    validation_fraction: options.ValidationFraction = None,
-    patience: options.Patience = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    random_state: options.Seed = 0,
-    resume: options.Resume = False,
-    overwrite: options.Overwrite = False,
-    tensorboard: options.TensorBoard = False,
-    watch_gradients: options.WatchGradients = None,
-    as_json: options.Json = False,
-) -> None:
-    """Train a tagger: a sentence goes in, a tag for each of its words comes out.
+TRAIN = """Train a tagger: a sentence goes in, a tag for each of its words comes out.
 
     Ctrl-C stops after the current step and keeps what was learned; the same command with --resume goes on.
 
@@ -119,31 +31,29 @@ def train(
 
       ricorda train tag sentences.txt --cell gru --epochs 5 --out model
     """
-    given = options.given(locals(), DEFAULTS)
-    from ricorda.cli.training import train_and_tell
-    from ricorda.tasks.tag.estimator import SequenceTagger
+"""The help of the command that trains."""
 
-    model = SequenceTagger(**given)
-    model.check_parameters()
-    (X, y), validation, _ = read(data, valid, column=column)
-    train_and_tell(
-        model,
-        X,
-        y,
-        out,
-        validation=validation,
-        resume=resume,
-        overwrite=overwrite,
-        tensorboard=tensorboard,
-        watch_gradients=watch_gradients,
-        as_json=as_json,
-    )
+TagColumn = Annotated[
+    str | None,
+    typer.Option("--column", help="Tags of CoNLL-U: upos or xpos.", show_default="upos"),
+]
 
 
-def read(data: str, valid: str | None, test: str | None = None, *, column: str | None) -> list[Any]:
-    """Sentences and tags of each source; None for one that there is not."""
-    found = [None if each is None else _read(each, column) for each in (data, valid, test)]
-    return [None if each is None else (each, each.labels) for each in found]
+def read(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="CoNLL-U (.conllu), columns of word and tag (.conll, .iob2), lines of word/TAG, or synthetic:NAME."
+        ),
+    ],
+    valid: options.Valid = None,
+    test: str | None = None,
+    *,
+    column: TagColumn = None,
+) -> list[Any]:
+    """Sentences and tags of each source; None for one that is not given."""
+    sources = [None if name is None else _read(name, column) for name in (data, valid, test)]
+    return [None if source is None else (source, source.labels) for source in sources]
 
 
 def predict(model: SequenceTagger, source: Source, as_json: bool) -> None:

@@ -1,24 +1,16 @@
-"""The tasks of the command: a module each, imported when one of them is asked for."""
+"""What `ricorda predict` and `ricorda evaluate` do with a model of each task, and with which options."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from importlib import import_module
 from typing import Annotated, Any, get_args, get_origin
 
 from typer.models import ParameterInfo
 
 from ricorda.errors import ArgumentError
-
-TASKS = ("classify", "regress", "tag", "language", "translate", "forecast")
-"""`ricorda.cli.TASK` has `train`, `predict` and `evaluate`, and `DEFAULTS`, those of the estimator's parameters."""
-
-
-def module_of(task: str) -> Any:
-    """The module of a task's commands."""
-    return import_module(f"ricorda.cli.{task}")
+from ricorda.tasks.registry import TASKS, commands_of
 
 
 def run(act: str, task: str, *arguments: Any, options: Mapping[str, Any]) -> None:
@@ -37,7 +29,7 @@ def run(act: str, task: str, *arguments: Any, options: Mapping[str, Any]) -> Non
             raise ArgumentError(
                 f"{option} is no option for a model of the task {task!r}: leave it out (it knows {names or 'none'})"
             )
-    getattr(module_of(task), act)(*arguments, **options)
+    getattr(commands_of(task), act)(*arguments, **options)
 
 
 def with_options_of_tasks(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,7 +50,7 @@ def with_options_of_tasks(command: Callable[..., None]) -> Callable[..., None]:
 
 def options_of(task: str, act: str) -> dict[str, inspect.Parameter]:
     """The options that a task's "predict" or "evaluate" knows: its keyword-only parameters."""
-    function = getattr(module_of(task), act)
+    function = getattr(commands_of(task), act)
     only = [each for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
     # Those alone: what the other parameters are need not be imported when a command runs.
     return {each.name: each.replace(annotation=eval(each.annotation, function.__globals__)) for each in only}

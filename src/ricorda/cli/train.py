@@ -1,14 +1,22 @@
-"""`ricorda train`: a command for each task."""
+"""`ricorda train`: a command for each task, made from its parameters and from what it reads."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
+from ricorda.cli import options
 from ricorda.cli.command import command_of
-from ricorda.cli.tasks import TASKS, module_of
+from ricorda.cli.output import print_json, print_table
+from ricorda.tasks.registry import TASKS, commands_of, parameters_class
+
+if TYPE_CHECKING:
+    from ricorda.tasks.estimator import SequenceEstimator
 
 
 class TaskCommands(TyperGroup):
@@ -19,15 +27,8 @@ class TaskCommands(TyperGroup):
         return list(TASKS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A task's command, which shows the estimator's defaults."""
-        if cmd_name not in TASKS:
-            return None
-        module = module_of(cmd_name)
-        command = command_of(module.train, cmd_name)
-        for option in command.params:
-            if option.name in module.DEFAULTS:
-                option.show_default = shown_default(module.DEFAULTS[option.name], option)
-        return command
+        """A task's command."""
+        return command_of(_train_of(cmd_name), cmd_name) if cmd_name in TASKS else None
 
 
 app = typer.Typer(cls=TaskCommands, help="Train a model on your own data.", no_args_is_help=True, add_completion=False)
@@ -37,8 +38,88 @@ app = typer.Typer(cls=TaskCommands, help="Train a model on your own data.", no_a
 def _train() -> None: ...  # without it, typer would not take this for a group
 
 
-def shown_default(default: object, option: Any) -> str:
-    """A parameter's default as `--help` writes it."""
-    if isinstance(default, bool):
-        return str((option.opts if default else option.secondary_opts)[0].removeprefix("--"))
-    return "none" if default is None else str(default)
+def task_options(task: str) -> dict[str, inspect.Parameter]:
+    """What every command that trains a task takes: the data, how it is read, and the estimator's parameters."""
+    reading = inspect.signature(commands_of(task).read, eval_str=True).parameters
+    own = [each for each in reading.values() if each.kind is each.KEYWORD_ONLY and each.default is not each.empty]
+    every = [reading["data"], *own, reading["valid"], *options.parameter_options(parameters_class(task))]
+    return {each.name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in every}
+
+
+def read_data(task: str, arguments: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """What a command trains on, X and y, what it validates with, and what it measures on; None where there is none."""
+    read = commands_of(task).read
+    names = inspect.signature(read).parameters
+    (X, y), validation, test = read(**{name: arguments[name] for name in names if name in arguments})
+    return X, y, validation, test
+
+
+def with_options(
+    function: Callable[..., None], parameters: list[inspect.Parameter], help: str | None
+) -> Callable[..., None]:
+    """A function as typer reads it, with these parameters and this help."""
+    function.__doc__ = help
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    function.__annotations__ = {each.name: each.annotation for each in parameters}
+    return function
+
+
+def _common(
+    out: options.Out,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    tensorboard: options.TensorBoard = False,
+    watch_gradients: options.WatchGradients = None,
+    as_json: options.Json = False,
+) -> None: ...  # what the commands of all tasks take
+
+
+def _train_of(task: str) -> Callable[..., None]:
+    """The function of a task's command."""
+    data, *others = task_options(task).values()
+    out, *common = inspect.signature(_common, eval_str=True).parameters.values()
+    every = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (data, out, *others, *common)]
+
+    def train(**arguments: Any) -> None:
+        from ricorda.tasks.registry import estimator_of
+
+        model = estimator_of(task)(**options.given(parameters_class(task), arguments))
+        model.check_parameters()
+        X, y, validation, _ = read_data(task, arguments)
+        _train_and_tell(model, X, y, validation, arguments)
+
+    return with_options(train, every, commands_of(task).TRAIN)
+
+
+def _train_and_tell(model: SequenceEstimator, X: Any, y: Any, validation: Any, arguments: Mapping[str, Any]) -> None:
+    """Train a model into a folder and print its scores; of several processes the first does."""
+    from ricorda.tasks.runs import train_into_folder
+
+    out = arguments["out"]
+    how = {name: arguments[name] for name in ("resume", "overwrite", "tensorboard", "watch_gradients")}
+    if not train_into_folder(model, X, y, out, validation=validation, **how):
+        return
+    if arguments["as_json"]:
+        print_json({"folder": str(out), **model.summary_})
+        return
+    _print_summary(model, out)
+    print_more = getattr(commands_of(model.TASK), "print_trained", None)
+    if print_more is not None:
+        print_more(model)
+
+
+def _print_summary(model: SequenceEstimator, out: Path) -> None:
+    from ricorda.tasks.folder import CURVE, FLOW_PICTURE
+    from ricorda.tasks.scores import score_text
+
+    summary, best = model.summary_, model.summary_["best"]
+    scores = ["none", *("" for _ in model.SCORES)]
+    if "score" in best:
+        scores = [f"{summary['validation_examples']:,}", *(score_text(name, best[name]) for name in model.SCORES)]
+    print_table(
+        f"Trained on {summary['examples']:,} examples; the best of {summary['epochs']} epochs is {best['epoch']}",
+        ["validation examples", *model.SCORES.values()],
+        [scores],
+    )
+    flow = f", the gradient's flow in {out / FLOW_PICTURE}" if (out / FLOW_PICTURE).exists() else ""
+    print(f"The model is in {out}, its learning curve in {out / CURVE}{flow}")

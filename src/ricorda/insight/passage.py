@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,14 +12,10 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ricorda.data.tokenization import tokens_of
 from ricorda.errors import DataError
 from ricorda.nn import Recurrent
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import SequenceEstimator
-
-LAYERS = ("recurrent", "encoder", "layers")
-"""What the tasks' networks call the recurrent layers that read the input."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,8 @@ class Passage:
 def recurrent_layers(model: SequenceEstimator) -> Recurrent:
     """The recurrent layers of a trained model that read its input."""
     check_is_fitted(model, "network_")
-    found = (getattr(model.network_, name, None) for name in LAYERS)
-    return next(layer for layer in found if isinstance(layer, Recurrent))
+    layers: Recurrent = getattr(model.network_, model.READER)
+    return layers
 
 
 def passage(model: SequenceEstimator, example: Any = None) -> Passage:
@@ -86,12 +82,12 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
         If there is no example, or it is empty or of another kind than the model was trained on.
     """
     layer = recurrent_layers(model)
-    if example is None and model.TASK != "forecast":
+    if example is None and not model.GOES_ON:
         raise DataError("there is no example to look into: give a text, a token list or an array of numbers")
     if isinstance(example, str) and not example.strip():
         raise DataError("the text is empty: give one with at least one word")
     with _noting_inputs(layer) as calls:
-        tokens = _READERS[model.TASK](_reading_all(model), example)
+        tokens = _reading_all(model)._read_example(example)
     inputs, states = calls[0]
     if tokens is None or len(tokens) != len(inputs):
         tokens = [str(step + 1) for step in range(len(inputs))]
@@ -133,45 +129,3 @@ def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor
         yield calls
     finally:
         handle.remove()
-
-
-def _read_encoded(model: Any, example: Any) -> list[str] | None:
-    """A classifier or regressor."""
-    (model.predict_proba if hasattr(model, "predict_proba") else model.predict)([example])
-    tokenizer = model.encoder_.tokenizer
-    if tokenizer is None:
-        return None
-    words = example if isinstance(example, str) else list(example)
-    return tokens_of(tokenizer, words)[: model.max_length]
-
-
-def _read_tagged(model: Any, example: Any) -> list[str] | None:
-    example = example.split() if isinstance(example, str) else example
-    model.predict([example])
-    return list(map(str, example)) if model.classes_ is not None or isinstance(example[0], str) else None
-
-
-def _read_running(model: Any, example: Any) -> list[str]:
-    """A language model: each step is called what it reads, the first what stands before the text."""
-    scored = [token for token, _ in model.score_tokens(example)]
-    return ["", *scored[:-1]]
-
-
-def _read_source(model: Any, example: Any) -> list[str]:
-    model.translate([example], beam_size=1)
-    return tokens_of(model.subwords_.source, example)[: model.max_length]
-
-
-def _read_window(model: Any, example: Any) -> None:
-    model.forecast(example)
-
-
-_READERS: dict[str, Callable[[Any, Any], list[str] | None]] = {
-    "classify": _read_encoded,
-    "regress": _read_encoded,
-    "tag": _read_tagged,
-    "language": _read_running,
-    "translate": _read_source,
-    "forecast": _read_window,
-}
-"""Lets a model of each task read an example, and names its steps; None where they have no names."""

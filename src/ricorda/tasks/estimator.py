@@ -1,11 +1,12 @@
-"""What the estimators of all tasks share: parameters, seeds, the training run, the model folder."""
+"""What the estimators of all tasks share: parameters, the one `fit`, the model folder, what insight asks of a task."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,26 +20,62 @@ from torch import nn
 
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
+from ricorda.tasks.cells import program_of
 from ricorda.tasks.config import Shape
 from ricorda.tasks.flow import TrainingFlow
+from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import SHARED, Rule, check_parameters
+from ricorda.tasks.parameters import Parameters, check_parameters, documented
 from ricorda.training.loop import train
 from ricorda.training.options import TrainingOptions
 from ricorda.training.task import Task
 
-__all__ = ["Card", "SequenceEstimator"]
+__all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
 
 
-class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
-    """The base of the estimators; a task writes `fit`, what comes out of it, and what is marked as abstract here.
+@dataclass(frozen=True)
+class Prepared:
+    """A user's examples, ready to be trained on.
+
+    Parameters
+    ----------
+    learned : dict
+        Fitted attributes that the network is made from: the classes, the tokenizer.
+    task : callable
+        From the fresh network to what the training loop is given.
+    data : str
+        A fingerprint of all that decides what is learned.
+    examples, validation_examples : int
+        How many are trained on and validated with.
+    afterwards : callable, optional
+        From the trained network to more of `summary_`.
+    """
+
+    learned: dict[str, Any]
+    task: Callable[[Any], Task]
+    data: str
+    examples: int
+    validation_examples: int
+    afterwards: Callable[[Any], dict[str, Any]] | None = None
+
+
+def pair_of(validation: Any) -> tuple[Any, Any]:
+    """Validation examples and what is to be learned from them. Raises ArgumentError if they are no pair."""
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise ArgumentError(f"validation is of type {type(validation).__name__}: give a pair, (X, y)")
+    return validation[0], validation[1]
+
+
+class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
+    """The base of the estimators.
+
+    A task gives its parameters as a dataclass (see `parameters`), what is marked as abstract here, and the constants
+    below that have no value.
 
     Attributes
     ----------
     TASK : str
         The task's name, in `config.json` and for the command.
-    RULES : mapping
-        The rules of the parameters that only this task has, or has otherwise; the others stand in `parameters`.
     SCORES : mapping
         The numbers of a validation that are shown, and what they are called; the first is what "score" usually
         follows, "validation_loss" is drawn beside the training's loss.
@@ -46,6 +83,10 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         What the loss is, with its unit.
     SHAPE : mapping
         What `config.json` must say besides what it says for all tasks; see `config`.
+    READER : str
+        The attribute of the network that holds the recurrent layers that read the input.
+    GOES_ON : bool
+        Whether the model can predict without an example, from where its training ended.
     history_ : list of dict
         One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second, and the
         gradient's flow in its watched steps.
@@ -58,10 +99,11 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """
 
     TASK: ClassVar[str]
-    RULES: ClassVar[Mapping[str, Rule]] = {}
     SCORES: ClassVar[Mapping[str, str]]
     LOSS: ClassVar[str] = "cross-entropy (nats)"
     SHAPE: ClassVar[Shape] = {}
+    READER: ClassVar[str] = "recurrent"
+    GOES_ON: ClassVar[bool] = False
 
     network_: Any
     program_: Program
@@ -69,7 +111,13 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     summary_: dict[str, Any]
     n_iter_: int
 
-    @abstractmethod
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Write the parameters into the docstring, before its attributes."""
+        super().__init_subclass__(**options)
+        if cls.__doc__ and "\nAttributes\n-" in (text := inspect.cleandoc(cls.__doc__)):
+            before, after = text.split("\nAttributes\n-", 1)
+            cls.__doc__ = f"{before}\n{documented(cls)}\n\nAttributes\n-{after}"
+
     def fit(
         self,
         X: Any,
@@ -82,7 +130,61 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tensorboard: bool = False,
         watch_gradients: int | None = None,
     ) -> Self:
-        """Train on examples."""
+        """Train on examples.
+
+        Parameters
+        ----------
+        X, y
+            The examples and what is to be learned from each, in the forms that the class takes.
+        validation : (X, y), optional
+            Other examples, to choose the best epoch by.
+        folder : path, optional
+            Where to keep checkpoints and `history.jsonl` while training.
+        resume : bool
+            Whether to go on from the checkpoint in `folder`.
+        progress : bool
+            Whether to show a progress bar.
+        tensorboard : bool
+            Whether to write the history for TensorBoard too, into `folder`.
+        watch_gradients : int, optional
+            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
+            error if it vanishes or explodes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ArgumentError, DataError
+            If a parameter, an example or what is to be learned from it is invalid.
+        """
+        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        return self._fit(X, y, validation, folder, {**training, "watch_gradients": watch_gradients})
+
+    def begin(self, X: Any, y: Any, validation: Any, **data: Any) -> tuple[Task, Prepared, int]:
+        """Do all that comes before training: the fitted attributes are set, the network has its first weights.
+
+        Returns
+        -------
+        task : Task
+            What would be trained; its `module` is the network.
+        prepared : Prepared
+            The examples.
+        seed : int
+            Of the training.
+        """
+        self.check_parameters()
+        program, seed = program_of(self.cell), int(check_random_state(self.random_state).randint(2**31))
+        prepared = self._prepare(X, y, validation, seed, **data)
+        self.__dict__ |= prepared.learned
+        self.program_ = program
+        task = prepared.task(self._fresh_network(program, seed))
+        return task, prepared, seed
+
+    @abstractmethod
+    def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
+        """The examples of a `fit`, checked, split and encoded; a task may take more arguments by name."""
 
     @abstractmethod
     def _network(self, program: Program) -> nn.Module:
@@ -98,11 +200,40 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _restore(self, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> None:
-        """Set the fitted attributes from what `_description` and `_tokenizers` returned; raises for what cannot be."""
+        """Set the fitted attributes from what `_description` and `_tokenizers` returned; raises if they are invalid."""
 
     @abstractmethod
     def _card(self) -> Card:
         """What the model card says."""
+
+    # What insight asks of a task
+
+    @abstractmethod
+    def _read_example(self, example: Any) -> list[str] | None:
+        """Let the network read one example, as `predict` takes it.
+
+        Returns
+        -------
+        list of str, optional
+            What each step is called; None where steps have no names.
+        """
+
+    @abstractmethod
+    def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
+        """The split that `fit` would make with this seed: X and y to train on, and the validation data."""
+
+    @abstractmethod
+    def _measure(self) -> Measure:
+        """What a comparison measures each example by."""
+
+    @abstractmethod
+    def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """What each example comes to by that measure, [N], and how much it counts in the mean, [N]."""
+
+    def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
+        """What `_outcomes` is given in a comparison: the test data or, without any, the validation data."""
+        found = validation if test is None else test
+        return found[0], found[1]
 
     @property
     def gradient_flow_(self) -> TrainingFlow:
@@ -120,8 +251,8 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return flow
 
     def check_parameters(self) -> None:
-        """Raise ArgumentError if a parameter cannot be."""
-        check_parameters(self, {**SHARED, **self.RULES})
+        """Raise ArgumentError if a parameter is invalid."""
+        check_parameters(self)
         self._options(seed=0)
 
     def save(self, folder: str | Path) -> None:
@@ -136,9 +267,6 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.input_tags.three_d_array = True
         return tags
-
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31))
 
     @contextmanager
     def _keeping_what_was_learned(self) -> Iterator[None]:
@@ -164,35 +292,23 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                     f"{' and '.join(named)} make a network larger than the memory: give smaller ones"
                 ) from error
 
-    def _train(
-        self,
-        task: Task,
-        program: Program,
-        seed: int,
-        *,
-        data: str,
-        examples: int,
-        validation_examples: int,
-        folder: str | Path | None,
-        resume: bool,
-        progress: bool,
-        tensorboard: bool,
-        watch_gradients: int | None,
-    ) -> None:
-        """Train the task's module and keep it; `data` is a fingerprint, the rest as in `ricorda.training.train`."""
-        history = train(
-            task,
-            self._options(seed),
-            folder=None if folder is None else Path(folder),
-            resume=resume,
-            progress=progress,
-            tensorboard=tensorboard,
-            watch_gradients=watch_gradients,
-            settings={**self._json_parameters(), "program": program.to_json(), "data": data},
-        )
-        self.program_, self.network_, self.history_ = program, task.module, history
-        self.n_iter_ = len(history)
-        self.summary_ = summary(history, task.module, examples, validation_examples)
+    def _fit(self, X: Any, y: Any, validation: Any, folder: Any, training: Mapping[str, Any], **data: Any) -> Self:
+        """Train; `data` are arguments that only this task's `fit` has."""
+        with self._keeping_what_was_learned():
+            task, prepared, seed = self.begin(X, y, validation, **data)
+            self.history_ = train(
+                task,
+                self._options(seed),
+                folder=None if folder is None else Path(folder),
+                settings={**self._json_parameters(), "program": self.program_.to_json(), "data": prepared.data},
+                **training,
+            )
+            self.network_, self.n_iter_ = task.module, len(self.history_)
+            counts = prepared.examples, prepared.validation_examples
+            self.summary_ = summary(self.history_, self.network_, *counts)
+            if prepared.afterwards is not None:
+                self.summary_ |= prepared.afterwards(self.network_)
+        return self
 
     def _options(self, seed: int) -> TrainingOptions:
         names = {field.name for field in fields(TrainingOptions)} - {"seed"}

@@ -1,47 +1,62 @@
-"""The checks of an estimator's parameters: each is named with its value and what it may be.
+"""An estimator's parameters, each written once: its default, what it may be, and what is said of it.
 
-How large those of the training may be is checked by `ricorda.training.TrainingOptions`.
+A task's parameters are the fields of a dataclass. The constructor, its checks, `config.json`, the public docstring and
+the command's options are made from them. Only the standard library is imported here: `--help` reads this file.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ricorda.data.tokenization import KINDS as TOKENIZERS
 from ricorda.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ricorda.program.cell import Cell
+    from ricorda.program.ir import Program
+
+READING, NETWORK, TRAINING = "Reading the data", "The network", "The training"
+"""Groups of parameters, as the help of a command shows them."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a parameter may be, as a test and in words."""
+    """What a parameter may be, as a test and in words; None too where it is `optional`."""
 
     holds: Callable[[Any], bool]
     words: str
     optional: bool = False
 
+    def check(self, name: str, value: Any) -> None:
+        """Raise ArgumentError if a value breaks the rule."""
+        if not (self.optional and value is None) and not self.holds(value):
+            raise ArgumentError(f"{name} is {value!r}: give {self.words}")
+
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
-def one_of(*choices: str) -> Rule:
-    """One of some words."""
-    return Rule(lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}")
+def one_of(*choices: str, optional: bool = False) -> Rule:
+    """One of some words, or None where that is a choice too."""
+    words = f"one of {', '.join(choices)}" + " or None" * optional
+    return Rule(lambda value: isinstance(value, str) and value in choices, words, optional)
 
 
 def _is_seed(value: Any) -> bool:
-    return isinstance(value, np.random.RandomState) or (_is_whole(value) and 0 <= value < 2**32)
+    if _is_whole(value):
+        return bool(0 <= value < 2**32)
+    return type(value).__name__ == "RandomState"  # NumPy's, which is not imported here
 
 
 COUNT = Rule(lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1")
@@ -50,43 +65,193 @@ NUMBER = Rule(is_number, "a number")
 SHARE = Rule(lambda value: is_number(value) and 0 <= value < 1, "a number from 0 to less than 1")
 FLAG = Rule(lambda value: isinstance(value, bool), "True or False")
 
-SHARED: Mapping[str, Rule] = {
-    "hidden_size": COUNT,
-    "num_layers": COUNT,
-    "bidirectional": FLAG,
-    "memory": Rule(
-        lambda value: _is_whole(value) and value >= 2, "a whole number of at least 2, or leave it out", True
-    ),
-    "embedding_size": COUNT,
-    "dropout": SHARE,
-    "word_dropout": SHARE,
-    "tokenizer": one_of(*TOKENIZERS),
-    "vocab_size": COUNT,
-    "min_frequency": COUNT,
-    "lowercase": FLAG,
-    "max_length": OPTIONAL_COUNT,
-    "learning_rate": NUMBER,
-    "weight_decay": NUMBER,
-    "warmup": NUMBER,
-    "clip_norm": Rule(NUMBER.holds, NUMBER.words, optional=True),
-    "validation_fraction": SHARE,
-    "device": Rule(lambda value: isinstance(value, str), "auto, cpu, cuda or cuda:N"),
-    "random_state": Rule(_is_seed, "a whole number from 0 to 4294967295", optional=True),
-}
-"""The rules of parameters that several tasks have."""
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a parameter besides its default.
+
+    Parameters
+    ----------
+    rule : Rule, optional
+        What it may be; None where something else checks it.
+    help : str
+        A sentence for people, in the help of the command and in the docstring.
+    more : str
+        What the docstring says besides.
+    panel : str
+        Its group in the help; "" for none.
+    option : str
+        How the command calls it; by default its name with hyphens.
+    read : callable, optional
+        From the text of a command's option to the parameter.
+    preset : object
+        The option's value where it is not given; by default None, which leaves the parameter at its default.
+    """
+
+    rule: Rule | None
+    help: str
+    more: str = ""
+    panel: str = NETWORK
+    option: str = ""
+    read: Callable[[str], Any] | None = None
+    preset: Any = None
 
 
-def check_parameters(estimator: Any, rules: Mapping[str, Rule]) -> None:
-    """Hold an estimator's parameters to rules.
+def parameter(default: Any, rule: Rule | None, help: str, more: str = "", **others: Any) -> Any:
+    """A field of a dataclass of parameters; for the arguments see `About`."""
+    return field(default=default, metadata={"about": About(rule, help, more, **others)})
+
+
+def about(kind: type, name: str) -> About:
+    """What is known of a parameter. A class that gives another default only leaves the rest to the class above it."""
+    for each in kind.__mro__:
+        own: Field[Any] | None = each.__dict__.get("__dataclass_fields__", {}).get(name)
+        if own is not None and "about" in own.metadata:
+            known: About = own.metadata["about"]
+            return known
+    raise TypeError(f"{kind.__name__}.{name} has no description: write it as parameter(...)")
+
+
+def parameters_of(kind: Any) -> Iterator[tuple[Field[Any], About]]:
+    """The parameters of a class, those that all tasks have first."""
+    for each in fields(kind):
+        yield each, about(kind, each.name)
+
+
+def check_parameters(model: Any) -> None:
+    """Hold an estimator's parameters to their rules.
 
     Raises
     ------
     ArgumentError
-        If one does not keep its rule.
+        With the first, by the alphabet, that breaks its rule.
     """
-    for name, value in estimator.get_params(deep=False).items():
-        rule = rules.get(name)
-        if rule is None or (rule.optional and value is None):
-            continue
-        if not rule.holds(value):
-            raise ArgumentError(f"{name} is {value!r}: give {rule.words}")
+    for each, known in sorted(parameters_of(type(model)), key=lambda pair: pair[0].name):
+        if known.rule is not None:
+            known.rule.check(each.name, getattr(model, each.name))
+
+
+def documented(kind: Any) -> str:
+    """The "Parameters" section of an estimator's docstring."""
+    lines = ["Parameters", "----------"]
+    for each, known in parameters_of(kind):
+        lines += [f"{each.name} : {each.type}, default {each.default!r}", f"    {' '.join((known.help, known.more))}"]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class Parameters:
+    """What every estimator has."""
+
+    cell: str | Cell | Program | Callable[..., Any] = field(
+        default="lstm",
+        kw_only=False,
+        metadata={
+            "about": About(
+                None,
+                "A name from `ricorda cells`, or FILE.py:NAME.",
+                "In Python also a `Cell`, a function over symbols, or a `Program`.",
+            )
+        },
+    )
+    hidden_size: int = parameter(80, COUNT, "Units of a layer and direction.")
+    num_layers: int = parameter(1, COUNT, "Layers.", option="layers")
+    dropout: float = parameter(
+        0.0, SHARE, "Share of numbers dropped in training.", "They enter or leave the recurrent layers."
+    )
+    epochs: int = parameter(10, None, "Passes over the data.", panel=TRAINING)
+    batch_size: int = parameter(32, None, "Examples a step and process.", panel=TRAINING)
+    learning_rate: float = parameter(2e-3, NUMBER, "Largest rate of AdamW.", panel=TRAINING)
+    weight_decay: float = parameter(0.01, NUMBER, "Weight decay of AdamW.", panel=TRAINING)
+    warmup: float = parameter(
+        0.1, NUMBER, "Share of the steps in which the rate rises.", "Over the others it falls to zero.", panel=TRAINING
+    )
+    clip_norm: float | None = parameter(
+        1.0,
+        Rule(NUMBER.holds, NUMBER.words, optional=True),
+        "Largest norm of a gradient.",
+        "With None any is.",
+        panel=TRAINING,
+    )
+    validation_fraction: float = parameter(
+        0.1,
+        SHARE,
+        "Part of DATA to choose by, without --valid.",
+        "It is kept apart to choose the best epoch, unless `fit` is given other examples; 0 for none.",
+        panel=TRAINING,
+    )
+    patience: int | None = parameter(None, None, "Epochs without a better score to stop after.", panel=TRAINING)
+    device: str = parameter(
+        "auto",
+        Rule(lambda value: isinstance(value, str), "auto, cpu, cuda or cuda:N"),
+        "auto, cpu, cuda or cuda:N.",
+        "With auto a GPU if there is one.",
+        panel=TRAINING,
+    )
+    precision: str = parameter("32", None, "32 or bf16.", "Of the products in training.", panel=TRAINING)
+    random_state: int | np.random.RandomState | None = parameter(
+        None,
+        Rule(_is_seed, "a whole number from 0 to 4294967295", optional=True),
+        "Seed of everything random.",
+        "A whole number, a NumPy RandomState, or None for another one each time.",
+        panel=TRAINING,
+        option="seed",
+        preset=0,
+    )
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class Remembering(Parameters):
+    """Estimators whose gates can start with a memory, and which may read from the end too."""
+
+    bidirectional: bool = parameter(
+        True, FLAG, "Whether to read from the end too.", option="bidirectional/--one-direction"
+    )
+    memory: int | None = parameter(
+        None,
+        Rule(lambda value: _is_whole(value) and value >= 2, "a whole number of at least 2, or leave it out", True),
+        "Steps for which the gates start to remember.",
+        "As many as lie between what is read and where it is wanted, or more, where these are hundreds (chrono "
+        "initialisation: Tallec, Ollivier 2018). For cells with such gates.",
+    )
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class Embedding(Parameters):
+    """Estimators that read tokens."""
+
+    embedding_size: int = parameter(100, COUNT, "Numbers a token is turned into.", "Arrays have none.")
+    vocab_size: int = parameter(4_000, COUNT, "Most tokens to know.", panel=READING)
+    min_frequency: int = parameter(5, COUNT, "Fewest times to meet a token to know it.", panel=READING)
+    lowercase: bool = parameter(
+        True, FLAG, "Whether to read small letters only.", panel=READING, option="lowercase/--keep-case"
+    )
+
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class ManyToOneParameters(Embedding, Remembering):
+    """Estimators that read a whole sequence and say one thing of it."""
+
+    pooling: str = parameter(
+        "last",
+        one_of(*POOLINGS),
+        "One vector from all steps: last, mean, max or attention.",
+    )
+    word_dropout: float = parameter(0.0, SHARE, "Share of tokens read as unknown in training.")
+    tokenizer: str = parameter(
+        "bpe",
+        one_of("word", "bpe", "char"),
+        "What a token is: word, bpe or char.",
+        "Learned from the texts of the training alone. Token lists are taken as they stand.",
+        panel=READING,
+    )
+    max_length: int | None = parameter(
+        None,
+        OPTIONAL_COUNT,
+        "Steps after which a sequence is cut.",
+        "Without it, one of more than 10,000 is refused.",
+        panel=READING,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,22 +18,8 @@ from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.folder import CURVE, FLOW_PICTURE, Contents, one_line, read_model, write_model
 from ricorda.tasks.modelcard import card_text
 from ricorda.tasks.pictures import as_png, learning_curve
+from ricorda.tasks.registry import TASKS, estimator_of
 from ricorda.tasks.weights import put_weights, weights_of
-
-TASKS = {
-    "classify": "SequenceClassifier",
-    "regress": "SequenceRegressor",
-    "tag": "SequenceTagger",
-    "translate": "Translator",
-    "language": "LanguageModel",
-    "forecast": "Forecaster",
-}
-"""The class of each task; it stands in `ricorda.tasks.TASK.estimator`, which is imported when it is needed."""
-
-
-def estimator_of(task: str) -> type[SequenceEstimator]:
-    """The class of a task, one of `TASKS`."""
-    return cast(type[SequenceEstimator], getattr(import_module(f"ricorda.tasks.{task}.estimator"), TASKS[task]))
 
 
 def save_model(model: SequenceEstimator, folder: Path) -> None:

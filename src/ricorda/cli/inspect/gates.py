@@ -99,7 +99,7 @@ def _examples(model: SequenceEstimator, example: str | None, file: str | None, t
         from ricorda.data.parts import read_in_parts
 
         yield from next(iter(read_in_parts(file, text=text, rows=TEXTS))).inputs
-    elif example is not None or model.TASK == "forecast":
+    elif example is not None or model.GOES_ON:
         yield as_example(model, example)
     else:
         raise DataError("there is no text to look into: give one, or --file")

@@ -25,7 +25,7 @@ def given_or_read(model: SequenceEstimator, text: str | None) -> str | None:
     DataError
         If the standard input is no UTF-8.
     """
-    if text is not None or model.TASK == "forecast":
+    if text is not None or model.GOES_ON:
         return text
     try:
         return "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8-sig")

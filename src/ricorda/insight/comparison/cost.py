@@ -105,17 +105,10 @@ def prepared(model: SequenceEstimator, data: Split) -> tuple[Any, Task]:
         With the same network, and the examples.
     """
     probe: Any = clone(model)
-    found: list[Task] = []
-
-    def keep(task: Task, program: Program, seed: int, **_: Any) -> None:
-        task.module.eval()
-        found.append(task)
-        probe.program_, probe.network_, probe.history_, probe.summary_, probe.n_iter_ = program, task.module, [], {}, 0
-
-    probe._train = keep  # in the place of the training
-    probe.fit(data.X, data.y, validation=data.validation)
-    del probe._train
-    return probe, found[0]
+    task, _, _ = probe.begin(data.X, data.y, data.validation)
+    task.module.eval()
+    probe.network_, probe.history_, probe.summary_, probe.n_iter_ = task.module, [], {}, 0
+    return probe, task
 
 
 def matching_hidden_size(probe: Any, program: Program, weights: int) -> int:

@@ -21,7 +21,7 @@ from ricorda.insight.comparison.trials import Trials
 from ricorda.insight.comparison.view import CELLS, checked_rates, programs_of, seeds_from
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.tasks.saving import estimator_of
+from ricorda.tasks.registry import estimator_of
 
 Array = NDArray[np.float64]
 

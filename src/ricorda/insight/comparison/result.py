@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ricorda.insight.comparison.bootstrap import DRAWS, Difference, paired_bootstrap
 from ricorda.insight.comparison.cost import COUNTED
-from ricorda.insight.comparison.outcomes import Measure
 from ricorda.insight.comparison.report import Table, page
+from ricorda.tasks.measure import Measure
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,7 +15,6 @@ from sklearn.base import clone
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.comparison import cost
-from ricorda.insight.comparison.outcomes import Measure, measure_of, outcomes
 from ricorda.insight.comparison.result import ROWS, Comparison
 from ricorda.insight.comparison.splits import Split, split
 from ricorda.insight.comparison.trials import Trials
@@ -24,6 +23,7 @@ from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 from ricorda.tasks.cells import program_of
 from ricorda.tasks.estimator import SequenceEstimator
+from ricorda.tasks.measure import Measure
 
 Array = NDArray[np.float64]
 
@@ -163,10 +163,10 @@ def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds
     searched, models = trials.train_all(of.model, rates, data, seeds, of.model.cell.name)
     found, times, weights = [], [], np.empty(0)
     for model in models:
-        values, weights = outcomes(model, *data.test)
+        values, weights = (np.asarray(numbers, dtype=np.float64) for numbers in model._outcomes(*data.test))
         found.append(values)
         times.append(float(np.median([epoch["seconds"] for epoch in model.history_])))
-    flow, measure = _flow(searched.model, data.test[0]), measure_of(searched.model)
+    flow, measure = _flow(searched.model, data.test[0]), searched.model._measure()
     return _Tried(measure, searched.rate, searched.scores, found, weights, times, *flow)
 
 

@@ -16,6 +16,7 @@ from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.gates.view import place, window_of
 from ricorda.insight.passage import Passage, passage
 from ricorda.tasks.estimator import SequenceEstimator
+from ricorda.tasks.many_to_one.network import ManyToOne
 
 if TYPE_CHECKING:
     import polars as pl
@@ -298,7 +299,8 @@ def _measured(
     """Each property of a text."""
     if properties is None:
         wanted = {name: each for name, each in PROPERTIES.items() if name != "end" or side == 1}
-        verdict = verdict_so_far(model, read) if model.TASK == "classify" else {}
+        classifies = isinstance(model.network_, ManyToOne) and hasattr(model, "classes_")
+        verdict = verdict_so_far(model, read) if classifies else {}
         return {**{name: np.asarray(each(read.tokens), dtype=float) for name, each in wanted.items()}, **verdict}
     found = {}
     for name, each in properties.items():

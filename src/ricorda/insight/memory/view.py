@@ -15,6 +15,7 @@ from ricorda.insight.memory.remains import Remains, Weighing, follow
 from ricorda.insight.memory.verdict import Explained, Verdict, at_rest
 from ricorda.insight.passage import Passage, passage, spaced
 from ricorda.tasks.estimator import SequenceEstimator
+from ricorda.tasks.many_to_one.network import ManyToOne
 
 if TYPE_CHECKING:
     import polars
@@ -148,7 +149,7 @@ def memory_of(
         given = passage(model, example)
         level = _level(given, layer)
         start, stop = _window(len(given), window)
-        explained = Explained(model, given, target) if model.TASK in ("classify", "regress") else None
+        explained = Explained(model, given, target) if isinstance(model.network_, ManyToOne) else None
         notes = [] if explained is None else _why_no_shares(given)
         weighings = None if explained is None or notes else explained.weighings()
         try:

@@ -13,11 +13,11 @@ from ricorda.data.batches import Rows
 from ricorda.data.inputs import place_of, read_inputs
 from ricorda.data.labels import find_classes, read_labels
 from ricorda.errors import ArgumentError, DataError
-from ricorda.tasks.classify.training import Labelled
 from ricorda.tasks.encoding import Encoder
+from ricorda.tasks.many_to_one.examples import Examples
 
 
-def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tuple[str, str] = ("X", "y")) -> Labelled:
+def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tuple[str, str] = ("X", "y")) -> Examples:
     """Examples for a trained encoder and known classes; `names` are the arguments' own, for messages.
 
     Raises
@@ -37,7 +37,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
             f"{place(first)} has the label {labels[first].item()!r}, which the training never saw: leave it out, "
             f"or use one of {', '.join(map(repr, known[:20]))}{more}"
         )
-    return Labelled(encoder.encode(kind, inputs, place), targets)
+    return Examples(encoder.encode(kind, inputs, place), targets)
 
 
 def split(targets: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,83 +12,24 @@ from tokenizers import Tokenizer
 
 from ricorda.data.series import as_series
 from ricorda.errors import ArgumentError, ModelFolderError
-from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import program_of
 from ricorda.tasks.config import Shape
-from ricorda.tasks.estimator import Card, SequenceEstimator
+from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
 from ricorda.tasks.forecast.backtest import Backtest, errors_json
 from ricorda.tasks.forecast.examples import are_several, read_parts
 from ricorda.tasks.forecast.facts import Facts
-from ricorda.tasks.forecast.heads import HEADS, LOSSES, Head
+from ricorda.tasks.forecast.heads import Head
 from ricorda.tasks.forecast.inference import after, after_training, backtest
 from ricorda.tasks.forecast.network import ForecastNetwork, Sizes
-from ricorda.tasks.forecast.preparation import prepare
-from ricorda.tasks.forecast.training import Forecasting
-from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, Rule, is_number, one_of
-
-STRATEGIES = ("direct", "recursive")
-NORMALISATIONS = ("window", "series")
-
-
-def _are_levels(value: Any) -> bool:
-    """Whether these are levels of quantiles."""
-    if not isinstance(value, list | tuple) or not all(is_number(each) and 0 < each < 1 for each in value):
-        return False
-    return 0.5 in value and list(value) == sorted(set(value))
+from ricorda.tasks.forecast.objective import Forecasting
+from ricorda.tasks.forecast.parameters import ForecastParameters
+from ricorda.tasks.forecast.preparation import TrainingSeries, choose_series
+from ricorda.tasks.measure import Measure
+from ricorda.tasks.parameters import COUNT
 
 
-class Forecaster(SequenceEstimator):
+class Forecaster(SequenceEstimator, ForecastParameters):
     """A recurrent network that reads a window of a series and says the steps after it.
-
-    Parameters
-    ----------
-    cell : str, Cell or function
-        The recurrent cell: a name that `ricorda cells` lists, "FILE.py:NAME", or a cell itself.
-    horizon : int
-        Steps to forecast.
-    context : int, optional
-        Steps that a forecast is made from; by default four seasons or three horizons, at most a quarter of the series.
-    patch : int
-        Steps that the network reads together as one: 24 hours as one day. It divides `context`.
-    season : int, optional
-        Steps of a season, for the baseline and MASE; by default what the calendar says: 24 of hourly data.
-    strategy : {"direct", "recursive"}
-        Whether the network gives all steps at once, or one, which is fed back to it.
-    head : {"point", "quantile", "gaussian"}
-        Whether it says a number, quantiles, or a normal distribution.
-    loss : {"mse", "mae"}
-        Of the head "point"; the others have their own.
-    quantiles : sequence of float
-        Of the bands of "quantile" and "gaussian"; 0.5 among them.
-    normalize : {"window", "series"} or None
-        Whether each window is brought to mean 0 and deviation 1 (RevIN: Kim et al. 2022), or the series as a whole, or
-        the numbers are taken as they are.
-    affine : bool
-        Whether the normalisation of windows has a learned gain and shift for each variable.
-    independent : bool
-        Whether each variable goes through the same network by itself; otherwise the network sees all at once.
-    autoregression : bool
-        Whether a linear map from a variable's own window runs beside the recurrent layers (LSTNet: Lai et al. 2018).
-    hidden_size, num_layers
-        Units of a layer, and layers.
-    dropout : float
-        Probability of dropping a number that leaves a recurrent layer, while training.
-    epochs, batch_size, learning_rate, weight_decay, warmup, clip_norm
-        Of the training: passes over the windows, windows a step (and process), AdamW's largest rate and decay, the
-        share of all steps over which the rate rises (over the rest it falls to zero), the largest norm of a gradient
-        (None: any).
-    validation_fraction : float
-        Share of each series, at its end, that is kept apart to choose the best epoch, unless `fit` is given another
-        series; 0 for none.
-    patience : int, optional
-        Epochs without a better score after which training stops early.
-    device : str
-        "auto" for a GPU if there is one, or torch's name of a device.
-    precision : {"32", "bf16"}
-        Of the computation.
-    random_state : int, RandomState or None
-        Seed of everything random.
 
     Attributes
     ----------
@@ -111,26 +52,14 @@ class Forecaster(SequenceEstimator):
     """
 
     TASK: ClassVar[str] = "forecast"
-    RULES: ClassVar[Mapping[str, Rule]] = {
-        "horizon": COUNT,
-        "context": OPTIONAL_COUNT,
-        "patch": COUNT,
-        "season": OPTIONAL_COUNT,
-        "strategy": one_of(*STRATEGIES),
-        "head": one_of(*HEADS),
-        "loss": one_of(*LOSSES),
-        "quantiles": Rule(_are_levels, "rising numbers between 0 and 1, with 0.5 among them"),
-        "normalize": Rule(one_of(*NORMALISATIONS).holds, "window, series or None", optional=True),
-        "affine": FLAG,
-        "independent": FLAG,
-        "autoregression": FLAG,
-    }
     SCORES: ClassVar[Mapping[str, str]] = {
         "mae": "mean absolute error (of deviation 1)",
         "repeat_last_mae": "repeating the last value",
         "repeat_season_mae": "repeating the last season",
         "validation_loss": "loss",
     }
+    READER: ClassVar[str] = "layers"
+    GOES_ON: ClassVar[bool] = True
     LOSS: ClassVar[str] = "loss (of values of deviation 1)"
     SHAPE: ClassVar[Shape] = {
         "series": {
@@ -147,67 +76,8 @@ class Forecaster(SequenceEstimator):
         "errors": {"deviations": list, "units": list},
     }
 
-    def __init__(
-        self,
-        cell: str | Cell | Program | Callable[..., Any] = "gru",
-        *,
-        horizon: int = 1,
-        context: int | None = None,
-        patch: int = 1,
-        season: int | None = None,
-        strategy: str = "direct",
-        head: str = "point",
-        loss: str = "mse",
-        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
-        normalize: str | None = "window",
-        affine: bool = False,
-        independent: bool = True,
-        autoregression: bool = True,
-        hidden_size: int = 64,
-        num_layers: int = 1,
-        dropout: float = 0.2,
-        epochs: int = 10,
-        batch_size: int = 32,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.01,
-        warmup: float = 0.1,
-        clip_norm: float | None = 1.0,
-        validation_fraction: float = 0.1,
-        patience: int | None = None,
-        device: str = "auto",
-        precision: str = "32",
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.cell = cell
-        self.horizon = horizon
-        self.context = context
-        self.patch = patch
-        self.season = season
-        self.strategy = strategy
-        self.head = head
-        self.loss = loss
-        self.quantiles = quantiles
-        self.normalize = normalize
-        self.affine = affine
-        self.independent = independent
-        self.autoregression = autoregression
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.device = device
-        self.precision = precision
-        self.random_state = random_state
-
     def check_parameters(self) -> None:
-        """Raise ArgumentError if a parameter cannot be, alone or with the others."""
+        """Raise ArgumentError if a parameter is invalid, alone or with the others."""
         super().check_parameters()
         if self.context is not None and self.context % self.patch:
             raise ArgumentError(f"context is {self.context}: give a multiple of the patch, {self.patch}")
@@ -221,7 +91,7 @@ class Forecaster(SequenceEstimator):
     def fit(
         self,
         X: Any,
-        y: None = None,
+        y: Any = None,
         *,
         covariates: Any = None,
         targets: Sequence[Any] = (),
@@ -247,17 +117,8 @@ class Forecaster(SequenceEstimator):
         validation : as X, optional
             Another series to choose the best epoch by, a Series where there are covariates; its first steps,
             `max(context, season)`, are read and not forecast.
-        folder : path, optional
-            Where to keep checkpoints and `history.jsonl` while training.
-        resume : bool
-            Whether to go on from the checkpoint in `folder`.
-        progress : bool
-            Whether to show a progress bar.
-        tensorboard : bool
-            Whether to write the history for TensorBoard too, into `folder`.
-        watch_gradients : int, optional
-            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
-            error if it vanishes or explodes.
+        folder, resume, progress, tensorboard, watch_gradients
+            As in `SequenceEstimator.fit`.
 
         Returns
         -------
@@ -266,41 +127,11 @@ class Forecaster(SequenceEstimator):
         Raises
         ------
         ArgumentError, DataError
-            If a parameter or a series cannot be: too short, constant, with a number that is not finite.
+            If a parameter or a series is invalid: too short, constant, with a number that is not finite.
         """
-        self.check_parameters()
-        if y is not None:
-            raise ArgumentError(
-                "y was given, but a forecast is of X itself: leave it out, or name variables by targets"
-            )
-        program = program_of(self.cell)
-        given = read_parts(X, "X", covariates, targets)
-        others = None if validation is None else read_parts(validation, "validation", None, ())
-        prepared = prepare(self, given, others)
-        held_out = prepared.held_out_windows
-        seed = self._seed()
-        with self._keeping_what_was_learned():
-            self.facts_ = prepared.facts
-            self.notes_ = tuple(note for each in given for note in each.notes)
-            network: ForecastNetwork = self._fresh_network(program, seed)
-            prepared.keep_end(network)
-            self._train(
-                Forecasting(network, prepared.windows, held_out, self.facts_.season),
-                program,
-                seed,
-                data=prepared.fingerprint(),
-                examples=len(prepared.windows),
-                validation_examples=len(held_out) if held_out else 0,
-                folder=folder,
-                resume=resume,
-                progress=progress,
-                tensorboard=tensorboard,
-                watch_gradients=watch_gradients,
-            )
-            if prepared.held_out:
-                found = backtest(self.network_, self.facts_, prepared.held_out, int(self.horizon), 1)
-                self.summary_["validation_errors"] = errors_json(found.overall)
-        return self
+        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        training["watch_gradients"] = watch_gradients  # type: ignore[assignment]  # a number
+        return self._fit(X, y, validation, folder, training, covariates=covariates, targets=targets)
 
     def predict(self, X: Any = None, *, horizon: int | None = None, covariates: Any = None) -> Any:
         """The steps after a series; see `forecast`.
@@ -376,6 +207,39 @@ class Forecaster(SequenceEstimator):
         """Steps that the network gives at once."""
         return int(self.horizon) if self.strategy == "direct" else 1
 
+    def _prepare(
+        self, X: Any, y: Any, validation: Any, seed: int, covariates: Any = None, targets: Sequence[Any] = ()
+    ) -> Prepared:
+        if y is not None:
+            raise ArgumentError(
+                "y was given, but a forecast is of X itself: leave it out, or name variables by targets"
+            )
+        series = self._series(read_parts(X, "X", covariates, targets), validation)
+
+        def task(network: ForecastNetwork) -> Forecasting:
+            series.keep_end(network)
+            return Forecasting(network, series.windows, series.held_out_windows, series.facts.season)
+
+        def errors(network: ForecastNetwork) -> dict[str, Any]:
+            if not series.held_out:
+                return {}
+            errors = backtest(network, series.facts, series.held_out, int(self.horizon), 1).overall
+            return {"validation_errors": errors_json(errors)}
+
+        return Prepared(
+            {"facts_": series.facts, "notes_": series.notes},
+            task,
+            series.fingerprint(),
+            len(series.windows),
+            len(series.held_out_windows) if series.held_out_windows else 0,
+            errors,
+        )
+
+    def _series(self, given: Sequence[Any], validation: Any) -> TrainingSeries:
+        """The series of a training; the end of each is held out, unless others are given."""
+        others = None if validation is None else read_parts(validation, "validation", None, ())
+        return choose_series(self, self.steps_at_once, given, others)
+
     def _checked_horizon(self, horizon: int | None) -> int:
         """The horizon asked for, if the model can give it."""
         if horizon is None:
@@ -443,3 +307,27 @@ class Forecaster(SequenceEstimator):
             "cannot foresee. Its errors stand beside those of repeating the last value and the last season; where it "
             "is not clearly below both, use these instead.",
         )
+
+    # What insight asks of a task
+
+    def _read_example(self, example: Any) -> None:
+        self.forecast(example)
+
+    def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
+        return X, y, None  # `fit` holds out the same steps, whatever the seed
+
+    def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
+        others = validation if test is None else test[0]
+        return self._series(read_parts(X, "X", None, ()), others).held_out, None
+
+    def _measure(self) -> Measure:
+        each = "a window, none of which overlap: its mean absolute error"
+        return Measure("mean absolute error (deviations)", each, False)
+
+    def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """In the target's standard deviations of training; values that were filled in count for nothing."""
+        horizon = int(self.horizon)
+        tested = backtest(self.network_, self.facts_, X, horizon, horizon)
+        errors = np.abs(tested.forecast - tested.truth) / tested.deviations * tested.observed
+        weights = tested.observed.sum((1, 2))
+        return errors.sum((1, 2)) / np.maximum(weights, 1), weights

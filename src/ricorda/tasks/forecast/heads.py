@@ -10,9 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-HEADS = ("point", "quantile", "gaussian")
-LOSSES = ("mse", "mae")
-
 _LEAST_DEVIATION = 1e-3
 """Of standardised values: without a bound, a step that is always met would make the likelihood infinite."""
 

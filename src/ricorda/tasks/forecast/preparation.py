@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ricorda.data.series import Series
 from ricorda.data.times import Clock
@@ -13,14 +13,12 @@ from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.forecast.examples import require_steps, require_values, split, with_variables
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.network import ForecastNetwork
+from ricorda.tasks.forecast.parameters import ForecastParameters
 from ricorda.tasks.forecast.windows import Windows
-
-if TYPE_CHECKING:
-    from ricorda.tasks.forecast.estimator import Forecaster
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TrainingSeries:
     """The series of a training.
 
     Attributes
@@ -35,6 +33,8 @@ class Prepared:
         To train on.
     held_out_windows : Windows, optional
         Of `held_out`; None if there is none.
+    notes : tuple of str
+        What was done to the data when it was read.
     """
 
     facts: Facts
@@ -42,6 +42,7 @@ class Prepared:
     held_out: list[Series]
     windows: Windows
     held_out_windows: Windows | None
+    notes: tuple[str, ...]
 
     def keep_end(self, network: ForecastNetwork) -> None:
         """Give a network the steps from which a forecast goes on, if that is clear."""
@@ -58,13 +59,17 @@ class Prepared:
         return fingerprint(*self.windows.parts(), *kept, whole)
 
 
-def prepare(model: Forecaster, given: Sequence[Series], validation: Sequence[Series] | None) -> Prepared:
+def choose_series(
+    model: ForecastParameters, steps: int, given: Sequence[Series], validation: Sequence[Series] | None
+) -> TrainingSeries:
     """Series for a training with a model's parameters.
 
     Parameters
     ----------
-    model : Forecaster
-        Its parameters are read.
+    model : ForecastParameters
+        What the forecaster was told.
+    steps : int
+        Steps that the network gives at once.
     given, validation : sequence of Series
         As they were given; without `validation`, the end of each is held out.
 
@@ -82,7 +87,7 @@ def prepare(model: Forecaster, given: Sequence[Series], validation: Sequence[Ser
     shortest = min(map(len, parts))
     season = _season(model, parts[0].clock, shortest)
     context = _context(model, season, shortest)
-    steps, horizon, reach = model.steps_at_once, int(model.horizon), max(context, season)
+    horizon, reach = int(model.horizon), max(context, season)
     fraction = model.validation_fraction if validation is None else 0.0
     training, held_out = split(parts, fraction, context, steps, horizon=horizon, reach=reach)
     facts = Facts.of(given, parts, training, context, season, standardise=model.normalize is not None)
@@ -92,12 +97,13 @@ def prepare(model: Forecaster, given: Sequence[Series], validation: Sequence[Ser
             require_steps(each, reach, horizon)
     if held_out:
         require_values(held_out, reach, "a validation_fraction" if validation is None else "a series")
-    return Prepared(
+    return TrainingSeries(
         facts,
         parts,
         held_out,
         Windows(training, facts.scaling, context, steps),
         Windows(held_out, facts.scaling, context, steps, first=reach) if held_out else None,
+        tuple(note for series in given for note in series.notes),
     )
 
 

@@ -2,88 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
-import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.music import KEYS
 from ricorda.errors import ArgumentError, ModelFolderError
-from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import program_of
 from ricorda.tasks.config import Shape
-from ricorda.tasks.estimator import Card, SequenceEstimator
+from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
 from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.language.card import card_of
 from ricorda.tasks.language.generation import Sampling
 from ricorda.tasks.language.given import Given, read_condition, read_given, read_parts
 from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
+from ricorda.tasks.language.objective import NextStepTraining
+from ricorda.tasks.language.parameters import LanguageParameters
 from ricorda.tasks.language.reading import Reader
-from ricorda.tasks.language.scoring import Evaluation, losses_of
+from ricorda.tasks.language.scoring import PART, Evaluation, by_part, losses_of
 from ricorda.tasks.language.sequences import Sequences
-from ricorda.tasks.language.training import NextStepTraining
 from ricorda.tasks.language.vocabulary import END, UNKNOWN, Vocabulary
 from ricorda.tasks.language.writing import written
-from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, SHARE, Rule, one_of
+from ricorda.tasks.measure import Measure
 
 
-class LanguageModel(SequenceEstimator):
+class LanguageModel(SequenceEstimator, LanguageParameters):
     r"""A recurrent network that predicts the next step of a text, and so writes.
 
     It learns from one running text, from documents (texts or token lists), or from pieces of polyphonic music: lists of
     steps, each the list of the MIDI numbers of the notes that sound. A step of music is any of 88 keys at once.
-
-    Parameters
-    ----------
-    cell : str, Cell or function
-        The recurrent cell: a name that `ricorda cells` lists, "FILE.py:NAME", or a cell itself.
-    hidden_size, num_layers : int
-        Units of a layer, and layers.
-    embedding_size : int
-        Numbers a token is turned into.
-    tie_embeddings : bool
-        Whether the output's matrix is the embedding's (Press, Wolf 2017); where they are of different sizes, a matrix
-        stands between.
-    adaptive_softmax : bool
-        Whether rare tokens share clusters of the output (Grave et al. 2017): for large vocabularies.
-    dropout : float
-        Probability of dropping a number that leaves a recurrent layer, step by step.
-    embedding_dropout, input_dropout, state_dropout, weight_drop, zoneout : float
-        Of tokens, everywhere in a batch; of a layer's inputs, and of units where a state enters the recurrent products,
-        for a whole window; of entries of the recurrent matrices; and the probability that a unit keeps its old state
-        (Gal, Ghahramani 2016; Merity et al. 2018; Krueger et al. 2017).
-    tokenizer : {"char", "bpe", "word"}
-        What a token of a text is: a character, a part of a word, or what stands between white space, a line's end
-        being a token too. Token lists are taken as they stand.
-    vocab_size : int, optional
-        Most tokens; by default all, and 4,000 of "bpe".
-    min_frequency : int
-        Fewest times to meet a token to know it.
-    lowercase : bool
-        Whether to read small letters only.
-    window : int
-        Steps that a gradient goes back (truncated BPTT); the state goes on from window to window.
-    epochs, batch_size, learning_rate, optimizer, weight_decay, schedule, warmup, clip_norm
-        Of the training: passes over the text; parallel rows that the text is cut into, or documents, in a step (and
-        process); the largest rate; "adamw" or "sgd"; its weight decay; whether the rate falls to zero ("linear",
-        "cosine") or not ("constant") after the share `warmup` of all steps over which it rises; the largest norm of a
-        gradient (None: any).
-    validation_fraction : float
-        Share at the end of the text, or of the documents, that is kept apart to choose the best epoch, unless `fit` is
-        given another; 0 for none.
-    patience : int, optional
-        Epochs without a better score after which training stops early.
-    device : str
-        "auto" for a GPU if there is one, or torch's name of a device.
-    precision : {"32", "bf16"}
-        Of the products while training. "bf16" takes about two thirds of the time on processors that have it.
-    random_state : int, RandomState or None
-        Seed of everything random.
 
     Attributes
     ----------
@@ -109,87 +60,9 @@ class LanguageModel(SequenceEstimator):
     SCORES: ClassVar[Mapping[str, str]] = {"validation_loss": "negative log-likelihood (nats per step)"}
     LOSS: ClassVar[str] = "negative log-likelihood (nats per step)"
     SHAPE: ClassVar[Shape] = {"input": {"kind": str, "tokens": str, "unknown": int, "condition": int}}
-    RULES: ClassVar[Mapping[str, Rule]] = {
-        "tokenizer": one_of("char", "bpe", "word"),
-        "vocab_size": OPTIONAL_COUNT,
-        "tie_embeddings": FLAG,
-        "adaptive_softmax": FLAG,
-        "embedding_dropout": SHARE,
-        "input_dropout": SHARE,
-        "state_dropout": SHARE,
-        "weight_drop": SHARE,
-        "zoneout": SHARE,
-        "min_frequency": COUNT,
-        "window": COUNT,
-    }
 
     reader_: Reader
     condition_size_: int
-
-    def __init__(
-        self,
-        cell: str | Cell | Program | Callable[..., Any] = "lstm",
-        *,
-        hidden_size: int = 512,
-        num_layers: int = 1,
-        embedding_size: int = 64,
-        tie_embeddings: bool = False,
-        adaptive_softmax: bool = False,
-        dropout: float = 0.25,
-        embedding_dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        state_dropout: float = 0.0,
-        weight_drop: float = 0.0,
-        zoneout: float = 0.0,
-        tokenizer: str = "char",
-        vocab_size: int | None = None,
-        min_frequency: int = 1,
-        lowercase: bool = False,
-        window: int = 100,
-        epochs: int = 12,
-        batch_size: int = 32,
-        learning_rate: float = 3e-3,
-        optimizer: str = "adamw",
-        weight_decay: float = 0.01,
-        schedule: str = "linear",
-        warmup: float = 0.05,
-        clip_norm: float | None = 1.0,
-        validation_fraction: float = 0.1,
-        patience: int | None = None,
-        device: str = "auto",
-        precision: str = "32",
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.embedding_size = embedding_size
-        self.tie_embeddings = tie_embeddings
-        self.adaptive_softmax = adaptive_softmax
-        self.dropout = dropout
-        self.embedding_dropout = embedding_dropout
-        self.input_dropout = input_dropout
-        self.state_dropout = state_dropout
-        self.weight_drop = weight_drop
-        self.zoneout = zoneout
-        self.tokenizer = tokenizer
-        self.vocab_size = vocab_size
-        self.min_frequency = min_frequency
-        self.lowercase = lowercase
-        self.window = window
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.device = device
-        self.precision = precision
-        self.random_state = random_state
 
     def fit(
         self,
@@ -219,7 +92,7 @@ class LanguageModel(SequenceEstimator):
         validation : as X, or (X, condition) where there are conditions, optional
             What to choose the best epoch by.
         folder, resume, progress, tensorboard, watch_gradients
-            As in `SequenceClassifier.fit`.
+            As in `SequenceEstimator.fit`.
 
         Returns
         -------
@@ -228,49 +101,11 @@ class LanguageModel(SequenceEstimator):
         Raises
         ------
         ArgumentError, DataError
-            If a parameter or what is given cannot be.
+            If a parameter or the text is invalid.
         """
-        self.check_parameters()
-        program = program_of(self.cell)
-        given, held_out = read_parts(
-            X, condition, validation, share=float(self.validation_fraction), anywhere=self.tokenizer == "char"
-        )
-        seed = self._seed()
-        with self._keeping_what_was_learned():
-            self.reader_ = Reader.learn(
-                given,
-                self.tokenizer,
-                vocab_size=self.vocab_size,
-                min_frequency=self.min_frequency,
-                lowercase=self.lowercase,
-            )
-            self.condition_size_ = 0 if given.condition is None else given.condition.shape[1]
-            training = self.reader_.sequences(given)
-            validated = None if held_out is None else self.reader_.sequences(held_out)
-            network = self._fresh_network(program, seed)
-            if training.condition is not None:
-                network.standardise(training.condition)
-            task = NextStepTraining(
-                network,
-                training,
-                validated,
-                int(self.window),
-                characters=0 if held_out is None else _characters(held_out),
-            )
-            self._train(
-                task,
-                program,
-                seed,
-                data=fingerprint(*_tensors(training), *_tensors(validated)),
-                examples=training.predictions,
-                validation_examples=0 if validated is None else validated.predictions,
-                folder=folder,
-                resume=resume,
-                progress=progress,
-                tensorboard=tensorboard,
-                watch_gradients=watch_gradients,
-            )
-        return self
+        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        training["watch_gradients"] = watch_gradients  # type: ignore[assignment]  # a number
+        return self._fit(X, y, validation, folder, training, condition=condition)
 
     def evaluate(self, X: Any, *, condition: Any = None) -> Evaluation:
         """How well other text, or music, is predicted, the state carried from its first step to its last.
@@ -355,6 +190,34 @@ class LanguageModel(SequenceEstimator):
         vector = self._one_condition(condition)
         return written(self.network_, self.reader_, prompt, sampling, length=length, seed=seed, condition=vector)
 
+    def _prepare(self, X: Any, y: Any, validation: Any, seed: int, condition: Any = None) -> Prepared:
+        text, held_out = read_parts(
+            X, condition, validation, share=float(self.validation_fraction), anywhere=self.tokenizer == "char"
+        )
+        reader = Reader.learn(
+            text,
+            self.tokenizer,
+            vocab_size=self.vocab_size,
+            min_frequency=self.min_frequency,
+            lowercase=self.lowercase,
+        )
+        examples = reader.sequences(text)
+        validated = None if held_out is None else reader.sequences(held_out)
+
+        def task(network: NextStep) -> NextStepTraining:
+            if examples.condition is not None:
+                network.standardise(examples.condition)
+            characters = 0 if held_out is None else _characters(held_out)
+            return NextStepTraining(network, examples, validated, int(self.window), characters=characters)
+
+        return Prepared(
+            {"reader_": reader, "condition_size_": 0 if text.condition is None else text.condition.shape[1]},
+            task,
+            fingerprint(*_tensors(examples), *_tensors(validated)),
+            examples.predictions,
+            0 if validated is None else validated.predictions,
+        )
+
     def _read(self, X: Any, condition: Any, argument: str = "X") -> Given:
         check_is_fitted(self, "network_")
         given = read_given(X, argument, condition)
@@ -425,14 +288,36 @@ class LanguageModel(SequenceEstimator):
         return {} if vocabulary is None else {"tokenizer": vocabulary.tokenizer}
 
     def _restore(self, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> None:
-        found = description["input"]
-        if found["condition"] < 0 or not set(tokenizers) <= {"tokenizer"}:
+        read = description["input"]
+        if read["condition"] < 0 or not set(tokenizers) <= {"tokenizer"}:
             raise ModelFolderError("its condition or its tokenizers are not those of a language model")
-        self.reader_ = Reader.from_json(found, tokenizers.get("tokenizer"))
-        self.condition_size_ = found["condition"]
+        self.reader_ = Reader.from_json(read, tokenizers.get("tokenizer"))
+        self.condition_size_ = read["condition"]
 
     def _card(self) -> Card:
         return card_of(self.reader_)
+
+    # What insight asks of a task
+
+    def _read_example(self, example: Any) -> list[str]:
+        """Each step is called what it reads, the first what stands before the text."""
+        scored = [token for token, _ in self.score_tokens(example)]
+        return ["", *scored[:-1]]
+
+    def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
+        first, last = read_given(X).split(float(self.validation_fraction), anywhere=self.tokenizer == "char")
+        assert last is not None  # the share is not 0
+        parts = [part.parts[0] if part.kind == "stream" else list(part.parts) for part in (first, last)]
+        return parts[0], y, parts[1]
+
+    def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
+        return (validation if test is None else test[0]), None
+
+    def _measure(self) -> Measure:
+        return Measure("nats a token", f"{PART} tokens of text: nats a token", False)
+
+    def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
+        return by_part(self.network_, self.reader_.sequences(read_given(X), "X"))
 
 
 def _characters(given: Given) -> int:

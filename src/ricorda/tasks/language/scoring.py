@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ricorda.nn.sequences import State
+from ricorda.tasks.evaluating import evaluating
 from ricorda.tasks.language.network import NextStep
 from ricorda.tasks.language.sequences import FRESH, SEQUENCE, Sequences
 
@@ -26,6 +28,10 @@ PARALLEL = 16
 
 BEFORE = 256
 """Steps that such a row reads before its own, so that its state is as good as carried."""
+
+
+PART = 100
+"""Steps of a text, at most, that count as one example where models are compared."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +72,24 @@ def losses_of(module: NextStep, sequences: Sequences, *, quick: bool = False) ->
     With `quick`, rows are read side by side and the order is theirs; those of a long stream each read some steps before
     their own. The module's mode is left as it was.
     """
-    training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            if quick and not sequences.stream:
-                yield from _in_groups(module, sequences)
-            elif quick and sequences.predictions >= 4 * PARALLEL * BEFORE:
-                yield from _in_parallel(module, sequences)
-            else:
-                for index, (start, length) in enumerate(zip(sequences.starts, sequences.lengths, strict=True)):
-                    condition = None if sequences.condition is None else sequences.condition[index : index + 1]
-                    yield from _in_turn(module, sequences, int(start), int(length), condition)
-    finally:
-        module.train(training)
+    with evaluating(module):
+        if quick and not sequences.stream:
+            yield from _in_groups(module, sequences)
+        elif quick and sequences.predictions >= 4 * PARALLEL * BEFORE:
+            yield from _in_parallel(module, sequences)
+        else:
+            for index, (start, length) in enumerate(zip(sequences.starts, sequences.lengths, strict=True)):
+                condition = None if sequences.condition is None else sequences.condition[index : index + 1]
+                yield from _in_turn(module, sequences, int(start), int(length), condition)
+
+
+def by_part(module: NextStep, sequences: Sequences) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The mean loss of each part of a text or document, of PART steps at most, in nats, and the steps of each."""
+    losses = np.concatenate([part.double().cpu().numpy() for part in losses_of(module, sequences)])
+    ends = np.cumsum(sequences.lengths)
+    starts = [start for end, n in zip(ends, sequences.lengths, strict=True) for start in range(end - n, end, PART)]
+    steps = np.diff([*starts, len(losses)])
+    return np.add.reduceat(losses, starts) / steps, steps
 
 
 def _in_turn(

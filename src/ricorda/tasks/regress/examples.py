@@ -11,10 +11,10 @@ from ricorda.data.inputs import place_of, read_inputs
 from ricorda.data.targets import read_targets
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.encoding import Encoder
-from ricorda.tasks.regress.training import Measurements
+from ricorda.tasks.many_to_one.examples import Examples
 
 
-def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, str] = ("X", "y")) -> Measurements:
+def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, str] = ("X", "y")) -> Examples:
     """Examples for a trained encoder and so many outputs; `names` are the arguments' own, for messages.
 
     Raises
@@ -31,7 +31,7 @@ def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, s
         )
     if len(inputs) < 2:
         raise DataError(f"{names[0]} holds one example alone, of which there is no R2: give at least two")
-    return Measurements(encoder.encode(kind, inputs, place_of(X, names[0])), targets)
+    return Examples(encoder.encode(kind, inputs, place_of(X, names[0])), targets)
 
 
 def split(count: int, fraction: float, seed: int) -> tuple[Rows, Rows]:

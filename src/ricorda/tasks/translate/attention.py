@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-FORMS = ("multiplicative", "additive")
-
 AT_ONCE = 2**24
 """Numbers of an additive attention's [B, n, S, A] that are kept for BPTT; beyond, they are computed twice."""
 

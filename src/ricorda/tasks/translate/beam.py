@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ricorda.errors import ArgumentError
-from ricorda.tasks.parameters import COUNT, Rule, is_number
+from ricorda.tasks.parameters import about
 from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder, Started
-
-_PENALTY = Rule(lambda value: is_number(value) and value >= 0, "a number of at least 0")
-RULES: Mapping[str, Rule] = {"beam_size": COUNT, "length_penalty": _PENALTY, "coverage_penalty": _PENALTY}
+from ricorda.tasks.translate.parameters import TranslateParameters
 
 
 @dataclass(frozen=True)
@@ -43,9 +40,10 @@ class Search:
     coverage_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, rule in RULES.items():
-            if not rule.holds(getattr(self, name)):
-                raise ArgumentError(f"{name} is {getattr(self, name)!r}: give {rule.words}")
+        for name, value in vars(self).items():
+            rule = about(TranslateParameters, name).rule
+            assert rule is not None
+            rule.check(name, value)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -13,78 +12,28 @@ from tokenizers import Tokenizer
 
 from ricorda.data.pairs import as_texts
 from ricorda.data.subwords import text_of
-from ricorda.data.tokenization import encode
+from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
-from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import program_of
-from ricorda.tasks.estimator import Card, SequenceEstimator
+from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.fingerprint import fingerprint
-from ricorda.tasks.parameters import COUNT, FLAG, SHARE, Rule, one_of
-from ricorda.tasks.translate.attention import FORMS
-from ricorda.tasks.translate.beam import RULES as SEARCH_RULES
+from ricorda.tasks.measure import Measure, parts_of
+from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
 from ricorda.tasks.translate.examples import Sentences, Subwords, read_pairs_of, split
 from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations
-from ricorda.tasks.translate.metrics import Report, grouped, report
+from ricorda.tasks.translate.metrics import Report, grouped, report, sentence_scores
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
-from ricorda.tasks.translate.training import TranslationTask
+from ricorda.tasks.translate.objective import TranslationTask
+from ricorda.tasks.translate.parameters import TranslateParameters
 
 
-class Translator(SequenceEstimator):
+class Translator(SequenceEstimator, TranslateParameters):
     """An encoder that reads a sentence, and a decoder that writes its translation, with attention between them.
 
-    Both sides are read as subwords (byte-pair encoding), case and punctuation kept; translations are plain text.
-
-    Parameters
-    ----------
-    cell : str, Cell or function
-        The recurrent cell of encoder and decoder: a name that `ricorda cells` lists, "FILE.py:NAME", or a cell itself.
-    hidden_size, num_layers, bidirectional
-        Units of a layer and direction, layers of encoder and decoder each, and whether the encoder reads from the end
-        too.
-    embedding_size : int
-        Numbers a token is turned into.
-    attention : {"multiplicative", "additive"} or None
-        How the decoder looks at the source: as Luong et al. (2015) or as Bahdanau et al. (2015) score it, both with the
-        decoder's state of the same step. With None all it knows is the encoder's last state (Sutskever et al. 2014),
-        which is little for long sentences.
-    input_feeding : bool
-        Whether the decoder reads what it saw at the last step (Luong et al. 2015); it then trains a step after another,
-        several times slower.
-    tied_embeddings : bool
-        Whether the output layer's weights are the target's embeddings (Press, Wolf 2017).
-    shared_vocabulary : bool
-        Whether source and target have the same subwords and embeddings, for languages that share words.
-    dropout : float
-        Probability of dropping a number on embeddings, between layers, and before attention and output, while training.
-    label_smoothing : float
-        Share of the probability that the loss gives to all tokens alike (Szegedy et al. 2016).
-    vocab_size, min_frequency, lowercase
-        Subwords of each side, how often a pair of them must occur to become one, and whether texts are read (and
-        written) in small letters.
-    max_length : int
-        Subwords that a sentence may have; a longer one is refused.
-    epochs, batch_size, learning_rate, weight_decay, warmup, clip_norm
-        Of the training: passes over the pairs, pairs a step (and process), AdamW's largest rate and decay, the share
-        of all steps over which the rate rises (over the rest it falls to zero), the largest norm of a gradient (None:
-        any).
-    validation_fraction : float
-        Share of the pairs that is kept apart to choose the best epoch, unless `fit` is given others; 0 for none. All
-        translations of one sentence are kept apart together.
-    patience : int, optional
-        Epochs without a better score after which training stops early.
-    beam_size : int
-        Unfinished translations that are kept at each step; 1 is greedy.
-    length_penalty, coverage_penalty : float
-        alpha and beta of Wu et al. (2016): how much longer translations are preferred, and those that leave nothing of
-        the source out.
-    device : str
-        "auto" for a GPU if there is one, or torch's name of a device.
-    precision : {"32", "bf16"}
-        Of the computation.
-    random_state : int, RandomState or None
-        Seed of everything random.
+    `fit` takes X, N sentences, and y, a translation of each. A sentence may stand several times; all its translations
+    are held out together. Both sides are read as subwords (byte-pair encoding), case and punctuation kept;
+    translations are plain text.
 
     Attributes
     ----------
@@ -107,154 +56,12 @@ class Translator(SequenceEstimator):
     """
 
     TASK: ClassVar[str] = "translate"
-    RULES: ClassVar[Mapping[str, Rule]] = {
-        "attention": Rule(one_of(*FORMS).holds, f"one of {', '.join(FORMS)} or None", optional=True),
-        "input_feeding": FLAG,
-        "tied_embeddings": FLAG,
-        "shared_vocabulary": FLAG,
-        "label_smoothing": SHARE,
-        "max_length": COUNT,
-        **SEARCH_RULES,
-    }
     SCORES: ClassVar[Mapping[str, str]] = {
         "validation_loss": "log loss (nats a token)",
         "token_accuracy": "tokens foretold",
     }
+    READER: ClassVar[str] = "encoder"
     LOSS: ClassVar[str] = "cross-entropy (nats a token)"
-
-    def __init__(
-        self,
-        cell: str | Cell | Program | Callable[..., Any] = "lstm",
-        *,
-        hidden_size: int = 256,
-        num_layers: int = 1,
-        bidirectional: bool = True,
-        embedding_size: int = 256,
-        attention: str | None = "multiplicative",
-        input_feeding: bool = False,
-        tied_embeddings: bool = True,
-        shared_vocabulary: bool = False,
-        dropout: float = 0.3,
-        label_smoothing: float = 0.1,
-        vocab_size: int = 4_000,
-        min_frequency: int = 2,
-        lowercase: bool = False,
-        max_length: int = 250,
-        epochs: int = 10,
-        batch_size: int = 64,
-        learning_rate: float = 4e-3,
-        weight_decay: float = 0.01,
-        warmup: float = 0.1,
-        clip_norm: float | None = 1.0,
-        validation_fraction: float = 0.05,
-        patience: int | None = None,
-        beam_size: int = 5,
-        length_penalty: float = 1.0,
-        coverage_penalty: float = 0.0,
-        device: str = "auto",
-        precision: str = "32",
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.embedding_size = embedding_size
-        self.attention = attention
-        self.input_feeding = input_feeding
-        self.tied_embeddings = tied_embeddings
-        self.shared_vocabulary = shared_vocabulary
-        self.dropout = dropout
-        self.label_smoothing = label_smoothing
-        self.vocab_size = vocab_size
-        self.min_frequency = min_frequency
-        self.lowercase = lowercase
-        self.max_length = max_length
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.beam_size = beam_size
-        self.length_penalty = length_penalty
-        self.coverage_penalty = coverage_penalty
-        self.device = device
-        self.precision = precision
-        self.random_state = random_state
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        validation: tuple[Any, Any] | None = None,
-        folder: str | Path | None = None,
-        resume: bool = False,
-        progress: bool = False,
-        tensorboard: bool = False,
-        watch_gradients: int | None = None,
-    ) -> Self:
-        """Train on sentence pairs.
-
-        Parameters
-        ----------
-        X, y : sequence [N] of str
-            Sentences, and a translation of each; a sentence may stand several times.
-        validation : (X, y), optional
-            Other pairs, to choose the best epoch by.
-        folder, resume, progress, tensorboard, watch_gradients
-            As in `SequenceClassifier.fit`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ArgumentError, DataError
-            If a parameter or a sentence cannot be.
-        """
-        self.check_parameters()
-        program = program_of(self.cell)
-        sources, targets = read_pairs_of(X, y)
-        others = None
-        if validation is not None:
-            if not isinstance(validation, tuple | list) or len(validation) != 2:
-                raise ArgumentError(f"validation is of type {type(validation).__name__}: give a pair, (X, y)")
-            others = read_pairs_of(*validation, names=("validation[0]", "validation[1]"))
-        seed = self._seed()
-        training, held_out = split(sources.texts, self.validation_fraction if others is None else 0.0, seed)
-        with self._keeping_what_was_learned():
-            self.subwords_ = Subwords.learn(
-                [sources.texts[row] for row in training],
-                [targets.texts[row] for row in training],
-                shared=self.shared_vocabulary,
-                vocab_size=self.vocab_size,
-                min_frequency=self.min_frequency,
-                lowercase=self.lowercase,
-            )
-            everything = self.subwords_.encode_pairs(sources, targets, self.max_length)
-            examples, kept = everything.take(training), everything.take(held_out)
-            if others is not None:
-                kept = self.subwords_.encode_pairs(*others, self.max_length)
-            network = self._fresh_network(program, seed)
-            self._train(
-                TranslationTask(network, examples, kept, self.label_smoothing),
-                program,
-                seed,
-                data=fingerprint(examples.sources, examples.targets, kept.sources, kept.targets),
-                examples=len(examples.targets),
-                validation_examples=len(kept.targets),
-                folder=folder,
-                resume=resume,
-                progress=progress,
-                tensorboard=tensorboard,
-                watch_gradients=watch_gradients,
-            )
-        return self
 
     def predict(self, X: Any) -> list[str]:
         """The best translation of each sentence.
@@ -362,6 +169,31 @@ class Translator(SequenceEstimator):
         """BLEU of `evaluate`, 0 to 100."""
         return self.evaluate(X, y).bleu
 
+    def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
+        sources, targets = read_pairs_of(X, y)
+        others = None
+        if validation is not None:
+            others = read_pairs_of(*pair_of(validation), names=("validation[0]", "validation[1]"))
+        training, held_out = split(sources.texts, self.validation_fraction if others is None else 0.0, seed)
+        subwords = Subwords.learn(
+            [sources.texts[row] for row in training],
+            [targets.texts[row] for row in training],
+            shared=self.shared_vocabulary,
+            vocab_size=self.vocab_size,
+            min_frequency=self.min_frequency,
+            lowercase=self.lowercase,
+        )
+        every = subwords.encode_pairs(sources, targets, self.max_length)
+        examples, kept = every.take(training), every.take(held_out)
+        if others is not None:
+            kept = subwords.encode_pairs(*others, self.max_length)
+
+        def task(network: EncoderDecoder) -> TranslationTask:
+            return TranslationTask(network, examples, kept, self.label_smoothing)
+
+        data = fingerprint(examples.sources, examples.targets, kept.sources, kept.targets)
+        return Prepared({"subwords_": subwords}, task, data, len(examples.targets), len(kept.targets))
+
     def _search(self, **others: Any) -> Search:
         own = Search(self.beam_size, self.length_penalty, self.coverage_penalty)
         return replace(own, **{name: value for name, value in others.items() if value is not None})
@@ -420,3 +252,21 @@ class Translator(SequenceEstimator):
             "who knows both languages.",
             python='model.translate(["..."], n_best=3)',
         )
+
+    # What insight asks of a task
+
+    def _read_example(self, example: Any) -> list[str]:
+        self.translate([example], beam_size=1)
+        return tokens_of(self.subwords_.source, example)[: self.max_length]
+
+    def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
+        sources, _ = read_pairs_of(X, y)
+        return parts_of(X, y, *split(sources.texts, self.validation_fraction, seed))
+
+    def _measure(self) -> Measure:
+        return Measure("mean chrF of a sentence (0 to 100)", "a sentence: chrF of its translation", True)
+
+    def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
+        references = grouped(list(getattr(X, "inputs", X)), list(y))
+        scores = sentence_scores(self.predict(list(references)), list(references.values()))
+        return scores, np.ones(len(scores))

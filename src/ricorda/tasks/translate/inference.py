@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from ricorda.tasks.encoding import collate
+from ricorda.tasks.evaluating import evaluating
 from ricorda.tasks.translate.beam import Hypothesis, Search, longest, search
 from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder
 
@@ -51,25 +52,18 @@ class Alignment:
 
 def translations(network: EncoderDecoder, sources: Sequence[Tensor], options: Search) -> list[list[Hypothesis]]:
     """The best translations of each source [S], best first; the network's mode is left as it was."""
-    training = network.training
-    network.eval()
     device = network.output.weight.device
     order = np.argsort([len(source) for source in sources], kind="stable")
     at_once = max(1, ROWS_AT_ONCE // options.beam_size)
-    found: list[list[Hypothesis]] = [[] for _ in sources]
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(order), at_once):
-                rows = order[start : start + at_once]
-                inputs, lengths = collate([sources[row] for row in rows], device)
-                limits = longest(lengths.tolist())
-                for row, best in zip(
-                    rows, search(network, network.start(inputs, lengths), limits, options), strict=True
-                ):
-                    found[row] = best
-    finally:
-        network.train(training)
-    return found
+    best: list[list[Hypothesis]] = [[] for _ in sources]
+    with evaluating(network):
+        for start in range(0, len(order), at_once):
+            rows = order[start : start + at_once]
+            inputs, lengths = collate([sources[row] for row in rows], device)
+            beams = search(network, network.start(inputs, lengths), longest(lengths.tolist()), options)
+            for row, beam in zip(rows, beams, strict=True):
+                best[row] = beam
+    return best
 
 
 def alignment(

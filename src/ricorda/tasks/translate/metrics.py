@@ -111,3 +111,11 @@ def _streams(references: Sequence[Sequence[str]]) -> Any:  # sacrebleu's type do
     """References as sacrebleu takes them: the first of each source, the second, ...; None where there is none."""
     most = max(map(len, references))
     return [[each[number] if number < len(each) else None for each in references] for number in range(most)]
+
+
+def sentence_scores(translations: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """ChrF of each translation, 0 to 100, against all its references."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    chrf = CHRF()
+    return [chrf.sentence_score(said, right).score for said, right in zip(translations, references, strict=True)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-POOLINGS = ("last", "mean", "max", "attention")
-
 
 class Pooling(nn.Module):
     """One vector a row out of a layer's outputs.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from ricorda.tasks.classify.network import ManyToOne
-from ricorda.tasks.encoding import batches_of_like_length, collate
+from ricorda.tasks.many_to_one.examples import Examples, batch_of, outputs
+from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.regress.metrics import report
 from ricorda.training.task import Task
 
@@ -42,22 +40,6 @@ class Scaling:
         return outputs * self.scale + self.mean
 
 
-@dataclass(frozen=True)
-class Measurements:
-    """Encoded sequences, and the numbers to be learned from each, [N, outputs]."""
-
-    sequences: Sequence[Tensor]
-    targets: NDArray[np.float64]
-
-    def take(self, rows: NDArray[np.intp]) -> Measurements:
-        """Some of the examples."""
-        return Measurements([self.sequences[row] for row in rows], self.targets[rows])
-
-    def parts(self) -> tuple[Any, ...]:
-        """All that decides what is learned, for a fingerprint."""
-        return self.targets, self.sequences
-
-
 class Regression(Task):
     """Training of a many-to-one network towards numbers; the task that `ricorda.training.train` is given.
 
@@ -65,7 +47,7 @@ class Regression(Task):
     ----------
     module : ManyToOne
         The network.
-    examples, held_out : Measurements
+    examples, held_out : Examples
         To train on, and to choose the best epoch by; the second may hold none.
     scaling : Scaling
         By which the targets are standardised.
@@ -73,11 +55,10 @@ class Regression(Task):
         Squared or absolute error, of standardised targets.
     """
 
-    def __init__(
-        self, module: ManyToOne, examples: Measurements, held_out: Measurements, scaling: Scaling, loss: str
-    ) -> None:
+    def __init__(self, module: ManyToOne, examples: Examples, held_out: Examples, scaling: Scaling, loss: str) -> None:
         self.module = module
-        self.examples = examples
+        targets = scaling.standardise(examples.targets).astype(np.float32)
+        self.standardised = Examples(examples.sequences, targets)
         self.held_out = held_out
         self.scaling = scaling
         self.error = LOSSES[loss]
@@ -85,39 +66,16 @@ class Regression(Task):
 
     def loss(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """The error, the mean of a row's outputs: its sum over the rows, and their number."""
-        batch = self.examples.take(rows)
-        device = next(self.module.parameters()).device
-        inputs, lengths = collate(batch.sequences, device)
-        targets = torch.from_numpy(self.scaling.standardise(batch.targets)).float().to(device)
+        inputs, lengths, targets = batch_of(self.standardised, rows, self.module)
         loss = self.error(self.module(inputs, lengths), targets, reduction="none").mean(1)
         return loss.sum(), loss.new_tensor(len(rows))
 
     def validate(self) -> dict[str, float]:
         """R2, the loss and the mean absolute error on the held-out examples; nothing where there are none."""
-        if not len(self.held_out.targets):
+        if not len(self.held_out):
             return {}
-        found = outputs(self.module, self.held_out.sequences)
+        said = outputs(self.module, self.held_out.sequences)
         truth = self.scaling.standardise(self.held_out.targets)
-        loss = self.error(torch.from_numpy(found), torch.from_numpy(truth))
-        result = report(self.held_out.targets, self.scaling.undo(found), [""] * truth.shape[1])
+        loss = self.error(torch.from_numpy(said), torch.from_numpy(truth))
+        result = report(self.held_out.targets, self.scaling.undo(said), [""] * truth.shape[1])
         return {"score": result.r2, "r2": result.r2, "mae": result.mae, "validation_loss": float(loss)}
-
-
-def outputs(module: nn.Module, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
-    """The network's numbers, [N, outputs], for encoded sequences; the module's mode is left as it was."""
-    training = module.training
-    module.eval()
-    device = next(module.parameters()).device
-    parts: list[Tensor] = []
-    order: list[int] = []
-    try:
-        with torch.inference_mode():
-            for rows in batches_of_like_length([len(sequence) for sequence in sequences]):
-                inputs, lengths = collate([sequences[row] for row in rows], device)
-                parts.append(module(inputs, lengths).double().cpu())
-                order.extend(rows)
-    finally:
-        module.train(training)
-    result: NDArray[np.float64] = np.empty((len(order), parts[0].shape[1]))
-    result[order] = torch.cat(parts).numpy()
-    return result

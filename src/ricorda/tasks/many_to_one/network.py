@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
-from ricorda.tasks.classify.pooling import Pooling
 from ricorda.tasks.embedding import drop_words, token_embedding
+from ricorda.tasks.many_to_one.pooling import Pooling
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""Classification as the training loop sees it: a loss of some rows, and a score of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ricorda.tasks.classify.metrics import report
+from ricorda.tasks.many_to_one.examples import Examples, batch_of, outputs
+from ricorda.tasks.many_to_one.network import ManyToOne
+from ricorda.training.task import Task
+
+
+class Classification(Task):
+    """Training of a many-to-one network; the task that `ricorda.training.train` is given.
+
+    Parameters
+    ----------
+    module : ManyToOne
+        The network.
+    examples, held_out : Examples
+        To train on, and to choose the best epoch by; the second may hold none.
+    scoring : {"accuracy", "macro_f1"}
+        Which number of the report is the score.
+    weights : array [classes], optional
+        How much a class's examples count in the loss; all alike by default.
+    """
+
+    def __init__(
+        self,
+        module: ManyToOne,
+        examples: Examples,
+        held_out: Examples,
+        scoring: str,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.module = module
+        self.examples = examples
+        self.held_out = held_out
+        self.scoring = scoring
+        self.weights = weights
+        self.lengths = [len(sequence) for sequence in examples.sequences]
+
+    def loss(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Weighted cross-entropy in nats: its sum over the rows, and the sum of the weights."""
+        inputs, lengths, targets = batch_of(self.examples, rows, self.module)
+        scores = self.module(inputs, lengths)
+        losses = F.cross_entropy(scores, targets, reduction="none")
+        if self.weights is None:
+            return losses.sum(), losses.new_tensor(len(rows))
+        weights = torch.from_numpy(self.weights).to(losses)[targets]
+        return (losses * weights).sum(), weights.sum()
+
+    def validate(self) -> dict[str, float]:
+        """The score and its companions on the held-out examples; nothing where there are none."""
+        if not len(self.held_out):
+            return {}
+        said = probabilities(self.module, self.held_out.sequences)
+        result = report(self.held_out.targets, said, range(said.shape[1]))
+        numbers = {
+            "validation_loss": result.log_loss,
+            "accuracy": result.accuracy,
+            "macro_f1": result.macro_f1,
+        }
+        return {"score": numbers[self.scoring], **numbers}
+
+
+def probabilities(module: nn.Module, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
+    """The probability of each class, [N, classes], for encoded sequences; the module's mode is left as it was."""
+    return outputs(module, sequences, lambda scores: scores.softmax(1))

@@ -1,0 +1,63 @@
+"""Examples of a many-to-one task as a network learns from them, and what a network says of encoded sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ricorda.tasks.encoding import batches_of_like_length, collate
+from ricorda.tasks.evaluating import evaluating
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded sequences, and what is learned from each: the index of its class [N], or its numbers [N, outputs]."""
+
+    sequences: Sequence[Tensor]
+    targets: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: NDArray[np.intp]) -> Examples:
+        """Some of the examples."""
+        return Examples([self.sequences[row] for row in rows], self.targets[rows])
+
+    def parts(self) -> tuple[Any, ...]:
+        """All that decides what is learned, for a fingerprint."""
+        return self.targets, self.sequences
+
+
+def batch_of(examples: Examples, rows: NDArray[np.intp], module: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+    """Some examples on the module's device: inputs [T, B, ...], lengths [B] (on the CPU) and targets."""
+    batch, device = examples.take(rows), next(module.parameters()).device
+    return *collate(batch.sequences, device), torch.from_numpy(batch.targets).to(device)
+
+
+def outputs(
+    module: nn.Module, sequences: Sequence[Tensor], last: Callable[[Tensor], Tensor] = lambda scores: scores
+) -> NDArray[np.float64]:
+    """What the network says of encoded sequences, [N, outputs]; the module's mode is left as it was.
+
+    Parameters
+    ----------
+    last : callable
+        What becomes of a batch's scores, float64 [B, outputs].
+    """
+    device = next(module.parameters()).device
+    parts: list[Tensor] = []
+    order: list[int] = []
+    with evaluating(module):
+        for rows in batches_of_like_length([len(sequence) for sequence in sequences]):
+            inputs, lengths = collate([sequences[row] for row in rows], device)
+            parts.append(last(module(inputs, lengths).double()).cpu())
+            order.extend(rows)
+    result: NDArray[np.float64] = np.empty((len(order), parts[0].shape[1]))
+    result[order] = torch.cat(parts).numpy()
+    return result
