@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ricorda.tasks.parameters import NETWORK, READING, TRAINING, About, about, parameters_of
+from ricorda.tasks.parameters import NETWORK, READING, TRAINING, About, about, parameters_of, type_of
 
 PANELS = ("", READING, NETWORK)
 """The first groups of parameters in the help, in this order; a task's own follow, and those of the training."""
@@ -54,7 +54,7 @@ def option(kind: Any, name: str, *, shown: Any = True) -> Any:
 
 def parameter_options(kind: Any) -> list[inspect.Parameter]:
     """An option for each parameter, in the order of the help."""
-    options = [(known, _option(kind, each.name, each.default, str(each.type))) for each, known in parameters_of(kind)]
+    options = [(known, _option(kind, each.name, each.default, type_of(each))) for each, known in parameters_of(kind)]
     return [parameter for _, parameter in sorted(options, key=lambda pair: _rank(pair[0]))]
 
 

@@ -114,9 +114,9 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters into the docstring, before its attributes."""
         super().__init_subclass__(**options)
-        if cls.__doc__ and "\nAttributes\n-" in (text := inspect.cleandoc(cls.__doc__)):
-            before, after = text.split("\nAttributes\n-", 1)
-            cls.__doc__ = f"{before}\n{documented(cls)}\n\nAttributes\n-{after}"
+        text, mark = inspect.cleandoc(cls.__doc__ or ""), "\nAttributes\n-"
+        before, section, after = text.partition(mark)
+        cls.__doc__ = f"{before.rstrip()}\n\n{documented(cls)}\n{section}{after}"
 
     def fit(
         self,

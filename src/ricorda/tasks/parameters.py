@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from ricorda.errors import ArgumentError
@@ -118,6 +119,12 @@ def parameters_of(kind: Any) -> Iterator[tuple[Field[Any], About]]:
         yield each, about(kind, each.name)
 
 
+def type_of(parameter: Field[Any]) -> str:
+    """A parameter's type as it is written, be it text or the type itself."""
+    written = parameter.type
+    return written if isinstance(written, str) else getattr(written, "__name__", str(written))
+
+
 def check_parameters(model: Any) -> None:
     """Hold an estimator's parameters to their rules.
 
@@ -135,8 +142,9 @@ def documented(kind: Any) -> str:
     """The "Parameters" section of an estimator's docstring."""
     lines = ["Parameters", "----------"]
     for each, known in parameters_of(kind):
-        lines += [f"{each.name} : {each.type}, default {each.default!r}", f"    {' '.join((known.help, known.more))}"]
-    return "\n".join(line.rstrip() for line in lines)
+        lines.append(f"{each.name} : {type_of(each)}, default {each.default!r}")
+        lines.append(fill(f"{known.help} {known.more}", 112, initial_indent="    ", subsequent_indent="    "))
+    return "\n".join(lines)
 
 
 @dataclass(repr=False, eq=False, kw_only=True)

@@ -7,7 +7,7 @@ imported for it.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +113,6 @@ def check_task(kind: Any, commands: Any = None) -> None:
         raise ArgumentError(
             f"{name} leaves out the method {method}: {' '.join(does.partition(chr(10) * 2)[0].split())}"
         )
-    if not any(is_dataclass(each) and each.__module__ != "ricorda.tasks.parameters" for each in kind.__mro__):
-        raise ArgumentError(f"{name} leaves out its parameters: inherit from a dataclass of them, as TagParameters")
     for command in COMMANDS if commands is not None else ():
         if not hasattr(commands, command):
             raise ArgumentError(f"the commands of {name} leave out {command}: write it, as in ricorda.cli.tag")
