@@ -1,17 +1,24 @@
 """Each row of the operation table: value, derivatives, how it is written; and that a row is all there is to add."""
 
+import ast
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
+import ricorda
 from ricorda import affine, cell, equations, tanh
 from ricorda.nn import Recurrent
 from ricorda.program import symbols
+from ricorda.program.body import Body, Expression
 from ricorda.program.ir import Program
+from ricorda.program.loop import Line
 from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR, Operation, SizeMismatchError, pointwise
 
 D = torch.float64
@@ -192,3 +199,157 @@ def test_a_new_row_is_all_that_a_new_operation_takes(monkeypatch: pytest.MonkeyP
     x = torch.randn(1, 3)
     expected = torch.sin(x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0)
     torch.testing.assert_close(layer(x)[0], expected)
+
+
+def test_terms_and_factors_say_what_a_row_computes() -> None:
+    for name, row in OPERATIONS.items():
+        arguments = numbers(name)
+        result = row.reference(torch, *arguments)
+        if row.terms:
+            expected = sum(sign * each for sign, each in zip(row.terms, arguments, strict=True))
+            assert torch.equal(result, torch.as_tensor(expected))
+        if row.factors:
+            powers = [each**power for power, each in zip(row.factors, arguments, strict=True)]
+            torch.testing.assert_close(result, torch.stack(powers).prod(0), atol=0.0, rtol=1e-15)
+        assert not (row.terms and row.factors)
+    assert {name for name, row in OPERATIONS.items() if row.terms} == {"add", "subtract", "negative"}
+    assert {name for name, row in OPERATIONS.items() if row.factors} == {"multiply", "divide"}
+
+
+def test_a_squashing_function_comes_up_to_its_bounds_and_not_beyond() -> None:
+    bounded = {name: row.bounds for name, row in OPERATIONS.items() if row.bounds is not None}
+    assert bounded == {"sigmoid": (0, 1), "tanh": (-1, 1)}
+    for name, (least, greatest) in bounded.items():
+        results = OPERATIONS[name].reference(torch, torch.tensor([-700.0, *EXTREME, 700.0], dtype=D))
+        assert (results >= least).all()
+        assert (results <= greatest).all()
+        torch.testing.assert_close(results[[0, -1]], torch.tensor([least, greatest], dtype=D), atol=1e-15, rtol=0.0)
+
+
+def test_the_reductions_are_the_rows_that_mix_units() -> None:
+    def mixes(name: str) -> bool:
+        rows = torch.tensor([[1.0, 2.0, 6.0]], dtype=D)
+        changed = torch.tensor([[1.0, 2.0, 7.0]], dtype=D)
+        before, after = (
+            OPERATIONS[name].reference(torch, *[each] * OPERATIONS[name].arity) for each in (rows, changed)
+        )
+        return not torch.equal(before[:, :2], after[:, :2])
+
+    assert {name for name in OPERATIONS if mixes(name)} == set(REDUCTIONS)
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPERATIONS.items() if row.simplify])
+def test_a_simpler_expression_has_the_same_value(name: str) -> None:
+    """Of vectors, their negatives, differences and numbers, in every combination."""
+    generator = torch.Generator().manual_seed(4)
+    vectors = {key: torch.randn(5, dtype=D, generator=generator) for key in ("a", "b")}
+
+    def operands(body: Body) -> dict[str, Expression]:
+        a, b = (body.write(Line("vector", name=key)) for key in vectors)
+        difference = body.operation("subtract", a, b)
+        return {
+            **{key: body.number(number) for key, number in (("0", 0), ("1", 1), ("-1", -1), ("3", 3))},
+            **{"a": a, "b": b, "-a": body.operation("negative", a), "a - b": difference},
+            **{"3 * a": body.operation("multiply", body.number(3), a), "a / 3": a / 3, "a * b": a * b},
+        }
+
+    def value(expression: Expression) -> torch.Tensor:
+        line = expression.line
+        if line.op == "constant":
+            return torch.full((5,), line.number, dtype=D)
+        if line.op == "vector":
+            return vectors[line.name]
+        return torch.as_tensor(OPERATIONS[line.op].reference(torch, *map(value, expression.args)))
+
+    shorter = 0
+    for names in product(operands(Body()), repeat=OPERATIONS[name].arity):
+        if name == "divide" and names[1] == "0":
+            continue
+        body = Body()
+        known = operands(body)
+        plain = body.operation(name, *(known[key] for key in names))
+        simple = body.simplified(name, *(known[key] for key in names))
+        torch.testing.assert_close(value(simple), value(plain), atol=1e-15, rtol=1e-14)
+        shorter += simple != plain
+    assert shorter
+
+
+WRITERS = ("apply", "write", "operation", "simplified")
+"""Methods and functions that write an operation, whose first argument is its name."""
+
+TABLES = {
+    "__init__.py": "the public names of the package",
+    "program/operations.py": "the table itself",
+    "engines/cpu/words/mathematics.py": "the CPU engine's own table: the vector code of each operation",
+    "engines/cpu/kernels/stage.py": "the same for the reductions, which are loops over a row's units",
+}
+"""Files that name operations, and why."""
+
+OTHER_MEANINGS = {
+    "add": "an atomic addition in engines/cpu/kernels/team.py",
+    "log": "matplotlib's logarithmic axes",
+    "mean": "pooling over the steps, and means of data in model folders and tables",
+    "relu": "the argument `nonlinearity` of torch.nn.RNN",
+    "share": "a share in data and results",
+    "sqrt": "the argument `checkpoint` of a layer",
+    "tanh": "the argument `nonlinearity` of torch.nn.RNN",
+}
+"""Words that are operations' names and, in files that ask no line for its operation, something else."""
+
+
+def named_operations(code: str, inside: bool = True) -> Iterator[tuple[int, str]]:
+    """Line and name of each operation that code knows by its name, not counting those that it only writes.
+
+    Parameters
+    ----------
+    inside : whether it reads programs, so that a name has no other meaning
+    """
+    tree = ast.parse(code)
+    written = {
+        id(call.args[0])
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and call.args
+        and getattr(call.func, "attr", getattr(call.func, "id", "")) in WRITERS
+    }
+    known = OPERATIONS.keys() if inside else OPERATIONS.keys() - OTHER_MEANINGS.keys()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in known and id(node) not in written:
+            yield node.lineno, str(node.value)
+
+
+SOURCE = Path(ricorda.__file__).parent
+
+
+def reads_programs(path: Path) -> bool:
+    """Whether a file belongs to `program/` or asks a line for its operation."""
+    return path.is_relative_to(SOURCE / "program") or re.search(r"\.op\b", path.read_text(encoding="utf-8")) is not None
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_knows_of_an_operation_what_its_row_says(path: Path) -> None:
+    """It asks a row, and does not compare names: so a new row is all there is to add."""
+    name = path.relative_to(SOURCE).as_posix()
+    found = list(named_operations(path.read_text(encoding="utf-8"), inside=reads_programs(path)))
+    if name in TABLES:
+        assert found, f"{name} names no operation: take it off the list"
+    else:
+        assert found == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('if line.op == "add": pass', ["add"]),
+        ('LONG = ("exp", "tanh")', ["exp", "tanh"]),
+        ('match op:\n    case "multiply": pass', ["multiply"]),
+        ('COLOURS = {"sigmoid": 1}', ["sigmoid"]),
+        ('body.operation("add", a, b)', []),
+        ('a.apply("mean")', []),
+        ('copy.write("subtract", "add")', ["add"]),
+        ('value.op == "affine"', []),
+        ('"""The sum: add."""', []),
+    ],
+)
+def test_the_scan_for_operations_tells_right_from_wrong(code: str, found: list[str]) -> None:
+    assert [name for _, name in named_operations(code)] == found

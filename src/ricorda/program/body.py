@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ricorda.program.loop import Line
 from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR
-
-_COMMUTE = ("add", "multiply")
 
 
 class Body:
@@ -24,7 +22,7 @@ class Body:
         """The line's value; a new line only if there is none like it, and a number if it is computed from numbers."""
         if line.op in OPERATIONS and all(self.lines[arg].op == "constant" for arg in line.args):
             return self.number(_evaluate(line.op, [self.lines[arg].number for arg in line.args]))
-        if line.op in _COMMUTE:
+        if line.op in OPERATIONS and OPERATIONS[line.op].commutes:
             line = replace(line, args=tuple(sorted(line.args)))
         if line not in self._index:
             self._index[line] = len(self.lines)
@@ -44,7 +42,8 @@ class Body:
 
     def simplified(self, op: str, *args: Expression) -> Expression:
         """An operation, or what is shorter and equal to it but for non-finite numbers and signs of zero."""
-        shorter = _RULES[op](*args) if op in _RULES else None
+        rule = OPERATIONS[op].simplify
+        shorter: Expression | None = rule(*args) if rule else None
         return self.operation(op, *args) if shorter is None else shorter
 
 
@@ -125,86 +124,3 @@ def _evaluate(op: str, numbers: Sequence[float]) -> float:
 
     arguments = [torch.tensor(number, dtype=torch.float64) for number in numbers]
     return float(OPERATIONS[op].reference(torch, *arguments))
-
-
-def _negated(a: Expression) -> Expression | None:
-    """The value that this is the negative of."""
-    return a.args[0] if a.line.op == "negative" else None
-
-
-def _add(a: Expression, b: Expression) -> Expression | None:
-    if a.is_number(0):
-        return b
-    if b.is_number(0):
-        return a
-    if (minus := _negated(b)) is not None:
-        return a - minus
-    if (minus := _negated(a)) is not None:
-        return b - minus
-    return None
-
-
-def _subtract(a: Expression, b: Expression) -> Expression | None:
-    if b.is_number(0):
-        return a
-    if a.is_number(0):
-        return -b
-    if (minus := _negated(b)) is not None:
-        return a + minus
-    return None
-
-
-def _multiply(a: Expression, b: Expression) -> Expression | None:
-    for one, other in ((a, b), (b, a)):
-        if one.is_number(0):
-            return one
-        if one.is_number(1):
-            return other
-        if one.is_number(-1):
-            return -other
-        if (minus := _negated(one)) is not None:
-            return -(minus * other)
-    return None
-
-
-def _divide(a: Expression, b: Expression) -> Expression | None:
-    if a.is_number(0) or b.is_number(1):
-        return a
-    if b.is_number(-1):
-        return -a
-    if (minus := _negated(a)) is not None:
-        return -(minus / b)
-    if (minus := _negated(b)) is not None:
-        return -(a / minus)
-    return None
-
-
-def _negative(a: Expression) -> Expression | None:
-    if a.line.op == "subtract":
-        first, second = a.args
-        return second - first
-    return _negated(a)
-
-
-def _mean(a: Expression) -> Expression | None:
-    if a.is_row_number:
-        return a
-    if (minus := _negated(a)) is not None:
-        return -minus.apply("mean")
-    if a.line.op in ("multiply", "divide"):
-        first, second = a.args
-        if second.is_row_number:
-            return first.apply("mean").apply(a.line.op, second)
-        if first.is_row_number and a.line.op == "multiply":
-            return first * second.apply("mean")
-    return None
-
-
-_RULES: dict[str, Callable[..., Expression | None]] = {
-    "add": _add,
-    "subtract": _subtract,
-    "multiply": _multiply,
-    "divide": _divide,
-    "negative": _negative,
-    "mean": _mean,
-}

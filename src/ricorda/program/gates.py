@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ricorda.program.ir import Program
+from ricorda.program.operations import OPERATIONS, Operation, is_gate
 
 
 def memory_gates(program: Program) -> dict[int, int]:
@@ -25,27 +28,39 @@ def memory_gates(program: Program) -> dict[int, int]:
     gates: dict[int, int] = {}
     states = [index for index, value in enumerate(program.values) if value.op == "state"]
     for state, new in zip(states, program.outputs, strict=True):
-        products = [_parts(program, term, "multiply") for term in _parts(program, new, "add")]
+        products = [_parts(program, term, _is_product) for term in _parts(program, new, _is_sum)]
         if not any(state in product for product in products):
-            continue  # an output like o * tanh(c)
+            continue  # It is an output like o * tanh(c).
         for product in products:
             for affine, sign in filter(None, (_gate(program, factor) for factor in product)):
                 gates[affine] = sign if state in product else -sign
     return gates
 
 
-def _parts(program: Program, index: int, op: str) -> list[int]:
-    """The terms of a sum, or the factors of a product; a value that is none is its only one."""
+def _is_sum(row: Operation) -> bool:
+    return bool(row.terms) and row.commutes
+
+
+def _is_product(row: Operation) -> bool:
+    return bool(row.factors) and row.commutes
+
+
+def _parts(program: Program, index: int, splits: Callable[[Operation], bool]) -> list[int]:
+    """The terms of a sum, or the factors of a product; the value itself if it is none."""
     value = program.values[index]
-    return [part for each in value.args for part in _parts(program, each, op)] if value.op == op else [index]
+    if value.op in OPERATIONS and len(value.args) > 1 and splits(OPERATIONS[value.op]):
+        return [part for arg in value.args for part in _parts(program, arg, splits)]
+    return [index]
 
 
 def _gate(program: Program, index: int) -> tuple[int, int] | None:
     """Affine and sign of sigmoid(affine + ...), or of 1 less that; None for anything else."""
     value, sign = program.values[index], 1
-    if value.op == "subtract" and program.values[value.args[0]].op == "constant":
-        value, sign = program.values[value.args[1]], -1
-    if value.op != "sigmoid":
+    if value.op in OPERATIONS and OPERATIONS[value.op].terms == (1, -1):
+        number, taken = (program.values[arg] for arg in value.args)
+        if number.op == "constant":
+            value, sign = taken, -1
+    if not is_gate(value.op):
         return None
-    affines = [term for term in _parts(program, value.args[0], "add") if program.values[term].op == "affine"]
+    affines = [term for term in _parts(program, value.args[0], _is_sum) if program.values[term].op == "affine"]
     return (affines[0], sign) if affines else None

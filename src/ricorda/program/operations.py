@@ -1,13 +1,11 @@
-"""The operation table: a row per pointwise operation, with all that any other file knows about it.
+"""The operation table: a row per operation, with all that any other file knows about it.
 
 To add an operation, add a row, and a function of its name to `symbols.py` if it is written as a call.
 `reference` gets the module `torch` as its first argument, so that reading this table does not import torch.
-`derivative` takes the gradient `g` of the result, the result `y` and the arguments to the gradient of each argument;
-they are expressions (see `body.py`), and where the slope jumps it is torch's. What can be said in `y` is, since `y` is
-what a pass backward has at hand. The last rows are there for derivatives and layer normalisation; cells cannot write
-them. All are pointwise but the `REDUCTIONS`, which need the whole row.
-In `plain` and `latex`, `{0}` and `{1}` are the arguments; `binding` says how tightly the result holds
-together when it stands inside another expression (1 sum, 2 product, 3 sign, 4 call).
+The last rows serve derivatives and layer normalisation; cells have no way to write them.
+
+Other files write operations by their names, as cells do; what they know of one they read in its row. Only the CPU
+engine has a table of its own beside this one, `EMITTERS`, with the vector code of each operation.
 """
 
 from __future__ import annotations
@@ -32,13 +30,29 @@ def pointwise(sizes: Sequence[str]) -> str:
     return vectors[0] if vectors else SCALAR
 
 
-REDUCTIONS = ("mean", "variance")
-"""Operations over the units of a row: one number a row."""
-
-
 @dataclass(frozen=True)
 class Operation:
-    """One row of the table."""
+    """One row of the table.
+
+    Parameters
+    ----------
+    arity : the number of arguments, 1 or 2
+    reference : (torch, *arguments) -> the result, as torch computes it
+    derivative : (gradient of the result, result, *arguments) -> the gradient of each argument. All are expressions
+        (see `body.py`). Where the slope jumps it is torch's. A derivative is written with the result rather than the
+        arguments where both are possible, since the result is at hand in a backward pass
+    plain, latex : templates of its text, with `{0}` and `{1}` for the arguments
+    binding : how tightly the text holds together inside another expression (1 sum, 2 product, 3 sign, 4 call)
+    size : sizes of the arguments -> size of the result; raises SizeMismatchError
+    terms : if the result is the sum of the arguments, the sign of each: (1, -1) for a - b
+    factors : if the result is the product of the arguments, the power of each: (1, -1) for a / b
+    bounds : of a squashing function, the least and the greatest result; (0, 1) makes it a gate
+    long : whether it takes a long chain of instructions that wait for each other, such as a polynomial
+    reduces : whether it is over the units of a row, with one number a row as its result; all others are pointwise
+    simplify : (*arguments) -> a shorter expression with the same value, or None if there is none. It may differ
+        for non-finite numbers and in the sign of a zero
+    symbol : what pictures call it, if not by its name
+    """
 
     arity: int
     reference: Callable[..., Any]
@@ -47,6 +61,23 @@ class Operation:
     latex: str
     binding: int = 4
     size: Callable[[Sequence[str]], str] = pointwise
+    terms: tuple[int, ...] = ()
+    factors: tuple[int, ...] = ()
+    bounds: tuple[int, int] | None = None
+    long: bool = False
+    reduces: bool = False
+    simplify: Callable[..., Any] | None = None
+    symbol: str = ""
+
+    @property
+    def commutes(self) -> bool:
+        """Whether the arguments can change places without changing a bit: in a sum and in a product."""
+        return len(set(self.terms or self.factors)) == 1
+
+    def inverts(self, place: int) -> bool:
+        """Whether it takes the negative or the reciprocal of the argument at a place."""
+        signs = self.terms or self.factors
+        return bool(signs) and signs[place] == -1
 
 
 def _call(
@@ -54,6 +85,7 @@ def _call(
     derivative: Callable[..., Sequence[Any]],
     latex: str | None = None,
     reference: Callable[..., Any] | None = None,
+    **more: Any,
 ) -> Operation:
     """A function of one argument that torch has under the same name."""
     return Operation(
@@ -62,13 +94,20 @@ def _call(
         derivative=derivative,
         plain=f"{name}({{0}})",
         latex=latex or rf"\{name}({{0}})",
+        **more,
     )
 
 
 def _operator(
-    sign: str, latex: str, binding: int, reference: Callable[..., Any], derivative: Callable[..., Sequence[Any]]
+    sign: str,
+    latex: str,
+    binding: int,
+    reference: Callable[..., Any],
+    derivative: Callable[..., Sequence[Any]],
+    **more: Any,
 ) -> Operation:
-    return Operation(2, reference, derivative, f"{{0}} {sign} {{1}}", f"{{0}} {latex} {{1}}", binding)
+    plain, latex = f"{{0}} {sign} {{1}}", f"{{0}} {latex} {{1}}"
+    return Operation(2, reference, derivative, plain, latex, binding, **more)
 
 
 def _choice(name: str, latex: str, derivative: Callable[..., Sequence[Any]]) -> Operation:
@@ -77,47 +116,167 @@ def _choice(name: str, latex: str, derivative: Callable[..., Sequence[Any]]) -> 
     return Operation(2, reference, derivative, f"{name}({{0}}, {{1}})", rf"\{latex}({{0}}, {{1}})")
 
 
+def _negated(a: Any) -> Any:
+    """The expression that this is the negative of, or None."""
+    return a.args[0] if a.line.op == "negative" else None
+
+
+def _simpler_sum(a: Any, b: Any) -> Any:
+    if a.is_number(0):
+        return b
+    if b.is_number(0):
+        return a
+    if (minus := _negated(b)) is not None:
+        return a - minus
+    if (minus := _negated(a)) is not None:
+        return b - minus
+    return None
+
+
+def _simpler_difference(a: Any, b: Any) -> Any:
+    if b.is_number(0):
+        return a
+    if a.is_number(0):
+        return -b
+    if (minus := _negated(b)) is not None:
+        return a + minus
+    return None
+
+
+def _simpler_product(a: Any, b: Any) -> Any:
+    for one, other in ((a, b), (b, a)):
+        if one.is_number(0):
+            return one
+        if one.is_number(1):
+            return other
+        if one.is_number(-1):
+            return -other
+        if (minus := _negated(one)) is not None:
+            return -(minus * other)
+    return None
+
+
+def _simpler_quotient(a: Any, b: Any) -> Any:
+    if a.is_number(0) or b.is_number(1):
+        return a
+    if b.is_number(-1):
+        return -a
+    if (minus := _negated(a)) is not None:
+        return -(minus / b)
+    if (minus := _negated(b)) is not None:
+        return -(a / minus)
+    return None
+
+
+def _simpler_negative(a: Any) -> Any:
+    if a.line.op == "subtract":
+        first, second = a.args
+        return second - first
+    return _negated(a)
+
+
+def _simpler_mean(a: Any) -> Any:
+    if a.is_row_number:
+        return a
+    if (minus := _negated(a)) is not None:
+        return -minus.apply("mean")
+    if a.line.op in ("multiply", "divide"):
+        first, second = a.args
+        if second.is_row_number:
+            return first.apply("mean").apply(a.line.op, second)
+        if first.is_row_number and a.line.op == "multiply":
+            return first * second.apply("mean")
+    return None
+
+
 OPERATIONS: dict[str, Operation] = {
-    "add": _operator("+", "+", 1, lambda torch, a, b: a + b, lambda g, y, a, b: (g, g)),
-    "subtract": _operator("-", "-", 1, lambda torch, a, b: a - b, lambda g, y, a, b: (g, -g)),
-    "multiply": _operator("*", r"\odot", 2, lambda torch, a, b: a * b, lambda g, y, a, b: (g * b, g * a)),
-    "divide": _operator("/", r"\oslash", 2, lambda torch, a, b: a / b, lambda g, y, a, b: (g / b, -(g / b * y))),
-    "negative": Operation(1, lambda torch, a: -a, lambda g, y, a: (-g,), "-{0}", "-{0}", binding=3),
-    "sigmoid": _call("sigmoid", lambda g, y, a: (g * y * (1 - y),), r"\sigma({0})"),
-    "tanh": _call("tanh", lambda g, y, a: (g * (1 - y * y),)),
+    "add": _operator(
+        "+",
+        "+",
+        1,
+        lambda torch, a, b: a + b,
+        lambda g, y, a, b: (g, g),
+        terms=(1, 1),
+        simplify=_simpler_sum,
+    ),
+    "subtract": _operator(
+        "-",
+        "-",
+        1,
+        lambda torch, a, b: a - b,
+        lambda g, y, a, b: (g, -g),
+        terms=(1, -1),
+        simplify=_simpler_difference,
+    ),
+    "multiply": _operator(
+        "*",
+        r"\odot",
+        2,
+        lambda torch, a, b: a * b,
+        lambda g, y, a, b: (g * b, g * a),
+        factors=(1, 1),
+        simplify=_simpler_product,
+    ),
+    "divide": _operator(
+        "/",
+        r"\oslash",
+        2,
+        lambda torch, a, b: a / b,
+        lambda g, y, a, b: (g / b, -(g / b * y)),
+        factors=(1, -1),
+        simplify=_simpler_quotient,
+    ),
+    "negative": Operation(
+        1,
+        lambda torch, a: -a,
+        lambda g, y, a: (-g,),
+        "-{0}",
+        "-{0}",
+        binding=3,
+        terms=(-1,),
+        simplify=_simpler_negative,
+    ),
+    "sigmoid": _call(
+        "sigmoid", lambda g, y, a: (g * y * (1 - y),), r"\sigma({0})", bounds=(0, 1), long=True, symbol="σ"
+    ),
+    "tanh": _call("tanh", lambda g, y, a: (g * (1 - y * y),), bounds=(-1, 1), long=True),
     "relu": _call("relu", lambda g, y, a: (g * y.apply("positive"),), r"\mathrm{{relu}}({0})"),
-    # beyond 40 softplus(a) is a to the last bit of a float64; torch's own threshold, 20, leaves an error of 2e-9
+    # Beyond 40 softplus(a) is a to the last bit of a float64; torch's own threshold, 20, leaves an error of 2e-9.
     "softplus": _call(
         "softplus",
         lambda g, y, a: (g * a.apply("sigmoid"),),
         r"\mathrm{{softplus}}({0})",
         lambda torch, a: torch.nn.functional.softplus(a, threshold=40),
+        long=True,
     ),
-    "exp": _call("exp", lambda g, y, a: (g * y,)),
-    "log": _call("log", lambda g, y, a: (g / a,)),
+    "exp": _call("exp", lambda g, y, a: (g * y,), long=True),
+    "log": _call("log", lambda g, y, a: (g / a,), long=True),
     "sqrt": _call("sqrt", lambda g, y, a: (g / (2 * y),), r"\sqrt{{{0}}}"),
     "abs": _call("abs", lambda g, y, a: (g * a.apply("sign"),), r"\lvert {0} \rvert"),
     "maximum": _choice("maximum", "max", lambda g, y, a, b: (g * a.apply("share", b), g * b.apply("share", a))),
     "minimum": _choice("minimum", "min", lambda g, y, a, b: (g * b.apply("share", a), g * a.apply("share", b))),
-    # over the units, the same number for each of them; the mean is its own transpose
+    # Mean and variance give the same number to all units of a row. The mean is its own transpose.
     "mean": _call(
         "mean",
         lambda g, y, a: (g.apply("mean"),),
         r"\mathrm{{mean}}({0})",
         lambda torch, a: a.mean(dim=-1, keepdim=True).expand_as(a),
+        reduces=True,
+        simplify=_simpler_mean,
     ),
     "variance": _call(
         "variance",
         lambda g, y, a: ((a - a.apply("mean")) * (2 * g.apply("mean")),),
         r"\mathrm{{variance}}({0})",
         lambda torch, a: (a - a.mean(dim=-1, keepdim=True)).square().mean(dim=-1, keepdim=True).expand_as(a),
+        reduces=True,
     ),
     "sign": _call("sign", lambda g, y, a: (0,), r"\mathrm{{sign}}({0})"),
-    # 1 where a > 0, else 0
+    # 1 where a > 0, else 0.
     "positive": _call(
         "positive", lambda g, y, a: (0,), r"\mathrm{{positive}}({0})", lambda torch, a: torch.sign(torch.relu(a))
     ),
-    # of the gradient of the maximum of a and b, what a gets: 1 where a > b, 1/2 where they are equal, else 0
+    # The part of the gradient of maximum(a, b) that a gets: 1 where a > b, 1/2 where they are equal, else 0.
     "share": Operation(
         2,
         lambda torch, a, b: 0.5 * torch.sign(a - b) + 0.5,
@@ -126,3 +285,11 @@ OPERATIONS: dict[str, Operation] = {
         r"\mathrm{{share}}({0}, {1})",
     ),
 }
+
+REDUCTIONS = tuple(name for name, row in OPERATIONS.items() if row.reduces)
+"""Operations over the units of a row."""
+
+
+def is_gate(op: str) -> bool:
+    """Whether a line of a program squashes its argument to between 0 and 1."""
+    return op in OPERATIONS and OPERATIONS[op].bounds == (0, 1)

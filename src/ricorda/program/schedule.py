@@ -14,12 +14,10 @@ from functools import lru_cache
 
 from ricorda.program.body import is_row_number
 from ricorda.program.loop import LEAVES, Line, Loop
-from ricorda.program.operations import REDUCTIONS, SCALAR
+from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR
 
 IN_MEMORY = ("vector", "carried", "sequence", "before")
 """Leaves that need no computing: a reduction over the units takes them where they are."""
-
-_CHEAP = ("add", "subtract", "multiply")
 
 
 @dataclass(frozen=True)
@@ -158,10 +156,13 @@ def _row_numbers(loop: Loop) -> frozenset[int]:
 def _is_cheap(lines: Sequence[Line], index: int, row_numbers: Collection[int], at_hand: Collection[int]) -> bool:
     """Whether a line is of one vector in memory and a number of the row, and so computed as fast as it is read."""
     line = lines[index]
-    vectors = [arg for arg in line.args if arg not in row_numbers]
-    if len(vectors) != 1 or not (line.op in _CHEAP or (line.op == "divide" and line.args[1] in row_numbers)):
+    vectors = [place for place, arg in enumerate(line.args) if arg not in row_numbers]
+    if len(vectors) != 1 or len(line.args) != 2 or line.op not in OPERATIONS:
         return False
-    return vectors[0] in at_hand or lines[vectors[0]].op in ("vector", "before", "sequence")
+    row, vector = OPERATIONS[line.op], line.args[vectors[0]]
+    if not row.terms and (not row.factors or row.inverts(vectors[0])):  # To divide by a vector takes longer.
+        return False
+    return vector in at_hand or lines[vector].op in ("vector", "before", "sequence")
 
 
 def _stage_of(loop: Loop, index: int, at: list[int], sizes: list[tuple[int, str]]) -> int:

@@ -130,10 +130,11 @@ def _write(program: Program, value: Value, named: dict[int, str], notation: Nota
 
 def _needs_parentheses(op: str, place: int, text: str, binding: float) -> bool:
     """Whether an operand that holds together as `binding` says would be torn apart in its place."""
-    own = OPERATIONS[op].binding
-    if (op == "negative" or place == 1) and text.startswith("-"):  # no sign right after a sign
+    row = OPERATIONS[op]
+    inverted = row.inverts(place)
+    if (inverted or place == 1) and text.startswith("-"):  # No sign stands right after an operator.
         return True
-    return binding < own or (binding == own and (op == "negative" or (place == 1 and op in ("subtract", "divide"))))
+    return binding < row.binding or (binding == row.binding and inverted)
 
 
 def _write_affine(value: Value, operands: list[tuple[str, float]], notation: Notation) -> tuple[str, float]:

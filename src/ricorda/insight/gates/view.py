@@ -17,6 +17,7 @@ from ricorda.insight.memory.decomposition import Stretch, additive_states, keep_
 from ricorda.insight.passage import Passage, passage
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
+from ricorda.program.operations import is_gate
 from ricorda.tasks.estimator import SequenceEstimator
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def gate_names(program: Program) -> dict[str, int]:
     """The gates of a program: its named values that are a sigmoid, and no state; each name with its line."""
     found: dict[int, str] = {}
     for name, index in program.names:
-        if program.values[index].op == "sigmoid" and index not in program.outputs:
+        if is_gate(program.values[index].op) and index not in program.outputs:
             found.setdefault(index, name)
     return {name: index for index, name in sorted(found.items())}
 

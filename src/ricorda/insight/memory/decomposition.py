@@ -26,10 +26,7 @@ from torch import Tensor
 from ricorda.errors import ArgumentError, DataError
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
-from ricorda.program.operations import OPERATIONS
-
-GATES = ("affine", "sigmoid")
-"""Lines that count as the numbers that they were, whatever they are computed from."""
+from ricorda.program.operations import OPERATIONS, is_gate
 
 STEPS_AT_ONCE = 2_048
 """Steps whose values are held in memory together."""
@@ -134,20 +131,27 @@ def additive_lines(program: Program, place: int) -> frozenset[int]:
     linear: set[int] = set()
     otherwise: set[int] = set()  # they depend on the state in another way
     for index, value in enumerate(program.values):
-        carrying = [arg for arg in value.args if arg in linear]
+        carrying = [place for place, arg in enumerate(value.args) if arg in linear]
         if index == 1 + place:
             linear.add(index)
-        elif value.op in GATES or not (carrying or otherwise.intersection(value.args)):
+        elif _is_number(value.op) or not (carrying or otherwise.intersection(value.args)):
             continue
-        elif otherwise.isdisjoint(value.args) and (
-            value.op in ("add", "subtract", "negative")
-            or (value.op == "multiply" and len(carrying) == 1)
-            or (value.op == "divide" and carrying == [value.args[0]])
-        ):
+        elif otherwise.isdisjoint(value.args) and _is_linear(value.op, carrying):
             linear.add(index)
         else:
             otherwise.add(index)
     return frozenset(linear)
+
+
+def _is_number(op: str) -> bool:
+    """Whether a line counts as the number that it was, whatever it is computed from."""
+    return op == "affine" or is_gate(op)
+
+
+def _is_linear(op: str, places: list[int]) -> bool:
+    """Whether an operation is linear in its arguments at some places, if the others are numbers."""
+    row = OPERATIONS[op]
+    return bool(row.terms) or (len(places) == 1 and bool(row.factors) and not row.inverts(places[0]))
 
 
 @lru_cache(maxsize=256)
@@ -174,7 +178,7 @@ def shown_lines(program: Program) -> frozenset[int]:
     """The lines that show additive states: computed from them, not through gates alone."""
     shown = set(lines_of_states(program))
     for index, value in enumerate(program.values):
-        if value.op not in GATES and not shown.isdisjoint(value.args):
+        if not _is_number(value.op) and not shown.isdisjoint(value.args):
             shown.add(index)
     return frozenset(shown)
 
@@ -216,18 +220,16 @@ def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Te
             return 0.0, values[index]
         if value.op == "state":
             return 1.0, 0.0
-        (keep, written), *others = (take(arg) for arg in value.args)
-        if not others:
-            return -keep, -written
-        ((other_keep, other),) = others
-        match value.op:
-            case "add":
-                return keep + other_keep, written + other
-            case "subtract":
-                return keep - other_keep, written - other
-            case "multiply":  # one of them is a number, which keeps nothing
-                return keep * other + other_keep * written, written * other
-        return keep / other, written / other
+        row, parts = OPERATIONS[value.op], [take(arg) for arg in value.args]
+        if row.terms:  # The kept shares add up as the written parts do.
+            return tuple(row.reference(torch, *part) for part in zip(*parts, strict=True))
+        numbers = [None if arg in lines else values[arg] for arg in value.args]
+        return tuple(
+            row.reference(
+                torch, *(own if number is None else number for own, number in zip(part, numbers, strict=True))
+            )
+            for part in zip(*parts, strict=True)
+        )
 
     keep, written = (torch.as_tensor(each, dtype=torch.float64).expand_as(like) for each in take(index))
     return keep, written

@@ -12,6 +12,7 @@ from ricorda.insight.drawing import DIVERGING, SEQUENTIAL, WIDTH, label, new_fig
 from ricorda.insight.memory.decomposition import additive_states
 from ricorda.insight.unrolled.view import Unrolled, decimals
 from ricorda.program.ir import LEAVES, Program
+from ricorda.program.operations import OPERATIONS, is_gate
 from ricorda.program.show import equations
 from ricorda.tasks.pictures import BLUE, GREEN, GREY, ORANGE
 
@@ -27,8 +28,8 @@ equation."""
 MOST_UNITS = 12
 """Units whose values are drawn as coloured cells."""
 
-COLOUR_OF = {"sigmoid": BLUE, "tanh": ORANGE}
-SYMBOL_OF = {"sigmoid": "σ"}
+COLOUR_OF = {(0, 1): BLUE, (-1, 1): ORANGE}
+"""Colours of squashing functions, by their bounds."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class _Picture:
         """A value: its name and number, and below them what its operation was applied to, or its units."""
         from matplotlib.patches import FancyBboxPatch
 
-        width, colour = self.box - 0.1, COLOUR_OF.get(row.op, GREY)
+        width, colour = self.box - 0.1, _colour(row.op)
         values = self.unrolled.values[row.name][step]
         style = "round,pad=0,rounding_size=0.07"
         self.axes.add_patch(
@@ -180,7 +181,7 @@ class _Picture:
             )
         )
         size = 9 if self.small else 11
-        name, number = row.name, self._number(values, row.op)
+        name, number = row.name, self._number(values, gate=is_gate(row.op))
         room = int((width - 0.16 - 0.0085 * size * len(number)) / (0.0078 * size))
         name = _name(name) if len(name) <= max(room, 1) else _name(name[: max(room - 1, 1)])[:-1] + ".$"
         alone = self.single and row.argument is None
@@ -188,10 +189,10 @@ class _Picture:
         self._say(x + 0.05, line, name, size, ha="left")
         self._say(x + width - 0.05, line, number, size, ha="right", weight="bold")
         if not self.single:
-            self._cells(x + width / 2, top - PILL + 0.1, values, width - 0.1, gate=row.op == "sigmoid")
+            self._cells(x + width / 2, top - PILL + 0.1, values, width - 0.1, gate=is_gate(row.op))
         elif row.argument is not None:
             before = self.unrolled.values[row.argument][step][0]
-            symbol = SYMBOL_OF.get(row.op, row.op)
+            symbol = OPERATIONS[row.op].symbol or row.op
             text = f"{symbol}({decimals(before)})"
             self._say(x + width - 0.05, top - 0.345, text, size - (2.5 if self.small else 2), ha="right", colour=GREY)
 
@@ -205,7 +206,7 @@ class _Picture:
             self._arrow(start, y, end, y, width=1.6)
             size = 8 if self.small else 10
             middle = start + self.gap / 2 - 0.03
-            self._say(middle, y + 0.11, self._number(before[step], ""), size, weight="bold")
+            self._say(middle, y + 0.11, self._number(before[step]), size, weight="bold")
             self._say(middle, y - 0.12, _italic(name, unrolled.first + step - 1), size, colour=GREY)
             if not self.single:
                 self._cells(middle, y - 0.29, before[step], self.gap * 0.8, gate=False)
@@ -221,8 +222,8 @@ class _Picture:
         self.axes.plot([x, x + self.box], [y, y], color="black", linewidth=1.6, solid_capstyle="butt", zorder=2)
         size = 8 if self.small else 10
         for place, sign, number in (
-            (0.27, "×", self._number(share, "sigmoid")),
-            (0.73, "+", self._number(written, "")),
+            (0.27, "×", self._number(share, gate=True)),
+            (0.73, "+", self._number(written)),
         ):
             middle = x + place * self.box
             self.axes.plot([middle], [y], "o", markersize=11, markerfacecolor="white", markeredgecolor=GREEN, zorder=3)
@@ -271,12 +272,12 @@ class _Picture:
 
     def _equation(self, name: str, step: int, values: Array) -> str:
         name = _italic(name, self.unrolled.first + step)
-        return f"{name if len(values) == 1 else f'‖{name}‖'} = {self._number(values, '')}"
+        return f"{name if len(values) == 1 else f'‖{name}‖'} = {self._number(values)}"
 
-    def _number(self, values: Array, op: str) -> str:
+    def _number(self, values: Array, *, gate: bool = False) -> str:
         if len(values) == 1:
             return decimals(values[0])
-        return f"{values.mean() if op == 'sigmoid' else np.linalg.norm(values):.2f}"
+        return f"{values.mean() if gate else np.linalg.norm(values):.2f}"
 
     def _say(
         self,
@@ -294,6 +295,11 @@ class _Picture:
     def _arrow(self, x: float, y: float, to_x: float, to_y: float, width: float = 1.2) -> None:
         shape = {"arrowstyle": "-|>,head_width=0.18,head_length=0.35", "linewidth": width, "color": "black"}
         self.axes.annotate("", (to_x, to_y), (x, y), arrowprops={**shape, "shrinkA": 0, "shrinkB": 0}, zorder=2)
+
+
+def _colour(op: str) -> str:
+    bounds = OPERATIONS[op].bounds if op in OPERATIONS else None
+    return GREY if bounds is None else COLOUR_OF.get(bounds, GREY)
 
 
 def _mathematics(program: Program) -> list[str]:

@@ -14,7 +14,7 @@ from ricorda.engines.cpu.products.half import store_half
 from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.program.ir import MASKS
 from ricorda.program.loop import Loop
-from ricorda.program.operations import REDUCTIONS
+from ricorda.program.operations import OPERATIONS, REDUCTIONS
 from ricorda.program.schedule import IN_MEMORY
 
 
@@ -50,7 +50,7 @@ class Equations:
         needed += [*self.writes, *self.totals, *self.halves, *self.squares]
         self.row_numbers = _row_numbers(loop, numbers.intersection(needed))
         self.of_row: dict[int, ir.Value] = {}
-        self.divisors = {loop.lines[line].args[1] for line in self.lines if loop.lines[line].op == "divide"}
+        self.divisors = {loop.lines[line].args[1] for line in self.lines if _divides(loop.lines[line].op)}
         self.divisors &= {index for index in numbers if loop.lines[index].op != "constant"}
         self.reciprocals: dict[int, ir.Value] = {}
         for index in needed:
@@ -126,7 +126,7 @@ class Equations:
             if waves.of(index) != wave:
                 continue
             line = lines[index]
-            if line.op == "divide" and line.args[1] in self.reciprocals:
+            if _divides(line.op) and line.args[1] in self.reciprocals:
                 values[index] = f.b.fmul(values[line.args[0]], self.reciprocals[line.args[1]])
             else:
                 values[index] = EMITTERS[line.op](f.e, *(values[arg] for arg in line.args))
@@ -153,6 +153,10 @@ class Equations:
         for index, targets in self.halves.items():
             for base, ld in targets if waves.of(index) == wave else ():
                 store_half(f, values[index], f.e.at(base, f.times(row, ld)), unit, mask)
+
+
+def _divides(op: str) -> bool:
+    return OPERATIONS[op].factors == (1, -1)
 
 
 def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:

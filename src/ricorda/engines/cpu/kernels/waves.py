@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ricorda.program.loop import Loop
-
-LONG = ("exp", "log", "sigmoid", "softplus", "tanh")
-"""Operations that are long chains of instructions."""
+from ricorda.program.operations import OPERATIONS
 
 
 class Waves:
@@ -66,7 +64,7 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
     for index in indices:
         found[index] = max((found[arg] for arg in lines[index].args if arg in found), default=0)
         waits = any(arg in waiting and found[arg] == found[index] for arg in lines[index].args)
-        if lines[index].op in LONG:
+        if _is_long(lines[index].op):
             found[index] += waits
             waits = True
         if waits:
@@ -82,6 +80,10 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
         between = index in waiting and any(user in awaited and found[user] == last for user in users)
         if index not in left and not between:
             found[index] = max(found[index], last)
-        if line.op in LONG or any(user in awaited and found[user] == found[index] for user in users):
+        if _is_long(line.op) or any(user in awaited and found[user] == found[index] for user in users):
             awaited.add(index)
     return found
+
+
+def _is_long(op: str) -> bool:
+    return op in OPERATIONS and OPERATIONS[op].long
