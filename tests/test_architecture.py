@@ -1,10 +1,10 @@
-"""Imports point one way, from doors to foundations, and nothing heavy is imported before it is needed."""
+"""Imports point one way and in no circle, files and functions are short, and nothing heavy is imported early."""
 
 import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -117,6 +117,175 @@ def test_the_package_itself_imports_the_standard_library_only() -> None:
 )
 def test_the_check_itself_tells_right_from_wrong(code: str, wrong: bool) -> None:
     assert bool(list(wrong_way(code, "engines", "ricorda.engines"))) == wrong
+
+
+MOST_LINES = 400
+"""Of a file."""
+
+MOST_CODE = 60
+"""Lines of code of a function: its docstring, blank lines and lines of comment are not counted."""
+
+MOST_OF_TASKS_AND_DOORS = 11_500
+"""Lines of `tasks` and `cli` together: a parameter, and `fit`, are written once."""
+
+SHOWING = ("plot", "to_html")
+"""Functions that may import the file that draws their result, which imports the result's class for its own part."""
+
+
+def edges(code: str, module: str, modules: Mapping[str, bool]) -> set[str]:
+    """The modules of `modules` (name -> whether it is a package) that a module imports, wherever and for whatever.
+
+    What a function of `SHOWING` imports is left out.
+    """
+    found: set[str] = set()
+    package = module if modules[module] else module.rpartition(".")[0]
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.FunctionDef) and node.name in SHOWING:
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")[: 1 - node.level or None] if node.level else []
+            origin = ".".join([*parts, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}"
+                found.add(inner if inner in modules else origin)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(code))
+    return (found & modules.keys()) - {module}
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """The groups of modules of which each imports, in the end, all others of its group (Tarjan 1972)."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    result: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        number[module] = lowest[module] = len(number)
+        stack.append(module)
+        for other in sorted(graph[module]):
+            if other not in number:
+                visit(other)
+                lowest[module] = min(lowest[module], lowest[other])
+            elif other in stack:
+                lowest[module] = min(lowest[module], number[other])
+        if lowest[module] == number[module]:
+            start = stack.index(module)
+            group = stack[start:]
+            del stack[start:]
+            if len(group) > 1:
+                result.append(sorted(group))
+
+    for module in sorted(graph):
+        if module not in number:
+            visit(module)
+    return sorted(result)
+
+
+def _modules() -> dict[str, Path]:
+    """All modules by name, the package itself left out: it names everything, and imports it when it is used."""
+    names = {}
+    for path in FILES:
+        parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    del names["ricorda"]
+    return names
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = _modules()
+    packages = {name: path.name == "__init__.py" for name, path in modules.items()}
+    graph = {name: edges(path.read_text(encoding="utf-8"), name, packages) for name, path in modules.items()}
+    assert len(graph) > 100
+    assert circles(graph) == []
+
+
+FIRST = "from pack import second"
+MODULES = {"pack": True, "pack.first": False, "pack.second": False, "pack.sub": True}
+
+
+@pytest.mark.parametrize(
+    ("second", "circle"),
+    [
+        ("import pack.first", True),
+        ("from pack.first import name", True),
+        ("from . import first", True),
+        ("def f():\n    from pack import first", True),
+        ("if TYPE_CHECKING:\n    from pack.first import Name", True),
+        ("class A:\n    def show(self):\n        from pack import first", True),
+        ("import pack.sub", False),
+        ("import torch", False),
+        ("class A:\n    def plot(self):\n        from pack import first", False),
+        ("def to_html():\n    from pack.first import page", False),
+    ],
+)
+def test_the_check_for_circles_tells_right_from_wrong(second: str, circle: bool) -> None:
+    codes = {"pack": "", "pack.first": FIRST, "pack.second": second, "pack.sub": ""}
+    graph = {name: edges(code, name, MODULES) for name, code in codes.items()}
+    assert circles(graph) == ([["pack.first", "pack.second"]] if circle else [])
+
+
+def test_a_circle_may_be_long_and_several_are_told_apart() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": {"d"}, "f": {"a"}}
+    assert circles(graph) == [["a", "b", "c"], ["d", "e"]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SOURCE)) for path in FILES])
+def test_a_file_has_no_more_than_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def lines_of_code(code: str) -> dict[str, int]:
+    """Lines of code of each function, by its name and the line that it begins in."""
+    lines = code.splitlines()
+    result = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            own = set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+            if ast.get_docstring(node, clean=False) is not None:
+                own -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+            code_lines = [
+                line for line in own if lines[line - 1].strip() and not lines[line - 1].strip().startswith("#")
+            ]
+            result[f"{node.name}, line {node.lineno}"] = len(code_lines)
+    return result
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SOURCE)) for path in FILES])
+def test_a_function_has_no_more_than_60_lines_of_code(path: Path) -> None:
+    counts = lines_of_code(path.read_text(encoding="utf-8"))
+    assert {name: count for name, count in counts.items() if count > MOST_CODE} == {}
+
+
+def test_docstrings_comments_and_blank_lines_are_not_counted() -> None:
+    code = '''
+@decorated
+def outer(a):
+    """Two
+
+    paragraphs."""
+    # A comment.
+
+    text = "not a docstring"  # It counts once.
+
+    def inner():
+        return text
+
+    return inner
+'''
+    assert lines_of_code(code) == {"outer, line 3": 5, "inner, line 11": 2}
+    assert lines_of_code("def f():\n" + "    x = 1\n" * 60) == {"f, line 1": 61}
+
+
+def test_tasks_and_doors_stay_short() -> None:
+    rooms = [path for path in FILES if _room(path) in ("tasks", "cli")]
+    assert len(rooms) > 50
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in rooms) <= MOST_OF_TASKS_AND_DOORS
 
 
 def _loaded(code: str) -> dict[str, object]:
