@@ -13,7 +13,7 @@ import torch
 from cases import Case
 from custom import CELLS, COMPILED, size
 from measure import Plan, interleave
-from peers import OURS, Problem, module_runs
+from problem import OURS, Problem, module_runs
 from torch import Tensor, nn
 
 import ricorda

@@ -16,7 +16,7 @@ import own_cells
 import torch
 from cases import Case
 from measure import interleave
-from peers import OURS, Problem, Runs, module_runs, our_layer
+from problem import OURS, Problem, Runs, module_runs, our_layer
 from rows import Row, Settings
 from torch import Tensor, nn
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from cases import Case
 from jax import lax
-from peers import Gradients, Problem, Runs
+from problem import Gradients, Problem, Runs
 
 Weights = dict[str, jax.Array]
 

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 from cases import Case, grid, sweeps
 from measure import interleave
-from peers import Problem, Runs, contenders
+from peers import contenders
+from problem import Problem, Runs
 from rows import Row, Settings
 
 MODES = ("training", "inference")

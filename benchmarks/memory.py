@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from cases import Case
 from options import knows
-from peers import OURS, TORCH, our_layer, torch_layer
+from problem import OURS, TORCH, our_layer, torch_layer
 from rows import Row, Settings
 
 SECTION = "memory"

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from cases import Case
 from onnx import TensorProto, helper, numpy_helper
-from peers import Problem, Runs
+from problem import Problem, Runs
 
 ORDER = {"RNN": [0], "GRU": [1, 0, 2], "GRU reset-before": [1, 0, 2], "LSTM": [0, 3, 1, 2]}
 """torch's gates (r z n; i f g o) in the order of ONNX (z r h; i o f c)."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from cases import Case
 from measure import interleave
-from peers import Problem, module_runs, our_layer
+from problem import Problem, module_runs, our_layer
 from rows import Row, Settings
 
 from ricorda.nn import watch_gradients

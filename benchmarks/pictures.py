@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from peers import JAX, ONNX, OURS, TORCH
+from problem import JAX, ONNX, OURS, TORCH
 from rows import Row
 from summary import PEERS, ratio
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from cases import Case
 from measure import interleave_steps, percentile
-from peers import ONNX, OURS, TORCH, Problem, our_layer, torch_layer
+from problem import ONNX, OURS, TORCH, Problem, our_layer, torch_layer
 from rows import Row, Settings
 
 SECTION = "streaming"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from custom import BUILT_IN, COMPILED, TORCHRECURRENT
 from options import NORMS, PLAIN, RECORD
-from peers import JAX, ONNX, OURS, TORCH
+from problem import JAX, ONNX, OURS, TORCH
 from rows import Row
 
 PEERS = {"training": (TORCH, JAX), "inference": (TORCH, JAX, ONNX)}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from options import PLAIN
-from peers import ONNX, OURS, TORCH
+from problem import ONNX, OURS, TORCH
 from rows import Row, duration
 from summary import PEERS, Target, best_peer, gflops, means, ratio
 

@@ -17,21 +17,9 @@ from custom import CELLS, TORCHRECURRENT, check_outputs, copy_weights, with_equa
 from measure import Plan, interleave, interleave_steps, percentile, quartiles
 from options import OPTIONS, PLAIN, knows
 from peak import Peak
-from peers import (
-    JAX,
-    ONNX,
-    OURS,
-    TORCH,
-    Problem,
-    Runs,
-    WrongResultError,
-    check,
-    contenders,
-    module_runs,
-    our_layer,
-    torch_nn,
-)
+from peers import contenders, torch_nn
 from pictures import draw
+from problem import JAX, ONNX, OURS, TORCH, Problem, Runs, WrongResultError, check, module_runs, our_layer
 from report import Run, as_json, markdown, page, write_json
 from rows import Row, Settings, duration
 from summary import best_peer, geometric_mean, gflops, means, ratio, targets
