@@ -156,7 +156,7 @@ def test_mistakes_of_other_formats_are_told_with_their_rows(tmp_path: Path) -> N
 def test_a_long_table_is_read_in_parts_with_its_rows_counted_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ricorda.data.series._AT_ONCE", 3)
+    monkeypatch.setattr("ricorda.data.number_columns._AT_ONCE", 3)
     text = "t,a,b\n" + "".join(f"{n},{n * n},{'x' if n < 2 else n}\n" for n in range(10))
     series = read(tmp_path, text, time="t")
     assert series.values.ravel().tolist() == [n * n for n in range(10)]

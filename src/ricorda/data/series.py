@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import os
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.data.places import Place, Places
-from ricorda.data.source import BadLineError, extension, lines, scan_parquet
+from ricorda.data.number_columns import NumberColumns, column_names
+from ricorda.data.source import extension
 from ricorda.data.tables import FORMATS, no_column
 from ricorda.data.times import Clock, find_clock, read_times
 from ricorda.errors import ArgumentError, DataError
 
 Values = NDArray[np.float64]
-
-_AT_ONCE = 65_536
-"""Rows whose texts are in memory at a time; their numbers are kept."""
-
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
-"""What stands for a missing value in a text file, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +170,7 @@ def read_series(
             if name in named:
                 raise ArgumentError(f"{option} {name} is named by {named[name]} already: leave one of them out")
             named[name] = option
-    there = _column_names(source)
+    there = column_names(source)
     named |= dict.fromkeys((name for name in variables if name not in named), "--target")
     for name, option in named.items():
         if name not in there and like is not None:
@@ -194,82 +184,50 @@ def read_series(
     wanted = [*dict.fromkeys([*others, *targets])]
     if not wanted:
         raise DataError(f"{source} has no column but {', '.join(map(repr, named))}: add one with the series' values")
-    table = _Table(source, time, wanted, [*covariates], keep={*targets, *variables})
-    return table.series(tuple(targets), like)
+    columns = NumberColumns(source, time, wanted, [*covariates], keep={*targets, *variables})
+    return _Filling(columns).series(tuple(targets), like)
 
 
-class _Table:
-    """The columns of a file, read part by part, and what is made of them."""
+class _Filling:
+    """Makes the columns of a table a series with nothing missing, and notes what it did."""
 
-    def __init__(
-        self, source: str, time: str | None, variables: Sequence[str], covariates: Sequence[str], keep: set[str]
-    ) -> None:
-        self.source, self.time, self.covariates = source, time, covariates
-        columns = ([time] if time else []) + [*variables, *covariates]
-        options = {  # the reader's messages name one for each column, so they must differ
-            "--time" if name == time else f"--{'covariate' if name in covariates else 'target'} {name}": name
-            for name in columns
-        }
-        moments: list[Any] = []
-        numbers: dict[str, list[Values]] = {name: [] for name in columns if name != time}
-        left_out: list[str] = []
-        self.places: list[Places] = []
-        self.firsts: list[int] = []
-        rows = 0
-        for values, places in FORMATS[extension(source)](source, options, _AT_ONCE):
-            self.places.append(places)
-            self.firsts.append(rows)
-            for name, column in zip(columns, values, strict=True):
-                if name == time:
-                    moments.extend(column)
-                elif name in numbers:
-                    if not rows and name not in keep and name not in covariates and _holds_words(column):
-                        del numbers[name]
-                        left_out.append(name)
-                    else:
-                        numbers[name].append(_numbers(column, self._where(name, rows)))
-            rows += len(values[0])
-        dates = "" if time else " (name a column of dates with --time)"
-        self.notes = [f"column {name!r} holds no numbers: it is left out{dates}" for name in left_out]
-        self.names = tuple(name for name in variables if name in numbers)
-        if not self.names:
-            raise DataError(f"{source} has no column of numbers: name one with --target")
-        self.moments = moments
-        self.numbers = {name: np.concatenate(parts) for name, parts in numbers.items()}
-        self.rows = rows
+    def __init__(self, columns: NumberColumns) -> None:
+        self.columns = columns
+        self.notes = list(columns.notes)
 
     def series(self, targets: tuple[str, ...], like: Clock | None) -> Series:
         """All that was read, with nothing missing."""
-        values = np.column_stack([self.numbers[name] for name in self.names])
-        known = np.column_stack([self.numbers[name] for name in self.covariates] or [np.empty((self.rows, 0))])
+        columns = self.columns
+        values = np.column_stack([columns.numbers[name] for name in columns.names])
+        known = np.column_stack([columns.numbers[name] for name in columns.covariates] or [np.empty((columns.rows, 0))])
         clock = Clock()
-        if self.time:
-            moments, utc = read_times(self.moments, self._where(self.time))
-            clock, steps = find_clock(moments, self._where(self.time), utc=utc, like=like)
+        if columns.time:
+            moments, utc = read_times(columns.moments, columns.where(columns.time))
+            clock, steps = find_clock(moments, columns.where(columns.time), utc=utc, like=like)
             values, known = self._with_missing_rows(values, known, steps, clock)
         values, known, first = self._from_the_first_values(values, known, clock)
         length = 1 + int(np.flatnonzero(~np.isnan(values).all(1))[-1])
-        if self.covariates and length < len(values):
+        if columns.covariates and length < len(values):
             self.notes.append(f"the last {_counted(len(values) - length, 'row')} hold covariates alone: the future")
         else:
             length = len(values)
         values = values[:length]
         observed = ~np.isnan(values)
-        for position, name in enumerate(self.names):
+        for position, name in enumerate(columns.names):
             values[:, position] = self._held(values[:, position], name)
-        for position, name in enumerate(self.covariates):
+        for position, name in enumerate(columns.covariates):
             known[:, position] = self._held(known[:, position], name)
         return Series(
             values,
             observed,
-            self.names,
-            tuple(name for name in self.names if name in targets) or self.names,
+            columns.names,
+            tuple(name for name in columns.names if name in targets) or columns.names,
             known,
-            tuple(self.covariates),
+            tuple(columns.covariates),
             clock.after(first),
-            self.time,
+            columns.time,
             tuple(self.notes),
-            self.source,
+            columns.source,
         )
 
     def _with_missing_rows(
@@ -290,18 +248,18 @@ class _Table:
         return full, full_known
 
     def _from_the_first_values(self, values: Values, known: Values, clock: Clock) -> tuple[Values, Values, int]:
-        first = 0
-        for name, column in zip([*self.names, *self.covariates], [*values.T, *known.T], strict=True):
+        first, source = 0, self.columns.source
+        for name, column in zip([*self.columns.names, *self.columns.covariates], [*values.T, *known.T], strict=True):
             there = np.flatnonzero(~np.isnan(column))
             if not len(there):
-                raise DataError(f"{self.source}, column {name!r}, holds no number: leave the column out or fill it in")
+                raise DataError(f"{source}, column {name!r}, holds no number: leave the column out or fill it in")
             first = max(first, int(there[0]))
         if first:
             self.notes.append(
                 f"{_counted(first, 'row')} before {clock.text(first)} left out: not all columns have begun"
             )
         if np.isnan(values[first:]).all(0).any():
-            raise DataError(f"{self.source} has no row from which on all columns have values: leave a column out")
+            raise DataError(f"{source} has no row from which on all columns have values: leave a column out")
         return values[first:], known[first:], first
 
     def _held(self, column: Values, name: str) -> Values:
@@ -312,71 +270,6 @@ class _Table:
             self.notes.append(f"column {name!r} lacks {_counted(missing, 'value')}: filled in with the last one before")
         last: NDArray[np.intp] = np.maximum.accumulate(np.where(there, np.arange(len(column)), 0))
         return column[last]
-
-    def _where(self, column: str, base: int = 0) -> Place:
-        """Says where a value stands, by its row counted from `base` on."""
-
-        def where(index: int) -> str:
-            row = base + index
-            part = np.searchsorted(self.firsts, row, side="right") - 1
-            return f"{self.places[part].of(row - self.firsts[part])}, column {column!r},"
-
-        return where
-
-
-def _column_names(source: str) -> list[str]:
-    """The columns of a table: those of its header, or of its first object."""
-    try:
-        names = _header(source)
-    except (BadLineError, csv.Error, ValueError, TypeError):
-        names = []
-    if not names:
-        for _ in FORMATS[extension(source)](source, {"--target": ""}, 1):  # which says what is wrong with the file
-            break
-    return names
-
-
-def _header(source: str) -> list[str]:
-    kind = extension(source)
-    if kind == ".parquet":
-        return [*scan_parquet(source).collect_schema().names()]
-    with closing(cast(Generator[str], lines(source))) as text:
-        if kind in (".csv", ".tsv"):
-            comma = kind == ".csv"
-            quoting: Any = csv.QUOTE_MINIMAL if comma else csv.QUOTE_NONE
-            return next(csv.reader(text, delimiter="," if comma else "\t", quoting=quoting), [])
-        return [*json.loads(next(text, ""))]
-
-
-def _holds_words(column: Sequence[Any]) -> bool:
-    """Whether the first value that is there is no number: such a column is none of the series."""
-    for value in column:
-        if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
-            continue
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return True
-        return isinstance(value, bool)
-    return False
-
-
-def _numbers(column: Sequence[Any], where: Place) -> Values:
-    """A column's numbers, NaN where one is missing."""
-    found = np.empty(len(column))
-    for index, value in enumerate(column):
-        if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
-            found[index] = math.nan
-            continue
-        try:
-            found[index] = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise DataError(
-                f"{where(index)} has {value!r:.40}, which is no number: write it with a point, or leave it empty"
-            ) from None
-        if math.isinf(found[index]):
-            raise DataError(f"{where(index)} has {value!r:.40}, which is not finite: correct it or leave it empty")
-    return found
 
 
 def _checked(given: Any, argument: str) -> Values:
