@@ -21,7 +21,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def arguments(given: list[str] | None = None) -> argparse.Namespace:
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="small sizes and few rounds: whether it runs, not how fast"
@@ -33,11 +33,11 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the results as JSON")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write results.json and the picture")
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its picture")
-    return parser.parse_args(given)
+    return parser.parse_args(words)
 
 
-def main(given: list[str] | None = None) -> int:
-    chosen = arguments(given)
+def main(words: list[str] | None = None) -> int:
+    chosen = arguments(words)
     os.environ["PJRT_NPROC"] = str(chosen.threads)  # JAX reads it when it starts
     import torch
 

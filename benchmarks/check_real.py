@@ -31,14 +31,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="the tasks to check")
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(f"ricorda {ricorda.__version__}, torch {torch.__version__}, {_processor()}, ", end="")
     print(f"{torch.get_num_threads()} threads, seeds {SEEDS}\n")
     print("| task | reached (each seed) | asked | minutes a training | holds |")
     print("| --- | --- | --- | --- | --- |", flush=True)
     holds = True
-    for part in given.only:
-        for row in import_module(f"real_{part}").check(given.data, SEEDS):
+    for part in options.only:
+        for row in import_module(f"real_{part}").check(options.data, SEEDS):
             holds &= row.holds
             print(
                 f"| {row.what} | {row.reached} | {row.asked} | {row.minutes:.1f} | {'yes' if row.holds else 'NO'} |",

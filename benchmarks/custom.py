@@ -63,11 +63,11 @@ def run(settings: Settings) -> Iterator[Row]:
 
 
 def _train(runs: dict[str, Runs], settings: Settings) -> dict[str, list[float]]:
-    return interleave({name: each.train for name, each in runs.items() if each.train is not None}, settings.plan)
+    return interleave({name: run.train for name, run in runs.items() if run.train is not None}, settings.plan)
 
 
 def check_outputs(name: str, runs: dict[str, Runs]) -> None:
-    first, second = (each.infer() for each in runs.values())
+    first, second = (run.infer() for run in runs.values())
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4, msg=lambda text: f"{name}: {text}")
 
 
@@ -83,16 +83,16 @@ def with_equal_weights(name: str, H: int) -> tuple[ricorda.Recurrent, nn.Module]
 
 def copy_weights(peer: nn.Module, layer: ricorda.Recurrent) -> None:
     """From torchrecurrent's layer to ours; the order of the affines is the same."""
-    given = {key.removeprefix("cells.0."): weight for key, weight in peer.named_parameters()}
+    weights = {key.removeprefix("cells.0."): weight for key, weight in peer.named_parameters()}
     with torch.no_grad():
         for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-            getattr(layer, key + "_l0").copy_(_rows(given, key))
+            getattr(layer, key + "_l0").copy_(_rows(weights, key))
 
 
-def _rows(given: dict[str, Tensor], key: str) -> Tensor:
+def _rows(weights: dict[str, Tensor], key: str) -> Tensor:
     """LEM keeps the weights of its second recurrent operand apart."""
-    other = given.get(key.replace("hh", "ch")) if "hh" in key else None
-    return given[key] if other is None else torch.cat([given[key], other])
+    other = weights.get(key.replace("hh", "ch")) if "hh" in key else None
+    return weights[key] if other is None else torch.cat([weights[key], other])
 
 
 def _against_compiled(settings: Settings, name: str) -> Iterator[Row]:
@@ -105,18 +105,18 @@ def _against_compiled(settings: Settings, name: str) -> Iterator[Row]:
     if not any(map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])):
         return settings.skip(SECTION, label, "there is no C++ compiler")
     try:
-        found = _in_a_process("compiled.py", name, str(settings.threads))
+        result = _in_a_process("compiled.py", name, str(settings.threads))
     except subprocess.TimeoutExpired:
         return settings.skip(SECTION, label, f"not compiled within {COMPILE_LIMIT:.0f} s")
     except subprocess.CalledProcessError as error:
         return settings.skip(SECTION, label, f"it failed: {(error.stderr.strip() or 'silently').splitlines()[-1]}")
-    facts = {**size(settings.quick), "compile_seconds": found["compile_seconds"]}
-    yield settings.report(Row.of(SECTION, label, found["times"], **facts))
+    facts = {**size(settings.quick), "compile_seconds": result["compile_seconds"]}
+    yield settings.report(Row.of(SECTION, label, result["times"], **facts))
 
 
-def _in_a_process(script: str, *given: str) -> dict[str, Any]:
+def _in_a_process(script: str, *arguments: str) -> dict[str, Any]:
     """What a script of this folder prints last, as JSON; when its time is up, its compilers end with it."""
-    command = [sys.executable, str(Path(__file__).with_name(script)), *given]
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -127,5 +127,5 @@ def _in_a_process(script: str, *given: str) -> dict[str, Any]:
             raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, out, err)
-    found: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return result

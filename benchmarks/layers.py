@@ -35,7 +35,7 @@ def _rows(settings: Settings, labels: dict[str, str], case: Case) -> Iterator[Ro
     runs, absent = contenders(Problem(case), settings.threads)
     for section in wanted:
         mode = "inference" if section == "inference" else "training"
-        calls = {name: call for name, each in runs.items() if (call := _call(each, mode)) is not None}
+        calls = {name: call for name, contender in runs.items() if (call := _call(contender, mode)) is not None}
         facts = {"case": asdict(case), "flops": case.flops(mode), "absent": absent}
         yield settings.report(Row.of(section, labels[section], interleave(calls, settings.plan), **facts))
 

@@ -54,16 +54,16 @@ def interleave(
     """
     names = list(contenders)
     usual = {name: _warm(contenders[name], clock) for name in names}
-    found: dict[str, list[float]] = {name: [] for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     with _no_garbage_collection():
         start = clock()
         rounds = 0
         while rounds < plan.min_rounds or (clock() - start < plan.budget and rounds < plan.max_rounds):
             first = rounds % len(names)
             for name in names[first:] + names[:first]:
-                found[name].append(_block(contenders[name], usual[name], plan, clock))
+                seconds[name].append(_block(contenders[name], usual[name], plan, clock))
             rounds += 1
-    return found
+    return seconds
 
 
 def _warm(call: Call, clock: Callable[[], float]) -> float:
@@ -103,7 +103,7 @@ def interleave_steps(
     """The seconds of every single step: `rounds` times `steps` in a row, after `settle` untimed ones."""
     for call in contenders.values():
         _warm(call, clock)
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
     with _no_garbage_collection():
         for _ in range(rounds):
             for name, call in contenders.items():
@@ -112,8 +112,8 @@ def interleave_steps(
                 for _ in range(steps):
                     start = clock()
                     call()
-                    found[name].append(clock() - start)
-    return found
+                    seconds[name].append(clock() - start)
+    return seconds
 
 
 @contextmanager

@@ -30,10 +30,10 @@ def run(settings: Settings) -> Iterator[Row]:
     for cell in ("LSTM", "GRU", "RNN"):
         case = Case(cell, 8, 32) if quick else Case(cell, 64, 512)
         if settings.wants(SECTION, case.label):
-            each = {name: _in_a_process(settings, name, case, {}) for name in (OURS, TORCH)}
-            found = {name: peak["bytes"] for name, peak in each.items()}
-            settings.say(f"{SECTION}: {case.label}: " + ", ".join(f"{k} {v / 1e6:.0f} MB" for k, v in found.items()))
-            yield Row(SECTION, case.label, facts={"bytes": found})
+            peaks = {name: _in_a_process(settings, name, case, {}) for name in (OURS, TORCH)}
+            result = {name: peak["bytes"] for name, peak in peaks.items()}
+            settings.say(f"{SECTION}: {case.label}: " + ", ".join(f"{k} {v / 1e6:.0f} MB" for k, v in result.items()))
+            yield Row(SECTION, case.label, facts={"bytes": result})
     long = Case("LSTM", 8, 128, 200 if quick else 20_000)
     label = f'{long.label} checkpoint="sqrt"'
     if not settings.wants(SECTION, label):
@@ -49,8 +49,8 @@ def _in_a_process(settings: Settings, name: str, case: Case, options: dict[str, 
     told = json.dumps({"case": asdict(case), "options": options})
     command = [sys.executable, __file__, name, str(settings.threads), told]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def _peak_bytes() -> int:

@@ -32,9 +32,9 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 def _bars(axes: Any, mode: str, rows: Sequence[Row]) -> None:
-    found = [(row.label, value) for row in rows if (value := ratio(row, PEERS[mode])) is not None]
-    labels, values = [label for label, _ in found], [value for _, value in found]
-    places = range(len(found))
+    points = [(row.label, value) for row in rows if (value := ratio(row, PEERS[mode])) is not None]
+    labels, values = [label for label, _ in points], [value for _, value in points]
+    places = range(len(points))
     axes.barh(places, values, color=[COLOURS[OURS] if value >= 1 else COLOURS[TORCH] for value in values])
     axes.set_yticks(places, labels, fontsize=8)
     axes.invert_yaxis()

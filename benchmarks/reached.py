@@ -37,8 +37,8 @@ def there(folder: Path) -> bool:
 
 def mean_of(numbers: Sequence[float], form: str) -> str:
     """The mean, and each of several numbers in brackets."""
-    each = f" ({' '.join(format(number, form) for number in numbers)})" if len(numbers) > 1 else ""
-    return format(statistics.mean(numbers), form) + each
+    one_by_one = f" ({' '.join(format(number, form) for number in numbers)})" if len(numbers) > 1 else ""
+    return format(statistics.mean(numbers), form) + one_by_one
 
 
 def fast_precision() -> str:

@@ -66,13 +66,13 @@ SETS = (
 
 def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
     """Train on each set with every seed."""
-    for each in SETS:
-        if there(data / each.folder):
-            yield _row(each, data / each.folder, seeds)
+    for data_set in SETS:
+        if there(data / data_set.folder):
+            yield _row(data_set, data / data_set.folder, seeds)
 
 
-def _row(each: Set, folder: Path, seeds: Sequence[int]) -> Row:
-    train, dev, test = each.read(folder)
+def _row(data_set: Set, folder: Path, seeds: Sequence[int]) -> Row:
+    train, dev, test = data_set.read(folder)
     accuracies, minutes = [], []
     for seed in seeds:
         start = time.perf_counter()
@@ -80,9 +80,9 @@ def _row(each: Set, folder: Path, seeds: Sequence[int]) -> Row:
         minutes.append((time.perf_counter() - start) / 60)
         accuracies.append(model.evaluate(*test).accuracy)
     return Row(
-        f"classification: {each.name}, test accuracy (majority {each.majority:.1%})",
+        f"classification: {data_set.name}, test accuracy (majority {data_set.majority:.1%})",
         mean_of(accuracies, ".1%"),
-        f"{each.to_reach:.1%} in {MINUTES:g} minutes",
+        f"{data_set.to_reach:.1%} in {MINUTES:g} minutes",
         max(minutes),
-        sum(accuracies) / len(accuracies) >= each.to_reach and max(minutes) < MINUTES,
+        sum(accuracies) / len(accuracies) >= data_set.to_reach and max(minutes) < MINUTES,
     )

@@ -38,11 +38,11 @@ def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
     errors, minutes = [], []
     for seed in seeds:
         start = time.perf_counter()
-        found = _tested(series, Forecaster(horizon=HORIZON, random_state=seed, **SETTINGS))
+        backtest = _tested(series, Forecaster(horizon=HORIZON, random_state=seed, **SETTINGS))
         minutes.append((time.perf_counter() - start) / 60)
-        errors.append(found.overall[MODEL])
+        errors.append(backtest.overall[MODEL])
     mse = [error.mse for error in errors]
-    last, season = (found.overall[name].mse for name in (REPEAT_LAST, REPEAT_SEASON))
+    last, season = (backtest.overall[name].mse for name in (REPEAT_LAST, REPEAT_SEASON))
     yield Row(
         f"forecasting: ETTh1, 7 variables, {HORIZON} hours ahead, test MSE (repeating the last value {last:.2f}, "
         f"the last day {season:.2f})",
@@ -57,6 +57,6 @@ def _tested(series: Series, model: Forecaster) -> Backtest:
     """The model, trained and chosen on the first two parts, on the third; each part's first forecast reads back."""
     reach = int(model.context or 0)
     model.fit(series.part(0, TRAIN), validation=series.part(TRAIN - reach, VALIDATION))
-    found = model.backtest(series.part(VALIDATION - reach, TEST))
-    assert len(found.origins) == TEST - VALIDATION - HORIZON + 1
-    return found
+    backtest = model.backtest(series.part(VALIDATION - reach, TEST))
+    assert len(backtest.origins) == TEST - VALIDATION - HORIZON + 1
+    return backtest

@@ -99,5 +99,5 @@ def _flips(
 
 def _without(sequence: torch.Tensor, pieces: Sequence[range]) -> torch.Tensor:
     """The token ids of a text without those of some words."""
-    erased = {place for each in pieces for place in each}
+    erased = {place for piece in pieces for place in piece}
     return sequence[[place for place in range(len(sequence)) if place not in erased]]

@@ -51,8 +51,8 @@ def _adding(cell: str, seed: int) -> tuple[str, bool]:
     )
     model = SequenceRegressor(cell, random_state=seed, memory=MEMORY["adding"].get(cell), **ADDING)
     model.fit(train.inputs, train.targets)
-    found, sums = model.predict(test.inputs), np.array(test.targets)
-    error, wrong = float(np.square(found - sums).mean()), adding.wrong(found, sums)
+    predicted, sums = model.predict(test.inputs), np.array(test.targets)
+    error, wrong = float(np.square(predicted - sums).mean()), adding.wrong(predicted, sums)
     return f"squared error {error:.4f}, {wrong:.1%} wrong", error < 0.01 and wrong <= 0.01
 
 

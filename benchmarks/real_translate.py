@@ -53,7 +53,7 @@ def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
         beam - greedy >= OVER_GREEDY,
     )
     plain, plain_minutes = _trained(train, dev, {**settings, "attention": None})
-    looking, forgetting = (each.evaluate(*long).bleu for each in (model, plain))
+    looking, forgetting = (translator.evaluate(*long).bleu for translator in (model, plain))
     yield Row(
         f"translation: attention, over {LONG} words, BLEU",
         f"{looking:.1f}, without {forgetting:.1f}",

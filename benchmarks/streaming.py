@@ -23,8 +23,8 @@ def run(settings: Settings) -> Iterator[Row]:
                 continue
             calls, absent = _steps(Problem(case), settings.threads)
             times = interleave_steps(calls, rounds=rounds, steps=steps)
-            row = Row(SECTION, case.label, {name: statistics.median(each) for name, each in times.items()})
-            row.facts["p99"] = {name: percentile(each, 0.99) for name, each in times.items()}
+            row = Row(SECTION, case.label, {name: statistics.median(seconds) for name, seconds in times.items()})
+            row.facts["p99"] = {name: percentile(seconds, 0.99) for name, seconds in times.items()}
             row.facts |= {"steps": rounds * steps, "case": {"cell": cell, "H": H}, "absent": absent}
             yield settings.report(row)
 

@@ -38,7 +38,7 @@ def ratio(row: Row, peers: Iterable[str], ours: str = OURS) -> float | None:
 def ratios(rows: Iterable[Row], section: str, peers: Iterable[str], ours: str = OURS) -> list[float]:
     """Of every row of a section that has both sides."""
     names = tuple(peers)
-    return [found for row in rows if row.section == section and (found := ratio(row, names, ours)) is not None]
+    return [value for row in rows if row.section == section and (value := ratio(row, names, ours)) is not None]
 
 
 def gflops(row: Row, name: str = OURS) -> float | None:
@@ -59,7 +59,7 @@ def means(rows: list[Row]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Target:
-    """A figure to reach. Where `found` is None nothing was measured."""
+    """A figure to reach. `found` is None where nothing was measured."""
 
     claim: str
     found: float | None
@@ -78,10 +78,10 @@ def targets(rows: list[Row], peak: float) -> list[Target]:
     training, inference = (ratios(rows, mode, PEERS[mode]) for mode in ("training", "inference"))
     over_torch = ratios(rows, "training", [TORCH])
     shares = [
-        found / peak
+        speed / peak
         for row in rows
         if row.section == "training" and _is(row, B=64, H=512) and row.facts["case"]["cell"] != "RNN"
-        if (found := gflops(row)) is not None
+        if (speed := gflops(row)) is not None
     ]
     of_own = [row for row in rows if row.section == "own cells"]
     return [
@@ -109,13 +109,13 @@ def _is(row: Row, **wanted: object) -> bool:
     return all(case.get(key) == value for key, value in wanted.items())
 
 
-def _worst(found: list[float], choose: Callable[[list[float]], float]) -> float | None:
-    return choose(found) if found else None
+def _worst(values: list[float], choose: Callable[[list[float]], float]) -> float | None:
+    return choose(values) if values else None
 
 
 def _rewritten(rows: list[Row]) -> float | None:
-    found = ratios(rows, "own cells", [BUILT_IN])
-    return 1 / min(found) if found else None
+    values = ratios(rows, "own cells", [BUILT_IN])
+    return 1 / min(values) if values else None
 
 
 def _streaming(rows: list[Row]) -> list[Target]:
@@ -156,10 +156,10 @@ def _forms(rows: list[Row]) -> float | None:
 
 
 def _memory(rows: list[Row]) -> float | None:
-    found = [row.facts["bytes"] for row in rows if row.section == "memory" and TORCH in row.facts["bytes"]]
-    return _worst([each[OURS] / each[TORCH] for each in found], max)
+    peaks = [row.facts["bytes"] for row in rows if row.section == "memory" and TORCH in row.facts["bytes"]]
+    return _worst([bytes_of[OURS] / bytes_of[TORCH] for bytes_of in peaks], max)
 
 
 def _long(rows: list[Row]) -> float | None:
-    found = [row.facts["bytes"][OURS] / 1e6 for row in rows if row.section == "memory" and row.facts.get("long")]
-    return _worst(found, max)
+    megabytes = [row.facts["bytes"][OURS] / 1e6 for row in rows if row.section == "memory" and row.facts.get("long")]
+    return _worst(megabytes, max)

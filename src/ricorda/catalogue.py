@@ -41,11 +41,11 @@ def find_cell(spec: str) -> Cell:
             f"there is no cell {spec!r}: {hint} cells are {', '.join(CELLS)}, or FILE.py:NAME for one of your own"
         )
     module = _run(Path(path))
-    found = getattr(module, name, None)
-    if isinstance(found, Cell):
-        return found
-    if callable(found):
-        return Cell(found)
+    value = getattr(module, name, None)
+    if isinstance(value, Cell):
+        return value
+    if callable(value):
+        return Cell(value)
     defined = [key for key, value in vars(module).items() if isinstance(value, Cell)]
     raise CellError(f"{path} defines no cell {name!r}: its cells are {', '.join(defined) or 'none'}")
 

@@ -69,7 +69,7 @@ class Knowing:
     """A model that has read the answers, but for those of some rows."""
 
     def __init__(self, task: str, classes: str, wrong: int) -> None:
-        relation: Any = ricorda.data.synthetic.TASKS[task].relation
+        relation: Any = ricorda.data.synthetic.SYNTHETIC_TASKS[task].relation
         self.drawn = read_synthetic(f"synthetic:{task}?n=10", relation)
         self.classes_ = np.array(classes.split())
         self.wrong = wrong
@@ -107,9 +107,9 @@ def test_a_model_that_knows_all_but_three_answers_is_told_so(
     task: str, classes: str, expected: dict[str, float]
 ) -> None:
     model: Any = Knowing(task, classes, 3)
-    of_all = ricorda.data.synthetic.TASKS[task].measure(Knowing(task, classes, 0), model.drawn)
+    of_all = ricorda.data.synthetic.SYNTHETIC_TASKS[task].measure(Knowing(task, classes, 0), model.drawn)
     assert next(iter(of_all.values())) == 1
-    assert ricorda.data.synthetic.TASKS[task].measure(model, model.drawn) == pytest.approx(expected)
+    assert ricorda.data.synthetic.SYNTHETIC_TASKS[task].measure(model, model.drawn) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

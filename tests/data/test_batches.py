@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ricorda.data.batches import batches, share
+from ricorda.data.batches import batches, rows_of_process
 
 LENGTHS = np.random.default_rng(0).lognormal(2.8, 0.5, 10_000).astype(int)
 
@@ -27,7 +27,7 @@ def test_every_row_is_in_exactly_one_batch_and_sizes_differ_by_at_most_one(
 @given(rows=st.integers(0, 40), processes=st.integers(1, 9))
 def test_shares_are_a_partition_of_nearly_equal_parts(rows: int, processes: int) -> None:
     batch = np.random.default_rng(rows).permutation(rows)
-    shares = [share(batch, rank, processes) for rank in range(processes)]
+    shares = [rows_of_process(batch, rank, processes) for rank in range(processes)]
     assert sorted(row for part in shares for row in part) == list(range(rows))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ricorda.data.synthetic import ORDER, TASKS, is_synthetic, read_synthetic
+from ricorda.data.synthetic import ORDER, SYNTHETIC_TASKS, is_synthetic, read_synthetic
 from ricorda.errors import ArgumentError
 
 
@@ -65,7 +65,7 @@ def test_a_source_that_cannot_be_is_refused_in_a_sentence(source: str, sentence:
 
 
 def test_every_task_says_paper_definition_and_success() -> None:
-    for name, task in TASKS.items():
+    for name, task in SYNTHETIC_TASKS.items():
         assert task.name == name
         assert len(task.definition) > 40
         assert len(task.success) > 40

@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ricorda.data.synthetic import ADDING, COPY, ORDER, PARITY, REBER, TASKS, SyntheticTask, adding, copying, reber
-from ricorda.data.synthetic.reber import SYMBOLS
+from ricorda.data.synthetic import (
+    ADDING,
+    COPY,
+    ORDER,
+    PARITY,
+    REBER,
+    SYNTHETIC_TASKS,
+    SyntheticTask,
+    adding,
+    copying,
+    reber,
+)
+from ricorda.data.synthetic.reber import REBER_SYMBOLS
 from ricorda.errors import ArgumentError
 
 SEEDS = st.integers(0, 2**63)
@@ -18,7 +29,7 @@ REBER_STRING = re.compile(r"B(?P<second>[TP])B(TS*X(XT*VP)*(S|XT*VV)|PT*V(P(XT*V
 """The embedded grammar as a regular expression, worked out from the automaton's drawing by hand."""
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+@pytest.mark.parametrize("task", SYNTHETIC_TASKS.values(), ids=list(SYNTHETIC_TASKS))
 @given(seed=SEEDS, number=NUMBERS)
 def test_examples_follow_from_seed_and_number_alone_and_fill_their_lengths(
     task: SyntheticTask, seed: int, number: int
@@ -116,7 +127,7 @@ def strings(seed: int, number: int) -> list[str]:
     whole = []
     for read, said, length in zip(made.inputs, made.targets, made.lengths, strict=True):
         assert read[1:length].tolist() == said[: length - 1].tolist()
-        whole.append("".join(SYMBOLS[symbol] for symbol in [*read[:length], said[length - 1]]))
+        whole.append("".join(REBER_SYMBOLS[symbol] for symbol in [*read[:length], said[length - 1]]))
     return whole
 
 
@@ -155,11 +166,11 @@ def test_a_string_of_no_grammar_is_refused() -> None:
 
 def test_a_string_is_predicted_when_the_most_probable_are_exactly_those_allowed() -> None:
     string = "BPBPVVEPE"
-    right = np.array([[each in allowed for each in SYMBOLS] for allowed in reber.allowed(string)], dtype=float)
+    right = np.array([[each in allowed for each in REBER_SYMBOLS] for allowed in reber.allowed(string)], dtype=float)
     assert reber.predicted(right[:-1], string)
     assert reber.predicted(right[:-1] * 0.01, string)
     forgetful = right[:-1].copy()
-    forgetful[-2, SYMBOLS.index("T")] = 1.1  # the long-range symbol forgotten
+    forgetful[-2, REBER_SYMBOLS.index("T")] = 1.1  # the long-range symbol forgotten
     assert not reber.predicted(forgetful, string)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ricorda.data.tagged import read_tagged, read_words_in_parts, words_of
+from ricorda.data.tagged import read_tagged, read_words_in_parts, split_words
 from ricorda.errors import DataError
 
 CONLLU = """# sent_id = 1
@@ -97,7 +97,7 @@ def test_words_are_read_in_parts_from_every_format(tmp_path: Path, name: str) ->
 
 
 def test_a_word_may_hold_a_blank_that_is_no_space() -> None:
-    assert words_of("10\u00a0000 lire\t!") == ["10\u00a0000", "lire", "!"]
+    assert split_words("10\u00a0000 lire\t!") == ["10\u00a0000", "lire", "!"]
 
 
 def broken(row: int, field: int, value: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ricorda.data.pairs import as_texts, read_pairs, read_sentences
-from ricorda.data.subwords import SMALLEST_VOCABULARY, text_of, train_subwords
+from ricorda.data.subwords import SMALLEST_VOCABULARY, decode_subwords, train_subwords
 from ricorda.data.tokenization import PADDING, UNKNOWN, encode
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.translate.examples import Sentences, Subwords, read_pairs_of, split
@@ -167,7 +167,7 @@ def test_subwords_give_the_text_back() -> None:
     tokenizer = train_subwords(ENGLISH + ITALIAN, vocab_size=400, min_frequency=1, lowercase=False)
     for text in [*ENGLISH, *ITALIAN, 'He said "no"...', "l'amore dell'anno", "日本 🎉 ½", "a_b @c #d $5.00 (e)"]:
         (ids,) = encode(tokenizer, [text])
-        assert text_of(tokenizer, ids) == text
+        assert decode_subwords(tokenizer, ids) == text
         assert not {PADDING, UNKNOWN} & set(ids)
 
 
@@ -177,7 +177,7 @@ def test_any_word_comes_back(word: str) -> None:
 
     tokenizer = _TOKENIZER
     (ids,) = encode(tokenizer, [f"a {word}"])
-    assert text_of(tokenizer, ids) == unicodedata.normalize("NFC", f"a {word}")
+    assert decode_subwords(tokenizer, ids) == unicodedata.normalize("NFC", f"a {word}")
 
 
 _TOKENIZER = train_subwords(ENGLISH + ITALIAN, vocab_size=350, min_frequency=1, lowercase=False)
@@ -187,7 +187,7 @@ def test_subwords_are_the_same_for_the_same_texts_and_keep_to_their_number() -> 
     first, second = (train_subwords(ENGLISH, vocab_size=300, min_frequency=1, lowercase=True) for _ in range(2))
     assert first.to_str() == second.to_str()
     assert first.get_vocab_size() <= 300
-    assert text_of(first, encode(first, ["THE CAT"])[0]) == "the cat"
+    assert decode_subwords(first, encode(first, ["THE CAT"])[0]) == "the cat"
     with pytest.raises(
         ArgumentError, match=f"vocab_size 100 is too small for subwords: give at least {SMALLEST_VOCABULARY}"
     ):
@@ -197,7 +197,7 @@ def test_subwords_are_the_same_for_the_same_texts_and_keep_to_their_number() -> 
 def test_a_text_that_spells_a_mark_is_a_text() -> None:
     tokenizer = train_subwords(["<pad> <unk> </s>"] * 3, vocab_size=300, min_frequency=1, lowercase=False)
     (ids,) = encode(tokenizer, ["<pad> and <unk>"])
-    assert text_of(tokenizer, ids) == "<pad> and <unk>"
+    assert decode_subwords(tokenizer, ids) == "<pad> and <unk>"
     assert min(ids) > UNKNOWN
 
 

@@ -22,8 +22,8 @@ from ricorda.errors import ArgumentError
 from ricorda.nn import LSTM, watch_gradients
 from ricorda.tasks.flow import TrainingFlow
 from ricorda.training import Interrupted, Task, TrainingOptions, train
-from ricorda.training.alarm import Alarm, verdict
-from ricorda.training.flow import FLOW, PLACES, Places, sparkline, steps_between
+from ricorda.training.alarm import Alarm, diagnose
+from ricorda.training.flow import FLOW, MOST_BINS, Bins, sparkline, steps_between
 
 DIGITS = 5.1e-4  # half a unit of the last of four digits, and rounding
 
@@ -93,17 +93,17 @@ def test_what_is_recorded_are_the_norms_of_a_pass_of_its_own(batch_first: bool) 
 
 def test_long_rows_share_places() -> None:
     norms = np.arange(300.0)[:, None] + np.zeros((300, 3))
-    places = Places(300, np.array([300, 299, 10]), reverse=True)
+    places = Bins(300, np.array([300, 299, 10]), reverse=True)
     assert (places.reach, places.width) == (299, 8)
     means = places.means(norms)
     assert means[:37] == pytest.approx(np.arange(37) * 8 + 3.5, rel=0.05)  # the row of ten steps has its share
-    assert len(means) == -(-299 // 8) <= PLACES
+    assert len(means) == -(-299 // 8) <= MOST_BINS
     assert means[-1] == pytest.approx(np.mean([296, 297, 298]))
-    forward = Places(300, np.array([300, 299, 10]), reverse=False)
+    forward = Bins(300, np.array([300, 299, 10]), reverse=False)
     assert forward.means(norms)[-1] == pytest.approx((3 + 2 + 1 + 2 + 1 + 0) / 6)
     assert not np.isinf(forward.means(np.full_like(norms, np.inf))).any()
-    assert Places(4, np.array([0, 0, 0, 4]), reverse=False).reach == 4
-    assert Places(4, np.array([0, 0]), reverse=False).reach == 0
+    assert Bins(4, np.array([0, 0, 0, 4]), reverse=False).reach == 4
+    assert Bins(4, np.array([0, 0]), reverse=False).reach == 0
 
 
 # Nothing else changes
@@ -210,13 +210,13 @@ FALLING, RISING, LEVEL = 0.5 ** np.arange(40), 2.0 ** np.arange(40), np.ones(40)
 
 
 def test_a_gradient_is_judged_by_both_ends() -> None:
-    found = verdict([record(FALLING)])
+    found = diagnose([record(FALLING)])
     assert found is not None
     assert (found.kind, found.distance, found.ratio) == ("vanishes", 39, 0.5**39)
-    found = verdict([record(LEVEL, state="c"), record(RISING)])
+    found = diagnose([record(LEVEL, state="c"), record(RISING)])
     assert found is not None
     assert (found.kind, found.distance, found.ratio) == ("explodes", 39, 2.0**30)
-    found = verdict([record(0.2 ** np.arange(10), width=4)])
+    found = diagnose([record(0.2 ** np.arange(10), width=4)])
     assert found is not None
     assert (found.kind, found.distance) == ("vanishes", 36)
 
@@ -235,7 +235,7 @@ def test_a_gradient_is_judged_by_both_ends() -> None:
     ids=["level", "one state", "slow", "short", "nothing", "a loss a step", "max pooling"],
 )
 def test_what_is_natural_is_not_judged(states: list[Any]) -> None:
-    assert verdict([record(norm, state=name) for norm, name in zip(states, "hc", strict=False)]) is None
+    assert diagnose([record(norm, state=name) for norm, name in zip(states, "hc", strict=False)]) is None
 
 
 def test_the_alarm_speaks_once_of_each_kind_after_three_watched_steps() -> None:

@@ -16,7 +16,7 @@ from ricorda.catalogue import CELLS
 from ricorda.engines import reference
 from ricorda.engines.masks import Masks
 from ricorda.program.body import Body, live
-from ricorda.program.differentiate import Training, forward_loop, sequence_name, training_loops
+from ricorda.program.differentiate import TrainingLoops, forward_loop, sequence_name, training_loops
 from ricorda.program.ir import MASKS, Program
 from ricorda.program.loop import Factor, Line, Loop
 from ricorda.program.operations import OPERATIONS
@@ -158,7 +158,7 @@ def evaluated(
             return OPERATIONS[op].reference(torch, *args)
 
 
-def check(program: Program, record: tuple[str, ...]) -> Training:
+def check(program: Program, record: tuple[str, ...]) -> TrainingLoops:
     """Hold every result of a program's loops to the reference engine's and its gradients to autograd's."""
     layer = new_layer(program)
     training = training_loops(program, record, watch=True)
@@ -248,7 +248,11 @@ def in_steps(layer: Layer) -> tuple[list[list[Tensor]], tuple[Tensor, ...]]:
 
 
 def of_weights(
-    layer: Layer, training: Training, backward: Result, sequences: Mapping[str, Tensor], before: Mapping[str, Tensor]
+    layer: Layer,
+    training: TrainingLoops,
+    backward: Result,
+    sequences: Mapping[str, Tensor],
+    before: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """The gradients of the parameters and of the input, time-parallel as an engine computes them."""
     program = layer.program

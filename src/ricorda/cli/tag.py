@@ -99,14 +99,14 @@ def _read(data: str, column: str | None) -> Tagged:
 
 def _sentences(source: Source) -> Iterator[Tagged]:
     from ricorda.cli.source import Texts
-    from ricorda.data.tagged import Tagged, read_words_in_parts, words_of
+    from ricorda.data.tagged import Tagged, read_words_in_parts, split_words
 
     if source.file is not None:
         yield from read_words_in_parts(source.file)
         return
     for texts in source.batches():
         assert isinstance(texts, Texts)  # of a file it is not asked
-        sentences = [words_of(text) for text in texts]
+        sentences = [split_words(text) for text in texts]
         for index, words in enumerate(sentences):
             if not words:
                 raise DataError(f"{texts.place(index)} is empty: give a sentence, its words apart by spaces")

@@ -41,7 +41,7 @@ def batches(lengths: Sequence[int] | NDArray[np.integer], batch_size: int, *, se
     return [parts[index] for index in random.permutation(len(parts))]
 
 
-def share(batch: Rows, rank: int, world_size: int) -> Rows:
+def rows_of_process(batch: Rows, rank: int, world_size: int) -> Rows:
     """Return the rows of ``batch`` that process ``rank`` of ``world_size`` works on, possibly none.
 
     Neighbours in a batch have similar lengths, so dealing them out in turn gives each process the same work.

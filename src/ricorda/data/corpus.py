@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ricorda.data.inputs import has_surrogates
-from ricorda.data.places import REPAIR, place
+from ricorda.data.places import REPAIR, row_name
 from ricorda.data.read import read_examples
 from ricorda.data.source import BadLineError, extension, lines
 from ricorda.data.synthetic import refuse_synthetic
@@ -65,7 +65,7 @@ def read_text(source: str) -> str:
         for line in lines(source):
             parts.append(line[:-2] + "\n" if line.endswith("\r\n") else line)
     except BadLineError as error:
-        raise DataError(f"{place(source, len(parts) + 1)} {error}") from None
+        raise DataError(f"{row_name(source, len(parts) + 1)} {error}") from None
     return check_text("".join(parts), source)
 
 

@@ -18,27 +18,27 @@ Inputs = list[str] | list[list[str]] | list[Numbers]
 ONE_OF = {"texts": "a text", "tokens": "a token list", "numbers": "a list of numbers"}
 
 
-def place_of(given: Any, argument: str = "X") -> Place:
+def place_of(argument_value: Any, argument: str = "X") -> Place:
     """Name examples as their own source does (`row 7 of reviews.csv`), or else as those of an argument (`X[6]`)."""
-    place: Place = getattr(given, "place", None) or (lambda index: f"{argument}[{index}]")
+    place: Place = getattr(argument_value, "place", None) or (lambda index: f"{argument}[{index}]")
     return place
 
 
-def read_inputs(given: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
+def read_inputs(examples: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
     """The inputs that an argument of a Python call holds; see `as_inputs`.
 
     Parameters
     ----------
-    given : sequence, array [N, T] or [N, T, I], or `ricorda.data.read.Examples`
+    examples : sequence, array [N, T] or [N, T, I], or `ricorda.data.read.Examples`
         The examples.
     argument : str
         Its name.
     """
-    place = place_of(given, argument)
-    values = as_list(getattr(given, "inputs", given))
+    place = place_of(examples, argument)
+    values = as_list(getattr(examples, "inputs", examples))
     if values is None:
         raise DataError(
-            f"{argument} is of type {type(given).__name__}: give a sequence of texts, of token lists, "
+            f"{argument} is of type {type(examples).__name__}: give a sequence of texts, of token lists, "
             "or of arrays of numbers [T] or [T, I]"
         )
     if not values:
@@ -46,13 +46,13 @@ def read_inputs(given: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
     return as_inputs(values, place)
 
 
-def as_list(given: Any) -> list[Any] | None:
+def as_list(sequence: Any) -> list[Any] | None:
     """The members of a list, tuple, array, tensor or column; None for anything else, a whole table among them."""
-    if isinstance(given, str | bytes | dict | set) or hasattr(given, "columns"):
+    if isinstance(sequence, str | bytes | dict | set) or hasattr(sequence, "columns"):
         return None
     try:
-        len(given)  # an iterator, which has none, would be empty the second time
-        return list(given)
+        len(sequence)  # an iterator, which has none, would be empty the second time
+        return list(sequence)
     except TypeError:
         return None
 

@@ -52,12 +52,12 @@ def _as_in_a_file(label: str | int | float) -> str:
     return str(label).lower() if isinstance(label, bool) else str(int(label))
 
 
-def read_labels(given: Any, examples: int, argument: str = "y") -> NDArray[Any]:
+def read_labels(sequence: Any, examples: int, argument: str = "y") -> NDArray[Any]:
     """The labels that an argument of a Python call holds.
 
     Parameters
     ----------
-    given : sequence of str, int, bool or whole floats
+    sequence : sequence of str, int, bool or whole floats
         The labels.
     examples : int
         How many there must be.
@@ -74,9 +74,11 @@ def read_labels(given: Any, examples: int, argument: str = "y") -> NDArray[Any]:
     DataError
         If there are too few or too many, or one is missing, of another type than the first, or no class at all.
     """
-    values = as_list(given)
+    values = as_list(sequence)
     if values is None:
-        raise DataError(f"{argument} is of type {type(given).__name__}: give a sequence with a label for each example")
+        raise DataError(
+            f"{argument} is of type {type(sequence).__name__}: give a sequence with a label for each example"
+        )
     labels = [label.item() if getattr(label, "ndim", None) == 0 else label for label in values]
     if len(labels) != examples:
         raise DataError(f"there are {examples} examples and {len(labels)} labels: give a label for each example")

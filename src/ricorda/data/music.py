@@ -48,15 +48,15 @@ def read_music(path: str | Path) -> Music:
     with opened(source) as stream:
         content = stream.read()
     try:
-        found = json.loads(content)
+        loaded = json.loads(content)
     except ValueError as error:
         raise DataError(f"{source} is no JSON ({error}): give a list of pieces") from None
-    parts = found if isinstance(found, dict) else {"train": found}
+    parts = loaded if isinstance(loaded, dict) else {"train": loaded}
     if "train" not in parts:
         raise DataError(f"{source} has no 'train': give a list of pieces, or an object with train, valid and test")
     for name, pieces in parts.items():
         if name in ("train", "valid", "test"):
-            check_pieces(pieces, f"{name} of {source}" if parts is found else source)
+            check_pieces(pieces, f"{name} of {source}" if parts is loaded else source)
     return Music(parts["train"], parts.get("valid"), parts.get("test"))
 
 

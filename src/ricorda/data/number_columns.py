@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.data.places import Place, Places
+from ricorda.data.places import Place, SourceRows
 from ricorda.data.source import BadLineError, extension, lines, scan_parquet
 from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
@@ -58,7 +58,7 @@ class NumberColumns:
         moments: list[Any] = []
         numbers: dict[str, list[Column]] = {name: [] for name in columns if name != time}
         left_out: list[str] = []
-        self.places: list[Places] = []
+        self.places: list[SourceRows] = []
         self.firsts: list[int] = []
         rows = 0
         for values, places in FORMATS[extension(source)](source, options, _AT_ONCE):

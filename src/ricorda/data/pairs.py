@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ricorda.data.inputs import as_list, has_surrogates
-from ricorda.data.places import REPAIR, Place, Places, place
+from ricorda.data.places import REPAIR, Place, SourceRows, row_name
 from ricorda.data.source import BadLineError, extension, lines
 from ricorda.data.synthetic import refuse_synthetic
 from ricorda.data.tables import FORMATS, Columns
@@ -37,7 +37,7 @@ class Pairs:
 
     inputs: list[str]
     targets: list[str] | None
-    parts: tuple[tuple[Places, int], ...]
+    parts: tuple[tuple[SourceRows, int], ...]
 
     @property
     def source(self) -> str:
@@ -103,7 +103,7 @@ def read_sentences(path: str | Path, *, source: str | None = None, rows: int = 1
     return _parts(os.fspath(path), source, None, False, rows)
 
 
-def as_texts(given: Any, where: Place, argument: str) -> list[str]:
+def as_texts(sequence: Any, where: Place, argument: str) -> list[str]:
     """Texts as a list of strings.
 
     Parameters
@@ -120,9 +120,9 @@ def as_texts(given: Any, where: Place, argument: str) -> list[str]:
     DataError
         If it is no sequence, is empty, or one of it is no text or blank.
     """
-    values = as_list(given)
+    values = as_list(sequence)
     if values is None:
-        raise DataError(f"{argument} is of type {type(given).__name__}: give a list of texts")
+        raise DataError(f"{argument} is of type {type(sequence).__name__}: give a list of texts")
     if not values:
         raise DataError(f"{argument} holds no text: give at least one")
     for index, value in enumerate(values):
@@ -156,7 +156,7 @@ def _parts(path: str, source: str | None, target: str | None, translated: bool, 
         yield Pairs(sides[0], sides[1] if translated else None, ((places, len(sides[0])),))
 
 
-def _in_column(places: Places, name: str, index: int) -> str:
+def _in_column(places: SourceRows, name: str, index: int) -> str:
     return f"{places.of(index)}, {name},"
 
 
@@ -164,7 +164,7 @@ def _has_header(path: str, translated: bool) -> bool:
     try:
         first = next(iter(lines(path)), "").rstrip("\r\n").split("\t")
     except BadLineError as error:
-        raise DataError(f"{place(path, 1)} {error}") from None
+        raise DataError(f"{row_name(path, 1)} {error}") from None
     return {SOURCE, TARGET} <= set(first) if translated else SOURCE in first
 
 
@@ -175,8 +175,8 @@ def _unnamed(path: str, count: int | None, rows: int | None) -> Iterator[Columns
         for row, fields in enumerate(part, done + 1):
             count = count or len(fields)
             if len(fields) != count:
-                raise DataError(_unequal(place(path, row), len(fields), count))
-        yield [list(column) for column in zip(*part, strict=True)], Places(path, done + 1)
+                raise DataError(_unequal(row_name(path, row), len(fields), count))
+        yield [list(column) for column in zip(*part, strict=True)], SourceRows(path, done + 1)
         done += len(part)
     if not done:
         raise DataError(f"{path} is empty: give a file with one pair, or one sentence, a row")
@@ -190,15 +190,15 @@ def _records(path: str) -> Iterator[list[str]]:
             if not line.strip():
                 blank = blank or row
             elif blank:
-                raise DataError(f"{place(path, blank)} is blank: delete the line or fill it in")
+                raise DataError(f"{row_name(path, blank)} is blank: delete the line or fill it in")
             else:
                 yield line.rstrip("\r\n").split("\t")
     except BadLineError as error:
-        raise DataError(f"{place(path, row + 1)} {error}") from None
+        raise DataError(f"{row_name(path, row + 1)} {error}") from None
 
 
-def _unequal(where: str, found: int, wanted: int) -> str:
-    columns = f"{found} column{'s' * (found != 1)}"
+def _unequal(where: str, count: int, wanted: int) -> str:
+    columns = f"{count} column{'s' * (count != 1)}"
     return (
         f"{where} has {columns}, with a tab between, where {wanted} {'is' if wanted == 1 else 'are'} needed: correct "
         "the row, or name the columns of a file with a header by --source and --target"

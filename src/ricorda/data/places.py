@@ -16,7 +16,7 @@ class UnusableError(Exception):
 
 
 @dataclass(frozen=True)
-class Places:
+class SourceRows:
     """Where each example of one source stands."""
 
     source: str
@@ -28,9 +28,9 @@ class Places:
         """Where example `index` stands: "row 17 of reviews.csv", or its file."""
         if self.files is not None:
             return self.files[index]
-        return place(self.source, self.first_row + index, self.lines[index] if self.lines else None)
+        return row_name(self.source, self.first_row + index, self.lines[index] if self.lines else None)
 
 
-def place(source: str, row: int, line: int | None = None) -> str:
+def row_name(source: str, row: int, line: int | None = None) -> str:
     """Name a row, and its first line where that has another number."""
     return f"row {row}{f' (line {line})' if line not in (None, row) else ''} of {source}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from ricorda.data.inputs import Inputs, as_inputs
 from ricorda.data.labels import as_labels
-from ricorda.data.places import Place, Places, place
+from ricorda.data.places import Place, SourceRows, row_name
 from ricorda.data.source import BadLineError, extension, lines, unreadable
 from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.data.tables import FORMATS, Columns, read_labelled_lines
@@ -39,7 +39,7 @@ class Examples:
     labels: list[str] | None
     source: str
     groups: list[str] | None = None
-    places: Places | None = field(default=None, repr=False)
+    places: SourceRows | None = field(default=None, repr=False)
 
     def take(self, rows: Sequence[int]) -> Examples:
         """Some of the examples, which know their places still."""
@@ -49,12 +49,12 @@ class Examples:
             None if self.labels is None else [self.labels[row] for row in rows],
             self.source,
             None if self.groups is None else [self.groups[row] for row in rows],
-            Places(self.source, files=[self.place(row) for row in rows]),
+            SourceRows(self.source, files=[self.place(row) for row in rows]),
         )
 
     def place(self, index: int) -> str:
         """Where example `index` stands, for messages: "row 17 of reviews.csv", or the path of its file."""
-        return (self.places or Places(self.source)).of(index)
+        return (self.places or SourceRows(self.source)).of(index)
 
 
 def read_examples(
@@ -125,7 +125,7 @@ def examples_of_parts(
         yield _checked(dict(zip(columns, values, strict=True)), columns, places, source)
 
 
-def _checked(values: dict[str, Sequence[Any]], columns: dict[str, str], places: Places, source: str) -> Examples:
+def _checked(values: dict[str, Sequence[Any]], columns: dict[str, str], places: SourceRows, source: str) -> Examples:
     def strings(option: str) -> list[str] | None:
         return as_labels(values[option], _in_column(places, columns[option])) if option in columns else None
 
@@ -133,7 +133,7 @@ def _checked(values: dict[str, Sequence[Any]], columns: dict[str, str], places: 
     return Examples(inputs, strings("--label"), source, strings("--by"), places)
 
 
-def _in_column(places: Places, column: str) -> Place:
+def _in_column(places: SourceRows, column: str) -> Place:
     return lambda index: places.of(index) + (f", column {column!r}," if column else "")
 
 
@@ -158,7 +158,7 @@ def _drawn(source: str, rows: int | None, *, labelled: bool) -> Iterator[Example
     for first in range(0, count, rows or count):
         part = slice(first, first + (rows or count))
         labels = drawn.targets[part] if labelled else None
-        yield Examples(drawn.inputs[part], labels, source, places=Places(source, first + 1))
+        yield Examples(drawn.inputs[part], labels, source, places=SourceRows(source, first + 1))
 
 
 def _read_folder(source: str, rows: int | None, *, labelled: bool) -> Iterator[Columns]:
@@ -182,7 +182,7 @@ def _read_folder(source: str, rows: int | None, *, labelled: bool) -> Iterator[C
     for first in range(0, len(files), rows or len(files)):
         part = files[first : first + (rows or len(files))]
         texts = [_content(str(file)) for file in part]
-        places = Places(source, files=[str(file) for file in part])
+        places = SourceRows(source, files=[str(file) for file in part])
         yield ([texts, [file.parent.name for file in part]] if labelled else [texts]), places
 
 
@@ -199,5 +199,5 @@ def _content(file: str) -> str:
     try:
         content.extend(lines(file))
     except BadLineError as error:
-        raise DataError(f"{place(file, len(content) + 1)} {error}") from None
+        raise DataError(f"{row_name(file, len(content) + 1)} {error}") from None
     return "".join(content).removesuffix("\n").removesuffix("\r")

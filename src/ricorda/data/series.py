@@ -78,12 +78,12 @@ class Series:
         )
 
 
-def as_series(given: Any, argument: str = "X", *, covariates: Any = None, targets: Sequence[Any] = ()) -> Series:
+def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets: Sequence[Any] = ()) -> Series:
     """A Python argument as a series.
 
     Parameters
     ----------
-    given : Series, array [T] or [T, V], or a table of a data frame library
+    data : Series, array [T] or [T, V], or a table of a data frame library
         One row a step, in the order of time.
     argument : str
         Its name, for messages.
@@ -99,12 +99,12 @@ def as_series(given: Any, argument: str = "X", *, covariates: Any = None, target
     ArgumentError
         If a target is no variable, or a Series comes with covariates of its own and others.
     """
-    if isinstance(given, Series):
+    if isinstance(data, Series):
         if covariates is not None:
             raise ArgumentError(f"covariates were given, but {argument} has its own: leave one of them out")
-        return replace(given, targets=_chosen(targets, given.names)) if len(targets) else given
-    columns = getattr(given, "columns", None)
-    values = _checked(given.to_numpy() if columns is not None else given, argument)
+        return replace(data, targets=_chosen(targets, data.names)) if len(targets) else data
+    columns = getattr(data, "columns", None)
+    values = _checked(data.to_numpy() if columns is not None else data, argument)
     names = numbered(values.shape[1]) if columns is None else tuple(map(str, columns))
     known = np.empty((len(values), 0)) if covariates is None else _checked(covariates, "covariates")
     if len(known) < len(values):
@@ -272,21 +272,19 @@ class _Filling:
         return column[last]
 
 
-def _checked(given: Any, argument: str) -> Values:
+def _checked(data: Any, argument: str) -> Values:
     """An array [T, V] of finite numbers."""
-    if hasattr(given, "detach"):
-        given = given.detach().cpu().double()
+    if hasattr(data, "detach"):
+        data = data.detach().cpu().double()
     try:
-        values = np.array(given, dtype=np.float64)
+        values = np.array(data, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(
             f"{argument} is no array of numbers: give T numbers, or T rows of as many numbers each"
         ) from None
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.size:
-        raise DataError(
-            f"{argument} has the shape {np.shape(given)}: give T numbers, or T rows of as many numbers each"
-        )
+        raise DataError(f"{argument} has the shape {np.shape(data)}: give T numbers, or T rows of as many numbers each")
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         step, variable = bad[0]

@@ -42,7 +42,7 @@ def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int,
     Returns
     -------
     tokenizers.Tokenizer
-        `encode` of `ricorda.data.tokenization` takes it; `text_of` is the way back.
+        `encode` of `ricorda.data.tokenization` takes it; `decode_subwords` is the way back.
 
     Raises
     ------
@@ -84,6 +84,6 @@ def _alphabet(texts: Iterable[str]) -> list[str]:
     return sorted(counts, key=lambda character: (-counts[character], character))
 
 
-def text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+def decode_subwords(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     """The text that tokens spell; bytes that are no UTF-8 become �."""
     return str(tokenizer.decode([id for id in ids if id > UNKNOWN], skip_special_tokens=False)).strip()

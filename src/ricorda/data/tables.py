@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ricorda.data.places import Places, place
+from ricorda.data.places import SourceRows, row_name
 from ricorda.data.source import BadLineError, is_remote, lines, scan_parquet, unreadable
 from ricorda.errors import DataError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars
 
 Wanted = dict[str, str]  # the option that names a column -> the column's name
-Columns = tuple[list[Sequence[Any]], Places]  # the values of each wanted column, and where each row stands
+Columns = tuple[list[Sequence[Any]], SourceRows]  # the values of each wanted column, and where each row stands
 Reader = Callable[[str, Wanted, int | None], Iterator[Columns]]
 """Yields a source in parts of so many rows at most, or as one part; a source without rows is an error."""
 _Record = TypeVar("_Record", str, list[str])
@@ -49,10 +49,8 @@ def read_delimited(
                 for row, line, fields in islice(records, rows):
                     if len(fields) != len(header):
                         advice = " (quote a field that contains a comma)" if separator == "," else ""
-                        raise DataError(
-                            f"{place(source, row, line)} has {_count(fields)} where the header has {_count(header)}: "
-                            f"correct the row{advice}"
-                        )
+                        counts = f"has {_count(fields)} where the header has {_count(header)}"
+                        raise DataError(f"{row_name(source, row, line)} {counts}: correct the row{advice}")
                     starts.append(line)
                     for column, position in zip(columns, positions, strict=True):
                         column.append(fields[position])
@@ -60,7 +58,7 @@ def read_delimited(
                 break
             first, done = done + 2, done + len(starts)
             lines_differ = starts[-1] != done + 1
-            yield [*columns], Places(source, first, starts if lines_differ else None)
+            yield [*columns], SourceRows(source, first, starts if lines_differ else None)
     if not done:
         raise DataError(f"{source} has a header but no rows: add rows")
 
@@ -72,7 +70,7 @@ def read_json_lines(source: str, wanted: Wanted, rows: int | None = None) -> Ite
         record = _json_object(source, row, line)
         for option, name in wanted.items():
             if name not in record:
-                raise DataError(f"{no_column(place(source, row), option, name, record)}, or complete the row")
+                raise DataError(f"{no_column(row_name(source, row), option, name, record)}, or complete the row")
             yield record[name]
 
     return _read_lines(source, len(wanted), rows, values, "with one JSON object a line")
@@ -93,7 +91,7 @@ def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterat
         for frame in [chosen.collect()] if rows is None else chosen.collect_batches(chunk_size=rows, lazy=True):
             for part in frame.iter_slices(rows or max(len(frame), 1)):
                 if len(part):
-                    yield [_values(part[name]) for name in wanted.values()], Places(source, done + 1)
+                    yield [_values(part[name]) for name in wanted.values()], SourceRows(source, done + 1)
                     done += len(part)
     except OSError as error:
         raise DataError(unreadable(source, error)) from None
@@ -113,7 +111,7 @@ def read_labelled_lines(source: str, rows: int | None = None, *, labelled: bool)
         label, space, text = line.partition(" ")
         if not space:
             raise DataError(
-                f"{place(source, row)} is {line[:40]!r}, without a space between label and text: write "
+                f"{row_name(source, row)} is {line[:40]!r}, without a space between label and text: write "
                 "`label text`, or name a table by its format (.csv, .tsv, .jsonl, .parquet)"
             )
         return text, label
@@ -135,7 +133,7 @@ def _read_lines(
                     column.append(value)
             if not part[0]:
                 break
-            yield [*part], Places(source, done + 1)
+            yield [*part], SourceRows(source, done + 1)
             done += len(part[0])
     if not done:
         raise DataError(f"{source} is empty: give a file {wanted}")
@@ -162,13 +160,13 @@ def _records(source: str, separator: str, quoting: Any) -> Generator[tuple[int, 
         except StopIteration:
             return
         except BadLineError as error:
-            raise DataError(f"{place(source, row, records.line_num + 1)} {error}") from None
+            raise DataError(f"{row_name(source, row, records.line_num + 1)} {error}") from None
         except csv.Error as error:
             if "new-line" in str(error):
                 why = "has a carriage return outside quotes: convert the line ends, e.g. tr '\\r' '\\n'"
             else:
                 why = f"is broken ({error}): close each quote, and double the quotes inside a quoted field"
-            raise DataError(f"{place(source, row, line)} {why}") from None
+            raise DataError(f"{row_name(source, row, line)} {why}") from None
 
 
 def _text_lines(source: str) -> Generator[tuple[int, int, str]]:
@@ -178,7 +176,7 @@ def _text_lines(source: str) -> Generator[tuple[int, int, str]]:
         for row, line in enumerate(lines(source), 1):
             yield row, row, line.removesuffix("\n").removesuffix("\r")
     except BadLineError as error:
-        raise DataError(f"{place(source, row + 1)} {error}") from None
+        raise DataError(f"{row_name(source, row + 1)} {error}") from None
 
 
 def _without_blank_end(source: str, records: Iterable[tuple[int, int, _Record]]) -> Iterator[tuple[int, int, _Record]]:
@@ -186,7 +184,7 @@ def _without_blank_end(source: str, records: Iterable[tuple[int, int, _Record]])
     blank = None
     for row, line, record in records:
         if not "".join(record).strip() and (isinstance(record, str) or len(record) < 2):
-            blank = blank or place(source, row, line)
+            blank = blank or row_name(source, row, line)
         elif blank:
             raise DataError(f"{blank} is blank: delete the line or fill it in")
         else:
@@ -229,11 +227,11 @@ def _json_object(source: str, row: int, line: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         reason = str(error).split(":")[0] if isinstance(error, json.JSONDecodeError) else "a value out of bounds"
         raise DataError(
-            f"{place(source, row)} is no JSON ({reason}): write one JSON object a line, e.g. with jq -c"
+            f"{row_name(source, row)} is no JSON ({reason}): write one JSON object a line, e.g. with jq -c"
         ) from None
     if not isinstance(record, dict):
         raise DataError(
-            f"{place(source, row)} is a JSON {_JSON_NAMES[type(record)]}, not an object with columns: write one "
+            f"{row_name(source, row)} is a JSON {_JSON_NAMES[type(record)]}, not an object with columns: write one "
             "object a line, e.g. with jq -c '.[]'"
         )
     return record

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ricorda.data.places import REPAIR, Place, Places, place
+from ricorda.data.places import REPAIR, Place, SourceRows, row_name
 from ricorda.data.source import BadLineError, extension, lines
 from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.errors import DataError
@@ -55,7 +55,7 @@ class Tagged:
     place: Place
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text whose words stand apart by spaces or tabs; other blanks may be inside a word."""
     return re.findall(r"[^ \t\r\n]+", text)
 
@@ -87,8 +87,8 @@ def read_tagged(path: str | Path, *, column: str = "upos") -> Tagged:
     source = os.fspath(path)
     if is_synthetic(source):
         drawn = read_synthetic(source, "tag")
-        return Tagged(drawn.inputs, drawn.targets, Places(source).of)
-    return _collected(read_sentences(source, column=column), source)
+        return Tagged(drawn.inputs, drawn.targets, SourceRows(source).of)
+    return _collected(_sentences(source, column=column), source)
 
 
 def read_words_in_parts(path: str | Path, *, sentences: int = 1_024) -> Iterator[Tagged]:
@@ -104,32 +104,34 @@ def read_words_in_parts(path: str | Path, *, sentences: int = 1_024) -> Iterator
         inputs = read_synthetic(source, None).inputs
         for first in range(0, len(inputs), sentences):
             part = inputs[first : first + sentences]
-            yield Tagged(part, [[] for _ in part], Places(source, first + 1).of)
+            yield Tagged(part, [[] for _ in part], SourceRows(source, first + 1).of)
         return
-    remaining = read_sentences(source, tagged=False)
+    remaining = _sentences(source, tagged=False)
     while part := list(islice(remaining, sentences)):
         yield _collected(iter(part), source)
 
 
-def read_sentences(source: str, *, tagged: bool = True, column: str = "upos") -> Iterator[Sentence]:
+def _sentences(source: str, *, tagged: bool = True, column: str = "upos") -> Iterator[Sentence]:
     """Read sentence after sentence; see `read_tagged`. Without tags, a row that is no columns is a sentence's words."""
     rows = _rows(source)
     opening = list(islice(rows, 1))
     form = _BY_EXTENSION.get(extension(source)) or _guess(opening[0][1], tagged)
     read = _READERS[form]
-    found = False
+    has_sentences = False
     for sentence in read(chain(opening, rows), source, column if tagged else None):
-        found = True
+        has_sentences = True
         yield sentence
-    if not found:
+    if not has_sentences:
         raise DataError(f"{source} holds no sentence: give at least one")
 
 
 def _collected(sentences: Iterator[Sentence], source: str) -> Tagged:
     parts = list(sentences)
-    rows = [each.row for each in parts]
+    rows = [sentence.row for sentence in parts]
     return Tagged(
-        [each.words for each in parts], [each.tags for each in parts], lambda index: place(source, rows[index])
+        [sentence.words for sentence in parts],
+        [sentence.tags for sentence in parts],
+        lambda index: row_name(source, rows[index]),
     )
 
 
@@ -147,7 +149,7 @@ def _rows(source: str) -> Iterator[Line]:
             elif len(blank) < 2:  # between sentences, more say no more
                 blank.append((number, ""))
     except BadLineError as error:
-        raise DataError(f"{place(source, number + 1)} {error}") from None
+        raise DataError(f"{row_name(source, number + 1)} {error}") from None
     if not started:
         raise DataError(f"{source} is empty: give sentences with a tag for each word")
 
@@ -159,7 +161,7 @@ def _guess(row: str, tagged: bool) -> Format:
         return "conllu"
     if not tagged:
         return "words"
-    words = words_of(row)
+    words = split_words(row)
     pairs = sum(1 for word in words if "/" in word[1:-1])
     return "pairs" if 2 * pairs > len(words) or len(words) == 1 else "columns"
 
@@ -177,7 +179,7 @@ def _read_conllu(rows: Iterator[Line], source: str, column: str | None) -> Itera
         if row.startswith("#"):
             continue
         fields = row.split("\t")
-        where = place(source, number)
+        where = row_name(source, number)
         if len(fields) != _CONLLU_COLUMNS:
             raise DataError(
                 f"{where} has {_columns(len(fields))} where CoNLL-U has {_CONLLU_COLUMNS}, with a tab between: "
@@ -211,18 +213,19 @@ def _read_columns(rows: Iterator[Line], source: str, column: str | None) -> Iter
                 yield Sentence(words, tags, first)
             words, tags = [], []
             continue
-        fields = row.split("\t") if "\t" in row else words_of(row)
+        fields = row.split("\t") if "\t" in row else split_words(row)
         expected = expected or len(fields)
         if len(fields) != expected or (column is not None and expected < 2):
             where = "the first has" if expected > 1 else "a word and its tag make"
             raise DataError(
-                f"{place(source, number)} has {_columns(len(fields))} where {where} {max(expected, 2)}: correct the row"
+                f"{row_name(source, number)} has {_columns(len(fields))} where {where} {max(expected, 2)}: "
+                "correct the row"
             )
         if fields[0].strip() == "-DOCSTART-":
             continue  # CoNLL's mark between documents
         if not fields[0].strip() or (column is not None and not fields[-1].strip()):
             missing = "word" if not fields[0].strip() else "tag"
-            raise DataError(f"{place(source, number)} has no {missing}: {REPAIR}")
+            raise DataError(f"{row_name(source, number)} has no {missing}: {REPAIR}")
         first = first if words else number
         words.append(fields[0].strip())
         if column is not None:
@@ -231,13 +234,13 @@ def _read_columns(rows: Iterator[Line], source: str, column: str | None) -> Iter
 
 def _read_pairs(rows: Iterator[Line], source: str, column: str | None) -> Iterator[Sentence]:
     for number, row in rows:
-        pairs = words_of(row)
+        pairs = split_words(row)
         _refuse_empty(pairs, source, number)
         split = [pair.rpartition("/") for pair in pairs]
         for position, (word, _, tag) in enumerate(split, 1):
             if not word or not tag:
                 raise DataError(
-                    f"{place(source, number)} has {pairs[position - 1]!r:.40} as word {position}, without a tag: "
+                    f"{row_name(source, number)} has {pairs[position - 1]!r:.40} as word {position}, without a tag: "
                     "write word/TAG"
                 )
         yield Sentence([word for word, _, _ in split], [tag for _, _, tag in split], number)
@@ -245,14 +248,14 @@ def _read_pairs(rows: Iterator[Line], source: str, column: str | None) -> Iterat
 
 def _read_words(rows: Iterator[Line], source: str, column: str | None) -> Iterator[Sentence]:
     for number, row in rows:
-        words = words_of(row)
+        words = split_words(row)
         _refuse_empty(words, source, number)
         yield Sentence(words, [], number)
 
 
 def _refuse_empty(words: list[str], source: str, number: int) -> None:
     if not words:
-        raise DataError(f"{place(source, number)} is an empty sentence: {REPAIR}")
+        raise DataError(f"{row_name(source, number)} is an empty sentence: {REPAIR}")
 
 
 def _columns(count: int) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.data.inputs import Inputs, as_inputs, as_list
-from ricorda.data.places import REPAIR, Place, Places, UnusableError
+from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError
 from ricorda.data.source import extension
 from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.data.tables import FORMATS, read_labelled_lines
@@ -45,7 +45,7 @@ class Measured:
     targets: Targets
     target_names: tuple[str, ...]
     source: str
-    places: Places = field(repr=False)
+    places: SourceRows = field(repr=False)
 
     def place(self, index: int) -> str:
         """Where example `index` stands, for messages."""
@@ -82,12 +82,12 @@ def read_measured(
     source = os.fspath(path)
     read_table = FORMATS.get(extension(source))
     if is_synthetic(source) or not read_table:
-        for option, given in (("--text", text), *(("--target", name) for name in targets)):
-            if given:
-                raise ArgumentError(f"{option} {given} names a column, and {source} has none: leave the option out")
+        for option, column in (("--text", text), *(("--target", name) for name in targets)):
+            if column:
+                raise ArgumentError(f"{option} {column} names a column, and {source} has none: leave the option out")
     if is_synthetic(source):
         drawn = read_synthetic(source, "regress")
-        return Measured(drawn.inputs, np.array(drawn.targets), (), source, Places(source))
+        return Measured(drawn.inputs, np.array(drawn.targets), (), source, SourceRows(source))
     if os.path.isdir(source):
         raise DataError(f"{source} is a folder, which has no numbers to learn: give a table or lines of `number text`")
     names = tuple(targets or default) if read_table else ()
@@ -128,12 +128,12 @@ def as_numbers(values: Sequence[Any], where: Place) -> list[float]:
     return numbers
 
 
-def read_targets(given: Any, examples: int, argument: str = "y") -> Targets:
+def read_targets(sequence: Any, examples: int, argument: str = "y") -> Targets:
     """The numbers that an argument of a Python call holds.
 
     Parameters
     ----------
-    given : sequence [N], or array or sequence of sequences [N, outputs]
+    sequence : sequence [N], or array or sequence of sequences [N, outputs]
         The numbers.
     examples : int
         How many examples there are.
@@ -149,10 +149,12 @@ def read_targets(given: Any, examples: int, argument: str = "y") -> Targets:
     DataError
         If there are too few or too many, or one is missing, no number, or not finite.
     """
-    table = hasattr(given, "columns") and hasattr(given, "to_numpy")
-    values = as_list(given.to_numpy() if table else given)
+    table = hasattr(sequence, "columns") and hasattr(sequence, "to_numpy")
+    values = as_list(sequence.to_numpy() if table else sequence)
     if values is None:
-        raise DataError(f"{argument} is of type {type(given).__name__}: give a sequence with a number for each example")
+        raise DataError(
+            f"{argument} is of type {type(sequence).__name__}: give a sequence with a number for each example"
+        )
     if len(values) != examples:
         raise DataError(f"there are {examples} examples and {len(values)} targets: give one for each example")
     rows = [_row(value) for value in values]
@@ -162,7 +164,7 @@ def read_targets(given: Any, examples: int, argument: str = "y") -> Targets:
                 raise UnusableError(f"is of another length than {argument}[0]: give as many numbers for each example")
             if row == []:
                 raise UnusableError("is empty: give one number or more for each example")
-            rows[index] = [_number(each) for each in row] if isinstance(row, list) else _number(row)
+            rows[index] = [_number(number) for number in row] if isinstance(row, list) else _number(row)
         except UnusableError as error:
             raise DataError(f"{argument}[{index}] {error}") from None
     return np.array(rows, dtype=np.float64)

@@ -155,12 +155,12 @@ def read_times(values: Sequence[Any], where: Place) -> tuple[list[Moment], bool]
         return [*numbers], False
     failed = max(failed, reached)
     for form in _OTHERS:
-        found, reached = _parsed_as(texts, form)
-        if found is not None:
-            return [*found], False
+        parsed, reached = _parsed_as(texts, form)
+        if parsed is not None:
+            return [*parsed], False
         failed = max(failed, reached)
     ways = [[_parsed_as(texts, form) for form in forms] for forms in (_DAY_FIRST, _MONTH_FIRST)]
-    fitting = [found for forms in ways for found, _ in forms if found is not None]
+    fitting = [parsed for forms in ways for parsed, _ in forms if parsed is not None]
     if len(fitting) == 2 and fitting[0] != fitting[1]:
         raise DataError(
             f"{where(0)} has {texts[0]!r:.40}, where day and month could change places, as in all rows: write dates "
@@ -223,13 +223,13 @@ def find_clock(
 
 def _parsed(texts: Sequence[str], parse: Callable[[str], _Parsed]) -> tuple[list[_Parsed] | None, int]:
     """All of them parsed, or None and how many could be."""
-    found: list[_Parsed] = []
+    parsed: list[_Parsed] = []
     for text in texts:
         try:
-            found.append(parse(text))
+            parsed.append(parse(text))
         except ValueError:
-            return None, len(found)
-    return found, len(found)
+            return None, len(parsed)
+    return parsed, len(parsed)
 
 
 def _whole_number(text: str) -> int:
@@ -257,14 +257,14 @@ def _moment(value: Any, where: Place, index: int) -> Moment:
 
 
 def _in_utc(times: Sequence[Moment], where: Place) -> tuple[list[Moment], bool]:
-    for index, each in enumerate(times):
-        if _kind(each) != _kind(times[0]):
+    for index, moment in enumerate(times):
+        if _kind(moment) != _kind(times[0]):
             raise DataError(
-                f"{where(index)} has {_kind(each)} and {where(0)} has {_kind(times[0])}: write all of them alike"
+                f"{where(index)} has {_kind(moment)} and {where(0)} has {_kind(times[0])}: write all of them alike"
             )
     if _kind(times[0]) != "a date with a zone":
         return [*times], False
-    return [each.astimezone(UTC).replace(tzinfo=None) for each in times if isinstance(each, datetime)], True
+    return [moment.astimezone(UTC).replace(tzinfo=None) for moment in times if isinstance(moment, datetime)], True
 
 
 def _kind(moment: Moment) -> str:
@@ -287,21 +287,21 @@ def _counts(times: Sequence[Moment]) -> tuple[Unit, NDArray[np.int64]]:
 
 def _counted_in(unit: Unit, times: Sequence[Moment]) -> NDArray[np.int64] | None:
     """The number of each time in a unit; None if one of them does not fall on it."""
-    dates = [each for each in times if isinstance(each, datetime)]
+    dates = [moment for moment in times if isinstance(moment, datetime)]
     if not dates:
         return np.array(times, dtype=np.int64) if unit == "number" else None
     if unit == "microsecond":
-        return np.array([(each - dates[0]) // _MICROSECOND for each in dates], dtype=np.int64)
-    if unit in ("row", "number") or len({each.time() for each in dates}) > 1:
+        return np.array([(moment - dates[0]) // _MICROSECOND for moment in dates], dtype=np.int64)
+    if unit in ("row", "number") or len({moment.time() for moment in dates}) > 1:
         return None
     if unit == "weekday":
-        days = np.array([each.date() for each in dates], dtype="datetime64[D]")
+        days = np.array([moment.date() for moment in dates], dtype="datetime64[D]")
         return np.busday_count(days[0], days).astype(np.int64) if np.is_busday(days).all() else None
     if unit == "month end":
-        falls = all(each.day == calendar.monthrange(each.year, each.month)[1] for each in dates)
+        falls = all(moment.day == calendar.monthrange(moment.year, moment.month)[1] for moment in dates)
     else:
-        falls = len({each.day for each in dates}) == 1 and dates[0].day <= 28
-    return np.array([each.year * 12 + each.month for each in dates], dtype=np.int64) if falls else None
+        falls = len({moment.day for moment in dates}) == 1 and dates[0].day <= 28
+    return np.array([moment.year * 12 + moment.month for moment in dates], dtype=np.int64) if falls else None
 
 
 def _shows_weekdays(times: Sequence[Any]) -> bool:

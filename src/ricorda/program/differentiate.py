@@ -23,7 +23,7 @@ _VALUE = "value"
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingLoops:
     """The loops of a training step, and where the gradients of the recurrent weights come from.
 
     Parameters
@@ -81,36 +81,36 @@ def forward_loop(
 
 
 @lru_cache(maxsize=256)
-def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool = False) -> Training:
+def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool = False) -> TrainingLoops:
     """The loops of a training step.
 
     Parameters
     ----------
     program : of the cell
     record : names of the values to store, whose gradients come back too
-    watch : whether BPTT computes the whole gradient of each state's new value (`Training.state_gradients`)
+    watch : whether BPTT computes the whole gradient of each state's new value (`TrainingLoops.state_gradients`)
     """
     draft = Body()
     recorded = _recorded(program, record)
     gradients = _gradients(program, recorded, draft)
 
     def of_every(op: str, prefix: str) -> list[tuple[str, Expression]]:
-        found = [(index, prefix + value.name) for index, value in enumerate(program.values) if value.op == op]
-        return [(name, gradients.get(index, draft.number(0))) for index, name in found]
+        lines_of_op = [(index, prefix + value.name) for index, value in enumerate(program.values) if value.op == op]
+        return [(name, gradients.get(index, draft.number(0))) for index, name in lines_of_op]
 
     carried, stored, summed = of_every("state", ""), of_every("affine", "dz_"), of_every("parameter", "dp_")
     watched = [(state.name, gradients.get(new, draft.number(0))) for state, new in _new_states(program) if watch]
     lines, moved = live(draft.lines, [line.index for _, line in [*carried, *stored, *summed, *watched]])
     chosen = _choose(program, {int(line.number) for line in lines if line.op == _VALUE}, recorded)
     body = Body()
-    found = _with_forward_values(lines, _forward_values_in_bptt(program, chosen, body), body)
+    rewritten = _with_forward_values(lines, _forward_values_in_bptt(program, chosen, body), body)
 
     def final(results: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
-        return [(name, found[moved[line.index]]) for name, line in results]
+        return [(name, rewritten[moved[line.index]]) for name, line in results]
 
     backward, states = _loop(body, final(carried), final(stored), final(summed), final(watched), backward=True)
     forward = forward_loop(program, record, tuple(sorted(chosen.values)), tuple(sorted(chosen.states)))
-    return Training(forward, backward, tuple(_operands(program).items()), states)
+    return TrainingLoops(forward, backward, tuple(_operands(program).items()), states)
 
 
 def sequence_name(program: Program, index: int) -> str:
@@ -277,26 +277,26 @@ def _forward_values_in_bptt(program: Program, stored: _Stored, body: Body) -> di
     names = {index: sequence_name(program, index) for index in stored.values}
     states = {program.states[0].name, *stored.states}
     names |= {new: state.name for state, new in _new_states(program) if state.name in states}
-    found: dict[int, Expression] = {}
+    at_hand: dict[int, Expression] = {}
     for index, value in enumerate(program.values):
         if index in names:
-            found[index] = body.write(Line("sequence", size=value.size, name=names[index]))
+            at_hand[index] = body.write(Line("sequence", size=value.size, name=names[index]))
         elif value.op == "state":
             if value.name in states:
-                found[index] = body.write(Line("before", size=value.size, name=value.name))
-        elif value.op != "affine" and value.size != INPUT_SIZE and all(arg in found for arg in value.args):
-            found[index] = _written(program, index, body, [found[arg] for arg in value.args])
-    return found
+                at_hand[index] = body.write(Line("before", size=value.size, name=value.name))
+        elif value.op != "affine" and value.size != INPUT_SIZE and all(arg in at_hand for arg in value.args):
+            at_hand[index] = _written(program, index, body, [at_hand[arg] for arg in value.args])
+    return at_hand
 
 
 def _with_forward_values(lines: Sequence[Line], values: Mapping[int, Expression], body: Body) -> list[Expression]:
     """The lines again, with the forward values in the place of the lines that stand for them."""
-    found: list[Expression] = []
+    rewritten: list[Expression] = []
     for line in lines:
         if line.op == _VALUE:
-            found.append(values[int(line.number)])
+            rewritten.append(values[int(line.number)])
         elif line.op in OPERATIONS:
-            found.append(body.simplified(line.op, *(found[arg] for arg in line.args)))
+            rewritten.append(body.simplified(line.op, *(rewritten[arg] for arg in line.args)))
         else:
-            found.append(body.write(replace(line, args=tuple(found[arg].index for arg in line.args))))
-    return found
+            rewritten.append(body.write(replace(line, args=tuple(rewritten[arg].index for arg in line.args))))
+    return rewritten

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from ricorda.program.ir import HIDDEN_SIZE
 
-LEAVES = ("constant", "vector", "carried", "sequence", "before", "mask", "locked_mask")
+LOOP_LEAVES = ("constant", "vector", "carried", "sequence", "before", "mask", "locked_mask")
 
 
 @dataclass(frozen=True)

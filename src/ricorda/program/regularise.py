@@ -172,11 +172,11 @@ def _normalised(copy: _Copy, raw: int, name: str) -> int:
 
 def _needed(program: Program, indices: Iterable[int]) -> set[int]:
     """Some lines and all that they are computed from."""
-    found = set(indices)
+    needed = set(indices)
     for index in reversed(range(len(program.values))):
-        if index in found:
-            found.update(program.values[index].args)
-    return found
+        if index in needed:
+            needed.update(program.values[index].args)
+    return needed
 
 
 def _name(program: Program, index: int) -> str:
@@ -186,11 +186,11 @@ def _name(program: Program, index: int) -> str:
 
 
 def _depend_on_states(program: Program) -> set[int]:
-    found: set[int] = set()
+    dependent: set[int] = set()
     for index, value in enumerate(program.values):
-        if value.op == "state" or not found.isdisjoint(value.args):
-            found.add(index)
-    return found
+        if value.op == "state" or not dependent.isdisjoint(value.args):
+            dependent.add(index)
+    return dependent
 
 
 class _Copy:

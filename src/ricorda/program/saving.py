@@ -79,12 +79,12 @@ def _path(capacity: Mapping[_Node, Mapping[_Node, float]]) -> list[tuple[_Node, 
 
 def _leading_to_sink(capacity: Mapping[_Node, Mapping[_Node, float]]) -> set[_Node]:
     """The nodes from which something still fits on a way to the sink."""
-    found = {_SINK}
+    near = {_SINK}
     waiting = [_SINK]
     while waiting:
         node = waiting.pop()
         for before in list(capacity[node]):
-            if before not in found and capacity[before][node] > 0:
-                found.add(before)
+            if before not in near and capacity[before][node] > 0:
+                near.add(before)
                 waiting.append(before)
-    return found
+    return near

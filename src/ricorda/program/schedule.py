@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ricorda.program.body import is_row_number
-from ricorda.program.loop import LEAVES, Line, Loop
+from ricorda.program.loop import LOOP_LEAVES, Line, Loop
 from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR
 
 IN_MEMORY = ("vector", "carried", "sequence", "before")
@@ -77,9 +77,11 @@ def schedule(loop: Loop, largest: int) -> Schedule:
     lines = loop.lines
     row_numbers = _row_numbers(loop)
     level = _levels(loop)
-    found = {(level[i], line.size) for i, line in enumerate(lines) if level[i] >= 0}
+    computed = {(level[i], line.size) for i, line in enumerate(lines) if level[i] >= 0}
     written_sizes = {lines[i].size for _, i in loop.written} - {SCALAR}
-    sizes = sorted(found | _of_leaves(lines) | {(0, size) for size in written_sizes - {size for _, size in found}})
+    sizes = sorted(
+        computed | _of_leaves(lines) | {(0, size) for size in written_sizes - {size for _, size in computed}}
+    )
     position = {key: number for number, key in enumerate(sizes)}
     at = [position.get((level[i], line.size), -1) for i, line in enumerate(lines)]
     in_memory = {line for _, line in loop.stored}
@@ -92,12 +94,12 @@ def schedule(loop: Loop, largest: int) -> Schedule:
             if line.op in REDUCTIONS:
                 if source.op not in IN_MEMORY and arg not in in_memory:
                     kept[at[arg] if at[arg] >= 0 else _first(sizes, source.size)].add(arg)
-            elif line.op == "product" and source.op in LEAVES:
+            elif line.op == "product" and source.op in LOOP_LEAVES:
                 if source.op == "carried":
                     whole.add(source.name)
                 elif source.op not in ("sequence", "before"):
                     kept[_first(sizes, source.size)].add(arg)
-            elif source.op not in LEAVES and at[arg] != at[i] and arg not in in_memory:
+            elif source.op not in LOOP_LEAVES and at[arg] != at[i] and arg not in in_memory:
                 if line.op == "product":
                     kept[at[arg]].add(arg)
                 elif arg not in row_numbers:
@@ -133,24 +135,24 @@ def schedule(loop: Loop, largest: int) -> Schedule:
 
 def _equal_parts(group: list[int], largest: int) -> list[list[int]]:
     """A list in the fewest parts of at most so many: of four in parts of three, two and two."""
-    each = -(-len(group) // -(-len(group) // largest))
-    return [group[k : k + each] for k in range(0, len(group), each)]
+    length = -(-len(group) // -(-len(group) // largest))
+    return [group[k : k + length] for k in range(0, len(group), length)]
 
 
 def _of_leaves(lines: Sequence[Line]) -> set[tuple[int, str]]:
     """The first stage, of each size in which it has to write a leaf that others need in all units, such as a vector."""
     as_they_lie = {"product": ("carried", "sequence", "before"), **dict.fromkeys(REDUCTIONS, IN_MEMORY)}
     users = [line for line in lines if line.op in as_they_lie]
-    leaves = [(lines[arg], line.op) for line in users for arg in line.args if lines[arg].op in LEAVES]
+    leaves = [(lines[arg], line.op) for line in users for arg in line.args if lines[arg].op in LOOP_LEAVES]
     return {(0, leaf.size) for leaf, op in leaves if leaf.op not in as_they_lie[op] and leaf.size != SCALAR}
 
 
 def _row_numbers(loop: Loop) -> frozenset[int]:
-    found: set[int] = set()
+    numbers: set[int] = set()
     for index, line in enumerate(loop.lines):
-        if is_row_number(line, found):
-            found.add(index)
-    return frozenset(found)
+        if is_row_number(line, numbers):
+            numbers.add(index)
+    return frozenset(numbers)
 
 
 def _is_cheap(lines: Sequence[Line], index: int, row_numbers: Collection[int], at_hand: Collection[int]) -> bool:
@@ -172,7 +174,7 @@ def _stage_of(loop: Loop, index: int, at: list[int], sizes: list[tuple[int, str]
 
 
 def _first(sizes: list[tuple[int, str]], size: str) -> int:
-    return next(number for number, (_, each) in enumerate(sizes) if each == size)
+    return next(number for number, (_, stage_size) in enumerate(sizes) if stage_size == size)
 
 
 def _levels(loop: Loop) -> list[int]:
@@ -181,7 +183,7 @@ def _levels(loop: Loop) -> list[int]:
     level: list[int] = []
     of_leaves: list[bool] = []
     for line in lines:
-        if line.op in LEAVES or line.size == SCALAR:
+        if line.op in LOOP_LEAVES or line.size == SCALAR:
             level.append(-1)
         elif line.op == "product":
             ready = [-1 if lines[a].op in ("carried", "sequence", "before") else max(0, level[a]) for a in line.args]
@@ -191,12 +193,12 @@ def _levels(loop: Loop) -> list[int]:
             level.append(0 if lines[arg].op in IN_MEMORY else 1 + max(0, level[arg]))
         else:
             level.append(max(0, *(level[arg] for arg in line.args)))
-        of_leaves.append(line.op in LEAVES or (line.op != "product" and all(of_leaves[arg] for arg in line.args)))
+        of_leaves.append(line.op in LOOP_LEAVES or (line.op != "product" and all(of_leaves[arg] for arg in line.args)))
     needed: list[list[int]] = [[] for _ in lines]
     fixed = {line for _, line in loop.written}
     for i in reversed(range(len(lines))):
         line = lines[i]
-        if level[i] >= 0 and of_leaves[i] and line.op not in LEAVES and i not in fixed and needed[i]:
+        if level[i] >= 0 and of_leaves[i] and line.op not in LOOP_LEAVES and i not in fixed and needed[i]:
             level[i] = max(level[i], min(needed[i]))  # what is computed from leaves alone waits for its use
         for arg in line.args:
             needed[arg].append(level[i] - 1 if line.op in ("product", *REDUCTIONS) else level[i])

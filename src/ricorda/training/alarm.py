@@ -40,7 +40,7 @@ IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Diagnosis:
     """That a gradient vanishes or explodes.
 
     Parameters
@@ -61,7 +61,7 @@ class Verdict:
     record: FlowRecord
 
 
-def verdict(records: Sequence[FlowRecord]) -> Verdict | None:
+def diagnose(records: Sequence[FlowRecord]) -> Diagnosis | None:
     """Judge the flow through the states of one layer and direction in one step; None if it is sound.
 
     It vanishes if it does in every state, as one that carries it is enough; it explodes if it does in one.
@@ -75,11 +75,11 @@ def verdict(records: Sequence[FlowRecord]) -> Verdict | None:
     last = [ends[-1] for ends in judged]
     if last and all(end.ratio < VANISHED for end in last):
         lasting = max(last, key=lambda end: end.ratio)
-        return Verdict("vanishes", lasting.ratio, lasting.distance, lasting.record)
+        return Diagnosis("vanishes", lasting.ratio, lasting.distance, lasting.record)
     return None
 
 
-def _ends(record: FlowRecord) -> list[Verdict]:
+def _ends(record: FlowRecord) -> list[Diagnosis]:
     """What is beyond the near end, place by place; nothing where the near end has no gradient."""
     norms, width = record["norm"], record["width"]
     places = -(-NEAR // width)
@@ -87,7 +87,7 @@ def _ends(record: FlowRecord) -> list[Verdict]:
     if near == 0:
         return []
     return [
-        Verdict("explodes", norm / near, place * width, record)
+        Diagnosis("explodes", norm / near, place * width, record)
         for place, norm in enumerate(norms[places:], start=places)
     ]
 
@@ -117,23 +117,23 @@ class Alarm:
         """Take in a step's records; return what is to be said, a sentence each."""
         sentences = []
         for (layer, direction), states in groupby(records, key=lambda record: (record["layer"], record["direction"])):
-            found = verdict(list(states))
+            diagnosis = diagnose(list(states))
             for kind in ("vanishes", "explodes"):
-                if found is None or found.kind != kind:
+                if diagnosis is None or diagnosis.kind != kind:
                     del self._in_a_row[kind, layer, direction]
-            if found is None:
+            if diagnosis is None:
                 continue
-            self._in_a_row[found.kind, layer, direction] += 1
-            if self._in_a_row[found.kind, layer, direction] >= IN_A_ROW and found.kind not in self._said:
-                self._said.add(found.kind)
-                sentences.append(self._sentence(found))
+            self._in_a_row[diagnosis.kind, layer, direction] += 1
+            if self._in_a_row[diagnosis.kind, layer, direction] >= IN_A_ROW and diagnosis.kind not in self._said:
+                self._said.add(diagnosis.kind)
+                sentences.append(self._sentence(diagnosis))
         return sentences
 
-    def _sentence(self, found: Verdict) -> str:
-        record, times = found.record, f"{found.ratio:.2g}"
+    def _sentence(self, diagnosis: Diagnosis) -> str:
+        record, times = diagnosis.record, f"{diagnosis.ratio:.2g}"
         where = f"state {record['state']} of {record['layer'] or 'the layer'}, training step {record['step']}"
-        on = f"on {found.distance} steps of BPTT its norm"
-        if found.kind == "explodes":
+        on = f"on {diagnosis.distance} steps of BPTT its norm"
+        if diagnosis.kind == "explodes":
             clipping = "none" if self._options.clip_norm is None else format(self._options.clip_norm, "g")
             return (
                 f"the gradient explodes: {on} grew {times} times ({where}); try a smaller clip_norm (--clip-norm, now "

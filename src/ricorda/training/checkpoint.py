@@ -20,7 +20,7 @@ from ricorda.errors import ModelFolderError
 from ricorda.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
-FORMAT_VERSION = 1
+CHECKPOINT_VERSION = 1
 
 Tensors = Mapping[str, Tensor]
 
@@ -54,7 +54,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     }
     facts = json.dumps({"state": checkpoint.state, "settings": checkpoint.settings})
     metadata = {
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(CHECKPOINT_VERSION),
         "ricorda_version": __version__,
         "facts": facts,
         "checksum": _checksum(tensors, facts),
@@ -111,10 +111,10 @@ def check_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) ->
 
 def _refuse_newer(path: Path, metadata: Mapping[str, str]) -> None:
     version = int(metadata["format_version"])
-    if version > FORMAT_VERSION:
+    if version > CHECKPOINT_VERSION:
         raise ModelFolderError(
             f"{path} has format {version}, written by ricorda {metadata.get('ricorda_version')}, and this ricorda "
-            f"({__version__}) reads up to {FORMAT_VERSION}: upgrade it with `pip install --upgrade ricorda`"
+            f"({__version__}) reads up to {CHECKPOINT_VERSION}: upgrade it with `pip install --upgrade ricorda`"
         )
 
 

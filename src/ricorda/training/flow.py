@@ -20,7 +20,7 @@ from ricorda.nn import Recurrent, watch_gradients
 FLOW = "gradient_flow"
 """The key of the history under which an epoch has its records."""
 
-PLACES = 50
+MOST_BINS = 50
 """The most numbers of a record."""
 
 WRITTEN = 2_000
@@ -62,7 +62,7 @@ class Flow:
         A layer that is called several times, as a decoder that is fed its own output, is left out: each of its calls
         knows only the steps that it had itself.
         """
-        found: list[FlowRecord] = []
+        result: list[FlowRecord] = []
         for name, states in self.norms.items():
             if len(self._lengths[name]) > 1:
                 continue
@@ -70,26 +70,26 @@ class Flow:
             if self._layers[name].batch_first:
                 tops = {state: norms.swapaxes(1, 2) for state, norms in tops.items()}
             directions, T, B = next(iter(tops.values())).shape
-            given = self._lengths[name][0]
-            lengths = np.full(B, T) if given is None else np.asarray(given)
+            known = self._lengths[name][0]
+            lengths = np.full(B, T) if known is None else np.asarray(known)
             for direction in range(directions):
-                places = Places(T, lengths, reverse=direction == 1)
-                found += [
+                bins = Bins(T, lengths, reverse=direction == 1)
+                result += [
                     {
                         "step": step,
                         "layer": name,
                         "direction": direction,
                         "state": state,
-                        "width": places.width,
-                        "norm": [float(f"{norm:.3e}") for norm in places.means(norms[direction])],
+                        "width": bins.width,
+                        "norm": [float(f"{norm:.3e}") for norm in bins.means(norms[direction])],
                     }
                     for state, norms in tops.items()
-                    if places.reach
+                    if bins.reach
                 ]
-        return found
+        return result
 
 
-class Places:
+class Bins:
     """Which place each step of each row belongs to.
 
     Parameters
@@ -106,7 +106,7 @@ class Places:
         read = np.sort(lengths[lengths > 0])  # a window may begin after the end of some rows
         self.reach = int(read[len(read) // 2]) if len(read) else 0  # at least half of the rows have so many steps
         self.width = 1
-        while self.reach > PLACES * self.width:
+        while self.reach > MOST_BINS * self.width:
             self.width *= 2
         steps = np.arange(T)[:, None]
         distances = np.broadcast_to(steps, (T, len(lengths))) if reverse else lengths - 1 - steps

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ricorda.data.batches import Rows, share
+from ricorda.data.batches import Rows, rows_of_process
 from ricorda.errors import ArgumentError
 from ricorda.training.flow import Flow, FlowRecord, recording_flow
 from ricorda.training.interruption import Interruption
@@ -85,7 +85,7 @@ class Learner:
         """
         processes, options = self._processes, self._options
         step = epoch * self._steps_per_epoch + index
-        rows = share(batch, processes.rank, processes.size)
+        rows = rows_of_process(batch, processes.rank, processes.size)
         with self._watching(step) as flow:
             with self._precision():
                 loss, weight = self._task.loss(rows) if len(rows) else (torch.zeros(()), torch.zeros(()))

@@ -24,10 +24,10 @@ from ricorda.training.interruption import Interrupted, Interruption, noticing_in
 from ricorda.training.learner import Learner
 from ricorda.training.options import TrainingOptions, check_whole
 from ricorda.training.processes import Processes, join_processes
+from ricorda.training.progress import Display, showing
 from ricorda.training.randomness import Randomness, own_randomness, step_seeds
-from ricorda.training.run import Record, Run
+from ricorda.training.run import Record, RunState
 from ricorda.training.task import Task
-from ricorda.training.watching import Watcher, watching
 
 HISTORY = "history.jsonl"
 
@@ -107,10 +107,10 @@ def train(
     with (
         own_randomness(processes.device) as randomness,
         noticing_interruption() if folder is not None else nullcontext(Interruption()) as interruption,
-        watching(loop.run, progress=shown, board_folder=board_folder, alarm=alarm) as watchers,
+        showing(loop.run, progress=shown, board_folder=board_folder, alarm=alarm) as displays,
     ):
         while not loop.run.finished:
-            loop.train_epoch(randomness, interruption, watchers)
+            loop.train_epoch(randomness, interruption, displays)
     task.module.load_state_dict(loop.best)
     task.module.eval().to(home)
     return loop.run.history
@@ -131,7 +131,7 @@ class _Loop:
         task.module.to(processes.device)
         self.task, self.options, self.processes, self.folder = task, options, processes, folder
         self.lengths = task.lengths = np.asarray(task.lengths)
-        self.run = Run(options.epochs, len(self.batches(epoch=0)), options.patience)
+        self.run = RunState(options.epochs, len(self.batches(epoch=0)), options.patience)
         self.learner = Learner(task, options, processes, self.run.steps_per_epoch, watch_gradients)
         self.steps_between = steps_between(watch_gradients or 1, options.epochs * self.run.steps_per_epoch)
         self.best: dict[str, Tensor] = {}
@@ -141,7 +141,7 @@ class _Loop:
         size = self.options.batch_size * self.processes.size
         return self.task.batches(size, seed=self.options.seed, epoch=epoch)
 
-    def train_epoch(self, randomness: Randomness, interruption: Interruption, watchers: list[Watcher]) -> None:
+    def train_epoch(self, randomness: Randomness, interruption: Interruption, displays: list[Display]) -> None:
         """Take the steps of an epoch, or what is left of them, then validate and save."""
         epoch, batches = len(self.run.history), self.batches(epoch=len(self.run.history))
         *seeds, last_seed = step_seeds(self.options.seed, epoch, self.processes.rank, len(batches) + 1)
@@ -154,14 +154,14 @@ class _Loop:
             if outcome.flow:
                 self.run.take_flow(outcome.flow, steps_between=self.steps_between)
             self.run.totals.add(outcome, tokens=tokens, seconds=time.perf_counter() - started)
-            for watcher in watchers:
-                watcher.step(self.run)
+            for display in displays:
+                display.step(self.run)
             if outcome.stop:
                 self.stop()
         randomness.seed(last_seed)
         self.finish_epoch()
-        for watcher in watchers:
-            watcher.epoch(self.run)
+        for display in displays:
+            display.epoch(self.run)
         if self.processes.agree(interruption.requested):
             self.stop()
 

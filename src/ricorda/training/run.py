@@ -43,7 +43,7 @@ class Totals:
 
 
 @dataclass
-class Run:
+class RunState:
     """The history of a run and the epoch under way.
 
     Attributes

@@ -5,7 +5,14 @@ from ricorda.data.synthetic.copying import COPY
 from ricorda.data.synthetic.order import ORDER
 from ricorda.data.synthetic.parity import PARITY
 from ricorda.data.synthetic.reber import REBER
-from ricorda.data.synthetic.source import TASKS, is_synthetic, parse, read_synthetic, refuse_synthetic, success
+from ricorda.data.synthetic.source import (
+    SYNTHETIC_TASKS,
+    is_synthetic,
+    parse,
+    read_synthetic,
+    refuse_synthetic,
+    success,
+)
 from ricorda.data.synthetic.task import Drawn, Generated, SyntheticTask
 
 __all__ = [
@@ -14,7 +21,7 @@ __all__ = [
     "ORDER",
     "PARITY",
     "REBER",
-    "TASKS",
+    "SYNTHETIC_TASKS",
     "Drawn",
     "Generated",
     "SyntheticTask",

@@ -35,8 +35,8 @@ def wrong(found: NDArray[np.floating], sums: NDArray[np.floating]) -> float:
 
 
 def _measure(model: Model, drawn: Drawn) -> dict[str, float]:
-    found, sums = np.ravel(model.predict(drawn.inputs)), np.array(drawn.targets)
-    return {"share_wrong": wrong(found, sums), "mean_squared_error": float(np.square(found - sums).mean())}
+    predicted, sums = np.ravel(model.predict(drawn.inputs)), np.array(drawn.targets)
+    return {"share_wrong": wrong(predicted, sums), "mean_squared_error": float(np.square(predicted - sums).mean())}
 
 
 ADDING = SyntheticTask(

@@ -40,9 +40,9 @@ def recalled(found: NDArray[Any], targets: NDArray[Any]) -> float:
 
 
 def _measure(model: Model, drawn: Drawn) -> dict[str, float]:
-    found, targets = np.array(model.predict(drawn.inputs)), np.array(drawn.targets)
+    predicted, targets = np.array(model.predict(drawn.inputs)), np.array(drawn.targets)
     return {
-        "share_recalled": recalled(found, targets),
+        "share_recalled": recalled(predicted, targets),
         "loss_without_memory": memoryless(targets.shape[1] - 2 * WIDTH),
     }
 

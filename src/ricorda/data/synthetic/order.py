@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ricorda.data.synthetic.task import Drawn, Generated, Model, Option, SyntheticTask
 
-SYMBOLS = ("E", "B", "a", "b", "c", "d", "X", "Y")
+_SYMBOLS = ("E", "B", "a", "b", "c", "d", "X", "Y")
 _START, _END, _NOISE, _MARKED = 0, 1, 2, 6
 _WHERE = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
 """Steps, in hundredths of T, between which each relevant symbol stands."""
@@ -50,7 +50,7 @@ def _measure(model: Model, drawn: Drawn) -> dict[str, float]:
 
 
 def _labels(symbols: int, **_: int) -> tuple[str, ...]:
-    return tuple("".join(each) for each in product("XY", repeat=symbols))
+    return tuple("".join(letters) for letters in product("XY", repeat=symbols))
 
 
 ORDER = SyntheticTask(
@@ -67,6 +67,6 @@ ORDER = SyntheticTask(
     },
     generator=_generate,
     measure=_measure,
-    symbols=SYMBOLS,
+    symbols=_SYMBOLS,
     labels=_labels,
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ricorda.data.synthetic.task import Drawn, Generated, Model, SyntheticTask
 
-SYMBOLS = "BTPSXVE"
+REBER_SYMBOLS = "BTPSXVE"
 
 _INNER: tuple[tuple[tuple[str, int], ...], ...] = (
     (("B", 1),),
@@ -30,7 +30,7 @@ def _embed() -> list[list[tuple[str, int]]]:
     last = 2 + 2 * size
     states: list[list[tuple[str, int]]] = [[("B", 1)], [*starts.items()]]
     for symbol, start in starts.items():
-        states += [[(each, start + to) for each, to in follows] for follows in _INNER]
+        states += [[(after, start + to) for after, to in follows] for follows in _INNER]
         states.append([(symbol, last)])
     return [*states, [("E", last + 1)], []]
 
@@ -39,7 +39,7 @@ def _table(of: int, past_the_end: int) -> NDArray[np.int64]:
     """Of each state and of both sides of a coin, the symbol (of=0) or the state (of=1) that follows."""
     rows = []
     for follows in _STATES:
-        entries = [(SYMBOLS.index(symbol), state)[of] for symbol, state in follows] or [past_the_end]
+        entries = [(REBER_SYMBOLS.index(symbol), state)[of] for symbol, state in follows] or [past_the_end]
         rows.append([entries[0], entries[-1]])
     return np.array(rows)
 
@@ -76,7 +76,7 @@ def allowed(string: str | Sequence[str]) -> list[set[str]]:
         state = dict(_STATES[state]).get(symbol, -1)
         if state < 0:
             raise ValueError(f"{''.join(string)!r} is no string of the embedded Reber grammar")
-        sets.append({each for each, _ in _STATES[state]})
+        sets.append({after for after, _ in _STATES[state]})
     return sets
 
 
@@ -86,22 +86,22 @@ def predicted(probabilities: NDArray[np.floating], string: str | Sequence[str]) 
     Parameters
     ----------
     probabilities : array [T, 7]
-        What a model expects after each of the string's symbols, in the order of `SYMBOLS`.
+        What a model expects after each of the string's symbols, in the order of `REBER_SYMBOLS`.
     string : str
         A string of the grammar; what follows its last symbol is not asked.
     """
     for expected, right in zip(probabilities, allowed(string), strict=False):
-        best = {SYMBOLS[index] for index in np.argsort(-expected)[: len(right)]}
+        best = {REBER_SYMBOLS[index] for index in np.argsort(-expected)[: len(right)]}
         if best != right:
             return False
     return True
 
 
 def _measure(model: Model, drawn: Drawn) -> dict[str, float]:
-    columns = [SYMBOLS.index(symbol) for symbol in model.classes_.tolist()]
+    columns = [REBER_SYMBOLS.index(symbol) for symbol in model.classes_.tolist()]
     right = []
     for string, of_known in zip(drawn.inputs, model.predict_proba(drawn.inputs), strict=True):
-        probabilities = np.zeros((len(string), len(SYMBOLS)))  # what the training never asked for has none
+        probabilities = np.zeros((len(string), len(REBER_SYMBOLS)))  # what the training never asked for has none
         probabilities[:, columns] = of_known
         right.append(predicted(probabilities, string))
     return {"share_predicted": float(np.mean(right))}
@@ -119,6 +119,6 @@ REBER = SyntheticTask(
     options={},
     generator=_generate,
     measure=_measure,
-    symbols=(*SYMBOLS,),
-    labels=(*SYMBOLS,),
+    symbols=(*REBER_SYMBOLS,),
+    labels=(*REBER_SYMBOLS,),
 )

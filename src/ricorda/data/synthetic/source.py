@@ -14,7 +14,7 @@ from ricorda.data.synthetic.task import Drawn, Model, Relation, SyntheticTask
 from ricorda.errors import ArgumentError
 
 PREFIX = "synthetic:"
-TASKS = {task.name: task for task in (ADDING, COPY, ORDER, PARITY, REBER)}
+SYNTHETIC_TASKS = {task.name: task for task in (ADDING, COPY, ORDER, PARITY, REBER)}
 EXAMPLES, MOST_EXAMPLES, MOST_STEPS = 10_000, 1_000_000, 100_000_000
 """Of one source, where none are asked for and at most: all of it is drawn at once, and more would fill the memory."""
 
@@ -83,9 +83,9 @@ def success(source: str, relation: Relation, model: Model) -> dict[str, float]:
 def parse(source: str) -> tuple[SyntheticTask, dict[str, int]]:
     """The task and the options that a source names; raises as `read_synthetic` does."""
     name, question, query = source.removeprefix(PREFIX).partition("?")
-    task = TASKS.get(name)
+    task = SYNTHETIC_TASKS.get(name)
     if task is None:
-        raise ArgumentError(f"there is no synthetic task {name!r:.40}: choose one of {', '.join(TASKS)}")
+        raise ArgumentError(f"there is no synthetic task {name!r:.40}: choose one of {', '.join(SYNTHETIC_TASKS)}")
     known = [*task.options, "n", "seed"]
     options: dict[str, int] = {}
     for setting in query.split("&") if question else []:

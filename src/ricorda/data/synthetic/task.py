@@ -133,9 +133,9 @@ class SyntheticTask:
         """The names of the classes or tags under these options; none where targets are numbers."""
         return self.labels(**self.complete(options)) if callable(self.labels) else self.labels
 
-    def complete(self, given: Mapping[str, int]) -> dict[str, int]:
+    def complete(self, chosen: Mapping[str, int]) -> dict[str, int]:
         """The options with their defaults; raises as `generate` does."""
-        for name, value in given.items():
+        for name, value in chosen.items():
             option = self.options.get(name)
             if option is None:
                 raise ArgumentError(
@@ -146,7 +146,7 @@ class SyntheticTask:
                     f"{name}={value} of synthetic:{self.name} cannot be: give {option.meaning}, "
                     f"from {option.least:,} to {option.most:,}"
                 )
-        return {name: given.get(name, option.default) for name, option in self.options.items()}
+        return {name: chosen.get(name, option.default) for name, option in self.options.items()}
 
 
 def same_lengths(number: int, steps: int) -> NDArray[np.int64]:

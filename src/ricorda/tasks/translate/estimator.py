@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.pairs import as_texts
-from ricorda.data.subwords import text_of
+from ricorda.data.subwords import decode_subwords
 from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
@@ -202,7 +202,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         sources = self.subwords_.encode_sources(sentences, self.max_length)
         return [
             [
-                Translation(text_of(self.subwords_.target, one.tokens), one.score, one.log_probability)
+                Translation(decode_subwords(self.subwords_.target, one.tokens), one.score, one.log_probability)
                 for one in best[:n_best]
             ]
             for best in translations(self.network_, sources, options)

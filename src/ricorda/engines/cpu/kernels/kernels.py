@@ -15,7 +15,7 @@ from ricorda.engines.cpu.kernels.plan import Columns, Plan
 from ricorda.engines.cpu.words.target import Target, host
 from ricorda.program.differentiate import forward_loop, training_loops
 from ricorda.program.ir import INPUT_SIZE, Program
-from ricorda.program.loop import LEAVES, Factor, Loop
+from ricorda.program.loop import LOOP_LEAVES, Factor, Loop
 from ricorda.program.schedule import schedule
 from ricorda.program.weights import Layout, layout
 
@@ -132,7 +132,7 @@ def _takes_from_memory(loop: Loop | None) -> bool:
     """Whether a product takes an operand that no step computes, which has no copy in pairs."""
     lines = loop.lines if loop else ()
     operands = {arg for line in lines if line.op == "product" for arg in line.args}
-    return any(lines[operand].op in LEAVES and lines[operand].op != "carried" for operand in operands)
+    return any(lines[operand].op in LOOP_LEAVES and lines[operand].op != "carried" for operand in operands)
 
 
 def _inputs(program: Program, affine: int) -> list[int]:

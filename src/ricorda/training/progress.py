@@ -12,54 +12,54 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from ricorda.errors import ArgumentError
 from ricorda.training.alarm import Alarm
 from ricorda.training.flow import FLOW, FlowRecord, sparkline
-from ricorda.training.run import Record, Run
+from ricorda.training.run import Record, RunState
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25  # a drawing takes 0.6 ms
 
 
-class Watcher:
+class Display:
     """Is told of each step and epoch; this one, of which the others are made, does nothing."""
 
-    def step(self, run: Run) -> None:
+    def step(self, run: RunState) -> None:
         """Take note of a finished step."""
 
-    def epoch(self, run: Run) -> None:
+    def epoch(self, run: RunState) -> None:
         """Take note of a finished epoch, the last of the history."""
 
 
-class Lines(Watcher):
+class Lines(Display):
     """A plain line an epoch."""
 
-    def __init__(self, console: Console, run: Run) -> None:
+    def __init__(self, console: Console, run: RunState) -> None:
         self._console = console
         self._left = TimeLeft(run)
 
-    def epoch(self, run: Run) -> None:
+    def epoch(self, run: RunState) -> None:
         """Print the epoch's line."""
-        parts = (summary(run.history[-1], run.epochs), sparkline(run.flow), self._left.text(run))
+        parts = (epoch_line(run.history[-1], run.epochs), sparkline(run.flow), self._left.text(run))
         self._console.out("  ".join(filter(None, parts)), highlight=False)
 
 
-class Bar(Watcher):
+class Bar(Display):
     """A bar over the steps of the whole run, drawn a few times a second."""
 
-    def __init__(self, progress: Progress, run: Run) -> None:
+    def __init__(self, progress: Progress, run: RunState) -> None:
         self._progress = progress
         self._left = TimeLeft(run)
         self._bar = progress.add_task("", total=run.epochs * run.steps_per_epoch, text="", flow="", left="")
         self._next_drawing = 0.0
         self._draw(run)
 
-    def step(self, run: Run) -> None:
+    def step(self, run: RunState) -> None:
         """Draw the bar, if it was not drawn just now."""
         if time.monotonic() >= self._next_drawing:
             self._draw(run)
 
-    def epoch(self, run: Run) -> None:
+    def epoch(self, run: RunState) -> None:
         """Draw the bar with the new score."""
         self._draw(run)
 
-    def _draw(self, run: Run) -> None:
+    def _draw(self, run: RunState) -> None:
         last = run.history[-1] if run.history else {}
         text = f"epoch {run.epoch_under_way}/{run.epochs}"
         if run.totals.steps:
@@ -74,13 +74,13 @@ class Bar(Watcher):
         self._next_drawing = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
 
 
-class Board(Watcher):
+class Board(Display):
     """TensorBoard's files: a curve for each number of the history."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
 
-    def epoch(self, run: Run) -> None:
+    def epoch(self, run: RunState) -> None:
         """Add a point to each curve."""
         record = run.history[-1]
         for name, value in record.items():
@@ -88,14 +88,14 @@ class Board(Watcher):
                 self._writer.add_scalar(name, value, record["epoch"])
 
 
-class Warnings(Watcher):
+class Warnings(Display):
     """A line when the gradient vanishes or explodes."""
 
     def __init__(self, console: Console, alarm: Alarm) -> None:
         self._console, self._alarm = console, alarm
         self._heard: Sequence[FlowRecord] = ()
 
-    def step(self, run: Run) -> None:
+    def step(self, run: RunState) -> None:
         """Hear of the step, if it was watched."""
         if run.flow is not self._heard:
             self._heard = run.flow
@@ -104,16 +104,16 @@ class Warnings(Watcher):
 
 
 @contextmanager
-def watching(
-    run: Run, *, progress: bool, board_folder: Path | None, alarm: Alarm | None = None
-) -> Iterator[list[Watcher]]:
+def showing(
+    run: RunState, *, progress: bool, board_folder: Path | None, alarm: Alarm | None = None
+) -> Iterator[list[Display]]:
     """Open what is wanted of a display and warnings on standard error and TensorBoard's files; close it in the end."""
-    watchers: list[Watcher] = []
+    displays: list[Display] = []
     with ExitStack() as stack:
         if board_folder is not None:
             writer = _summary_writer(board_folder / "tensorboard", len(run.history))
             stack.callback(writer.close)
-            watchers.append(Board(writer))
+            displays.append(Board(writer))
         console = Console(stderr=True)
         if progress and console.is_terminal:
             # Drawn by `Bar` and not by rich's own thread, which would take its time from the steps.
@@ -125,12 +125,12 @@ def watching(
             if alarm is not None:
                 columns[1:2] = [TextColumn("{task.fields[flow]}"), BarColumn(bar_width=16)]
             bar = Progress(*columns, console=console, auto_refresh=False)
-            watchers.append(Bar(stack.enter_context(bar), run))
+            displays.append(Bar(stack.enter_context(bar), run))
         elif progress:
-            watchers.append(Lines(console, run))
+            displays.append(Lines(console, run))
         if alarm is not None:
-            watchers.append(Warnings(console, alarm))
-        yield watchers
+            displays.append(Warnings(console, alarm))
+        yield displays
 
 
 def _summary_writer(folder: Path, epochs_done: int) -> Any:
@@ -142,7 +142,7 @@ def _summary_writer(folder: Path, epochs_done: int) -> Any:
     return SummaryWriter(folder, purge_step=epochs_done + 1)
 
 
-def summary(record: Record, epochs: int) -> str:
+def epoch_line(record: Record, epochs: int) -> str:
     """Say in one line how an epoch went."""
     score = f"  score {record['score']:.4f}" if "score" in record else ""
     return (
@@ -154,10 +154,10 @@ def summary(record: Record, epochs: int) -> str:
 class TimeLeft:
     """An estimate of the time left from the steps since the start or the resumption, validation included."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunState) -> None:
         self._started, self._steps_before = time.monotonic(), run.steps_done
 
-    def text(self, run: Run) -> str:
+    def text(self, run: RunState) -> str:
         """Say how long the rest of the run will take."""
         steps = run.steps_done - self._steps_before
         if not steps:

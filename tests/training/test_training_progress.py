@@ -7,8 +7,8 @@ from training_tasks import SHORT, Signs
 
 from ricorda.errors import ArgumentError
 from ricorda.training import train
-from ricorda.training.run import Run, Totals
-from ricorda.training.watching import TimeLeft
+from ricorda.training.progress import TimeLeft
+from ricorda.training.run import RunState, Totals
 
 
 def test_elsewhere_than_in_a_terminal_a_plain_line_an_epoch_is_shown(
@@ -40,7 +40,7 @@ def test_in_a_terminal_a_bar_is_drawn_a_few_times_a_second(
 def test_the_time_left_counts_from_the_resumption(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    run = Run(epochs=100, steps_per_epoch=100, patience=None, totals=Totals(steps=90))
+    run = RunState(epochs=100, steps_per_epoch=100, patience=None, totals=Totals(steps=90))
     clock = TimeLeft(run)
     assert clock.text(run) == "-:--:-- left"
     run.totals.steps += 5
