@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: see ricorda.cli
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # Set before torch is imported: see ricorda.cli.
 
 import argparse
 import platform

@@ -82,7 +82,7 @@ def with_equal_weights(name: str, H: int) -> tuple[ricorda.Recurrent, nn.Module]
 
 
 def copy_weights(peer: nn.Module, layer: ricorda.Recurrent) -> None:
-    """From torchrecurrent's layer to ours; the order of the affines is the same."""
+    """Copy the weights of torchrecurrent's layer to ours; the order of the affines is the same."""
     weights = {key.removeprefix("cells.0."): weight for key, weight in peer.named_parameters()}
     with torch.no_grad():
         for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -96,7 +96,7 @@ def _rows(weights: dict[str, Tensor], key: str) -> Tensor:
 
 
 def _against_compiled(settings: Settings, name: str) -> Iterator[Row]:
-    """In a process of its own, which can be ended when compiling takes too long; ours is timed in it too."""
+    """Time torch.compile and ours in a process of its own, which is ended if compiling takes too long."""
     label = f"{name} beside {COMPILED}"
     if not settings.wants(SECTION, label):
         return

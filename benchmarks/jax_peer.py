@@ -41,7 +41,7 @@ def _direction(case: Case, weights: Weights, suffix: str, x: jax.Array) -> jax.A
     of_input, recurrent = weights["weight_ih" + suffix], weights["weight_hh" + suffix]
     b_input, b_recurrent = weights["bias_ih" + suffix], weights["bias_hh" + suffix]
     z = x @ of_input.T + b_input
-    if case.cell != "GRU":  # there the reset gate stands before the second bias
+    if case.cell != "GRU":  # In a GRU the reset gate multiplies the second bias.
         z = z + b_recurrent
     zeros = jnp.zeros((case.B, case.H), x.dtype)
     step = partial(STEPS[case.cell], recurrent, b_recurrent)

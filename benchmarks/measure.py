@@ -22,8 +22,8 @@ class Plan:
     budget: float = 3.0
     """Rounds go on while less than this has passed."""
     rest: float = 0.2
-    """Nobody runs before a contender's turn: threads of the one before it (ONNX Runtime's for 30 to 200 ms) spin on
-    while they wait for work, and would take a core away from it."""
+    """Seconds in which nothing runs before a contender's turn. The threads of the one before it (ONNX Runtime's for 30
+    to 200 ms) spin on while they wait for work, and would take a core away from it."""
     settle: float = 0.03
     """Untimed calls before the timed ones, at least one: its own threads are awake then."""
     block: float = 0.005

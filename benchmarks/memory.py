@@ -56,7 +56,7 @@ def _in_a_process(settings: Settings, name: str, case: Case, options: dict[str, 
 def _peak_bytes() -> int:
     """The most memory that this process has held."""
     status = Path("/proc/self/status")
-    if status.exists():  # on Linux ru_maxrss starts with the parent's peak
+    if status.exists():  # On Linux ru_maxrss starts with the parent's peak.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     import resource
@@ -82,7 +82,7 @@ def main() -> None:
     case = Case(**told["case"])
     layer = our_layer(case, **told["options"]) if name == OURS else torch_layer(case)
     x = torch.randn(case.T, case.B, case.I)
-    _step(layer, x[:4])  # compiles, starts threads
+    _step(layer, x[:4])  # The first step compiles and starts threads.
     layer.zero_grad(set_to_none=True)
     _forget_peak()
     before, start = _peak_bytes(), time.perf_counter()

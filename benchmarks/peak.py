@@ -60,7 +60,7 @@ class Peak:
         )
         module = llvm.parse_assembly(kernel_text(self.lanes, self.accumulators))
         module.verify()
-        self._engine = llvm.create_mcjit_compiler(module, machine)  # it owns the code
+        self._engine = llvm.create_mcjit_compiler(module, machine)  # The engine owns the code.
         self._engine.finalize_object()
         address = self._engine.get_function_address("peak")
         self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(address)
@@ -93,6 +93,6 @@ class Peak:
         raw = np.empty(count + self.lanes, np.float32)
         first = (-raw.ctypes.data % (4 * self.lanes)) // 4
         data = raw[first : first + count]
-        data[: -2 * self.lanes] = np.arange(count - 2 * self.lanes)  # unlike each other, or LLVM keeps one only
-        data[-2 * self.lanes : -self.lanes], data[-self.lanes :] = 0.5, 1.0  # every sum tends to 2
+        data[: -2 * self.lanes] = np.arange(count - 2 * self.lanes)  # They differ, or LLVM would keep only one.
+        data[-2 * self.lanes : -self.lanes], data[-self.lanes :] = 0.5, 1.0  # Every sum tends to 2.
         return data

@@ -19,7 +19,7 @@ SETTINGS: dict[str, Any] = {
     "cell": "gru",
     "hidden_size": 96,
     "bidirectional": False,
-    "memory": 784,  # without it the loss stays at ln 10 for many epochs
+    "memory": 784,  # Without it the loss stays at ln 10 for many epochs.
     "pooling": "last",
     "dropout": 0.0,
     "batch_size": 64,

@@ -79,7 +79,7 @@ def _flips(
     for memory, sequence in zip(memories, ids, strict=True):
         words = words_of(memory)
         number = count if isinstance(count, int) else math.ceil(count * len(words))
-        if len(words) <= number:  # nothing would be left to read
+        if len(words) <= number:  # Nothing would be left to read.
             continue
         assert memory.verdict is not None
         labels.append(memory.verdict.label)

@@ -1,4 +1,4 @@
-"""What a section of the benchmark is given and what it gives back."""
+"""The settings that a section of the benchmark gets, and the rows that it returns."""
 
 from __future__ import annotations
 

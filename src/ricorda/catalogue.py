@@ -54,14 +54,14 @@ def _run(path: Path) -> ModuleType:
     if not path.is_file():
         raise ArgumentError(f"there is no file {str(path)!r} to take a cell from: give FILE.py:NAME")
     module_spec = importlib.util.spec_from_file_location(f"ricorda_cells_of_{path.stem}", path)
-    assert module_spec is not None  # the name ends in .py
+    assert module_spec is not None  # The name ends in .py.
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_spec.name] = module  # dataclasses and pickle look a module up by its name
+    sys.modules[module_spec.name] = module  # Dataclasses and pickle look a module up by its name.
     try:
         module_spec.loader.exec_module(module)
     except CellError:
         raise
-    except (Exception, SystemExit) as error:  # a script that ends itself would end the command without a word
+    except (Exception, SystemExit) as error:  # A script that exits would end the command without a message.
         raise CellError(f"{path} cannot be run ({type(error).__name__}: {error}): mend it first") from error
     return module

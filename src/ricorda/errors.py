@@ -1,8 +1,8 @@
 """The exceptions of ricorda. Each message is one sentence: what is wrong, where, and what to do.
 
 RicordaError
-├── CellError           a cell whose equations cannot be
-├── ArgumentError       an argument that cannot be, alone or with the data given
+├── CellError           a cell whose equations are invalid
+├── ArgumentError       an argument that is invalid, alone or with the data
 ├── DataError           a file, a row or a column that cannot be read or used
 └── ModelFolderError    a model folder that cannot be opened or written
 
@@ -16,11 +16,11 @@ class RicordaError(ValueError):
 
 
 class CellError(RicordaError):
-    """A cell whose equations cannot be; the message quotes the expression."""
+    """A cell whose equations are invalid; the message quotes the expression."""
 
 
 class ArgumentError(RicordaError):
-    """An argument that cannot be; the message names it and its value."""
+    """An argument that is invalid; the message names it and its value."""
 
 
 class DataError(RicordaError):

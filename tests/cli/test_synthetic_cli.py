@@ -144,7 +144,10 @@ def test_a_model_that_knows_all_but_three_answers_is_told_so(
             "--text symbols names a column, and synthetic:order is read as a synthetic task, without columns: leave "
             "the option out, or name a table by its format (.csv, .tsv, .jsonl, .parquet)",
         ),
-        (["tag", "synthetic:copy?T=0"], "T=0 of synthetic:copy cannot be: give a number of blanks, from 1 to 10,000"),
+        (
+            ["tag", "synthetic:copy?T=0"],
+            "T=0 of synthetic:copy is out of bounds: give a number of blanks, from 1 to 10,000",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_is_one_sentence(

@@ -45,7 +45,7 @@ def test_without_options_there_are_ten_thousand_examples_of_the_papers_length() 
         ("synthetic:", "there is no synthetic task '': choose one of adding, copy, order, parity, reber"),
         ("synthetic:adding?T=long", "synthetic:adding?T=long has 'long' as T: give a whole number"),
         ("synthetic:adding?T=-4", "synthetic:adding?T=-4 has '-4' as T: give a whole number"),
-        ("synthetic:adding?T=1", "T=1 of synthetic:adding cannot be: give a number of steps, from 2 to 10,000"),
+        ("synthetic:adding?T=1", "T=1 of synthetic:adding is out of bounds: give a number of steps, from 2 to 10,000"),
         ("synthetic:adding?t=9", "synthetic:adding?t=9 has 't=9': write OPTION=NUMBER, with one of T, n, seed"),
         ("synthetic:adding?T", "synthetic:adding?T has 'T': write OPTION=NUMBER, with one of T, n, seed"),
         ("synthetic:adding?", "synthetic:adding? has '': write OPTION=NUMBER, with one of T, n, seed"),

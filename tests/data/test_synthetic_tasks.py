@@ -181,7 +181,7 @@ def test_numbers_that_cannot_be_are_refused() -> None:
     for call, sentence in (
         (
             lambda: ADDING.generate(0, 3, T=1),
-            "T=1 of synthetic:adding cannot be: give a number of steps, from 2 to 10,000",
+            "T=1 of synthetic:adding is out of bounds: give a number of steps, from 2 to 10,000",
         ),
         (lambda: ADDING.generate(0, 3, steps=9), "synthetic:adding has no option 'steps': choose among T"),
         (lambda: REBER.generate(0, 3, T=9), "synthetic:reber has no option 'T': choose among none"),

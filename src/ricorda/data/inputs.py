@@ -51,7 +51,7 @@ def as_list(sequence: Any) -> list[Any] | None:
     if isinstance(sequence, str | bytes | dict | set) or hasattr(sequence, "columns"):
         return None
     try:
-        len(sequence)  # an iterator, which has none, would be empty the second time
+        len(sequence)  # An iterator has no length, and would be empty the second time.
         return list(sequence)
     except TypeError:
         return None
@@ -89,14 +89,14 @@ def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
                 )
         except UnusableError as error:
             raise DataError(f"{where(index)} {error}") from None
-    assert first is not None  # there is at least one
+    assert first is not None  # There is at least one example.
     return first, inputs
 
 
 def _kind(value: Any) -> Kind:
     if isinstance(value, str):
         return "texts"
-    single = getattr(value, "ndim", 1) == 0  # an array or tensor that is one number has a __len__ that raises
+    single = getattr(value, "ndim", 1) == 0  # The __len__ of an array of one number raises.
     if hasattr(value, "__len__") and not single and not isinstance(value, bytes | dict | set):
         if len(value):
             return "tokens" if isinstance(next(iter(value)), str) else "numbers"
@@ -114,7 +114,7 @@ def _text(value: str) -> str:
         raise UnusableError(f"has {'a blank' if value else 'an empty'} text: {REPAIR}")
     if has_surrogates(value):
         raise UnusableError(f"has half a surrogate pair in its text, which is no character: {REPAIR}")
-    return str(value)  # NumPy has strings of its own
+    return str(value)  # NumPy has strings of its own.
 
 
 def _tokens(value: Sequence[Any]) -> list[str]:
@@ -136,10 +136,10 @@ def has_surrogates(text: str) -> bool:
 
 def _array(value: Any) -> Numbers:
     """A float32 array [T, I] from T numbers (I = 1) or T lists of I numbers."""
-    if hasattr(value, "detach"):  # a torch tensor, which NumPy takes only without gradient and from the CPU
+    if hasattr(value, "detach"):  # NumPy takes a tensor only without gradient and from the CPU.
         value = value.detach().cpu()
-        value = value.double() if value.is_floating_point() else value  # NumPy has no bfloat16
-    elif hasattr(value, "to_list"):  # a column of a table, whose own lists would be objects to NumPy
+        value = value.double() if value.is_floating_point() else value  # NumPy has no bfloat16.
+    elif hasattr(value, "to_list"):  # The lists of a table's column would be objects to NumPy.
         value = value.to_list()
     try:
         numbers: NDArray[Any] = np.asarray(value)

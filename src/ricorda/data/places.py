@@ -1,4 +1,4 @@
-"""Says where an example stands, in the words of an editor or a spreadsheet: what every message about data names."""
+"""Where an example stands, by row and line as an editor or a spreadsheet counts them, for messages about data."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ REPAIR = "fill it in or leave it out"
 
 
 class UnusableError(Exception):
-    """Why a value cannot be used, and the way out; the caller adds where it stands."""
+    """A value is unusable: the message says why and what to do; the caller adds where it stands."""
 
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Where each example of one source stands."""
+    """Where each example of one source stands.
+
+    Attributes
+    ----------
+    source : path or address
+    first_row : the number of the first row: 2 under a header
+    lines : the first line of each row, if quoted line ends make line numbers differ from row numbers
+    files : of a folder, the file of each example
+    """
 
     source: str
-    first_row: int = 1  # 2 under a header
-    lines: Sequence[int] | None = None  # where quoted line ends make line numbers differ from row numbers
-    files: Sequence[str] | None = None  # of a folder: one file an example
+    first_row: int = 1
+    lines: Sequence[int] | None = None
+    files: Sequence[str] | None = None
 
     def of(self, index: int) -> str:
         """Where example `index` stands: "row 17 of reviews.csv", or its file."""

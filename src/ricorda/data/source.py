@@ -123,9 +123,11 @@ def _raw(source: str) -> io.RawIOBase:
     request = Request(source, headers={"User-Agent": "ricorda"})
     try:
         with urlopen(request, timeout=60) as response:
-            return cast(io.RawIOBase, io.BytesIO(response.read()))  # read whole: a part that ends early would pass
+            return cast(
+                io.RawIOBase, io.BytesIO(response.read())
+            )  # Read whole, because a download that ends early would pass for a file.
     except HTTPError as error:
-        error.close()  # it holds the connection
+        error.close()  # The error holds the connection.
         raise
     except HTTPException as error:
         reason = type(error).__name__

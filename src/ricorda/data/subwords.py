@@ -19,7 +19,7 @@ _MARKS = ["<pad>", "<unk>"]
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 SMALLEST_VOCABULARY = len(_MARKS) + len(_BYTES) + 2
 
-# What no token reaches beyond: a word, an elision (l', don'), a digit, marks. Merging takes the square of a piece's
+# The pieces that no token crosses: a word, an elision (l', don'), a digit, marks. Merging takes the square of a piece's
 # length, so pieces are short.
 _PIECE = r"▁?[\p{L}\p{M}]{1,64}'?|▁?\p{N}|▁?[^▁\p{L}\p{M}\p{N}]{1,8}|▁"
 
@@ -60,7 +60,7 @@ def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int,
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([spaces, pre_tokenizers.Split(Regex(_PIECE), "isolated")])
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     alphabet = _alphabet(map(tokenizer.normalizer.normalize_str, texts))
-    alphabet = alphabet[: (vocab_size - len(_MARKS) - len(_BYTES) + 1) // 2]  # the other half is for merges
+    alphabet = alphabet[: (vocab_size - len(_MARKS) - len(_BYTES) + 1) // 2]  # The other half is for merges.
     trainer = trainers.BpeTrainer(
         special_tokens=[*_MARKS, *_BYTES],
         initial_alphabet=alphabet,
@@ -71,7 +71,7 @@ def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int,
     )
     tokenizer.train_from_iterator(texts, trainer, length=len(texts))
     content = json.loads(tokenizer.to_str())
-    content["added_tokens"] = []  # or a text that contains "<pad>" would get padding's id
+    content["added_tokens"] = []  # Otherwise a text that contains "<pad>" would get the id of padding.
     return Tokenizer.from_str(json.dumps(content))
 
 
@@ -80,7 +80,7 @@ def _alphabet(texts: Iterable[str]) -> list[str]:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
-    counts["▁"] = counts.pop(" ", 0) + 1  # it opens every text
+    counts["▁"] = counts.pop(" ", 0) + 1  # It opens every text.
     return sorted(counts, key=lambda character: (-counts[character], character))
 
 

@@ -23,8 +23,10 @@ from ricorda.errors import DataError
 if TYPE_CHECKING:
     import polars
 
-Wanted = dict[str, str]  # the option that names a column -> the column's name
-Columns = tuple[list[Sequence[Any]], SourceRows]  # the values of each wanted column, and where each row stands
+Wanted = dict[str, str]
+"""The option that names a column -> the column's name."""
+Columns = tuple[list[Sequence[Any]], SourceRows]
+"""The values of each wanted column, and where each row stands."""
 Reader = Callable[[str, Wanted, int | None], Iterator[Columns]]
 """Yields a source in parts of so many rows at most, or as one part; a source without rows is an error."""
 _Record = TypeVar("_Record", str, list[str])
@@ -141,7 +143,7 @@ def _read_lines(
 
 FORMATS: dict[str, Reader] = {
     ".csv": partial(read_delimited, separator=",", quoting=csv.QUOTE_MINIMAL),
-    ".tsv": partial(read_delimited, separator="\t", quoting=csv.QUOTE_NONE),  # as IANA defines it
+    ".tsv": partial(read_delimited, separator="\t", quoting=csv.QUOTE_NONE),  # IANA defines it so.
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
     ".json": read_json_lines,
@@ -242,7 +244,7 @@ _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", boo
 
 def _values(column: polars.Series) -> Sequence[Any]:
     """A polars column as Python values, its lists of numbers as arrays."""
-    inner = getattr(column.dtype, "inner", None)  # of lists and arrays
+    inner = getattr(column.dtype, "inner", None)  # Lists and arrays have one.
     if inner is None:
         return column.to_list()
     numbers = inner.is_numeric()

@@ -146,7 +146,7 @@ def _rows(source: str) -> Iterator[Line]:
                     yield from blank
                 blank, started = [], True
                 yield number, text.rstrip("\r\n")
-            elif len(blank) < 2:  # between sentences, more say no more
+            elif len(blank) < 2:  # More blank lines between sentences mean nothing.
                 blank.append((number, ""))
     except BadLineError as error:
         raise DataError(f"{row_name(source, number + 1)} {error}") from None
@@ -188,7 +188,7 @@ def _read_conllu(rows: Iterator[Line], source: str, column: str | None) -> Itera
         if not re.fullmatch(r"[0-9]+([-.][0-9]+)?", fields[0]):
             raise DataError(f"{where} has the id {fields[0]!r:.40}, which is no word's number: correct the row")
         if not fields[0].isdigit():
-            continue  # a surface word that stands again as its parts, or a word that is understood
+            continue  # It is a surface word whose parts follow, or an elided word.
         if not fields[1].strip():
             raise DataError(f"{where} has no word: {REPAIR}")
         first = first if words else number

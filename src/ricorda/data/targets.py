@@ -97,7 +97,7 @@ def read_measured(
     if read_table:
         options = ["--target", *(f"--target number {number}" for number in range(2, len(names) + 1))]
         columns = {"--text": text or "text", **dict(zip(options, names, strict=True))}
-        ((values, places),) = read_table(source, columns, None)  # all rows as one part
+        ((values, places),) = read_table(source, columns, None)  # All rows are one part.
     else:
         columns = {"--text": "", "--target": ""}
         ((values, places),) = read_labelled_lines(source, labelled=True)
@@ -181,7 +181,7 @@ def _number(value: Any) -> float:
         raise UnusableError(f"has no number: {REPAIR}")
     try:
         if hasattr(value, "__len__") and not isinstance(value, str):
-            raise TypeError  # of a list, which is one number to NumPy if it has one
+            raise TypeError  # NumPy would take a list of one number for a number.
         number = float(value)
     except (TypeError, ValueError):
         raise UnusableError(f"has {value!r:.40}, which is no number: write one, with a decimal point") from None

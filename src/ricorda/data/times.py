@@ -113,7 +113,7 @@ class Clock:
 
     @classmethod
     def from_json(cls, value: Any) -> Clock:
-        """What `to_json` wrote; raises ValueError, TypeError or KeyError for what cannot be."""
+        """What `to_json` wrote; raises ValueError, TypeError or KeyError if it is invalid."""
         start, unit, count = value["start"], value["unit"], value["count"]
         moment = start if isinstance(start, int) else datetime.fromisoformat(start)
         if (unit in ("row", "number")) != isinstance(moment, int) or not isinstance(count, int) or count < 1:
@@ -193,7 +193,7 @@ def find_clock(
         shown = moment if isinstance(moment, int) else moment.isoformat(sep=" ")
         if moment == before:
             raise DataError(f"{where(index)} has {shown}, as the row before: keep one of the two rows")
-        if cast(int, moment) < cast(int, before):  # they are of one kind
+        if cast(int, moment) < cast(int, before):  # All moments are of one kind.
             raise DataError(f"{where(index)} has {shown}, which is before the row before: sort the rows by time")
     start = times[0]
     unit, counted = _counts(times)

@@ -175,7 +175,7 @@ def _untrained(kind: str, vocab_size: int, min_frequency: int) -> tuple[Tokenize
         pieces = pre_tokenizers.Split(Regex(r"\S{1,64}"), "isolated")
         opening = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pieces, opening])
-        alphabet = (vocab_size - len(_MARKS) - len(_BYTES) + 1) // 2  # the other half is for merges
+        alphabet = (vocab_size - len(_MARKS) - len(_BYTES) + 1) // 2  # The other half is for merges.
         marks = [*_MARKS, *_BYTES]
         return tokenizer, trainers.BpeTrainer(special_tokens=marks, limit_alphabet=alphabet, **limits)
     tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))

@@ -120,7 +120,7 @@ def is_row_number(line: Line, row_numbers: Collection[int]) -> bool:
 
 
 def _evaluate(op: str, numbers: Sequence[float]) -> float:
-    import torch  # on use: reading a program does not need it
+    import torch  # Imported on use: reading a program does not need torch.
 
     arguments = [torch.tensor(number, dtype=torch.float64) for number in numbers]
     return float(OPERATIONS[op].reference(torch, *arguments))

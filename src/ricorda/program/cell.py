@@ -56,14 +56,14 @@ class Cell:
         Raises
         ------
         CellError
-            If the equations cannot be.
+            If the equations are invalid.
         """
         return trace(self.function, forget_gate=self.forget_gate, candidate=self.candidate)
 
     @cached_property
     def projected_program(self) -> Program:
         """One step with the first state projected to proj_size numbers (Sak et al. 2014)."""
-        state = self.program.states[0].name  # a mistake in the cell itself is reported as such
+        state = self.program.states[0].name  # A mistake in the cell itself is reported as such.
         try:
             return trace(self.function, projected=True, forget_gate=self.forget_gate, candidate=self.candidate)
         except CellError as error:

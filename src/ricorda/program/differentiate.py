@@ -268,7 +268,7 @@ def _choose(program: Program, needed: Collection[int], recorded: Collection[int]
             cut = fewest_saved(arguments, needed, lost, at_hand, never)
             if cut is not None and size + len(cut) < least:
                 best, least = _Stored(anyway | cut, frozenset(states)), size + len(cut)
-    assert best is not None  # with all states stored it is enough to save the affines
+    assert best is not None  # If all states are stored, it is enough to save the affines.
     return best
 
 

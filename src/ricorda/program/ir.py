@@ -71,7 +71,7 @@ class Program:
     def _hash(self) -> int:
         return hash((self.name, self.values, self.outputs, self.names))
 
-    def __hash__(self) -> int:  # every call of a layer looks its program up
+    def __hash__(self) -> int:  # Every call of a layer looks its program up.
         return self._hash
 
     @cached_property
@@ -131,7 +131,7 @@ class Program:
         try:
             values: list[Value] = []
             for line in data["values"]:
-                value = Value(**{**line, "args": tuple(line.get("args", ()))})  # JSON has lists for tuples
+                value = Value(**{**line, "args": tuple(line.get("args", ()))})  # JSON has lists for tuples.
                 values.append(_checked(value, values))
             program = cls(
                 name=data["name"],
@@ -139,7 +139,7 @@ class Program:
                 outputs=tuple(data["outputs"]),
                 names=tuple(data["names"].items()),
                 forget_gate=data["forget_gate"],
-                candidate=data.get("candidate"),  # older files have none
+                candidate=data.get("candidate"),  # Older files have none.
             )
             _check(program)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SizeMismatchError) as error:

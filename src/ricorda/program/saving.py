@@ -38,7 +38,7 @@ def fewest_saved(
 
     def edge(start: _Node, end: _Node, size: float) -> None:
         capacity[start][end] = size
-        capacity[end][start] += 0  # the way back, which a later path may take
+        capacity[end][start] += 0  # A later path may take the way back.
 
     unlimited = float("inf")
     for value, args in arguments.items():
@@ -52,7 +52,7 @@ def fewest_saved(
     while path := _path(capacity):
         if min(capacity[start][end] for start, end in path) == unlimited:
             return None
-        for start, end in path:  # every finite capacity is 1
+        for start, end in path:  # Every finite capacity is 1.
             capacity[start][end] -= 1
             capacity[end][start] += 1
     near = _leading_to_sink(capacity)

@@ -199,7 +199,7 @@ def _levels(loop: Loop) -> list[int]:
     for i in reversed(range(len(lines))):
         line = lines[i]
         if level[i] >= 0 and of_leaves[i] and line.op not in LOOP_LEAVES and i not in fixed and needed[i]:
-            level[i] = max(level[i], min(needed[i]))  # what is computed from leaves alone waits for its use
+            level[i] = max(level[i], min(needed[i]))  # Values of leaves alone wait for their use.
         for arg in line.args:
             needed[arg].append(level[i] - 1 if line.op in ("product", *REDUCTIONS) else level[i])
     return level

@@ -8,7 +8,8 @@ from ricorda.program.ir import LEAVES, MASKS, Program, Value
 from ricorda.program.operations import OPERATIONS
 
 Notation = Literal["plain", "latex"]
-_SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4  # the table's bindings; W h * r would be read W (h * r)
+_SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4
+"""The table's bindings, and that of a matrix product: W h * r would be read as W (h * r)."""
 
 
 def equations(program: Program, notation: Notation = "plain") -> list[str]:
@@ -32,7 +33,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
         if program.values[index].op not in LEAVES and not _is_preactivation(program, name, index)
     }
     new_states = list(zip(program.states, program.outputs, strict=True))
-    for state, index in reversed(new_states):  # its own name first, whatever variable held it
+    for state, index in reversed(new_states):  # Its own name comes before that of a variable that held it.
         if program.values[index].op not in LEAVES:
             named[index] = state.name
     lines = [_distribution(program.values[index], notation) for index in program.masks]
@@ -40,7 +41,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
         right, _ = _write(program, program.values[index], named, notation)
         lines.append(f"{_timed(named[index], 't', notation)} = {right}")
     for state, index in new_states:
-        if named.get(index) != state.name:  # another state's value: handed on, delayed, or the same
+        if named.get(index) != state.name:  # It is another state's value: handed on, delayed, or the same.
             right, _ = _operand(program, index, named, notation)
             lines.append(f"{_timed(state.name, 't', notation)} = {right}")
     return lines
@@ -124,7 +125,7 @@ def _write(program: Program, value: Value, named: dict[int, str], notation: Nota
     ]
     template = row.plain if notation == "plain" else row.latex
     if notation == "latex" and any(program.values[index].op == "constant" for index in value.args):
-        template = template.replace(r"\odot", r"\cdot").replace(r"\oslash", "/")  # a number and a vector
+        template = template.replace(r"\odot", r"\cdot").replace(r"\oslash", "/")  # It is of a number and a vector.
     return template.format(*texts), row.binding
 
 

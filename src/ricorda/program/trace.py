@@ -38,7 +38,7 @@ def trace(
     Raises
     ------
     CellError
-        If the equations cannot be; the message quotes the user's own expression with file and line.
+        If the equations are invalid; the message quotes the user's own expression with file and line.
     """
     arguments = _argument_names(function)
     states = arguments[1:]
@@ -94,7 +94,7 @@ def _call(function: Callable[..., Any], symbols: list[Symbol], tape: Tape) -> tu
     except Exception as error:
         raise _explain(function, error) from None
     variables = dict(tape.frame.f_locals) if tape.frame is not None else {}
-    tape.frame = None  # it holds the symbols, which hold the tape
+    tape.frame = None  # The frame holds the symbols, which hold the tape.
     return result, variables
 
 
@@ -182,7 +182,7 @@ def _error(function: Callable[..., Any], message: str) -> CellError:
     if inspect.isfunction(function):
         code = function.__code__
         first = (0, f"def {function.__name__}(...)")
-        lines = enumerate(_source(code))  # which begin with the decorators
+        lines = enumerate(_source(code))  # The first lines are the decorators.
         after, line = next((line for line in lines if line[1].startswith("def ") or "lambda" in line[1]), first)
         place = f" ({_place(code, code.co_firstlineno + after)}): `{line}`"
     return CellError(f"cell {getattr(function, '__name__', function)}{place}: {message}")
@@ -204,7 +204,7 @@ def _explain(function: Callable[..., Any], error: Exception) -> CellError:
         if step.tb_frame.f_code.co_filename == function.__code__.co_filename:
             code, instruction, line = step.tb_frame.f_code, step.tb_lasti, step.tb_lineno
         step = step.tb_next
-    message = str(error).partition("\n")[0].removesuffix(", but expected one of:")  # torch lists its overloads there
+    message = str(error).partition("\n")[0].removesuffix(", but expected one of:")  # Torch lists its overloads there.
     if isinstance(error, NameError):
         known = ", ".join(inspect.signature(function).parameters)
         message = f"{message}; the input and the states are the cell's arguments: {known}"
@@ -227,9 +227,9 @@ def _expression(code: CodeType, instruction: int) -> str:
     first, last, start, end = positions[instruction // 2]
     if first is None or last is None:
         return ""
-    linecache.checkcache(code.co_filename)  # the file may have been mended since
+    linecache.checkcache(code.co_filename)  # The file may have been corrected since.
     lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
-    lines[-1] = lines[-1][:end]  # columns count bytes, not characters
+    lines[-1] = lines[-1][:end]  # Columns count bytes, not characters.
     lines[0] = lines[0][start or 0 :]
     if lines[0].startswith((b"if ", b"elif ", b"while ")):  # Python 3.11 gives a branch's whole statement
         lines = lines[:1]

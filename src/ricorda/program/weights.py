@@ -71,7 +71,7 @@ def layout(program: Program, bias: bool = True) -> Layout:
 
     for index in program.affines:
         affine = program.values[index]
-        own = affine.name if affine.size != HIDDEN_SIZE else ""  # the projection: weight_hr
+        own = affine.name if affine.size != HIDDEN_SIZE else ""  # The projection has weight_hr.
         recurrent = 0
         result.matrices[index] = []
         for operand in affine.args:

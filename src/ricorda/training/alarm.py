@@ -41,18 +41,18 @@ IN_A_ROW = 3
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """That a gradient vanishes or explodes.
+    """What is wrong with a gradient.
 
     Parameters
     ----------
     kind : {"vanishes", "explodes"}
-        Which.
+        What it does.
     ratio : float
         Its norm as a multiple of the largest at the row's end.
     distance : int
-        On so many steps of BPTT.
+        After so many steps of BPTT.
     record : FlowRecord
-        Where.
+        The record that shows it.
     """
 
     kind: str
@@ -80,7 +80,7 @@ def diagnose(records: Sequence[FlowRecord]) -> Diagnosis | None:
 
 
 def _ends(record: FlowRecord) -> list[Diagnosis]:
-    """What is beyond the near end, place by place; nothing where the near end has no gradient."""
+    """The norms beyond the near end, bin by bin; none if the near end has no gradient."""
     norms, width = record["norm"], record["width"]
     places = -(-NEAR // width)
     near = max(norms[:places])
@@ -93,14 +93,14 @@ def _ends(record: FlowRecord) -> list[Diagnosis]:
 
 
 class Alarm:
-    """Hears of each watched step, and says something once of each kind.
+    """Judges each watched step, and warns once of each kind of fault.
 
     Parameters
     ----------
     module : nn.Module
         What is trained.
     options : TrainingOptions
-        How.
+        How it is trained.
     """
 
     def __init__(self, module: nn.Module, options: TrainingOptions) -> None:

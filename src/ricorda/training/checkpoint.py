@@ -34,7 +34,7 @@ class Checkpoint:
     tensors
         Group name -> tensor name -> tensor.
     state
-        The rest of it, as JSON has it.
+        Everything else that changes, as JSON has it.
     settings
         What the run was started with, as JSON has it; only a run with the same may go on.
     """

@@ -24,7 +24,7 @@ MOST_BINS = 50
 """The most numbers of a record."""
 
 WRITTEN = 2_000
-"""The most steps of a run that are written down: more than a picture has columns."""
+"""The most steps of a run that are recorded: more than a picture has columns."""
 
 FlowRecord = dict[str, Any]
 """The flow through one state of a recurrent layer in one training step, as JSON has it.
@@ -35,17 +35,17 @@ layer, direction, state
     The layer's name in the module, of which the top level is watched; 0, or 1 for the direction that reads from the
     end; the state's name.
 width
-    How many distances a place has, a power of two: place k has k * width to (k + 1) * width - 1.
+    How many distances a bin has, a power of two: bin k has k * width to (k + 1) * width - 1.
 norm
-    For each place the mean of ||dL/ds_t|| over its steps and the rows that are so long, to four digits; L is what the
-    step learns from, the mean loss of the batch. The places end where fewer than half of the rows are so long: the
+    For each bin the mean of ||dL/ds_t|| over its steps and the rows that are so long, to four digits; L is what the
+    step learns from, the mean loss of the batch. The bins end where fewer than half of the rows are so long: the
     mean of a few rows is not to be compared with that of all. What is too small for the squares of the layer's dtype,
     1e-19 in float32, is 0.
 """
 
 
 class Flow:
-    """What a backward pass within `recording_flow` left."""
+    """The gradient norms of a backward pass within `recording_flow`."""
 
     def __init__(self, layers: Mapping[str, Recurrent]) -> None:
         self.norms: Mapping[str, Mapping[str, Tensor]] = {}
@@ -90,7 +90,7 @@ class Flow:
 
 
 class Bins:
-    """Which place each step of each row belongs to.
+    """Neighbouring distances as one bin: which bin each step of each row belongs to.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ class Bins:
     """
 
     def __init__(self, T: int, lengths: NDArray[Any], *, reverse: bool) -> None:
-        read = np.sort(lengths[lengths > 0])  # a window may begin after the end of some rows
-        self.reach = int(read[len(read) // 2]) if len(read) else 0  # at least half of the rows have so many steps
+        read = np.sort(lengths[lengths > 0])  # A window may begin after the end of some rows.
+        self.reach = int(read[len(read) // 2]) if len(read) else 0  # At least half of the rows have so many steps.
         self.width = 1
         while self.reach > MOST_BINS * self.width:
             self.width *= 2
@@ -115,9 +115,9 @@ class Bins:
         self._counts = np.bincount(self._places)
 
     def means(self, norms: NDArray[Any]) -> NDArray[Any]:
-        """The mean of norms [T, B] in each place."""
+        """The mean of norms [T, B] in each bin."""
         means: NDArray[Any] = np.bincount(self._places, norms[self._within]) / self._counts
-        return means.clip(max=float(np.finfo(np.float32).max))  # JSON has no infinity
+        return means.clip(max=float(np.finfo(np.float32).max))  # JSON has no infinity.
 
 
 @contextmanager
@@ -137,15 +137,15 @@ def recording_flow(module: nn.Module) -> Iterator[Flow]:
 
 
 def steps_between(every: int, steps: int) -> int:
-    """How many steps are between those that are written down, where each `every`-th of a run's is watched."""
+    """The distance between two steps that are recorded, if every `every`-th step of a run is watched."""
     return every * -(-steps // (every * WRITTEN))
 
 
 BLOCKS = "▁▂▃▄▅▆▇"
-"""Of a sparkline; each less is ten times less."""
+"""The characters of a sparkline; each stands for ten times less than the next."""
 
 CHARACTERS = 8
-"""Of a sparkline, at most."""
+"""The most characters of a sparkline."""
 
 
 def sparkline(records: Sequence[FlowRecord]) -> str:
@@ -161,6 +161,6 @@ def sparkline(records: Sequence[FlowRecord]) -> str:
 def _blocks(norms: Sequence[float]) -> str:
     parts = np.array_split(np.asarray(norms), min(len(norms), CHARACTERS))
     with np.errstate(divide="ignore", invalid="ignore"):
-        decades = np.log10([part.mean() / max(norms) for part in parts])  # -inf where nothing is left
+        decades = np.log10([part.mean() / max(norms) for part in parts])  # It is -inf where nothing is left.
     top = len(BLOCKS) - 1
     return "".join(BLOCKS[round(max(top + decade, 0.0))] if decade == decade else BLOCKS[0] for decade in decades)

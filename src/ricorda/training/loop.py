@@ -80,7 +80,7 @@ def train(
     Raises
     ------
     ArgumentError
-        There is nothing to train on; an argument cannot be; the device or a package is missing; a loss, gradient or
+        There is nothing to train on; an argument is invalid; the device or a package is missing; a loss, gradient or
         score is not finite.
     ModelFolderError
         The folder cannot be written, or there is no run in it that could be resumed with these settings.
@@ -100,7 +100,7 @@ def train(
     if resume:
         loop.restore()
     else:
-        loop.save()  # a folder that cannot be written is found now, and not after the first epoch
+        loop.save()  # If the folder is not writable, this says so now and not after the first epoch.
     shown = progress and processes.first
     board_folder = folder if tensorboard and processes.first else None
     alarm = Alarm(task.module, options) if watched else None

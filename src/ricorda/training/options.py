@@ -14,7 +14,7 @@ SCHEDULES = ("linear", "cosine", "constant")
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The choices of a training run; values that cannot be raise an ArgumentError at once.
+    """The choices of a training run; an invalid value raises an ArgumentError at once.
 
     Parameters
     ----------

@@ -14,11 +14,11 @@ from ricorda.training.alarm import Alarm
 from ricorda.training.flow import FLOW, FlowRecord, sparkline
 from ricorda.training.run import Record, RunState
 
-_SECONDS_BETWEEN_DRAWINGS = 0.25  # a drawing takes 0.6 ms
+_SECONDS_BETWEEN_DRAWINGS = 0.25  # A drawing takes 0.6 ms.
 
 
 class Display:
-    """Is told of each step and epoch; this one, of which the others are made, does nothing."""
+    """A display that is told of each finished step and epoch. This base class shows nothing."""
 
     def step(self, run: RunState) -> None:
         """Take note of a finished step."""
@@ -96,7 +96,7 @@ class Warnings(Display):
         self._heard: Sequence[FlowRecord] = ()
 
     def step(self, run: RunState) -> None:
-        """Hear of the step, if it was watched."""
+        """Print the warnings of the step, if its gradient was watched."""
         if run.flow is not self._heard:
             self._heard = run.flow
             for sentence in self._alarm.hear(run.flow):
@@ -107,7 +107,7 @@ class Warnings(Display):
 def showing(
     run: RunState, *, progress: bool, board_folder: Path | None, alarm: Alarm | None = None
 ) -> Iterator[list[Display]]:
-    """Open what is wanted of a display and warnings on standard error and TensorBoard's files; close it in the end."""
+    """Open the displays that are asked for: on standard error, with warnings, and TensorBoard's files; close them."""
     displays: list[Display] = []
     with ExitStack() as stack:
         if board_folder is not None:

@@ -49,7 +49,7 @@ class RunState:
     Attributes
     ----------
     epochs, steps_per_epoch, patience
-        What was chosen.
+        Values of the training options, and the number of batches.
     history
         A record for every finished epoch.
     totals
@@ -122,4 +122,4 @@ class RunState:
         """Take back what `state` returned."""
         self.history = list(state["history"])
         self.totals = Totals(**state["totals"])
-        self.flows = list(state.get("flows", []))  # older versions watched nothing
+        self.flows = list(state.get("flows", []))  # Older versions watched nothing.

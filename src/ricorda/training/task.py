@@ -51,7 +51,7 @@ class Task(ABC):
 
     def steps(self, rows: Rows) -> int:
         """Return how many steps the rows of a batch have; speed is counted in them."""
-        lengths: NDArray[np.integer] = np.asarray(self.lengths)  # the loop has made it an array
+        lengths: NDArray[np.integer] = np.asarray(self.lengths)  # The loop has made it an array.
         return int(lengths[rows].sum())
 
     def tensors(self) -> Mapping[str, Tensor]:

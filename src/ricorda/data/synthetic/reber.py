@@ -25,7 +25,7 @@ _INNER: tuple[tuple[tuple[str, int], ...], ...] = (
 
 def _embed() -> list[list[tuple[str, int]]]:
     """The automaton with the grammar in two copies, one behind T and one behind P; the last state is the end."""
-    size = len(_INNER) + 1  # with the state in which the second symbol is repeated
+    size = len(_INNER) + 1  # One more state repeats the second symbol.
     starts = {"T": 2, "P": 2 + size}
     last = 2 + 2 * size
     states: list[list[tuple[str, int]]] = [[("B", 1)], [*starts.items()]]
@@ -69,7 +69,7 @@ def allowed(string: str | Sequence[str]) -> list[set[str]]:
     Raises
     ------
     ValueError
-        If the string is none of the grammar, or of the beginning of one.
+        If the string is neither in the grammar nor the beginning of such a string.
     """
     state, sets = 0, []
     for symbol in string:
@@ -101,7 +101,9 @@ def _measure(model: Model, drawn: Drawn) -> dict[str, float]:
     columns = [REBER_SYMBOLS.index(symbol) for symbol in model.classes_.tolist()]
     right = []
     for string, of_known in zip(drawn.inputs, model.predict_proba(drawn.inputs), strict=True):
-        probabilities = np.zeros((len(string), len(REBER_SYMBOLS)))  # what the training never asked for has none
+        probabilities = np.zeros(
+            (len(string), len(REBER_SYMBOLS))
+        )  # Symbols that the training never asked for have none.
         probabilities[:, columns] = of_known
         right.append(predicted(probabilities, string))
     return {"share_predicted": float(np.mean(right))}

@@ -143,7 +143,7 @@ class SyntheticTask:
                 )
             if not option.least <= value <= option.most:
                 raise ArgumentError(
-                    f"{name}={value} of synthetic:{self.name} cannot be: give {option.meaning}, "
+                    f"{name}={value} of synthetic:{self.name} is out of bounds: give {option.meaning}, "
                     f"from {option.least:,} to {option.most:,}"
                 )
         return {name: chosen.get(name, option.default) for name, option in self.options.items()}
