@@ -62,10 +62,10 @@ def _knowing(act: str) -> Callable[[str], dict[str, inspect.Parameter]]:
 
 def _all_options(act: str) -> Iterator[tuple[str, inspect.Parameter]]:
     """Each option once, those that not all tasks know in a panel of the help that names the tasks."""
-    known = {task: options_of(task, act) for task in TASKS}
+    known = {task: options_of(task, act) for task, row in TASKS.items() if row.commands is not None}
     for name, parameter in {name: each for options in known.values() for name, each in options.items()}.items():
         tasks = [task for task, options in known.items() if name in options]
-        if len(tasks) < len(TASKS):
+        if len(tasks) < len(known):
             parameter = _in_panel(parameter, f"Models of the task {' or '.join(tasks)}")
         yield name, parameter
 
