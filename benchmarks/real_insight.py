@@ -14,8 +14,9 @@ from reached import Row, there
 from real_classify import sst
 
 from ricorda import SequenceClassifier
-from ricorda.insight.memory.view import Memory, memory_of
-from ricorda.insight.memory.words import words_of
+from ricorda.insight.memory.result import Memory
+from ricorda.insight.memory.view import memory_of
+from ricorda.insight.memory.words import window_words
 from ricorda.tasks.classify.objective import probabilities
 
 FACTOR = 3.0
@@ -77,7 +78,7 @@ def _flips(
     drawn: list[Any] = []
     labels: list[Any] = []
     for memory, sequence in zip(memories, ids, strict=True):
-        words = words_of(memory)
+        words = window_words(memory)
         number = count if isinstance(count, int) else math.ceil(count * len(words))
         if len(words) <= number:  # Nothing would be left to read.
             continue

@@ -26,8 +26,9 @@ from ricorda.insight.gates.properties import (
     verdict_so_far,
     word_begin,
 )
+from ricorda.insight.gates.result import range_names
 from ricorda.insight.gates.units_picture import lay_out
-from ricorda.insight.gates.view import gates_of, range_names
+from ricorda.insight.gates.view import gates_of
 from ricorda.insight.passage import Passage, passage, spaced
 from ricorda.nn import Recurrent
 

@@ -14,10 +14,10 @@ from ricorda.engines import reference
 from ricorda.errors import ArgumentError, CellError, DataError
 from ricorda.insight.drawing import as_bytes
 from ricorda.insight.gradients import jacobians as jacobian
-from ricorda.insight.gradients.flow import StateFlow
 from ricorda.insight.gradients.picture import draw_flows
+from ricorda.insight.gradients.result import GradientFlow, StateFlow
 from ricorda.insight.gradients.trail import trail_of
-from ricorda.insight.gradients.view import GradientFlow, gradient_flow
+from ricorda.insight.gradients.view import gradient_flow
 from ricorda.insight.passage import passage, recurrent_layers
 from ricorda.nn import GRU, LSTM, Recurrent
 from ricorda.program.weights import layout

@@ -25,7 +25,7 @@ from ricorda.insight.memory.attribution import erasure, integrated_gradients, ra
 from ricorda.insight.memory.decomposition import additive_states, decompose
 from ricorda.insight.memory.remains import follow
 from ricorda.insight.memory.view import memory_of
-from ricorda.insight.memory.words import coloured, page, words_of
+from ricorda.insight.memory.words import coloured, html_page, window_words
 from ricorda.nn import Recurrent
 
 
@@ -319,7 +319,7 @@ def test_integrated_gradients_take_more_points_where_the_score_jumps(slope: floa
 def test_erasure_is_what_the_model_says_without_a_word(fitted: SequenceClassifier) -> None:
     words = TEXT.replace(",", " ,").split()
     memory = memory_of(fitted, TEXT)
-    assert [word.text for word in words_of(memory)] == [word if word != "not" else "<unk>" for word in words]
+    assert [word.text for word in window_words(memory)] == [word if word != "not" else "<unk>" for word in words]
     assert memory.verdict is not None
 
     def margin(text: str) -> float:
@@ -355,7 +355,7 @@ def test_pieces_of_a_word_are_put_together() -> None:
         small(tokenizer="bpe", vocab_size=300, min_frequency=2, epochs=1).fit(TEXTS, LABELS), "a warm zebra é film"
     )
     assert len(memory.tokens) > 3
-    words = words_of(memory)
+    words = window_words(memory)
     assert [word.text for word in words] == [
         "a",
         "warm",
@@ -401,7 +401,7 @@ def test_a_page_needs_nothing_else_and_shows_any_text_as_it_is() -> None:
     nasty = ["<script>alert(1)</script>", "&amp;", '"', "$words", "</script>", "film"]
     model = small(epochs=1).fit([nasty, ["film"]] * 10, ["<b>good", "bad"] * 10)
     memory = memory_of(model, nasty, target="<b>good")
-    found = Page(page(memory))
+    found = Page(html_page(memory))
     spans = [attributes for tag, attributes in found.tags if tag == "span"]
     assert len(spans) == len(nasty)
     for word in nasty:
@@ -410,7 +410,7 @@ def test_a_page_needs_nothing_else_and_shows_any_text_as_it_is() -> None:
     assert not [attributes for _, attributes in found.tags if {"src", "href"} & set(attributes)]
     assert "b" not in {tag for tag, _ in found.tags}
     assert "prefers-color-scheme: dark" in "".join(found.texts)
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page(memory), re.DOTALL)[1])  # type: ignore[index]
+    data = json.loads(re.search(r'id="data">(.*?)</script>', html_page(memory), re.DOTALL)[1])  # type: ignore[index]
     assert data["names"] == ["written", "left", "verdict", "integrated gradients", "erasure"]
     assert [len(word["held"]) for word in data["words"]] == [6] * 6
     assert [word["held"][at] for at, word in enumerate(data["words"])] == [100] * 6
@@ -449,7 +449,7 @@ def test_other_tasks_have_a_memory_without_a_verdict(task: str, example: Any) ->
     assert len(memory.tokens) == memory.steps == len(memory.to_frame())
     assert memory.plot().axes
     assert "what is left of each word at the end" in memory.to_html()
-    assert max(word.strength for word in words_of(memory)) == 1.0
+    assert max(word.strength for word in window_words(memory)) == 1.0
 
 
 def test_without_verdict_and_additive_state_there_is_nothing_to_see() -> None:

@@ -66,3 +66,8 @@ def label(token: str) -> str:
     """A token as a label: a space and a line's end are seen, `$` is not taken for mathematics."""
     shown = token.replace("▁", "").replace("\n", "↵").replace("\t", "⇥").replace("$", r"\$")
     return shown if shown.strip() else "·"
+
+
+def decimals(number: float) -> str:
+    """Two decimals, with a minus that is one, and none before zero."""
+    return f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−")

@@ -15,8 +15,8 @@ from ricorda.cli.output import print_json, print_parts, print_table
 from ricorda.errors import DataError
 
 if TYPE_CHECKING:
-    from ricorda.insight.gates.properties import Followers
-    from ricorda.insight.gates.view import Gates
+    from ricorda.insight.gates.result import Gates
+    from ricorda.insight.gates.units_result import Followers
     from ricorda.tasks.estimator import SequenceEstimator
 
 TEXTS, BEST = 200, 3
@@ -60,7 +60,8 @@ def gates(
       ricorda inspect gates model "A warm, funny film" --gate f --unit 7
     """
     from ricorda.insight.gates.properties import followers_of
-    from ricorda.insight.gates.view import SHOWN, gates_of, window_of
+    from ricorda.insight.gates.result import HEATMAP_STEPS, window_of
+    from ricorda.insight.gates.view import gates_of
     from ricorda.tasks.saving import load
 
     asked = first_and_last(window)
@@ -69,7 +70,7 @@ def gates(
     shown = examples[0] if example is None else as_example(model, example)
     found = gates_of(model, shown, layer=layer, backward=backward)
     names = list(found.values) if gate is None else [found.check_gate(gate)]
-    steps = window_of(len(found.tokens), asked, SHOWN)
+    steps = window_of(len(found.tokens), asked, HEATMAP_STEPS)
     followers = followers_of(model, examples, show=shown, value=gate, layer=layer, backward=backward)
     if unit is not None:
         followers.check_unit(unit)
@@ -140,7 +141,7 @@ def _finite(number: float) -> float | None:
 
 
 def _print_gates(gates: Gates, names: Sequence[str]) -> None:
-    from ricorda.insight.gates.view import range_names
+    from ricorda.insight.gates.result import range_names
 
     saturated = gates.saturated
     rows = [

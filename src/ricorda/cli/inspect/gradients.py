@@ -12,7 +12,7 @@ from ricorda.cli.output import print_json, print_table
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ricorda.insight.gradients.flow import GradientFlow, StateFlow
+    from ricorda.insight.gradients.result import GradientFlow, StateFlow
 
 _CELLS, _HIDDEN_SIZE = "rnn,lstm,gru", 64
 

@@ -13,7 +13,7 @@ from ricorda.cli.options import Json
 from ricorda.cli.output import print_json, print_parts, print_table
 
 if TYPE_CHECKING:
-    from ricorda.insight.memory.view import Memory
+    from ricorda.insight.memory.result import Memory
 
 HEADS = {"left": "left at the end", "verdict": "for the verdict", "integrated_gradients": "integrated gradients"}
 """What the table calls columns whose names are not the words for them."""
@@ -101,9 +101,9 @@ def _as_json(found: Memory) -> dict[str, Any]:
 def _print(found: Memory) -> None:
     from rich.text import Text
 
-    from ricorda.insight.memory.words import coloured, facts, told
+    from ricorda.insight.memory.words import coloured, facts, title_and_values
 
-    print_parts(Text(told(found)[0], style="bold"), coloured(found))
+    print_parts(Text(title_and_values(found)[0], style="bold"), coloured(found))
     columns = found.columns()
     rows = [
         (step, token, *(f"{values[place]:.3f}" for values in columns.values()))

@@ -13,7 +13,7 @@ from ricorda.cli.output import print_json, print_table
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ricorda.insight.unrolled.view import Unrolled
+    from ricorda.insight.unrolled.result import Unrolled
 
 
 def unroll(

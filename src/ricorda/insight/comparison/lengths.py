@@ -18,7 +18,7 @@ from ricorda.insight.comparison import cost
 from ricorda.insight.comparison.length_result import NEW, LengthComparison
 from ricorda.insight.comparison.splits import Split, split
 from ricorda.insight.comparison.trials import Trials
-from ricorda.insight.comparison.view import CELLS, checked_rates, programs_of, seeds_from
+from ricorda.insight.comparison.view import DEFAULT_CELLS, checked_rates, programs_of, seeds_from
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 from ricorda.tasks.registry import estimator_of
@@ -51,7 +51,7 @@ def compare_lengths(
     source: str,
     *,
     lengths: Sequence[int] = LENGTHS,
-    cells: Sequence[str | Cell | Program | Callable[..., Any]] = CELLS,
+    cells: Sequence[str | Cell | Program | Callable[..., Any]] = DEFAULT_CELLS,
     seeds: int = 1,
     learning_rates: Sequence[float] = (),
     folder: str | Path | None = None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-ROWS = 16
+FLOW_EXAMPLES = 16
 """Examples over which the gradient is followed, at most."""
 
 
@@ -187,9 +187,9 @@ class Comparison:
             f"{COUNTED} Memory is what the first training step holds at its peak above what was held before: the "
             "longest batch, with gradients and the optimiser's moments. An epoch's time is the median over the epochs, "
             "validation included.",
-            f"The gradient was followed back from the last step of {ROWS} examples, or as many as there are, with the "
-            "first seed. Its half-life is the number of steps in which its norm halves; the memory length is the "
-            "distance from which on it stays below 1 % of its largest.",
+            f"The gradient was followed back from the last step of {FLOW_EXAMPLES} examples, or as many as there are, "
+            "with the first seed. Its half-life is the number of steps in which its norm halves; the memory length is "
+            "the distance from which on it stays below 1 % of its largest.",
         ]
 
     def _reaches(self) -> Table:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.comparison import cost
-from ricorda.insight.comparison.result import ROWS, Comparison
+from ricorda.insight.comparison.result import FLOW_EXAMPLES, Comparison
 from ricorda.insight.comparison.splits import Split, split
 from ricorda.insight.comparison.trials import Trials
 from ricorda.insight.gradients.view import gradient_flow
@@ -27,7 +27,7 @@ from ricorda.tasks.measure import Measure
 
 Array = NDArray[np.float64]
 
-CELLS = ("rnn", "lstm", "gru")
+DEFAULT_CELLS = ("rnn", "lstm", "gru")
 MATCHES = ("hidden", "parameters")
 BACK = 1_000
 """Steps that the gradient is followed back from the ends of examples, at most."""
@@ -38,7 +38,7 @@ def compare(
     X: Any,
     y: Any = None,
     *,
-    cells: Sequence[str | Cell | Program | Callable[..., Any]] = CELLS,
+    cells: Sequence[str | Cell | Program | Callable[..., Any]] = DEFAULT_CELLS,
     seeds: int = 3,
     learning_rates: Sequence[float] = (),
     match: str = "hidden",
@@ -174,10 +174,10 @@ def _flow(model: Any, X: Any) -> tuple[float, float, str]:
     """Half-life, memory length and verdict of the gradient on some examples."""
     given = getattr(X, "inputs", X)
     if isinstance(given, str):  # a running text, in parts
-        size = max(2, min(500, len(given) // ROWS))
-        given = [given[start : start + size] for start in range(0, ROWS * size, size)]
+        size = max(2, min(500, len(given) // FLOW_EXAMPLES))
+        given = [given[start : start + size] for start in range(0, FLOW_EXAMPLES * size, size)]
     try:
-        flow = gradient_flow(model, list(given)[:ROWS], steps=BACK, rows=ROWS, jacobians=False)
+        flow = gradient_flow(model, list(given)[:FLOW_EXAMPLES], steps=BACK, rows=FLOW_EXAMPLES, jacobians=False)
     except DataError as error:
         return math.nan, math.nan, str(error)
     half_life = math.nan if flow.half_life is None else flow.half_life

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.insight.drawing import COLOURS, SEQUENTIAL, label, new_figure, tidy
-from ricorda.insight.gates.view import LEFT, RIGHT, Gates, range_names
+from ricorda.insight.gates.result import LEFT, RIGHT, Gates, range_names
 from ricorda.tasks.pictures import GREY, ORANGE
 
 if TYPE_CHECKING:

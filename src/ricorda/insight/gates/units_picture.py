@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.insight.drawing import DIVERGING, WIDTH, new_figure
-from ricorda.insight.gates.properties import Followers
+from ricorda.insight.gates.units_result import Followers
 from ricorda.insight.passage import spaced
 
 if TYPE_CHECKING:

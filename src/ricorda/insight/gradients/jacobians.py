@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ricorda.insight.gradients.trail import Trail
 
-ROWS = 4
+MOST_ROWS = 4
 """Rows whose Jacobians are taken, at most."""
 LARGEST = 2**26
 """Numbers in all Jacobians together, at most (512 MB): larger layers are followed less far back."""
@@ -36,7 +36,7 @@ def jacobians(trail: Trail) -> Tensor:
     entering = torch.cat(trail.states, dim=2)
     S = entering.shape[2]
     steps = max(1, min(len(trail), LARGEST // S**2))
-    rows = max(1, min(ROWS, entering.shape[1], LARGEST // (steps * S**2)))
+    rows = max(1, min(MOST_ROWS, entering.shape[1], LARGEST // (steps * S**2)))
     x, states = trail.inputs[:steps, :rows].flatten(0, 1), entering[:steps, :rows].flatten(0, 1)
     size = max(1, _AT_ONCE // S**2)
     parts = [_jacobian(trail, *part) for part in zip(torch.split(x, size), torch.split(states, size), strict=True)]

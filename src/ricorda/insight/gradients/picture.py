@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ricorda.insight.drawing import COLOURS, DASHES, new_figure, tidy
-from ricorda.insight.gradients.flow import REMAINS, SOUND, GradientFlow, StateFlow
+from ricorda.insight.gradients.result import REMAINS, SOUND, GradientFlow, StateFlow
 from ricorda.tasks.pictures import GREY
 
 if TYPE_CHECKING:

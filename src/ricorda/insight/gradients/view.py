@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.gradients import jacobians as jacobian
-from ricorda.insight.gradients.flow import Array, GradientFlow, StateFlow
+from ricorda.insight.gradients.result import Array, GradientFlow, StateFlow
 from ricorda.insight.gradients.trail import as_given, trail_of
 from ricorda.insight.passage import passage, recurrent_layers
 from ricorda.nn import Recurrent, watch_gradients

@@ -15,7 +15,7 @@ from torch import Tensor
 Score = Callable[[Tensor], Tensor]
 """From a batch of sequences [B, T, I] to a number for each, [B]."""
 
-STEPS_AT_ONCE = 16_384
+STEPS_PER_BATCH = 16_384
 """Steps of all rows together that are read at once: it bounds the memory."""
 
 COMPLETE = 0.005
@@ -24,7 +24,7 @@ COMPLETE = 0.005
 PIECES, POINTS = 4, 8
 """Pieces of the path at first, and points of each."""
 
-MOST_STEPS = {torch.float32: 30_000, torch.float64: 300_000}
+STEP_LIMITS = {torch.float32: 30_000, torch.float64: 300_000}
 """Steps of all points together after which no more are taken; in float32 points soon cease to differ."""
 
 
@@ -73,7 +73,7 @@ def integrated_gradients(score: Score, x: Tensor) -> Integrated:
         found |= _pieces(explainer, x, fresh)
         points += POINTS * len(fresh)
         limit = COMPLETE * abs(difference)
-        if sum(error for _, error in found.values()) <= limit or points * len(x) >= MOST_STEPS[x.dtype]:
+        if sum(error for _, error in found.values()) <= limit or points * len(x) >= STEP_LIMITS[x.dtype]:
             values = np.sum([values for values, _ in found.values()], axis=0)
             return Integrated(values, float(abs(values.sum() - difference) / max(abs(difference), tiny)), points)
         incomplete = [piece for piece, (_, error) in found.items() if error > limit / len(found)]
@@ -87,7 +87,7 @@ def _pieces(
 ) -> dict[tuple[float, float], tuple[NDArray[np.float64], float]]:
     """What some pieces of the path give, [T] each, and how far each is from being complete."""
     found: dict[tuple[float, float], tuple[NDArray[np.float64], float]] = {}
-    at_once = max(STEPS_AT_ONCE // (POINTS * len(x)), 1)
+    at_once = max(STEPS_PER_BATCH // (POINTS * len(x)), 1)
     for first in range(0, len(pieces), at_once):
         some = pieces[first : first + at_once]
         begin, end = (x.new_tensor(each)[:, None, None] * x for each in zip(*some, strict=True))
@@ -115,7 +115,7 @@ def erasure(score: Score, x: Tensor, start: int, stop: int) -> NDArray[np.float6
         whole = score(x[None]).double()
         if T == 1:
             return (whole - score(torch.zeros_like(x)[None]).double()).cpu().numpy()
-        for steps in torch.split(torch.arange(start, stop, device=x.device), max(STEPS_AT_ONCE // T, 1)):
+        for steps in torch.split(torch.arange(start, stop, device=x.device), max(STEPS_PER_BATCH // T, 1)):
             others = everything[:-1] + (everything[:-1] >= steps[:, None])  # [rows, T - 1]: all steps but one
             found.append(whole - score(x[others]).double())
     result: NDArray[np.float64] = torch.cat(found).cpu().numpy()

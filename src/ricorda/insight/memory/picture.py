@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ricorda.insight.drawing import SEQUENTIAL, label, new_figure, tidy
-from ricorda.insight.memory.words import said
 from ricorda.tasks.pictures import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ricorda.insight.memory.view import Memory
+    from ricorda.insight.memory.result import Memory
 
 ACROSS, DOWN = 60, 40
 """The most labels that fit along each side; of more tokens, every second, third and so on has one."""
@@ -52,7 +51,7 @@ def _draw_verdict(axes: Any, memory: Memory) -> None:
         axes.plot(places, verdict.erasure, "x", color=GREY, markersize=5, label="erasure")
     axes.axhline(0, color="black", linewidth=0.8)
     unit = "nats" if verdict.rival is not None else "in its unit"
-    axes.set(ylabel=f"share ({unit})", title=f"What each token gave to {label(said(memory))}")
+    axes.set(ylabel=f"share ({unit})", title=f"What each token gave to {label(verdict.claim)}")
     axes.legend(frameon=False, ncols=3, fontsize=8)
     tidy(axes)
 

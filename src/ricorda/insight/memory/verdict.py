@@ -17,13 +17,13 @@ from ricorda.insight.memory.attribution import Integrated, erasure, integrated_g
 from ricorda.insight.memory.remains import Remains, Weighing
 from ricorda.insight.passage import Passage
 
-ALONE = 2_000
+LONGEST_WHOLE = 2_000
 """Steps of a sequence above which erasure and integrated gradients read the window as if it were all there is."""
 
 COMPLETENESS = 0.01
 """The completeness error of integrated gradients above which they are computed in float64."""
 
-FINE = 100
+LONGEST_DOUBLE = 100
 """The most steps for which that is done: in longer sequences it takes seconds, and need not help."""
 
 Array = NDArray[np.float64]
@@ -71,6 +71,11 @@ class Verdict:
         """What scores [..., C] say for the label and against its rival."""
         own = scores[..., self.labels.index(self.label)]
         return own if self.rival is None else own - scores[..., self.labels.index(self.rival)]
+
+    @property
+    def claim(self) -> str:
+        """What is explained, in words."""
+        return f"{self.label}" if self.rival is None else f"{self.label} rather than {self.rival}"
 
     @property
     def decomposed(self) -> Array | None:
@@ -182,11 +187,11 @@ class Explained:
                 sum(getattr(each, part) @ half.T for each, half in zip(remains, halves, strict=True))
                 for part in ("shown", "rest", "initial")
             )
-        alone = len(self.given) > ALONE
+        alone = len(self.given) > LONGEST_WHOLE
         x = self.given.inputs[start:stop] if alone else self.given.inputs
         first, last = (0, len(x)) if alone else (start, stop)
         integrated = integrated_gradients(self._explained_score, x)
-        if integrated.error > COMPLETENESS and len(x) <= FINE:
+        if integrated.error > COMPLETENESS and len(x) <= LONGEST_DOUBLE:
             with _in_double(self.network):
                 integrated = integrated_gradients(self._explained_score, x.double())
         return Verdict(

@@ -3,116 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.memory.decomposition import not_additive, shown_lines
 from ricorda.insight.memory.remains import Remains, Weighing, follow
-from ricorda.insight.memory.verdict import Explained, Verdict, at_rest
+from ricorda.insight.memory.result import Memory
+from ricorda.insight.memory.verdict import Explained, at_rest
 from ricorda.insight.passage import Passage, passage, spaced
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.many_to_one.network import ManyToOne
 
-if TYPE_CHECKING:
-    import polars
-    from matplotlib.figure import Figure
-
-SHOWN = 200
+DEFAULT_WINDOW = 200
 """Steps that are shown of a longer sequence, unless a window is given."""
 
-WIDEST = 1_000
+WIDEST_WINDOW = 1_000
 """The most steps that a window may have: what each holds of each other is kept."""
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What a model kept of a text.
-
-    Parameters
-    ----------
-    tokens : tuple of str
-        Those of the window.
-    texts : tuple of str
-        The same as they stand in a line: a space before a word.
-    start, steps : int
-        The window's first step, from 0, and the steps of the whole.
-    layer : int
-        The layer that was looked into, from 1.
-    remains : tuple of Remains
-        What became of what the steps wrote, for each direction; empty where the cell has no additive state.
-    verdict : Verdict, optional
-        Of a classifier or regressor.
-    notes : tuple of str
-        Why something is missing.
-    """
-
-    tokens: tuple[str, ...]
-    texts: tuple[str, ...]
-    start: int
-    steps: int
-    layer: int
-    remains: tuple[Remains, ...]
-    verdict: Verdict | None
-    notes: tuple[str, ...]
-
-    @property
-    def written(self) -> Array | None:
-        """The norm of what each step wrote, of all directions together, [W]."""
-        return _together([each.written for each in self.remains])
-
-    @property
-    def left(self) -> Array | None:
-        """The norm of what is left of it at the end of each direction's way, of all together, [W]."""
-        return _together([each.left for each in self.remains])
-
-    @property
-    def kept(self) -> Array | None:
-        """The share of what step w wrote that is there after step v, [W, W].
-
-        Above the diagonal it is that of the first direction, below that of the second, which reads from the end.
-        """
-        if not self.remains:
-            return None
-        shares = [each.held / np.where(each.written > 0, each.written, 1.0)[:, None] for each in self.remains]
-        kept: Array = np.triu(shares[0])
-        return kept if len(shares) == 1 else kept + np.tril(shares[1], -1)
-
-    def columns(self) -> dict[str, Array]:
-        """The numbers that there are for each step, by name, [W] each."""
-        verdict = self.verdict
-        given = {
-            "written": self.written,
-            "left": self.left,
-            "verdict": None if verdict is None else verdict.decomposed,
-            "integrated_gradients": None if verdict is None else verdict.integrated.values,
-            "erasure": None if verdict is None else verdict.erasure,
-        }
-        return {name: each for name, each in given.items() if each is not None}
-
-    def to_frame(self) -> polars.DataFrame:
-        """A row for each step: its number from 1, its token, and `columns`."""
-        import polars
-
-        steps = range(self.start + 1, self.start + 1 + len(self.tokens))
-        return polars.DataFrame({"step": list(steps), "token": list(self.tokens), **self.columns()})
-
-    def plot(self) -> Figure:
-        """What each token gave to the verdict, and how much of what it wrote each later step still holds."""
-        from ricorda.insight.memory.picture import draw
-
-        return draw(self)
-
-    def to_html(self) -> str:
-        """One HTML page, of its own: the coloured text, and for each word its numbers and what still holds it."""
-        from ricorda.insight.memory.words import page
-
-        return page(self)
 
 
 def memory_of(
@@ -174,12 +80,12 @@ def _level(given: Passage, layer: int | None) -> int:
 
 def _window(T: int, window: tuple[int, int] | None) -> tuple[int, int]:
     if window is None:
-        return max(T - SHOWN, 0), T
+        return max(T - DEFAULT_WINDOW, 0), T
     start, stop = window
     if not 0 <= start < min(stop, T):
         raise ArgumentError(f"window is steps {start + 1} to {stop}, and there are {T:,}: give some of those")
-    if min(stop, T) - start > WIDEST:
-        raise ArgumentError(f"window is steps {start + 1} to {stop}: give at most {WIDEST:,} steps")
+    if min(stop, T) - start > WIDEST_WINDOW:
+        raise ArgumentError(f"window is steps {start + 1} to {stop}: give at most {WIDEST_WINDOW:,} steps")
     return start, min(stop, T)
 
 
@@ -209,8 +115,3 @@ def _followed(
         )
         for direction in range(2 if given.layer.bidirectional else 1)
     )
-
-
-def _together(norms: Sequence[Array]) -> Array | None:
-    """The norm of several directions' vectors side by side."""
-    return np.sqrt(np.sum(np.square(norms), axis=0)) if len(norms) else None

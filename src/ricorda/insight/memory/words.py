@@ -22,7 +22,7 @@ from ricorda.insight.memory.verdict import COMPLETENESS
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ricorda.insight.memory.view import Memory
+    from ricorda.insight.memory.result import Memory
 
 WEAK, MEDIUM, STRONG = 0.1, 1 / 3, 2 / 3
 """Shares of the strongest word from which on a word has one mark, two, three."""
@@ -60,26 +60,19 @@ class Word:
         return ("+" if self.strength > 0 else "-") * count
 
 
-def told(memory: Memory) -> tuple[str, NDArray[np.float64]]:
+def title_and_values(memory: Memory) -> tuple[str, NDArray[np.float64]]:
     """What the colours tell, in words, and its number for each token."""
     if memory.verdict is not None:
         name, values = memory.verdict.best
-        return f"{said(memory)}, by {name}", values
+        return f"{memory.verdict.claim}, by {name}", values
     left = memory.left
     assert left is not None  # a memory without a verdict has remains
     return "what is left of each word at the end", left
 
 
-def said(memory: Memory) -> str:
-    """What is explained, in words."""
-    verdict = memory.verdict
-    assert verdict is not None
-    return f"{verdict.label}" if verdict.rival is None else f"{verdict.label} rather than {verdict.rival}"
-
-
-def words_of(memory: Memory) -> list[Word]:
+def window_words(memory: Memory) -> list[Word]:
     """The words of the window: tokens put together up to the next that begins with a space."""
-    _, values = told(memory)
+    _, values = title_and_values(memory)
     opens = [at for at, text in enumerate(memory.texts) if at == 0 or text[:1].isspace()]
     ranges = [range(first, last) for first, last in zip(opens, [*opens[1:], len(memory.texts)], strict=True)]
     sums = [float(values[each.start : each.stop].sum()) for each in ranges]
@@ -104,7 +97,7 @@ def coloured(memory: Memory) -> Text:
     from rich.text import Text
 
     line = Text("… " if memory.start else "")
-    for word in words_of(memory):
+    for word in window_words(memory):
         manners = FOR if word.strength > 0 else AGAINST
         line.append(f"{word.text}{word.marks}", manners[len(word.marks) - 1] if word.marks else "")
         line.append(" ")
@@ -113,9 +106,9 @@ def coloured(memory: Memory) -> Text:
     return line
 
 
-def page(memory: Memory) -> str:
+def html_page(memory: Memory) -> str:
     """The window as one HTML page that needs nothing else; it shows the numbers of the word that is pointed at."""
-    words = words_of(memory)
+    words = window_words(memory)
     spans = [
         f'<span class="w {_side(word)}" style="--a:{abs(word.strength):.2f}" tabindex="0">'
         f"{html.escape(word.text)}<sup>{word.marks.replace('-', '−')}</sup></span>"
@@ -138,7 +131,7 @@ def page(memory: Memory) -> str:
     }
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("step", "token", *columns))
     text: str = _PAGE.substitute(
-        title=html.escape(f"Memory of a text: {told(memory)[0]}"),
+        title=html.escape(f"Memory of a text: {title_and_values(memory)[0]}"),
         facts="".join(f"<p>{html.escape(fact)}</p>" for fact in facts(memory)),
         words=" ".join(spans),
         before="… " if memory.start else "",
@@ -162,7 +155,7 @@ def facts(memory: Memory) -> list[str]:
     if verdict is not None:
         scores = ", ".join(f"{label} {score:.3f}" for label, score in zip(verdict.labels, verdict.scores, strict=True))
         unit = "" if verdict.rival is None else " (nats, before the softmax)"
-        found.append(f"The model says {scores}{unit}; explained is {said(memory)}, {verdict.of(verdict.scores):+.3f}.")
+        found.append(f"The model says {scores}{unit}; explained is {verdict.claim}, {verdict.of(verdict.scores):+.3f}.")
         if verdict.decomposed is not None:
             parts = {
                 "the words shown": verdict.decomposed.sum(),

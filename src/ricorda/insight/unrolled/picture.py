@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.insight.drawing import DIVERGING, SEQUENTIAL, WIDTH, label, new_figure
+from ricorda.insight.drawing import DIVERGING, SEQUENTIAL, WIDTH, decimals, label, new_figure
 from ricorda.insight.memory.decomposition import additive_states
-from ricorda.insight.unrolled.view import Unrolled, decimals
+from ricorda.insight.unrolled.result import Unrolled
 from ricorda.program.ir import LEAVES, Program
 from ricorda.program.operations import OPERATIONS, is_gate
 from ricorda.program.show import equations

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ricorda.errors import ArgumentError, DataError
-from ricorda.insight.gates.view import gate_names, place
+from ricorda.insight.gates.view import layer_and_side
 from ricorda.insight.memory.decomposition import Values, additive_states, keep_and_written, stretches
 from ricorda.insight.passage import Passage, passage
+from ricorda.insight.unrolled.result import Unrolled
 from ricorda.nn import Recurrent
 from ricorda.nn.arguments import program_of
 from ricorda.program.cell import Cell
@@ -25,119 +25,8 @@ from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
 from ricorda.program.weights import Shape, layout
 from ricorda.tasks.estimator import SequenceEstimator
 
-if TYPE_CHECKING:
-    import polars as pl
-    from matplotlib.figure import Figure
-
 Array = NDArray[Any]
 AnyCell = Cell | Program | str | Callable[..., Any]
-
-MOST_STEPS = 8
-"""Steps that one picture has room for."""
-
-
-@dataclass(frozen=True)
-class Unrolled:
-    """Some steps of one layer and direction, in the order in which it reads them.
-
-    Parameters
-    ----------
-    program : Program
-        The cell.
-    first : int
-        The number of the first step, from 1.
-    tokens : tuple of str [T]
-        What each step is called.
-    inputs : array [T, I]
-        What enters the layer.
-    initial : dict of array [size]
-        The states before the first of these steps.
-    values : dict of array [T, size]
-        Each named value, in the order of computation: states as they leave the step, `z_` and an affine's name for what
-        it gives before an activation.
-    kept : dict of array [T, size]
-        For each state whose new value is a share of the old one plus something, that share.
-    """
-
-    program: Program
-    first: int
-    tokens: tuple[str, ...]
-    inputs: Array
-    initial: dict[str, Array]
-    values: dict[str, Array]
-    kept: dict[str, Array]
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def brief(self, name: str, values: Array) -> Array:
-        """Values [..., size] of a name as one number each: of one unit its own, of a gate's the mean, else the norm."""
-        if values.shape[-1] == 1:
-            return values[..., 0]
-        return np.asarray(values.mean(-1) if name in gate_names(self.program) else np.linalg.norm(values, axis=-1))
-
-    def to_frame(self) -> pl.DataFrame:
-        """Every number: step (from 1), token, name (the input's first), unit (from 0), value."""
-        import polars as pl
-
-        T = len(self)
-        steps = np.arange(self.first, self.first + T)
-        parts = []
-        for name, values in {self.program.values[0].name: self.inputs, **self.values}.items():
-            size = values.shape[1]
-            columns = {"step": np.repeat(steps, size), "unit": np.tile(np.arange(size), T), "value": values.ravel()}
-            parts.append(pl.DataFrame(columns).with_columns(pl.lit(name).alias("name")))
-        tokens = pl.DataFrame({"step": steps, "token": list(self.tokens)})
-        frame = pl.concat(parts).join(tokens, on="step", how="left", maintain_order="left")
-        return frame.select("step", "token", "name", "unit", "value").sort("step", maintain_order=True)
-
-    def unit(self, number: int) -> Unrolled:
-        """The same for one unit, from 0, alone.
-
-        Raises
-        ------
-        ArgumentError
-            If a value has no such unit.
-        """
-        size = min(values.shape[1] for values in self.values.values())
-        if not 0 <= number < size:
-            raise ArgumentError(f"unit is {number}, and there are {size}: give 0 to {size - 1}")
-        initial = {name: each[[number]] for name, each in self.initial.items()}
-        values, kept = ({name: each[:, [number]] for name, each in every.items()} for every in (self.values, self.kept))
-        return replace(self, initial=initial, values=values, kept=kept)
-
-    def __getitem__(self, steps: slice) -> Unrolled:
-        """Some of the steps, from 0, as Python slices.
-
-        Raises
-        ------
-        ArgumentError
-            If that is none.
-        """
-        start, stop, stride = steps.indices(len(self))
-        if start >= stop or stride != 1:
-            raise ArgumentError(f"steps {start} to {stop} are none, and there are {len(self):,}: give some that follow")
-        cut = slice(start, stop)
-        before = {name: self.values[name][start - 1] for name in self.initial} if start else self.initial
-        values, kept = ({name: each[cut] for name, each in every.items()} for every in (self.values, self.kept))
-        tokens, inputs, first = self.tokens[cut], self.inputs[cut], self.first + start
-        return replace(self, first=first, tokens=tokens, inputs=inputs, initial=before, values=values, kept=kept)
-
-    def plot(self) -> Figure:
-        """The textbook's picture with these numbers: a box a step, states from left to right, inputs from below.
-
-        Raises
-        ------
-        ArgumentError
-            If there are more than 8 steps.
-        """
-        if len(self) > MOST_STEPS:
-            raise ArgumentError(
-                f"there are {len(self):,} steps, and a picture has room for {MOST_STEPS}: draw some, as [:{MOST_STEPS}]"
-            )
-        from ricorda.insight.unrolled.picture import draw_unrolled
-
-        return draw_unrolled(self)
 
 
 def unroll(
@@ -185,7 +74,7 @@ def unroll(
         numbers = _numbers(inputs)
         recurrent = source if isinstance(source, Recurrent) else layer_of(source, weights, input_size=numbers.shape[1])
         read = _read_numbers(recurrent, numbers)
-    level, side = place(read.layer, layer, backward)
+    level, side = layer_and_side(read.layer, layer, backward)
     parts = list(stretches(read.layer, read.inputs, read.initial, level=level, direction=side))
     program = read.layer.programs[False]
 
@@ -321,11 +210,6 @@ def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> dict[str
 
 def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "one number"
-
-
-def decimals(number: float) -> str:
-    """Two decimals, with a minus that is one, and none before zero."""
-    return f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _short(value: Any) -> str:

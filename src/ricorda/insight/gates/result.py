@@ -1,0 +1,175 @@
+"""`Gates`: what `gates_of` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ricorda.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+LEFT, RIGHT = 0.1, 0.9
+"""A gate below the first is saturated to the left, above the second to the right (Karpathy, Johnson, Fei-Fei 2015)."""
+
+RANGES = (1, 2, 5, 10, 20, 50, 100)
+"""Steps, the bounds of the ranges in which time constants are counted."""
+
+ORDERS = ("time", "cluster")
+
+HEATMAP_STEPS = 60
+"""Steps of a text that heat maps show, unless a window is given."""
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The gates of one layer and direction on one text or several, one after the other.
+
+    Parameters
+    ----------
+    cell : str
+        The cell's name.
+    tokens : tuple of str [T]
+        What each step is called.
+    starts : tuple of int
+        The step, from 0, at which each text begins.
+    values : dict of array [T, H]
+        Each gate by its name: 0 is closed, 1 is open.
+    preactivations : dict of array [T, H]
+        What each gate is the sigmoid of.
+    kept : dict of array [T, H]
+        For each state whose new value is a share of the old one plus something, that share: f of `f * c + i * g`,
+        1 - u of `(1 - u) * a + u * n`.
+    """
+
+    cell: str
+    tokens: tuple[str, ...]
+    starts: tuple[int, ...]
+    values: dict[str, Array]
+    preactivations: dict[str, Array]
+    kept: dict[str, Array]
+
+    @property
+    def saturated(self) -> dict[str, tuple[Array, Array]]:
+        """Of each gate, the share of the steps in which each unit is below 0.1, and above 0.9; [H] each."""
+        return {name: ((gate < LEFT).mean(0), (gate > RIGHT).mean(0)) for name, gate in self.values.items()}
+
+    @property
+    def time_constants(self) -> dict[str, Array]:
+        """For each state that is kept, the steps after which 1/e of it is left in each unit, [H].
+
+        They are -1 / ln(k), k being the mean share of the state that a step keeps. Of a large k this is about
+        1 / (1 - k), the forgetting time of Tallec, Ollivier 2018 ('Can recurrent neural networks warp time?').
+        """
+        shares = {name: np.clip(kept.mean(0, dtype=np.float64), 0, 1) for name, kept in self.kept.items()}
+        with np.errstate(divide="ignore"):  # a unit that keeps all lasts for ever, one that keeps nothing for 0 steps
+            return {name: 1 / np.abs(np.log(share)) for name, share in shares.items()}
+
+    def counts(self) -> dict[str, list[int]]:
+        """For each state that is kept, how many units have a time constant in each range of `RANGES`."""
+        found = {name: np.digitize(times, RANGES) for name, times in self.time_constants.items()}
+        return {name: np.bincount(each, minlength=len(RANGES) + 1).tolist() for name, each in found.items()}
+
+    def order(self, by: str = "time") -> Array:
+        """The units [H] in an order for a picture.
+
+        Parameters
+        ----------
+        by : {"time", "cluster"}
+            By time constant, the longest first; or like ones together, by average linkage of the gates' values.
+
+        Raises
+        ------
+        ArgumentError
+            If it is neither.
+        """
+        if by not in ORDERS:
+            raise ArgumentError(f"order is {by!r}: give {' or '.join(map(repr, ORDERS))}")
+        first = next(iter(self.values.values()))
+        if by == "time":
+            lasting = next(iter(self.time_constants.values()), first.mean(0))
+            return np.argsort(-lasting, kind="stable")
+        if first.shape[1] < 2:
+            return np.arange(first.shape[1])
+        from scipy.cluster.hierarchy import leaves_list, linkage  # type: ignore[import-untyped]
+
+        steps = slice(None, None, 1 + len(first) // 1_000)  # a distance needs no more steps, and memory is bounded
+        units = np.concatenate([gate[steps] for gate in self.values.values()]).T
+        return np.asarray(leaves_list(linkage(units, "average", optimal_ordering=True)))
+
+    def to_frame(self) -> pl.DataFrame:
+        """Every value: step (from 1), token, gate, unit (from 0), value, preactivation."""
+        import polars as pl
+
+        T, H = next(iter(self.values.values())).shape
+        rows = {"step": np.repeat(np.arange(1, T + 1), H), "unit": np.tile(np.arange(H), T)}
+        tokens = pl.Series("token", self.tokens, dtype=pl.String)[rows["step"] - 1]
+        parts = [
+            pl.DataFrame({**rows, "value": gate.ravel(), "preactivation": self.preactivations[name].ravel()}).select(
+                pl.col("step"), tokens, pl.lit(name).alias("gate"), pl.col("unit", "value", "preactivation")
+            )
+            for name, gate in self.values.items()
+        ]
+        return pl.concat(parts)
+
+    def plot(self, *, gate: str | None = None, order: str = "time", window: tuple[int, int] | None = None) -> Figure:
+        """Heat maps by token and unit, distributions over all steps, and how long units last.
+
+        Parameters
+        ----------
+        gate : str, optional
+            The only gate to draw.
+        order : {"time", "cluster"}
+            Of the units; see `order`.
+        window : (int, int), optional
+            The first step that the heat maps show, from 0, and that after the last; by default the first 60.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such gate, order or window.
+        """
+        from ricorda.insight.gates.picture import draw_gates
+
+        names = list(self.values) if gate is None else [self.check_gate(gate)]
+        return draw_gates(self, names, self.order(order), window_of(len(self.tokens), window, HEATMAP_STEPS))
+
+    def check_gate(self, name: str) -> str:
+        """The name of a gate, if it is one.
+
+        Raises
+        ------
+        ArgumentError
+            If it is none.
+        """
+        if name not in self.values:
+            raise ArgumentError(f"gate is {name!r}, and cell {self.cell} has {', '.join(self.values)}")
+        return name
+
+
+def window_of(T: int, window: tuple[int, int] | None, shown: int) -> slice:
+    """The steps of a text of T that are shown: by default so many, from the first.
+
+    Raises
+    ------
+    ArgumentError
+        If the window holds no step of the text.
+    """
+    start, stop = (0, shown) if window is None else window
+    if not 0 <= start < min(stop, T):
+        raise ArgumentError(f"window is ({start}, {stop}), and there are {T:,} steps: give the first, and one after it")
+    return slice(start, min(stop, T))
+
+
+def range_names() -> list[str]:
+    """What each range of time constants is called, in steps."""
+    inner = [f"{low} to {high}" for low, high in pairwise(RANGES)]
+    return [f"under {RANGES[0]}", *inner, f"over {RANGES[-1]}"]
