@@ -1,4 +1,4 @@
-"""What all pictures share: colours, figures to bytes and files, numbers and tokens as labels."""
+"""What all pictures share: colours, figures as bytes and files, numbers and tokens as labels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from ricorda.tasks.pictures import BLUE, GREEN, GREY, ORANGE, PINK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)  # apart for colour-blind eyes too (Okabe, Ito 2008)
-DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))  # and without colour
+COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
+"""Colours of curves, which colour-blind readers can tell apart (Okabe, Ito 2008)."""
+
+DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
+"""Line styles of curves, for print without colour."""
+
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
-"""Colour maps: red for what speaks for, blue against; and for shares from 0 to 1."""
+"""Colour maps: of signed values, red above zero and blue below; of shares from 0 to 1."""
 
 WIDTH = 10.0
-"""Inches: 1,200 pixels."""
+"""Width of a figure in inches: 1,200 pixels."""
 
 SUFFIXES = (".png", ".svg", ".pdf")
+"""File types that figures are written as."""
 
 
 def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:
@@ -31,7 +36,7 @@ def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:
 
 
 def tidy(axes: Any, *, grid: bool = True) -> None:
-    """Take the frame's idle sides away and put a faint grid behind."""
+    """Remove the top and right side of the frame, and draw a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     if grid:
         axes.grid(alpha=0.25)
@@ -42,7 +47,7 @@ def as_bytes(figure: Figure, kind: str = "png") -> bytes:
     import matplotlib as mpl
 
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "ricorda"}):  # the same picture, the same bytes
+    with mpl.rc_context({"svg.hashsalt": "ricorda"}):  # The same picture gives the same bytes.
         figure.savefig(buffer, format=kind, dpi=pictures.DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 
@@ -53,7 +58,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     Raises
     ------
     ArgumentError
-        If its name ends otherwise.
+        If the file name ends in something else.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -63,11 +68,11 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 
 def label(token: str) -> str:
-    """A token as a label: a space and a line's end are seen, `$` is not taken for mathematics."""
+    """A token as a label: spaces and line ends are made visible, `$` is escaped."""
     shown = token.replace("▁", "").replace("\n", "↵").replace("\t", "⇥").replace("$", r"\$")
     return shown if shown.strip() else "·"
 
 
 def decimals(number: float) -> str:
-    """Two decimals, with a minus that is one, and none before zero."""
+    """A number with two decimals and a true minus sign; zero has none."""
     return f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−")

@@ -57,20 +57,20 @@ def paired_bootstrap(
     examples = first.shape[1]
     counts = np.ones(examples) if weights is None else np.asarray(weights, dtype=np.float64)
     random = np.random.default_rng(seed)
-    found = np.empty(draws)
+    differences = np.empty(draws)
     for draw in range(draws):
         rows = random.integers(examples, size=examples)
         total = counts[rows].sum()
         means = [
-            float(each[random.integers(len(each), size=len(each))].mean(0)[rows] @ counts[rows]) / total
+            float(values[random.integers(len(values), size=len(values))].mean(0)[rows] @ counts[rows]) / total
             if total
             else 0.0
-            for each in (first, second)
+            for values in (first, second)
         ]
-        found[draw] = means[0] - means[1]
+        differences[draw] = means[0] - means[1]
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(found, [tail, 100 - tail])
-    rarer = min((found <= 0).mean(), (found >= 0).mean())
+    low, high = np.percentile(differences, [tail, 100 - tail])
+    rarer = min((differences <= 0).mean(), (differences >= 0).mean())
     return Difference(
         difference=float((first.mean(0) @ counts - second.mean(0) @ counts) / counts.sum()),
         low=float(low),

@@ -72,8 +72,8 @@ class LengthComparison:
     @property
     def solved(self) -> list[int | None]:
         """Of each cell, the longest T at which 99 % are right, as a mean over the seeds; None if there is none."""
-        found = [self.lengths[each.mean(1) >= SOLVED] for each in self.success]
-        return [int(each.max()) if len(each) else None for each in found]
+        solved = [self.lengths[success.mean(1) >= SOLVED] for success in self.success]
+        return [int(lengths.max()) if len(lengths) else None for lengths in solved]
 
     def to_frame(self) -> pl.DataFrame:
         """A row for each cell, length and seed."""
@@ -85,7 +85,7 @@ class LengthComparison:
                 "length": int(length),
                 "seed": seed,
                 "success": float(self.success[c, k, s]),
-                **{name: float(each[c, k, s]) for name, each in self.numbers.items()},
+                **{name: float(values[c, k, s]) for name, values in self.numbers.items()},
                 "step_seconds": float(self.step_seconds[c, k, s]),
                 "learning_rate": float(self.learning_rates[c, k]),
             }
@@ -109,7 +109,7 @@ class LengthComparison:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> LengthComparison:
         """What `to_json` said, as it was."""
-        names, rows = [each["cell"] for each in said["cells"]], said["trainings"]
+        names, rows = [cell["cell"] for cell in said["cells"]], said["trainings"]
         lengths, seeds = sorted({row["length"] for row in rows}), sorted({row["seed"] for row in rows})
         shape = (len(names), len(lengths), len(seeds))
         columns = {key: np.array([row[key] for row in rows]).reshape(shape) for key in rows[0] if key not in _PLACES}
@@ -124,8 +124,8 @@ class LengthComparison:
             numbers=columns,
             step_seconds=times,
             learning_rates=rates[:, :, 0],
-            flops=np.array([each["flops"] for each in said["cells"]]),
-            weights=np.array([each["weights"] for each in said["cells"]]),
+            flops=np.array([cell["flops"] for cell in said["cells"]]),
+            weights=np.array([cell["weights"] for cell in said["cells"]]),
             settings=dict(said["settings"]),
         )
 
@@ -133,17 +133,19 @@ class LengthComparison:
         """Success and time by length, as text."""
 
         def table(title: str, values: Array, form: str) -> Table:
-            rows = [[name, *map(form.format, each.mean(1))] for name, each in zip(self.cells, values, strict=True)]
+            rows = [
+                [name, *map(form.format, by_seed.mean(1))] for name, by_seed in zip(self.cells, values, strict=True)
+            ]
             return Table(title, ["cell", *(f"T = {length}" for length in self.lengths)], rows)
 
-        others = {name: each for name, each in self.numbers.items() if not name.startswith("share")}
+        others = {name: numbers for name, numbers in self.numbers.items() if not name.startswith("share")}
         columns = zip(self.cells, self.flops, self.weights, self.solved, strict=True)
         cells = [
             [name, f"{flops:,}", f"{weights:,}", f"{solved or 'none'}"] for name, flops, weights, solved in columns
         ]
         return [
             table("New sequences that are right", self.success, "{:.1%}"),
-            *(table(name.replace("_", " ").capitalize(), each, "{:.3g}") for name, each in others.items()),
+            *(table(name.replace("_", " ").capitalize(), numbers, "{:.3g}") for name, numbers in others.items()),
             table("Microseconds a step of one sequence, in training", 1e6 * self.step_seconds, "{:.3g}"),
             Table("The cells", ["cell", "operations a step", "weights", f"longest T with {SOLVED:.0%} right"], cells),
         ]

@@ -95,10 +95,10 @@ def _processor() -> str:
     """Its name, where the system says it."""
     try:
         with open("/proc/cpuinfo") as file:
-            found = re.search(r"^model name\s*:\s*(.+)$", file.read(), re.MULTILINE)
+            model = re.search(r"^model name\s*:\s*(.+)$", file.read(), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1] if found else platform.processor() or "unknown"
+        model = None
+    return model[1] if model else platform.processor() or "unknown"
 
 
 def _inline(figure: Figure) -> str:
@@ -123,5 +123,5 @@ def _table(table: Table, *, words: bool = False) -> str:
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+        return ", ".join(f"{name} {_words(part)}" for name, part in value.items())
     return ", ".join(map(_words, value)) if isinstance(value, list | tuple) else str(value)

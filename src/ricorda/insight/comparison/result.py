@@ -98,7 +98,7 @@ class Comparison:
     def differences(self) -> tuple[Difference | None, ...]:
         """Of each cell's mean to the first cell's, by paired bootstrap; None for the first itself."""
         first = self.outcomes[0]
-        return (None, *(paired_bootstrap(each, first, self.example_weights) for each in self.outcomes[1:]))
+        return (None, *(paired_bootstrap(outcomes, first, self.example_weights) for outcomes in self.outcomes[1:]))
 
     def to_frame(self) -> pl.DataFrame:
         """A row a cell, with all its numbers; times and scores as means over the seeds."""
@@ -106,16 +106,16 @@ class Comparison:
         import polars.selectors as cs
 
         nothing = Difference(math.nan, math.nan, math.nan, math.nan)
-        found = [each or nothing for each in self.differences]
+        differences = [difference or nothing for difference in self.differences]
         return pl.DataFrame(
             {
                 "cell": self.cells,
                 "score": self.scores.mean(1),
                 "score_deviation": _deviation(self.scores),
-                "difference": [each.difference for each in found],
-                "low": [each.low for each in found],
-                "high": [each.high for each in found],
-                "p": [each.p for each in found],
+                "difference": [difference.difference for difference in differences],
+                "low": [difference.low for difference in differences],
+                "high": [difference.high for difference in differences],
+                "p": [difference.p for difference in differences],
                 "learning_rate": self.learning_rates,
                 "hidden_size": self.hidden_sizes,
                 "weights": self.weights,
@@ -197,13 +197,13 @@ class Comparison:
         rows = []
         deviations = _deviation(self.scores)
         for index, name in enumerate(self.cells):
-            found = self.differences[index]
+            difference = self.differences[index]
             compared = ["", "", ""]
-            if found is not None:
+            if difference is not None:
                 compared = [
-                    self._written(found.difference, signed=True),
-                    f"{self._written(found.low, signed=True)} to {self._written(found.high, signed=True)}",
-                    f"{found.p:.3f}",
+                    self._written(difference.difference, signed=True),
+                    f"{self._written(difference.low, signed=True)} to {self._written(difference.high, signed=True)}",
+                    f"{difference.p:.3f}",
                 ]
             deviation = "" if math.isnan(deviations[index]) else self._written(deviations[index])
             rows.append(

@@ -90,23 +90,23 @@ class Trials:
 
     def search(self, model: Any, rates: Sequence[float], data: Split, title: str, work: float = 1.0) -> Searched:
         """Train with each learning rate, the first of the best kept by its validation score."""
-        found: list[Any] = []
+        outcomes: list[Any] = []
         scores = []
         for rate in rates:
             try:
                 trial = clone(model).set_params(learning_rate=rate)
-                found.append(self.train(trial, data, f"{title}, learning rate {rate:g}", work))
-                scores.append(float(found[-1].summary_["best"]["score"]))
+                outcomes.append(self.train(trial, data, f"{title}, learning rate {rate:g}", work))
+                scores.append(float(outcomes[-1].summary_["best"]["score"]))
             except ArgumentError as error:
                 if len(rates) == 1:
                     raise
                 self._say(f"{title}, learning rate {rate:g}: {error}")
-                found.append(error)
+                outcomes.append(error)
                 scores.append(math.nan)
         best = max(range(len(rates)), key=lambda index: -math.inf if math.isnan(scores[index]) else scores[index])
-        if isinstance(found[best], ArgumentError):
-            raise found[best]
-        return Searched(found[best], float(rates[best]), tuple(scores))
+        if isinstance(outcomes[best], ArgumentError):
+            raise outcomes[best]
+        return Searched(outcomes[best], float(rates[best]), tuple(scores))
 
     def train_all(
         self, model: Any, rates: Sequence[float], data: Split, seeds: Sequence[int], title: str, work: float = 1.0

@@ -89,27 +89,27 @@ def compare(
         plan = [1.0] * len(programs) * (len(rates) + seeds - 1)
         trials = Trials(Path(folder or passing), plan, progress=progress)
         costs = _costs(model, programs, data, match)
-        found = [_tried(trials, each, data, rates, every_seed) for each in costs]
+        tried = [_tried(trials, untrained, data, rates, every_seed) for untrained in costs]
     return Comparison(
         task=model.TASK,
-        measure=found[0].measure,
+        measure=tried[0].measure,
         where=data.where,
         cells=tuple(program.name for program in programs),
         seeds=every_seed,
-        outcomes=np.array([each.outcomes for each in found]),
-        example_weights=found[0].weights,
+        outcomes=np.array([cell.outcomes for cell in tried]),
+        example_weights=tried[0].weights,
         rates=np.array(rates, dtype=np.float64),
-        searched=np.array([each.searched for each in found]),
-        learning_rates=np.array([each.rate for each in found]),
-        hidden_sizes=np.array([each.model.hidden_size for each in costs]),
-        weights=np.array([each.weights for each in costs]),
-        recurrent_weights=np.array([each.recurrent_weights for each in costs]),
-        flops=np.array([each.flops for each in costs]),
-        peak_bytes=np.array([each.peak_bytes for each in costs]),
-        epoch_seconds=np.array([each.epoch_seconds for each in found]),
-        half_lives=np.array([each.half_life for each in found]),
-        memory_lengths=np.array([each.memory_length for each in found]),
-        verdicts=tuple(each.verdict for each in found),
+        searched=np.array([cell.searched for cell in tried]),
+        learning_rates=np.array([cell.rate for cell in tried]),
+        hidden_sizes=np.array([untrained.model.hidden_size for untrained in costs]),
+        weights=np.array([untrained.weights for untrained in costs]),
+        recurrent_weights=np.array([untrained.recurrent_weights for untrained in costs]),
+        flops=np.array([untrained.flops for untrained in costs]),
+        peak_bytes=np.array([untrained.peak_bytes for untrained in costs]),
+        epoch_seconds=np.array([cell.epoch_seconds for cell in tried]),
+        half_lives=np.array([cell.half_life for cell in tried]),
+        memory_lengths=np.array([cell.memory_length for cell in tried]),
+        verdicts=tuple(cell.verdict for cell in tried),
         settings={"match": match, "learning rates": rates, **_settings(model)},
     )
 
@@ -172,12 +172,12 @@ def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds
 
 def _flow(model: Any, X: Any) -> tuple[float, float, str]:
     """Half-life, memory length and verdict of the gradient on some examples."""
-    given = getattr(X, "inputs", X)
-    if isinstance(given, str):  # a running text, in parts
-        size = max(2, min(500, len(given) // FLOW_EXAMPLES))
-        given = [given[start : start + size] for start in range(0, FLOW_EXAMPLES * size, size)]
+    examples = getattr(X, "inputs", X)
+    if isinstance(examples, str):  # a running text, in parts
+        size = max(2, min(500, len(examples) // FLOW_EXAMPLES))
+        examples = [examples[start : start + size] for start in range(0, FLOW_EXAMPLES * size, size)]
     try:
-        flow = gradient_flow(model, list(given)[:FLOW_EXAMPLES], steps=BACK, rows=FLOW_EXAMPLES, jacobians=False)
+        flow = gradient_flow(model, list(examples)[:FLOW_EXAMPLES], steps=BACK, rows=FLOW_EXAMPLES, jacobians=False)
     except DataError as error:
         return math.nan, math.nan, str(error)
     half_life = math.nan if flow.half_life is None else flow.half_life

@@ -67,12 +67,12 @@ def _draw_distribution(axes: Any, gate: NDArray[Any], *, first: bool) -> None:
 def _draw_time_constants(axes: Any, gates: Gates) -> None:
     counts = gates.counts()
     width = 0.8 / len(counts)
-    for number, ((state, each), colour) in enumerate(zip(counts.items(), COLOURS, strict=False)):
-        places = np.arange(len(each)) + (number - (len(counts) - 1) / 2) * width
-        axes.bar_label(axes.bar(places, each, width * 0.9, color=colour, label=f"state {state}"), fontsize=8)
+    for number, ((state, units), colour) in enumerate(zip(counts.items(), COLOURS, strict=False)):
+        places = np.arange(len(units)) + (number - (len(counts) - 1) / 2) * width
+        axes.bar_label(axes.bar(places, units, width * 0.9, color=colour, label=f"state {state}"), fontsize=8)
     names = range_names()
     axes.set_xticks(range(len(names)), names)
-    axes.set_ylim(0, 1.25 * max(max(each) for each in counts.values()))
+    axes.set_ylim(0, 1.25 * max(max(units) for units in counts.values()))
     axes.set(xlabel="steps after which 1/e of a state is left: -1/ln of the mean share that is kept", ylabel="units")
     axes.legend(loc="best", fontsize=8)
     tidy(axes)

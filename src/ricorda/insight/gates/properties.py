@@ -44,22 +44,22 @@ def end(tokens: Sequence[str]) -> Array:
 
 def quotation(tokens: Sequence[str]) -> Array:
     """Whether the text is inside a quotation after a token."""
-    inside, found = False, []
+    inside, flags = False, []
     for token in map(_plain, tokens):
         for mark in _QUOTES.get(token, token):
             inside = True if mark in _OPENING else False if mark in _CLOSING else inside != (mark == '"')
-        found.append(inside)
-    return np.array(found, dtype=float)
+        flags.append(inside)
+    return np.array(flags, dtype=float)
 
 
 def parentheses(tokens: Sequence[str]) -> Array:
     """Whether the text is inside parentheses, brackets or braces after a token."""
-    depth, found = 0, []
+    depth, flags = 0, []
     for token in map(_plain, tokens):
         for mark in _TREEBANK.get(token.lower(), token):
             depth = max(0, depth + _BRACKETS.get(mark, 0))
-        found.append(depth > 0)
-    return np.array(found, dtype=float)
+        flags.append(depth > 0)
+    return np.array(flags, dtype=float)
 
 
 def word_begin(tokens: Sequence[str]) -> Array:
@@ -78,7 +78,7 @@ def upper_case(tokens: Sequence[str]) -> Array:
 
 
 PROPERTIES: dict[str, Property] = {
-    each.__name__: each for each in (position, end, quotation, parentheses, word_begin, upper_case)
+    rule.__name__: rule for rule in (position, end, quotation, parentheses, word_begin, upper_case)
 }
 """The properties by name, beside the verdict so far of a classifier."""
 
@@ -176,8 +176,8 @@ def followers_of(
         raise DataError("there is no example to look into: give at least one")
     return Followers(
         value=value,
-        correlations={name: each.correlation() for name, each in moments.items()},
-        steps={name: each.steps for name, each in moments.items()},
+        correlations={name: sums.correlation() for name, sums in moments.items()},
+        steps={name: sums.steps for name, sums in moments.items()},
         tokens=shown.tokens,
         activations=_activations(shown, value, *layer_and_side(shown.layer, layer, backward)),
     )
@@ -187,8 +187,8 @@ def _activations(read: Passage, value: str, level: int, side: int) -> Array:
     if value not in dict(read.layer.program.names):
         known = ", ".join(name for name, _ in read.layer.program.names)
         raise ArgumentError(f"value is {value!r}, and cell {read.layer.program.name} has {known}")
-    found: Array = read.values([value])[value][level, side].cpu().numpy()
-    return found
+    activations: Array = read.values([value])[value][level, side].cpu().numpy()
+    return activations
 
 
 def _measured(
@@ -200,13 +200,13 @@ def _measured(
         classifies = isinstance(model.network_, ManyToOne) and hasattr(model, "classes_")
         verdict = verdict_so_far(model, read) if classifies else {}
         return {**{name: np.asarray(each(read.tokens), dtype=float) for name, each in wanted.items()}, **verdict}
-    found = {}
-    for name, each in properties.items():
-        numbers = np.asarray(each(read.tokens), dtype=float)
+    measured = {}
+    for name, rule in properties.items():
+        numbers = np.asarray(rule(read.tokens), dtype=float)
         if numbers.shape != (len(read),):
             raise DataError(f"property {name!r} gave {numbers.shape} numbers for {len(read)} tokens: give one a token")
-        found[name] = numbers
-    return found
+        measured[name] = numbers
+    return measured
 
 
 class _Moments:
@@ -224,7 +224,7 @@ class _Moments:
         x, y, n = units[counts].astype(np.float64), numbers[counts][:, None], int(counts.sum())
         if n == 0:
             x, y, n = np.zeros((0, units.shape[1])), np.zeros((0, 1)), 0
-        mean_x, mean_y = (each.mean(0) if n else np.zeros(each.shape[1]) for each in (x, y))
+        mean_x, mean_y = (values.mean(0) if n else np.zeros(values.shape[1]) for values in (x, y))
         parts = (((x - mean_x) ** 2).sum(0), ((y - mean_y) ** 2).sum(0), ((x - mean_x) * (y - mean_y)).sum(0))
         if not self.steps:
             self.mean_x, self.mean_y, (self.xx, self.yy, self.xy), self.steps = mean_x, mean_y, parts, n

@@ -75,8 +75,8 @@ class Gates:
 
     def counts(self) -> dict[str, list[int]]:
         """For each state that is kept, how many units have a time constant in each range of `RANGES`."""
-        found = {name: np.digitize(times, RANGES) for name, times in self.time_constants.items()}
-        return {name: np.bincount(each, minlength=len(RANGES) + 1).tolist() for name, each in found.items()}
+        ranges = {name: np.digitize(times, RANGES) for name, times in self.time_constants.items()}
+        return {name: np.bincount(numbers, minlength=len(RANGES) + 1).tolist() for name, numbers in ranges.items()}
 
     def order(self, by: str = "time") -> Array:
         """The units [H] in an order for a picture.

@@ -44,17 +44,17 @@ def draw_units(followers: Followers, shown: Sequence[tuple[str, int]], window: s
 
 def lay_out(tokens: Sequence[str], columns: int) -> list[tuple[int, int, str]]:
     """Line, first column and letters of each token, in lines of so many columns."""
-    found, line, column = [], 0, 0
+    placed, line, column = [], 0, 0
     for token in spaced(tokens):
         letters = token.strip(" ").replace("\n", "↵").replace("\t", "⇥")[:columns] or "·"
         gap = column > 0 and token[:1] == " " and token != " "
         if column + gap + len(letters) > columns:
             line, column, gap = line + 1, 0, False
-        found.append((line, column + gap, letters))
+        placed.append((line, column + gap, letters))
         column += gap + len(letters)
         if token == "\n":
             line, column = line + 1, 0
-    return found
+    return placed
 
 
 def _draw_text(axes: Any, places: Sequence[tuple[int, int, str]], values: NDArray[Any], top: float) -> None:

@@ -65,10 +65,10 @@ class Followers:
         import polars as pl
 
         parts = [
-            pl.DataFrame({"unit": np.arange(len(each)), "correlation": each}).select(
+            pl.DataFrame({"unit": np.arange(len(values)), "correlation": values}).select(
                 pl.lit(name).alias("property"), pl.all(), pl.lit(self.steps[name]).alias("steps")
             )
-            for name, each in self.correlations.items()
+            for name, values in self.correlations.items()
         ]
         return pl.concat(parts)
 
@@ -94,7 +94,7 @@ class Followers:
         from ricorda.insight.gates.units_picture import draw_units
 
         if unit is None:
-            best = [(name, *found) for name in names or self.correlations for found in self.best(name)]
+            best = [(name, best, r) for name in names or self.correlations for best, r in self.best(name)]
             titled = [(f"{name}: unit {unit} of {self.value}, correlation {r:+.2f}", unit) for name, unit, r in best]
         else:
             titled = [(f"unit {self.check_unit(unit)} of {self.value}", unit)]

@@ -57,10 +57,10 @@ def gates_of(
     if not gate_names(recurrent.program):
         raise CellError(f"cell {recurrent.program.name} has no gate: no value that it names is a sigmoid")
     values, before, kept = map(_joined, _read(passages, level, side))
-    lengths = [len(each) for each in passages]
+    lengths = [len(read) for read in passages]
     return Gates(
         cell=recurrent.program.name,
-        tokens=tuple(token for each in passages for token in each.tokens),
+        tokens=tuple(token for read in passages for token in read.tokens),
         starts=tuple(np.cumsum([0, *lengths[:-1]]).tolist()),
         values=values,
         preactivations=before,
@@ -93,28 +93,28 @@ def layer_and_side(recurrent: Recurrent, layer: int | None, backward: bool) -> t
 
 def gate_names(program: Program) -> dict[str, int]:
     """The gates of a program: its named values that are a sigmoid, and no state; each name with its line."""
-    found: dict[int, str] = {}
+    gates: dict[int, str] = {}
     for name, index in program.names:
         if is_gate(program.values[index].op) and index not in program.outputs:
-            found.setdefault(index, name)
-    return {name: index for index, name in sorted(found.items())}
+            gates.setdefault(index, name)
+    return {name: index for index, name in sorted(gates.items())}
 
 
 def _read(passages: Sequence[Passage], level: int, side: int) -> tuple[_Parts, _Parts, _Parts]:
     """Values, pre-activations and kept shares, in parts that follow each other as the steps of the text do."""
-    found: tuple[_Parts, _Parts, _Parts] = defaultdict(list), defaultdict(list), defaultdict(list)
-    for each in passages:
-        read = list(map(_of_stretch, stretches(each.layer, each.inputs, each.initial, level=level, direction=side)))
-        for part in reversed(read) if side else read:  # the second direction begins at the end
-            for together, own in zip(found, part, strict=True):
+    collected: tuple[_Parts, _Parts, _Parts] = defaultdict(list), defaultdict(list), defaultdict(list)
+    for read in passages:
+        parts = list(map(_of_stretch, stretches(read.layer, read.inputs, read.initial, level=level, direction=side)))
+        for part in reversed(parts) if side else parts:  # The second direction begins at the end.
+            for together, own in zip(collected, part, strict=True):
                 for name, values in own.items():
-                    values = values.to(each.inputs.dtype)  # as the layer computed them
+                    values = values.to(read.inputs.dtype)  # The layer computed them in this precision.
                     together[name].append(values.flip(0).numpy() if side else values.numpy())
-    return found
+    return collected
 
 
 def _joined(parts: _Parts) -> dict[str, Array]:
-    return {name: np.concatenate(parts.pop(name)) for name in list(parts)}  # each list goes when it is joined
+    return {name: np.concatenate(parts.pop(name)) for name in list(parts)}  # Frees each list once joined.
 
 
 def _of_stretch(stretch: Stretch) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
@@ -125,4 +125,4 @@ def _of_stretch(stretch: Stretch) -> tuple[dict[str, Tensor], dict[str, Tensor],
         program.states[place].name: keep_and_written(values, place, program.outputs[place])[0]
         for place in additive_states(program)
     }
-    return gates, {name: each.expand_as(gates[name]) for name, each in before.items()}, kept
+    return gates, {name: value.expand_as(gates[name]) for name, value in before.items()}, kept

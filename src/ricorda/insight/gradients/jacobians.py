@@ -1,4 +1,4 @@
-"""Jacobians of a cell's steps: their spectra, their products over time, and how fast states run apart.
+"""Jacobians of a cell's steps: their spectra, their products over time, and Lyapunov exponents.
 
 The joint state s_t is all states of one layer and direction side by side (an LSTM's h_t and c_t: 2 H numbers). The
 Jacobian of a step, J_t = ds_t / ds_{t-1} [S, S], says what a small change of the state becomes a step later, and its
@@ -17,14 +17,16 @@ from torch import Tensor
 from ricorda.insight.gradients.trail import Trail
 
 MOST_ROWS = 4
-"""Rows whose Jacobians are taken, at most."""
+"""Rows whose Jacobians are computed, at most."""
 LARGEST = 2**26
 """Numbers in all Jacobians together, at most (512 MB): larger layers are followed less far back."""
 LEADING = 16
-"""Lyapunov exponents that are computed, at most: the largest."""
+"""Lyapunov exponents that are computed, at most; the largest ones."""
 
-_AT_ONCE = 2**22  # numbers in the Jacobians of one chunk
-_WALKED, _SETTLED = 1_000, 1e-9  # steps to go forth over again, at most, and when exponents stand still
+_AT_ONCE = 2**22
+"""Numbers in the Jacobians of one chunk."""
+_WALKED, _SETTLED = 1_000, 1e-9
+"""Steps over which the exponents are refined, at most, and the change below which they count as settled."""
 
 
 def jacobians(trail: Trail) -> Tensor:
@@ -40,8 +42,8 @@ def jacobians(trail: Trail) -> Tensor:
     x, states = trail.inputs[:steps, :rows].flatten(0, 1), entering[:steps, :rows].flatten(0, 1)
     size = max(1, _AT_ONCE // S**2)
     parts = [_jacobian(trail, *part) for part in zip(torch.split(x, size), torch.split(states, size), strict=True)]
-    found = torch.cat(parts).reshape(steps, rows, S, S)
-    return torch.where(trail.present[:steps, :rows, None, None], found, torch.eye(S, dtype=found.dtype))
+    matrices = torch.cat(parts).reshape(steps, rows, S, S)
+    return torch.where(trail.present[:steps, :rows, None, None], matrices, torch.eye(S, dtype=matrices.dtype))
 
 
 def _jacobian(trail: Trail, x: Tensor, states: Tensor) -> Tensor:
@@ -50,34 +52,34 @@ def _jacobian(trail: Trail, x: Tensor, states: Tensor) -> Tensor:
     entering = states.detach().requires_grad_()
     sizes = [state.shape[2] for state in trail.states]
     leaving = torch.cat(trail.step(x, torch.split(entering, sizes, dim=1)), dim=1)
-    if not leaving.requires_grad:  # a cell that does not look back
+    if not leaving.requires_grad:  # The cell does not read its state.
         return states.new_zeros(n, S, S)
     units = torch.eye(S, dtype=states.dtype)[:, None].expand(S, n, S)
-    (found,) = torch.autograd.grad(leaving, entering, units, is_grads_batched=True)
-    return found.transpose(0, 1)
+    (jacobian,) = torch.autograd.grad(leaving, entering, units, is_grads_batched=True)
+    return jacobian.transpose(0, 1)
 
 
 def spectra(steps: Tensor) -> Tensor:
     """The singular values [D, R, S] of the Jacobians of steps, the largest first."""
-    return torch.stack([torch.linalg.svdvals(each) for each in steps])
+    return torch.stack([torch.linalg.svdvals(step) for step in steps])
 
 
 def log_products(steps: Tensor) -> Tensor:
-    """The logarithm of the largest singular value of ds_T / ds_{T-d}, [D, R]: the most that can arrive d steps back.
+    """The logarithm of the largest singular value of ds_T / ds_{T-d}, [D, R]: it bounds the gradient d steps back.
 
     The product is scaled to norm 1 after each factor, and the logarithms of the scales are added up, so that 1e-400 is
     as exact as 1e-4; -inf only where the product is zero.
     """
     product = torch.eye(steps.shape[-1], dtype=steps.dtype).expand_as(steps[0])
     log = steps.new_zeros(steps.shape[1])
-    found = [log]
+    logs = [log]
     for step in steps[:-1]:
         product = product @ step
         norm = torch.linalg.matrix_norm(product, 2)
         log = log + norm.log()
         product = product / norm.where(norm > 0, 1.0)[:, None, None]
-        found.append(log)
-    return torch.stack(found)
+        logs.append(log)
+    return torch.stack(logs)
 
 
 def lyapunov_exponents(steps: Tensor, lengths: Tensor, *, seed: int = 0) -> Tensor:
@@ -86,11 +88,11 @@ def lyapunov_exponents(steps: Tensor, lengths: Tensor, *, seed: int = 0) -> Tens
     They are ln(singular value of ds_T / ds_{T-D}) / D: the mean rate at which a small change of the state grows (above
     0: chaos, and gradients that explode) or shrinks over a row's D steps, in the K directions of most growth. By the QR
     method (Benettin et al. 1980; for recurrent networks Engelken, Wolf, Abbott 2023, Vogt et al. 2022): an orthonormal
-    basis goes through the steps, after each it is made orthonormal again, and the logarithms of what that took away are
-    added up. It then goes back through the transposed steps and forth again until the exponents stand still, which
-    makes them those of the product itself, whatever basis they began with. It ends after some 1,000 steps: exponents
-    that lie too close to be parted by then are right to 0.0002. Below some 1e-16 of a step's largest
-    singular value, they are the rounding's.
+    basis is multiplied by each step's Jacobian and made orthonormal again, and the logarithms of the stretching factors
+    are added up. The basis then goes back through the transposed Jacobians and forth again until the exponents settle,
+    which makes them those of the product itself, whatever the first basis. This ends after some 1,000 steps: exponents
+    too close to each other to settle by then are right to 0.0002. Directions that shrink below some 1e-16 of a step's
+    largest singular value show rounding errors only.
 
     Parameters
     ----------
@@ -120,10 +122,10 @@ def lyapunov_exponents(steps: Tensor, lengths: Tensor, *, seed: int = 0) -> Tens
 
 
 def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str, Tensor], float]]:
-    """What each step gives to the gradient of the recurrent weights, the last step first.
+    """The part of each step in the gradient of the recurrent weights, the last step first.
 
-    The loss is the sum over rows of v . h_T. Its gradient goes back from step to step; dL/dW is the sum over steps of
-    what each yields here, one at a time, so that the memory is that of one step.
+    The loss is the sum over rows of v . h_T. Its gradient goes back from step to step, and dL/dW is the sum of what is
+    yielded here. One step is held at a time, so memory does not grow with their number.
 
     Parameters
     ----------
@@ -136,9 +138,11 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
     gradients : dict of Tensor
         Of each recurrent matrix (`weight_hh`, and `weight_hh2` where a cell has it), to be multiplied by exp(scale).
     scale : float
-        A logarithm, so that what is as small as 1e-400 does not read 0.
+        A natural logarithm, so that 1e-400 does not become 0.
     """
-    weights = {name: each.clone().requires_grad_() for name, each in trail.parameters.items() if "weight_hh" in name}
+    weights = {
+        name: weight.clone().requires_grad_() for name, weight in trail.parameters.items() if "weight_hh" in name
+    }
     arriving = [direction, *(torch.zeros_like(state[0]) for state in trail.states[1:])]
     scale = 0.0
     for d, present in enumerate(trail.present):
@@ -152,25 +156,25 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
         leaves = [*entering, *weights.values()]
         if reached:
             outputs, gradients = zip(*reached, strict=True)
-            found = torch.autograd.grad(outputs, leaves, gradients, materialize_grads=True)
+            leaf_gradients = torch.autograd.grad(outputs, leaves, gradients, materialize_grads=True)
         else:
-            found = tuple(map(torch.zeros_like, leaves))
-        yield dict(zip(weights, found[len(entering) :], strict=True)), scale
-        arriving = list(found[: len(entering)])
-        largest = max(float(each.abs().max()) for each in arriving)
+            leaf_gradients = tuple(map(torch.zeros_like, leaves))
+        yield dict(zip(weights, leaf_gradients[len(entering) :], strict=True)), scale
+        arriving = list(leaf_gradients[: len(entering)])
+        largest = max(float(gradient.abs().max()) for gradient in arriving)
         if largest > 0:
-            arriving = [each / largest for each in arriving]
+            arriving = [gradient / largest for gradient in arriving]
             scale += math.log(largest)
 
 
 def weight_shares(trail: Trail, direction: Tensor) -> Tensor | None:
-    """The share of each step in the gradient of the recurrent weights, [D], by the Frobenius norms of what each gives.
+    """The share of each step in the gradient of the recurrent weights, [D], by the Frobenius norms of their parts.
 
     None if the cell has no recurrent matrix, or nothing reaches it.
     """
     logs = []
     for gradients, scale in weight_gradients(trail, direction):
-        square = sum(float(each.square().sum()) for each in gradients.values())
+        square = sum(float(gradient.square().sum()) for gradient in gradients.values())
         logs.append(math.log(square) / 2 + scale if square > 0 else -math.inf)
     shares = torch.tensor(logs, dtype=torch.float64).softmax(dim=0)
     return None if torch.isnan(shares).any() else shares

@@ -15,14 +15,16 @@ from ricorda.tasks.pictures import GREY
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ACROSS = 3  # panels in a line
-_BAND = (10, 90)  # per cent of the rows
+_ACROSS = 3
+"""Panels side by side, at most."""
+_BAND = (10, 90)
+"""Percentiles of the rows, between which the band lies."""
 
 
 def draw_flows(flows: Sequence[GradientFlow]) -> Figure:
     """Gradient flows side by side: the geometric mean over the rows, and a band from 10 to 90 % of them.
 
-    Logarithms are drawn on an even scale, because 1e-400 is no number that a logarithmic axis could take.
+    Logarithms are drawn on a linear axis: a logarithmic axis cannot show 1e-400, which is no float.
 
     Parameters
     ----------
@@ -33,19 +35,19 @@ def draw_flows(flows: Sequence[GradientFlow]) -> Figure:
     lines = math.ceil(len(flows) / across)
     figure = new_figure(0.8 + 3.6 * lines)
     panels = figure.subplots(lines, across, sharey=True, squeeze=False)
-    for place, axes in enumerate(panels.flat):
-        if place >= len(flows):
+    for index, axes in enumerate(panels.flat):
+        if index >= len(flows):
             axes.set_visible(False)
             continue
-        _draw(axes, flows[place])
-        if place % across == 0:
+        _draw(axes, flows[index])
+        if index % across == 0:
             axes.set_ylabel("norm of the gradient of $L_T = v \\cdot h_T$\n($v$ random, length 1)")
-        if place + across >= len(flows):
+        if index + across >= len(flows):
             axes.set_xlabel("distance from the end, $T - t$ (steps)")
     names: dict[str, Any] = {}
     for axes in panels.flat:
         names.update(dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True)))
-    labels = sorted(names, key=lambda label: not label.startswith("$"))  # the states first
+    labels = sorted(names, key=lambda label: not label.startswith("$"))  # The states come first.
     handles = [names[label] for label in labels]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return figure

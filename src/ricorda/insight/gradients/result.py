@@ -1,4 +1,4 @@
-"""The flow of a gradient: norms by distance from the end, and what they say in words and figures."""
+"""`GradientFlow`, what `gradient_flow` returns: norms by distance from the end, half-life, memory length, verdict."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Array = NDArray[np.float64]
 REMAINS = 0.01
 """The share of its largest norm below which a gradient counts as gone."""
 EXPLODES = 100.0
-"""How many times what it is at the end a gradient's norm may become."""
+"""A gradient explodes if its norm grows to more than this many times the norm at the end."""
 FLAT = 0.01
-"""A fitted line that changes by less over all steps has no half-life."""
+"""Relative change over all steps below which the fitted line counts as flat, without a half-life."""
 VANISHING, EXPLODING, SOUND = "vanishes", "explodes", "sound"
 
 
@@ -39,17 +39,17 @@ class StateFlow:
         The mean over the rows of the natural logarithm of the norm.
     half_life : float or None
         Steps in which the norm halves: ln(1/2) over the slope of the least-squares line through `mean_log` against
-        distance; 0 where it is gone at once, None where it grows or is flat.
+        distance; 0 if the norm is zero after one step, None if it grows or is flat.
     doubling_time : float or None
-        Steps in which it doubles, where it grows.
+        Steps in which the norm doubles; None if it does not grow.
     memory_length : int or None
         The effective memory length: the smallest distance from which on the norm (its geometric mean over the rows)
-        stays below 1 % of its largest; None where it never does within the D steps. In the spirit of the effective
+        stays below 1 % of its largest; None if it does not within the D steps. In the spirit of the effective
         context size of Khandelwal et al. 2018 ("Sharp nearby, fuzzy far away"), the length from which on more context
         changes the perplexity by less than 1 %; here it is the gradient that is measured.
     verdict : {"vanishes", "explodes", "sound"}
-        "explodes" if the geometric mean rises above 100 times what it is at the end, else "vanishes" if there is a
-        memory length, else "sound": over so many steps.
+        "explodes" if the geometric mean rises above 100 times its value at the end, else "vanishes" if there is a
+        memory length, else "sound".
     """
 
     name: str
@@ -62,7 +62,7 @@ class StateFlow:
 
     @classmethod
     def of(cls, name: str, norms: Array) -> StateFlow:
-        """What the norms [D, B] of a state's gradient say."""
+        """The flow of a state, from the norms [D, B] of its gradient."""
         with np.errstate(divide="ignore", invalid="ignore"):
             logs: Array = np.nanmean(np.log(norms), axis=1)
         half_life, doubling_time = _times(logs)
@@ -104,15 +104,15 @@ class GradientFlow:
     Attributes
     ----------
     cell : str
-        What was looked into.
+        The cell's name, with layer and direction if it has several.
     states : dict of str to StateFlow
-        Each state, the output first. The gradient of an LSTM's c_t takes in what goes through h_t of the same step.
+        Each state, the output first. The gradient of an LSTM's c_t includes what flows through h_t of the same step.
     shares : array [D] or None
         The share of each step in the gradient of the recurrent weights, dL/dW_hh = sum over steps, by Frobenius norm.
     log10_products : array [D, R] or None
-        log10 of the largest singular value of ds_T/ds_{T-d}, s all states side by side: the most that can arrive.
+        log10 of the largest singular value of ds_T/ds_{T-d}, s all states side by side: an upper bound of the gradient.
     spectra : array [D, R, S] or None
-        The singular values of the Jacobian of the step that lies d before the last, the largest first.
+        The singular values of the Jacobian of the step d before the last, the largest first.
     exponents : array [R, K] or None
         The largest finite-time Lyapunov exponents, nats a step (see `jacobians.lyapunov_exponents`).
     """
@@ -131,9 +131,9 @@ class GradientFlow:
 
     @property
     def carrier(self) -> StateFlow:
-        """The flow of the state through which the gradient lasts longest, first of all one in which it explodes.
+        """The flow of the state whose gradient reaches farthest back; an exploding one comes first.
 
-        An earlier step learns of what arrives through any of its states: in an LSTM that is c, not the output h.
+        An earlier step learns from what arrives through any of its states: in an LSTM through c more than through h.
         """
 
         def lasting(flow: StateFlow) -> tuple[bool, float, float]:
@@ -208,16 +208,16 @@ class GradientFlow:
         }
 
     def plot(self) -> Figure:
-        """The norms by distance, on a logarithmic scale; several side by side by `flow_picture.draw_flows`."""
+        """The norms by distance, on a logarithmic scale; `draw_flows` draws several side by side."""
         from ricorda.insight.gradients.picture import draw_flows
 
         return draw_flows([self])
 
 
 def _times(logs: Array) -> tuple[float | None, float | None]:
-    """Half-life and doubling time of what has these logarithms by distance."""
+    """Half-life and doubling time of a norm, from its logarithms by distance."""
     distances = np.flatnonzero(np.isfinite(logs))
-    if len(distances) < 2:  # gone, or beyond all numbers, after one step
+    if len(distances) < 2:  # The norm is zero or infinite after one step.
         return (None, 0.0) if (logs == np.inf).any() else (0.0, None)
     centred = distances - distances.mean()
     slope = float(centred @ logs[distances] / (centred @ centred))
@@ -234,4 +234,4 @@ def _memory_length(logs: Array) -> int | None:
 
 
 def _finite(values: Array) -> list[float | None]:
-    return [float(each) if math.isfinite(each) else None for each in values]
+    return [float(value) if math.isfinite(value) else None for value in values]

@@ -16,7 +16,7 @@ from ricorda.program.weights import layout
 
 @dataclass(frozen=True)
 class Trail:
-    """The last D steps of a run of one layer and direction; entry d is the step that lies d before a row's last.
+    """The last D steps of a run of one layer and direction; entry d is the step d before a row's last one.
 
     The last step of the second direction is the first of the input.
 
@@ -31,7 +31,7 @@ class Trail:
     states : tuple of Tensor [D, B, size]
         The states with which each step began, one tensor for each state.
     lengths : Tensor [B]
-        How many of the D steps each row has; what lies beyond repeats its first.
+        How many of the D steps each row has; later entries repeat the row's first step.
     """
 
     program: Program
@@ -45,7 +45,7 @@ class Trail:
 
     @property
     def present(self) -> Tensor:
-        """Which steps are there, bool [D, B]."""
+        """Whether a row has a step, bool [D, B]."""
         return torch.arange(len(self))[:, None] < self.lengths
 
     def step(
@@ -88,10 +88,12 @@ def trail_of(
         inputs = x if level == 0 else torch.cat(list(records[names[0]][level - 1]), dim=-1)
     entry = level * (2 if layer.bidirectional else 1) + reverse
     finals = finals if isinstance(finals, tuple) else (finals,)
-    first = [torch.zeros_like(each) for each in finals] if initial is None else initial
+    first = [torch.zeros_like(final) for final in finals] if initial is None else initial
     back = torch.arange(min(steps, len(x)) + 1)[:, None]
     last = lengths - 1
-    places = back.clamp(max=last) if reverse else (last - back).clamp(min=0)  # [D + 1, B], in the input's order
+    places = (
+        back.clamp(max=last) if reverse else (last - back).clamp(min=0)
+    )  # [D + 1, B]: where each step is in the input.
     rows = torch.arange(x.shape[1])
     before = []
     for name, begin in zip(names, first, strict=True):
@@ -104,5 +106,5 @@ def trail_of(
 
 
 def as_given(states: tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
-    """States as a layer takes them: alone where there is one."""
+    """States as a layer takes them: a single one as a tensor, several as a tuple."""
     return states[0] if states is not None and len(states) == 1 else states

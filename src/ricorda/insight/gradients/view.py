@@ -1,4 +1,4 @@
-"""Where the gradient goes in time: what of it arrives at each earlier step, in any cell, layer or trained model."""
+"""`gradient_flow`: how much of the gradient arrives at each earlier step, in any cell, layer or trained model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ricorda.program.ir import Program
 from ricorda.tasks.estimator import SequenceEstimator
 
 SMALLEST = 1e-150
-"""Smaller norms read 0: their squares leave the range of double precision."""
+"""Smaller norms become 0: double precision cannot hold their squares."""
 
 
 def gradient_flow(
@@ -46,34 +46,34 @@ def gradient_flow(
     Parameters
     ----------
     what : cell (its name, "FILE.py:NAME", a Cell, function or Program), Recurrent, or trained estimator
-        A cell is looked into with fresh weights, drawn as torch.nn draws them. Of an estimator, the layers that read
-        its input; of a translator, the encoder. Nothing in it is changed.
+        A cell gets fresh weights, drawn as torch.nn draws them. Of an estimator, the layers that read its input are
+        taken; of a translator, the encoder. A layer or estimator is not changed.
     inputs : optional
         For a cell or layer: numbers as the layer takes them, [T, B, I]. For an estimator: a list of examples, or one
-        text, as its `predict` takes them. By default each number is drawn from N(0, 1), for an estimator in the place
-        of its embeddings.
+        text, as its `predict` takes them. By default numbers drawn from N(0, 1), for an estimator instead of its
+        embeddings.
     steps : int
-        Steps of random input; of other input, how far to look back from each row's end.
+        Steps of random input; with other input, how far to look back from each row's end.
     rows : int
-        Rows of random input; of other input, the first so many are read.
+        Rows of random input; with other input, how many rows are read.
     input_size, hidden_size : int
         Of a fresh cell; input_size is hidden_size by default.
     level : int
-        Which of the stacked layers to watch, from 0; the last by default. Its own h_T is what the gradient starts from.
+        Which of the stacked layers to watch, from 0; the last by default. The gradient starts from its h_T.
     reverse : bool
         Whether to watch the second direction, whose last step is the first of the input.
     jacobians : bool
-        Whether to take the Jacobians of 4 rows too, which costs most of the time. A layer so large that they would
-        fill more than 512 MB is followed over fewer rows, then fewer steps.
+        Whether to compute the Jacobians of 4 rows too, which takes most of the time. If they would fill more than
+        512 MB, fewer rows are taken, then fewer steps.
     seed : int
         Of the fresh weights, the random input and the directions.
 
     Raises
     ------
     ArgumentError
-        If an argument cannot be.
+        If an argument is invalid.
     DataError
-        If an example cannot be read, or is too short to look back.
+        If an example is invalid, or has fewer than 2 steps.
     """
     _check(steps=(steps, 2), rows=(rows, 1), hidden_size=(hidden_size, 1), seed=(seed, 0))
     layer = _layer(what, hidden_size if input_size is None else input_size, hidden_size, seed)
@@ -94,15 +94,15 @@ def gradient_flow(
     direction /= torch.linalg.vector_norm(direction, dim=1, keepdim=True)
     norms = _norms(layer, x, lengths, initial, direction, level=level, reverse=reverse, steps=steps)
     trail = trail_of(layer, x, lengths, initial, level=level, reverse=reverse, steps=steps)
-    flows = {name: StateFlow.of(name, each) for name, each in norms.items()}
+    flows = {name: StateFlow.of(name, values) for name, values in norms.items()}
     shares = jacobian.weight_shares(trail, direction)
     products = spectra = exponents = None
     if jacobians:
-        found = jacobian.jacobians(trail)
-        present = trail.present[: found.shape[0], : found.shape[1]]
-        products = jacobian.log_products(found).where(present, math.nan).numpy() / math.log(10)
-        spectra = jacobian.spectra(found).where(present[..., None], math.nan).numpy()
-        exponents = jacobian.lyapunov_exponents(found, present.sum(dim=0), seed=seed).numpy()
+        matrices = jacobian.jacobians(trail)
+        present = trail.present[: matrices.shape[0], : matrices.shape[1]]
+        products = jacobian.log_products(matrices).where(present, math.nan).numpy() / math.log(10)
+        spectra = jacobian.spectra(matrices).where(present[..., None], math.nan).numpy()
+        exponents = jacobian.lyapunov_exponents(matrices, present.sum(dim=0), seed=seed).numpy()
     named = _name(layer, level, reverse)
     return GradientFlow(named, flows, None if shares is None else shares.numpy(), products, spectra, exponents)
 
@@ -125,16 +125,16 @@ def _norms(
         (direction * last[level * (2 if layer.bidirectional else 1) + reverse]).sum().backward()
     back = torch.arange(min(steps, len(x)))[:, None]
     places = back.expand(-1, x.shape[1]) if reverse else lengths - 1 - back
-    found = {}
+    by_state = {}
     for state in layer.program.states:
         norms = watched.norms[""][state.name][level, int(reverse)].nan_to_num(nan=math.inf, posinf=math.inf)
         norms = norms.where(norms > SMALLEST, 0.0)[places.clamp(0, len(x) - 1), torch.arange(x.shape[1])]
-        found[state.name] = norms.where(back < lengths, math.nan).numpy()
-    return found
+        by_state[state.name] = norms.where(back < lengths, math.nan).numpy()
+    return by_state
 
 
 def _layer(what: Any, input_size: int, hidden_size: int, seed: int) -> Recurrent:
-    """The layers to look into, as a copy in double precision on the processor."""
+    """A copy of the layers to look into, in double precision on the processor."""
     if isinstance(what, SequenceEstimator):
         what = recurrent_layers(what)
     if not isinstance(what, Recurrent):
@@ -183,13 +183,13 @@ def _examples(model: SequenceEstimator, inputs: Any, rows: int) -> tuple[Tensor,
     examples: Sequence[Any] = [inputs] if isinstance(inputs, str) else list(inputs)[:rows]
     if not examples:
         raise DataError("there is no example to look into: give one, or none for random input")
-    read = [passage(model, example) for example in examples]
-    lengths = torch.tensor([len(each) for each in read])
-    x = torch.nn.utils.rnn.pad_sequence([each.inputs for each in read]).to("cpu", torch.float64)
-    begin = [each.initial for each in read if each.initial is not None]
-    if len(begin) < len(read):
+    passages = [passage(model, example) for example in examples]
+    lengths = torch.tensor([len(read) for read in passages])
+    x = torch.nn.utils.rnn.pad_sequence([read.inputs for read in passages]).to("cpu", torch.float64)
+    begin = [read.initial for read in passages if read.initial is not None]
+    if len(begin) < len(passages):
         return x, lengths, None
-    states = tuple(torch.stack(each, dim=1).to("cpu", torch.float64) for each in zip(*begin, strict=True))
+    states = tuple(torch.stack(state, dim=1).to("cpu", torch.float64) for state in zip(*begin, strict=True))
     return x, lengths, states
 
 
@@ -203,7 +203,7 @@ def _name(layer: Recurrent, level: int, reverse: bool) -> str:
 
 
 def _check(**numbers: tuple[Any, int]) -> None:
-    """Refuse what is no whole number of at least so much."""
-    for name, (given, least) in numbers.items():
-        if isinstance(given, bool) or not isinstance(given, int) or given < least:
-            raise ArgumentError(f"{name} is {given!r}: give a whole number of at least {least}")
+    """Refuse a value that is not a whole number or is below its least."""
+    for name, (value, least) in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ArgumentError(f"{name} is {value!r}: give a whole number of at least {least}")

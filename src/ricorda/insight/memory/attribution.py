@@ -67,18 +67,18 @@ def integrated_gradients(score: Score, x: Tensor) -> Integrated:
     difference = float(ends[1] - ends[0])
     explainer, tiny = IntegratedGradients(score), float(np.finfo(np.float32).tiny)
     fresh = [(place / PIECES, (place + 1) / PIECES) for place in range(PIECES)]
-    found: dict[tuple[float, float], tuple[NDArray[np.float64], float]] = {}
+    pieces: dict[tuple[float, float], tuple[NDArray[np.float64], float]] = {}
     points = 0
     while True:
-        found |= _pieces(explainer, x, fresh)
+        pieces |= _pieces(explainer, x, fresh)
         points += POINTS * len(fresh)
         limit = COMPLETE * abs(difference)
-        if sum(error for _, error in found.values()) <= limit or points * len(x) >= STEP_LIMITS[x.dtype]:
-            values = np.sum([values for values, _ in found.values()], axis=0)
+        if sum(error for _, error in pieces.values()) <= limit or points * len(x) >= STEP_LIMITS[x.dtype]:
+            values = np.sum([values for values, _ in pieces.values()], axis=0)
             return Integrated(values, float(abs(values.sum() - difference) / max(abs(difference), tiny)), points)
-        incomplete = [piece for piece, (_, error) in found.items() if error > limit / len(found)]
+        incomplete = [piece for piece, (_, error) in pieces.items() if error > limit / len(pieces)]
         for piece in incomplete:
-            del found[piece]
+            del pieces[piece]
         fresh = [half for a, b in incomplete for half in ((a, (a + b) / 2), ((a + b) / 2, b))]
 
 
@@ -86,15 +86,15 @@ def _pieces(
     explainer: IntegratedGradients, x: Tensor, pieces: Sequence[tuple[float, float]]
 ) -> dict[tuple[float, float], tuple[NDArray[np.float64], float]]:
     """What some pieces of the path give, [T] each, and how far each is from being complete."""
-    found: dict[tuple[float, float], tuple[NDArray[np.float64], float]] = {}
+    attributions: dict[tuple[float, float], tuple[NDArray[np.float64], float]] = {}
     at_once = max(STEPS_PER_BATCH // (POINTS * len(x)), 1)
     for first in range(0, len(pieces), at_once):
         some = pieces[first : first + at_once]
-        begin, end = (x.new_tensor(each)[:, None, None] * x for each in zip(*some, strict=True))
+        begin, end = (x.new_tensor(share)[:, None, None] * x for share in zip(*some, strict=True))
         attributed, errors = explainer.attribute(end, begin, n_steps=POINTS, return_convergence_delta=True)
         values = attributed.detach().double().sum(2).cpu().numpy()
-        found |= dict(zip(some, zip(values, errors.detach().double().abs().tolist(), strict=True), strict=True))
-    return found
+        attributions |= dict(zip(some, zip(values, errors.detach().double().abs().tolist(), strict=True), strict=True))
+    return attributions
 
 
 def erasure(score: Score, x: Tensor, start: int, stop: int) -> NDArray[np.float64]:
@@ -110,21 +110,21 @@ def erasure(score: Score, x: Tensor, start: int, stop: int) -> NDArray[np.float6
         The steps that are left out, one at a time. Of a single step, which cannot be left out, zeros are read.
     """
     T = len(x)
-    everything, found = torch.arange(T, device=x.device), list[Tensor]()
+    everything, differences = torch.arange(T, device=x.device), list[Tensor]()
     with torch.no_grad():
         whole = score(x[None]).double()
         if T == 1:
             return (whole - score(torch.zeros_like(x)[None]).double()).cpu().numpy()
         for steps in torch.split(torch.arange(start, stop, device=x.device), max(STEPS_PER_BATCH // T, 1)):
             others = everything[:-1] + (everything[:-1] >= steps[:, None])  # [rows, T - 1]: all steps but one
-            found.append(whole - score(x[others]).double())
-    result: NDArray[np.float64] = torch.cat(found).cpu().numpy()
+            differences.append(whole - score(x[others]).double())
+    result: NDArray[np.float64] = torch.cat(differences).cpu().numpy()
     return result
 
 
 def rank_agreement(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Spearman's rank correlation; nan where there are fewer than three numbers, or all are the same."""
-    ranks = [rankdata(each) for each in (first, second)]
-    if len(first) < 3 or min(each.std() for each in ranks) == 0:
+    ranks = [rankdata(values) for values in (first, second)]
+    if len(first) < 3 or min(rank.std() for rank in ranks) == 0:
         return float("nan")
     return float(np.corrcoef(*ranks)[0, 1])

@@ -193,14 +193,14 @@ def _shown(values: Values, row: int, leaves: Forms, parts: dict[int, Tensor], ow
             value = program.values[index]
             if index in leaves:
                 place, keep, new = leaves[index]
-                found = keep[row] * sums[place]
-                found[-1] += new[row]
+                result = keep[row] * sums[place]
+                result[-1] += new[row]
             elif index in moving:
-                found = OPERATIONS[value.op].reference(torch, *(take(arg) for arg in value.args))
+                result = OPERATIONS[value.op].reference(torch, *(take(arg) for arg in value.args))
             else:
-                found = values[index]
-                found = found[row] if found.dim() == 2 else found
-            done[index] = found
+                result = values[index]
+                result = result[row] if result.dim() == 2 else result
+            done[index] = result
         return done[index]
 
     shown = take(program.outputs[0])

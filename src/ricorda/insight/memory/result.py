@@ -53,12 +53,12 @@ class Memory:
     @property
     def written(self) -> Array | None:
         """The norm of what each step wrote, of all directions together, [W]."""
-        return _together([each.written for each in self.remains])
+        return _together([direction.written for direction in self.remains])
 
     @property
     def left(self) -> Array | None:
         """The norm of what is left of it at the end of each direction's way, of all together, [W]."""
-        return _together([each.left for each in self.remains])
+        return _together([direction.left for direction in self.remains])
 
     @property
     def kept(self) -> Array | None:
@@ -68,21 +68,24 @@ class Memory:
         """
         if not self.remains:
             return None
-        shares = [each.held / np.where(each.written > 0, each.written, 1.0)[:, None] for each in self.remains]
+        shares = [
+            direction.held / np.where(direction.written > 0, direction.written, 1.0)[:, None]
+            for direction in self.remains
+        ]
         kept: Array = np.triu(shares[0])
         return kept if len(shares) == 1 else kept + np.tril(shares[1], -1)
 
     def columns(self) -> dict[str, Array]:
         """The numbers that there are for each step, by name, [W] each."""
         verdict = self.verdict
-        given = {
+        columns = {
             "written": self.written,
             "left": self.left,
             "verdict": None if verdict is None else verdict.decomposed,
             "integrated_gradients": None if verdict is None else verdict.integrated.values,
             "erasure": None if verdict is None else verdict.erasure,
         }
-        return {name: each for name, each in given.items() if each is not None}
+        return {name: column for name, column in columns.items() if column is not None}
 
     def to_frame(self) -> polars.DataFrame:
         """A row for each step: its number from 1, its token, and `columns`."""

@@ -93,7 +93,7 @@ class Verdict:
     def agreement(self) -> dict[tuple[str, str], float]:
         """Spearman's rank correlation of each two accounts."""
         accounts = {"decomposition": self.decomposed, "integrated gradients": self.integrated.values}
-        named = [(name, each) for name, each in {**accounts, "erasure": self.erasure}.items() if each is not None]
+        named = [(name, values) for name, values in {**accounts, "erasure": self.erasure}.items() if values is not None]
         return {
             (one, other): rank_agreement(first, second)
             for place, (one, first) in enumerate(named)
@@ -133,7 +133,7 @@ class Explained:
     ----------
     model : SequenceClassifier or SequenceRegressor
         Its network at rest.
-    given : Passage
+    read : Passage
         What it read.
     target : class or name of a number, optional
         Whose score is explained.
@@ -144,16 +144,16 @@ class Explained:
         If the model has no such class or number.
     """
 
-    def __init__(self, model: Any, given: Passage, target: Any) -> None:
-        self.network, self.given = model.network_, given
+    def __init__(self, model: Any, read: Passage, target: Any) -> None:
+        self.network, self.read = model.network_, read
         classes = getattr(model, "classes_", None)
         self.labels = tuple(model.target_names_ if classes is None else classes.tolist())
         scaling = getattr(model, "scaling_", None)
         self.scale = np.ones(len(self.labels)) if scaling is None else scaling.scale
         self.mean = np.zeros(len(self.labels)) if scaling is None else scaling.mean
         with torch.no_grad():
-            self.outputs = self._outputs(given.inputs[None])[0][:, 0]  # [T, size]
-            self.scores = self._scores(given.inputs[None])[0].double().cpu().numpy() * self.scale + self.mean
+            self.outputs = self._outputs(read.inputs[None])[0][:, 0]  # [T, size]
+            self.scores = self._scores(read.inputs[None])[0].double().cpu().numpy() * self.scale + self.mean
         best = int(self.scores.argmax()) if classes is not None else 0
         self.label = best if target is None else self._place(target)
         others = [place for place in np.argsort(-self.scores) if place != self.label]
@@ -162,7 +162,7 @@ class Explained:
     def weighings(self) -> Sequence[Weighing]:
         """How the pooling weighs each direction's outputs, once what it chooses is fixed."""
         y, pooling = self.outputs, self.network.pooling
-        halves = y.chunk(2 if self.given.layer.bidirectional else 1, dim=1)
+        halves = y.chunk(2 if self.read.layer.bidirectional else 1, dim=1)
         if pooling.kind == "attention":
             weights = pooling.query(torch.tanh(pooling.hidden(y))).softmax(0).double().cpu()  # [T, 1]
             return [weights.__getitem__] * len(halves)
@@ -174,7 +174,7 @@ class Explained:
             winners = [torch.full((half.shape[1],), ends[direction]) for direction, half in enumerate(halves)]
         else:
             winners = [half.argmax(0).cpu() for half in halves]
-        return [_where(each) for each in winners]
+        return [_where(steps) for steps in winners]
 
     def verdict(self, remains: Sequence[Remains], start: int, stop: int) -> Verdict:
         """The verdict and its accounts for a window."""
@@ -184,11 +184,11 @@ class Explained:
             weight = self.network.head.weight.double().cpu().numpy() * self.scale[:, None]
             halves = np.split(weight, len(remains), axis=1)
             shares, rest, initial = (
-                sum(getattr(each, part) @ half.T for each, half in zip(remains, halves, strict=True))
+                sum(getattr(direction, part) @ half.T for direction, half in zip(remains, halves, strict=True))
                 for part in ("shown", "rest", "initial")
             )
-        alone = len(self.given) > LONGEST_WHOLE
-        x = self.given.inputs[start:stop] if alone else self.given.inputs
+        alone = len(self.read) > LONGEST_WHOLE
+        x = self.read.inputs[start:stop] if alone else self.read.inputs
         first, last = (0, len(x)) if alone else (start, stop)
         integrated = integrated_gradients(self._explained_score, x)
         if integrated.error > COMPLETENESS and len(x) <= LONGEST_DOUBLE:
@@ -230,9 +230,9 @@ class Explained:
 
     def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The last layer's outputs [T, B, size], and the final states of its directions side by side [B, size]."""
-        y, state = self.given.layer(x.transpose(0, 1))
+        y, state = self.read.layer(x.transpose(0, 1))
         final = state[0] if isinstance(state, tuple) else state
-        return y, torch.cat(tuple(final[-2 if self.given.layer.bidirectional else -1 :]), dim=1)
+        return y, torch.cat(tuple(final[-2 if self.read.layer.bidirectional else -1 :]), dim=1)
 
 
 def _where(winners: Tensor) -> Weighing:

@@ -52,25 +52,25 @@ def memory_of(
         If the model has no such class, layer or window.
     """
     with at_rest(model.network_):
-        given = passage(model, example)
-        level = _level(given, layer)
-        start, stop = _window(len(given), window)
-        explained = Explained(model, given, target) if isinstance(model.network_, ManyToOne) else None
-        notes = [] if explained is None else _why_no_shares(given)
+        read = passage(model, example)
+        level = _level(read, layer)
+        start, stop = _window(len(read), window)
+        explained = Explained(model, read, target) if isinstance(model.network_, ManyToOne) else None
+        notes = [] if explained is None else _why_no_shares(read)
         weighings = None if explained is None or notes else explained.weighings()
         try:
-            remains = _followed(given, (start, stop), level, weighings)
+            remains = _followed(read, (start, stop), level, weighings)
         except DataError as reason:
             if explained is None:
                 raise
             remains, notes = (), [str(reason)]
         verdict = None if explained is None else explained.verdict(remains, start, stop)
-    tokens = given.tokens[start:stop]
-    return Memory(tokens, spaced(tokens), start, len(given), level + 1, remains, verdict, tuple(notes))
+    tokens = read.tokens[start:stop]
+    return Memory(tokens, spaced(tokens), start, len(read), level + 1, remains, verdict, tuple(notes))
 
 
-def _level(given: Passage, layer: int | None) -> int:
-    layers = given.layer.num_layers
+def _level(read: Passage, layer: int | None) -> int:
+    layers = read.layer.num_layers
     if layer is None:
         return layers - 1
     if not 1 <= layer <= layers:
@@ -89,9 +89,9 @@ def _window(T: int, window: tuple[int, int] | None) -> tuple[int, int]:
     return start, min(stop, T)
 
 
-def _why_no_shares(given: Passage) -> list[str]:
+def _why_no_shares(read: Passage) -> list[str]:
     """Why a decomposition does not reach the verdict, if so."""
-    program, layers = given.layer.programs[False], given.layer.num_layers
+    program, layers = read.layer.programs[False], read.layer.num_layers
     if layers > 1:
         return [
             f"the model has {layers} layers, and what enters the last was mixed by those below: its decomposition says "
@@ -101,17 +101,17 @@ def _why_no_shares(given: Passage) -> list[str]:
 
 
 def _followed(
-    given: Passage, window: tuple[int, int], level: int, weighings: Sequence[Weighing] | None
+    read: Passage, window: tuple[int, int], level: int, weighings: Sequence[Weighing] | None
 ) -> tuple[Remains, ...]:
     return tuple(
         follow(
-            given.layer,
-            given.inputs,
-            given.initial,
+            read.layer,
+            read.inputs,
+            read.initial,
             window,
             level=level,
             direction=direction,
             weighing=None if weighings is None else weighings[direction],
         )
-        for direction in range(2 if given.layer.bidirectional else 1)
+        for direction in range(2 if read.layer.bidirectional else 1)
     )

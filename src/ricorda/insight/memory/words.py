@@ -75,19 +75,19 @@ def window_words(memory: Memory) -> list[Word]:
     _, values = title_and_values(memory)
     opens = [at for at, text in enumerate(memory.texts) if at == 0 or text[:1].isspace()]
     ranges = [range(first, last) for first, last in zip(opens, [*opens[1:], len(memory.texts)], strict=True)]
-    sums = [float(values[each.start : each.stop].sum()) for each in ranges]
+    sums = [float(values[pieces.start : pieces.stop].sum()) for pieces in ranges]
     most = max(map(abs, sums)) or 1.0
     return [
-        Word(_spelled("".join(memory.texts[each.start : each.stop])), each, value, value / most)
-        for each, value in zip(ranges, sums, strict=True)
+        Word(_spelled("".join(memory.texts[pieces.start : pieces.stop])), pieces, value, value / most)
+        for pieces, value in zip(ranges, sums, strict=True)
     ]
 
 
 def _spelled(text: str) -> str:
     """A word as it is read: bytes that spell a character are that character, and a space is seen."""
 
-    def characters(found: re.Match[str]) -> str:
-        return bytes.fromhex(found[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace")
+    def characters(match: re.Match[str]) -> str:
+        return bytes.fromhex(match[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace")
 
     return re.sub(r"(?:<0x[0-9A-F]{2}>)+", characters, text).strip() or "·"
 
@@ -150,12 +150,14 @@ def _side(word: Word) -> str:
 def facts(memory: Memory) -> list[str]:
     """What there is to say beside the words, a sentence each."""
     shown = f"Tokens {memory.start + 1:,} to {memory.start + len(memory.tokens):,} of {memory.steps:,}."
-    found = [shown] if len(memory.tokens) < memory.steps else []
+    sentences = [shown] if len(memory.tokens) < memory.steps else []
     verdict = memory.verdict
     if verdict is not None:
         scores = ", ".join(f"{label} {score:.3f}" for label, score in zip(verdict.labels, verdict.scores, strict=True))
         unit = "" if verdict.rival is None else " (nats, before the softmax)"
-        found.append(f"The model says {scores}{unit}; explained is {verdict.claim}, {verdict.of(verdict.scores):+.3f}.")
+        sentences.append(
+            f"The model says {scores}{unit}; explained is {verdict.claim}, {verdict.of(verdict.scores):+.3f}."
+        )
         if verdict.decomposed is not None:
             parts = {
                 "the words shown": verdict.decomposed.sum(),
@@ -164,20 +166,20 @@ def facts(memory: Memory) -> list[str]:
                 "the head's bias": float(verdict.of(verdict.bias)),
             }
             summed = " ".join(f"{value:+.3f} {name}" for name, value in parts.items() if value or name != "all others")
-            found.append(f"The decomposition adds up to it: {summed} = {sum(parts.values()):+.3f}.")
-        found.append(
+            sentences.append(f"The decomposition adds up to it: {summed} = {sum(parts.values()):+.3f}.")
+        sentences.append(
             f"Integrated gradients, from zero vectors over {verdict.integrated.points} points: "
             f"completeness error {verdict.integrated.error:.2%}."
         )
         if verdict.integrated.error > COMPLETENESS:
-            found.append(
+            sentences.append(
                 "They are not complete, so do not trust them: on the way from zeros to the text the score jumps."
             )
         if verdict.alone:
-            found.append("The text is long: integrated gradients and erasure read what is shown as if it were all.")
+            sentences.append("The text is long: integrated gradients and erasure read what is shown as if it were all.")
         agreement = [f"{one} and {other} {rho:+.2f}" for (one, other), rho in verdict.agreement.items()]
-        found.append(f"Rank agreement (Spearman): {', '.join(agreement)}.")
-    return [*found, *(f"{note[:1].upper()}{note[1:]}." for note in memory.notes)]
+        sentences.append(f"Rank agreement (Spearman): {', '.join(agreement)}.")
+    return [*sentences, *(f"{note[:1].upper()}{note[1:]}." for note in memory.notes)]
 
 
 def _over(name: str, values: NDArray[np.float64], word: Word) -> str:

@@ -88,8 +88,10 @@ class Unrolled:
         size = min(values.shape[1] for values in self.values.values())
         if not 0 <= number < size:
             raise ArgumentError(f"unit is {number}, and there are {size}: give 0 to {size - 1}")
-        initial = {name: each[[number]] for name, each in self.initial.items()}
-        values, kept = ({name: each[:, [number]] for name, each in every.items()} for every in (self.values, self.kept))
+        initial = {name: state[[number]] for name, state in self.initial.items()}
+        values, kept = (
+            {name: units[:, [number]] for name, units in every.items()} for every in (self.values, self.kept)
+        )
         return replace(self, initial=initial, values=values, kept=kept)
 
     def __getitem__(self, steps: slice) -> Unrolled:
@@ -105,7 +107,7 @@ class Unrolled:
             raise ArgumentError(f"steps {start} to {stop} are none, and there are {len(self):,}: give some that follow")
         cut = slice(start, stop)
         before = {name: self.values[name][start - 1] for name in self.initial} if start else self.initial
-        values, kept = ({name: each[cut] for name, each in every.items()} for every in (self.values, self.kept))
+        values, kept = ({name: steps[cut] for name, steps in every.items()} for every in (self.values, self.kept))
         tokens, inputs, first = self.tokens[cut], self.inputs[cut], self.first + start
         return replace(self, first=first, tokens=tokens, inputs=inputs, initial=before, values=values, kept=kept)
 

@@ -87,7 +87,7 @@ def unroll(
     def kept(place: int) -> Array:
         return joined(lambda values: keep_and_written(values, place, program.outputs[place])[0])
 
-    lines = sorted(program.names, key=lambda each: each[1])
+    lines = sorted(program.names, key=lambda line: line[1])
     return Unrolled(
         program=read.layer.program,
         first=1,
@@ -109,12 +109,12 @@ def layer_of(cell: AnyCell, weights: Mapping[str, ArrayLike] | None = None, *, i
     """
     if weights is None:
         return Recurrent(cell, input_size, 1, dtype=torch.float64)
-    arrays = {name.removesuffix("_l0"): _array(name, each) for name, each in weights.items()}
+    arrays = {name.removesuffix("_l0"): _array(name, weight) for name, weight in weights.items()}
     program = program_of(cell, projected="weight_hr" in arrays)
     shapes = layout(program).shapes
     for name in weights:
         if name.removesuffix("_l0") not in shapes:
-            wanted = ", ".join(f"{each}_l0" for each in shapes)
+            wanted = ", ".join(f"{needed}_l0" for needed in shapes)
             raise ArgumentError(f"weights have {name!r}, and cell {program.name} has {wanted}: give those")
     for name in shapes:
         if name not in arrays and not name.startswith("bias_"):
@@ -151,14 +151,14 @@ def read_weights(path: str | Path) -> dict[str, Any]:
             from safetensors.numpy import load_file
 
             return dict(load_file(path))
-        found = json.loads(path.read_text(encoding="utf-8"))
+        weights = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}): give a JSON or safetensors file") from None
     except Exception as error:  # safetensors has an exception of its own for every kind of damage
         raise DataError(f"{path} is neither JSON nor safetensors ({error}): give a file of weights") from None
-    if not isinstance(found, dict):
+    if not isinstance(weights, dict):
         raise DataError(f'{path} holds no object: give {{"weight_ih_l0": [[...]], ...}}')
-    return found
+    return weights
 
 
 def _read_numbers(recurrent: Recurrent, numbers: Array) -> Passage:
@@ -175,25 +175,25 @@ def _read_numbers(recurrent: Recurrent, numbers: Array) -> Passage:
 
 
 def _numbers(inputs: Any) -> Array:
-    """Numbers [T, I] from what was given."""
+    """A caller's input as numbers [T, I]."""
     try:
-        found = np.asarray(inputs, dtype=np.float64)
+        numbers = np.asarray(inputs, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"inputs are {_short(inputs)}: give numbers [T, I], or [T]") from None
-    found = found[:, None] if found.ndim == 1 else found
-    if found.ndim != 2 or 0 in found.shape or not np.isfinite(found).all():
+    numbers = numbers[:, None] if numbers.ndim == 1 else numbers
+    if numbers.ndim != 2 or 0 in numbers.shape or not np.isfinite(numbers).all():
         raise DataError(f"inputs are {_short(inputs)}: give finite numbers [T, I], or [T], of at least one step")
-    return found
+    return numbers
 
 
-def _array(name: str, given: ArrayLike) -> Array:
+def _array(name: str, values: ArrayLike) -> Array:
     try:
-        found = np.asarray(given, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{name} is {_short(given)}: give rows of as many numbers each") from None
-    if not np.isfinite(found).all():
+        raise ArgumentError(f"{name} is {_short(values)}: give rows of as many numbers each") from None
+    if not np.isfinite(array).all():
         raise ArgumentError(f"{name} has a number that is not finite: mend it")
-    return found
+    return array
 
 
 def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> dict[str, int]:
