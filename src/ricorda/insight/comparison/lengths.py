@@ -75,17 +75,10 @@ def compare_lengths(
     Raises
     ------
     ArgumentError
-        If an argument cannot be, or the task has no T.
+        If an argument is invalid, or the task has no T.
     """
-    task, options = parse(source)
-    if "T" in options:
-        raise ArgumentError(f"{source} has T, which the lengths give: leave it out there")
-    if not lengths or list(lengths) != sorted({*lengths}):
-        given = ",".join(map(str, lengths))
-        raise ArgumentError(f"lengths is {given or 'empty'}: give rising whole numbers, as 25,50,100")
+    task, options = _checked(source, lengths)
     number, first = options.pop("n", EXAMPLES), options.pop("seed", 0)
-    for length in lengths:
-        task.complete({**options, "T": length})  # refuses what cannot be before anything is trained
     programs = programs_of(cells)
     model = estimator_of(task.relation)(**{**SETTINGS[task.relation], "random_state": 0, **parameters})
     model.check_parameters()
@@ -128,6 +121,20 @@ def compare_lengths(
             "memory": parameters.get("memory", "T, where gates keep a state"),
         },
     )
+
+
+def _checked(source: str, lengths: Sequence[int]) -> tuple[SyntheticTask, dict[str, int]]:
+    """The task and its options; ArgumentError, before anything is trained, if they or a length are invalid."""
+    task, options = parse(source)
+    if "T" in options:
+        raise ArgumentError(f"{source} has T, which the lengths give: leave it out there")
+    if not lengths or list(lengths) != sorted({*lengths}):
+        text = ",".join(map(str, lengths))
+        raise ArgumentError(f"lengths is {text or 'empty'}: give rising whole numbers, as 25,50,100")
+    others = {name: value for name, value in options.items() if name not in ("n", "seed")}
+    for length in lengths:
+        task.complete({**others, "T": length})
+    return task, options
 
 
 @dataclass(frozen=True)

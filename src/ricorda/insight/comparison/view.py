@@ -75,7 +75,7 @@ def compare(
     Raises
     ------
     ArgumentError, DataError
-        If an argument or an example cannot be.
+        If an argument or an example is invalid.
     KeyboardInterrupt
         After Ctrl-C; the trainings that were whole are kept.
     """

@@ -62,9 +62,9 @@ def unroll(
     Raises
     ------
     ArgumentError
-        If weights, a layer or a direction cannot be.
+        If weights, a layer or a direction are invalid.
     DataError
-        If the input cannot be read.
+        If the input is invalid.
     """
     if isinstance(source, SequenceEstimator):
         read = passage(source, inputs)
