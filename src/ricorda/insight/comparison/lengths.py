@@ -84,7 +84,7 @@ def compare_lengths(
     model.check_parameters()
     rates, every_seed = checked_rates(model, learning_rates), seeds_from(model, seeds)
     plan = [float(length) for length in lengths for _ in range(len(programs) * (len(rates) + seeds - 1))]
-    found: list[list[_Reached]] = []
+    by_length: list[list[_Reached]] = []
     with tempfile.TemporaryDirectory() as passing:
         trials = Trials(Path(folder or passing), plan, progress=progress)
         for length in lengths:
@@ -92,10 +92,13 @@ def compare_lengths(
             data = split(model, train.inputs, train.targets, validation=None, test=None, seed=every_seed[0])
             memory = parameters.get("memory", max(2, length))
             untrained = [cost.with_cell(model, program, memory=memory) for program in programs]
-            found.append([_reached(trials, each, rates, data, every_seed, length, task, new) for each in untrained])
-    by_cell = list(zip(*found, strict=True))
+            by_length.append(
+                [_reached(trials, changed, rates, data, every_seed, length, task, new) for changed in untrained]
+            )
+    by_cell = list(zip(*by_length, strict=True))
     numbers = {
-        name: np.array([[each.numbers[name] for each in row] for row in by_cell]) for name in found[0][0].numbers
+        name: np.array([[reached.numbers[name] for reached in row] for row in by_cell])
+        for name in by_length[0][0].numbers
     }
     return LengthComparison(
         task=task.name,
@@ -105,8 +108,8 @@ def compare_lengths(
         lengths=np.array(lengths),
         success=_success(numbers),
         numbers=numbers,
-        step_seconds=np.array([[each.step_seconds for each in row] for row in by_cell]),
-        learning_rates=np.array([[each.rate for each in row] for row in by_cell]),
+        step_seconds=np.array([[reached.step_seconds for reached in row] for row in by_cell]),
+        learning_rates=np.array([[reached.rate for reached in row] for row in by_cell]),
         flops=np.array([row[0].flops for row in by_cell]),
         weights=np.array([row[0].weights for row in by_cell]),
         settings={

@@ -161,13 +161,13 @@ def _costs(model: SequenceEstimator, programs: Sequence[Program], data: Split, m
 def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds: Sequence[int]) -> _Tried:
     """Search with the first seed, train the others, and measure."""
     searched, models = trials.train_all(of.model, rates, data, seeds, of.model.cell.name)
-    found, times, weights = [], [], np.empty(0)
+    by_seed, times, weights = [], [], np.empty(0)
     for model in models:
         values, weights = (np.asarray(numbers, dtype=np.float64) for numbers in model._outcomes(*data.test))
-        found.append(values)
+        by_seed.append(values)
         times.append(float(np.median([epoch["seconds"] for epoch in model.history_])))
     flow, measure = _flow(searched.model, data.test[0]), searched.model._measure()
-    return _Tried(measure, searched.rate, searched.scores, found, weights, times, *flow)
+    return _Tried(measure, searched.rate, searched.scores, by_seed, weights, times, *flow)
 
 
 def _flow(model: Any, X: Any) -> tuple[float, float, str]:

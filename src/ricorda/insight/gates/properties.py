@@ -196,10 +196,10 @@ def _measured(
 ) -> dict[str, Array]:
     """Each property of a text."""
     if properties is None:
-        wanted = {name: each for name, each in PROPERTIES.items() if name != "end" or side == 1}
+        wanted = {name: rule for name, rule in PROPERTIES.items() if name != "end" or side == 1}
         classifies = isinstance(model.network_, ManyToOne) and hasattr(model, "classes_")
         verdict = verdict_so_far(model, read) if classifies else {}
-        return {**{name: np.asarray(each(read.tokens), dtype=float) for name, each in wanted.items()}, **verdict}
+        return {**{name: np.asarray(rule(read.tokens), dtype=float) for name, rule in wanted.items()}, **verdict}
     measured = {}
     for name, rule in properties.items():
         numbers = np.asarray(rule(read.tokens), dtype=float)
