@@ -11,6 +11,7 @@ import llvmlite.ir as ir
 import numpy as np
 import pytest
 
+from ricorda.engines.cpu.words import target as words
 from ricorda.engines.cpu.words.emit import I64, VOID
 from ricorda.engines.cpu.words.target import Target, host
 
@@ -28,6 +29,19 @@ def target(element: str, cpu: str | None = None) -> Target:
         if missing:
             pytest.skip(f"this processor has no {', '.join(missing)}")
     return host(element, cpu=cpu)
+
+
+def work_on(cpu: str, monkeypatch: pytest.MonkeyPatch) -> list[Target]:
+    """Have the engine make kernels for a lesser processor; returns the targets that it then asks for."""
+    target("f32", cpu)  # skips where this processor cannot run the code
+    asked: list[Target] = []
+
+    def lesser(*arguments: Any, **options: Any) -> Target:
+        asked.append(host(*arguments, cpu=cpu, **options))
+        return asked[-1]
+
+    monkeypatch.setattr(words, "host", lesser)
+    return asked
 
 
 class Kernel:

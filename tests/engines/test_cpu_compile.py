@@ -29,7 +29,7 @@ KERNELS = 3
 
 def forget() -> None:
     """Forget what is in memory, as a new process would have it."""
-    plans.kernels.cache_clear()
+    plans.kernels_for.cache_clear()
     plans._compiled.cache_clear()
     machine.tiles.cache_clear()
 

@@ -2,18 +2,16 @@
 
 import gc
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from engine_cases import PROGRAMS, Case, check
-from kernels import LESSER, target
+from kernels import LESSER, work_on
 from torch import Tensor
 
 from ricorda.engines.cpu.run import call, steps
 from ricorda.engines.cpu.run import run as cpu
-from ricorda.engines.cpu.words.target import host
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.regularise import state_dropout, zoneout
@@ -90,22 +88,22 @@ SKYLAKE = tuple(f"avx512{part}" for part in ("f", "cd", "bw", "dq", "vl"))
 @pytest.mark.parametrize(("program", "dtype"), [(GRU, torch.float64), (PROJECTED, torch.float32)], ids=["f64", "f32"])
 def test_lesser_processors(lesser: str, dtype: torch.dtype, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LESSER, "skylake-avx512", SKYLAKE)
-    target("f32", lesser)  # skips where this processor cannot run the code
-    monkeypatch.setattr(cpu, "host", partial(host, cpu=lesser))
+    asked = work_on(lesser, monkeypatch)
     for number, H in enumerate((1, 15, 33)):
         for B in (9, 2):  # many rows, and few: see `Target.panel`
             lengths = LENGTHS[:B] if number == 1 else None
             check(Case(program, B=B, I=5, H=H, P=18, dtype=dtype, lengths=lengths, reverse=number == 1), cpu)
+    assert {found.cpu for found in asked} == {lesser}
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_after", "rnn"])
 def test_a_row_is_the_same_bits_whatever_the_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    target("f32", "haswell")
-    monkeypatch.setattr(cpu, "host", partial(host, cpu="haswell"))
+    asked = work_on("haswell", monkeypatch)
     layer, x = Recurrent(name, 11, 37, engine="cpu"), torch.randn(5, 7, 11)
     together = layer(x)[0]
     for B in (1, 2, 3):
         assert torch.equal(layer(x[:, :B])[0], together[:, :B])
+    assert {found.few for found in asked} == {False, True}
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e308])

@@ -1,12 +1,11 @@
 """The manners of the CPU engine: segments that are run again, watched gradients, factors of products in bf16."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from kernels import LESSER, target
+from kernels import LESSER, work_on
 from test_random_cells import traced
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
@@ -14,10 +13,8 @@ from torch.profiler import ProfilerActivity, profile
 import ricorda.nn as rn
 from ricorda.catalogue import CELLS
 from ricorda.engines import choose
-from ricorda.engines.cpu.kernels import kernels as plans
 from ricorda.engines.cpu.run import call, checkpoint
 from ricorda.engines.cpu.run import run as cpu
-from ricorda.engines.cpu.words.target import host
 from ricorda.errors import ArgumentError
 
 D = torch.float64
@@ -275,13 +272,12 @@ def test_thread_counts_give_the_same_bits_in_bf16(name: str, B: int, monkeypatch
 def test_processors_without_bf16_round_the_same_factors(
     lesser: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target("f32", lesser)  # skips where this processor cannot run the code
     layer = rn.Recurrent("gru_reset_after", *sizes, engine="cpu", precision="bf16")
     xs = [torch.randn(T, 4, sizes[0]) for T in (1, 6)]
     expected = [everything(layer, x) for x in xs]
-    for module in (cpu, plans):
-        monkeypatch.setattr(module, "host", partial(host, cpu=lesser))
+    asked = work_on(lesser, monkeypatch)
     ours = [everything(layer, x) for x in xs]
+    assert {(found.cpu, found.products) for found in asked} == {(lesser, "bf16")}
     # the factors of one step are the same, so it differs by the rounding of sums; later ones may fall to either side
     bound = torch.finfo(torch.float32).eps * (sum(sizes) + 8)
     close({"output": ours[0]["output"]}, {"output": expected[0]["output"]}, bound)

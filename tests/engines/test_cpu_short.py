@@ -15,6 +15,7 @@ from torch import Tensor
 
 import ricorda
 from ricorda.engines.cpu.run import inference, training
+from ricorda.engines.cpu.words.target import host
 from ricorda.errors import ArgumentError
 
 KINDS = ("RNN", "LSTM", "GRU")
@@ -114,7 +115,7 @@ def test_two_directions_side_by_side_give_what_one_after_the_other_gives(threads
             found = _flat(layer(x))
         finally:
             torch.set_num_threads(1)
-    assert inference.stack(layer.programs[False], *layer.arrangement, 33, 7, False, threads).pairs
+    assert inference.stack(layer.programs[False], *layer.arrangement, 33, 7, host(few=False), threads).pairs
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)
 

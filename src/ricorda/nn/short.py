@@ -12,6 +12,7 @@ from ricorda.engines import choose
 from ricorda.engines.operation import recorded
 
 if TYPE_CHECKING:
+    from ricorda.engines.cpu.words.target import Target
     from ricorda.nn.recurrent import Recurrent
 
 
@@ -63,7 +64,7 @@ def _with_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | None,
     from ricorda.engines.cpu.run.training import training  # there is machine code
 
     T, B, _ = x.shape
-    found = training(layer.programs[False], *layer.arrangement, T, B, x.dtype == torch.float64)
+    found = training(layer.programs[False], *layer.arrangement, T, B, _target(x))
     return None if found is None else found(x, states, weights)
 
 
@@ -74,8 +75,14 @@ def _without_gradient(layer: Recurrent, x: Tensor, states: Sequence[Tensor] | No
     from ricorda.engines.cpu.run.inference import stack
 
     T, B, _ = x.shape
-    found = stack(layer.programs[False], *layer.arrangement, T, B, x.dtype == torch.float64, threads_now())
+    found = stack(layer.programs[False], *layer.arrangement, T, B, _target(x), threads_now())
     return None if found is None else found(x, states, weights)
+
+
+def _target(x: Tensor) -> Target:
+    from ricorda.engines.cpu.words import target
+
+    return target.host("f64" if x.dtype == torch.float64 else "f32", few=x.shape[1] <= target.FEW)
 
 
 def _is_plain(tensor: Any) -> bool:

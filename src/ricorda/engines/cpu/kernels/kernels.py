@@ -12,7 +12,7 @@ from ricorda.engines.cpu.kernels.compile import Compiled, compiled, openmp
 from ricorda.engines.cpu.kernels.functions import Source
 from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
 from ricorda.engines.cpu.kernels.plan import Columns, Plan
-from ricorda.engines.cpu.words.target import Target, host
+from ricorda.engines.cpu.words.target import Target
 from ricorda.program.differentiate import forward_loop, training_loops
 from ricorda.program.ir import INPUT_SIZE, Program
 from ricorda.program.loop import LOOP_LEAVES, Factor, Loop
@@ -80,11 +80,25 @@ class Kernels:
 
 
 @lru_cache(maxsize=256)
-def kernels(
-    program: Program, bias: bool, record: tuple[str, ...], training: bool, target: Target, watch: bool = False
+def kernels_for(
+    program: Program,
+    names: tuple[str, ...],
+    target: Target,
+    *,
+    training: bool = False,
+    record: tuple[str, ...] = (),
+    watch: bool = False,
 ) -> Kernels:
-    """The kernels of a cell, for inference or training."""
-    found = layout(program, bias)
+    """The kernels of a cell.
+
+    Parameters
+    ----------
+    names : of the parameters, which say whether there are biases
+    training : whether there is a backward pass
+    record : names of the values that are results
+    watch : whether the backward pass gives the norms of the states' gradients
+    """
+    parameters = layout(program, any(name.startswith("bias_") for name in names))
     with_input = [index for index in program.affines if _inputs(program, index)]
     standard = all(_inputs(program, index) == [0] for index in with_input)
     z = Columns(0, 0)
@@ -98,10 +112,10 @@ def kernels(
     if target.products == "bf16" and any(
         _takes_from_memory(each) for each in (loop, trained.backward if trained else None)
     ):
-        return kernels(program, bias, record, training, host(target.element, few=target.few), watch)
-    forward = Plan(schedule(loop, target.bundle), found, columns, tuple(name for name, _ in loop.stored))
+        return kernels_for(program, names, target.in_full(), training=training, record=record, watch=watch)
+    forward = Plan(schedule(loop, target.bundle), parameters, columns, tuple(name for name, _ in loop.stored))
     if trained is None:
-        return Kernels(program, found, target, inputs, tuple(with_input), forward, None, (), (), record)
+        return Kernels(program, parameters, target, inputs, tuple(with_input), forward, None, (), (), record)
     order = [*with_input, *(index for index in program.affines if index not in with_input)]
     d = Columns(0, 0)
     columns = {}
@@ -111,13 +125,13 @@ def kernels(
         value = program.values[index]
         columns[f"dz_{value.name}"] = d
         d += value.size
-        if found.biases[index] and (standard or index not in with_input):
+        if parameters.biases[index] and (standard or index not in with_input):
             sums.append((f"dz_{value.name}", value.size))
     for value in program.values:
         if value.op == "parameter":
             totals[f"dp_{value.name}"] = d
             d += value.size
-    backward = Plan(schedule(trained.backward, target.bundle), found, columns, (), trained.state_gradients, totals)
+    backward = Plan(schedule(trained.backward, target.bundle), parameters, columns, (), trained.state_gradients, totals)
     by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))
@@ -125,7 +139,9 @@ def kernels(
         size = program.values[program.values[factor.affine].args[factor.position]].size
         by_source.setdefault((kind, name, size), []).append(_use(program, factor))
     sources = tuple(Source(*key, tuple(factors)) for key, factors in by_source.items())
-    return Kernels(program, found, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums), record)
+    return Kernels(
+        program, parameters, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums), record
+    )
 
 
 def _takes_from_memory(loop: Loop | None) -> bool:

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.kernels.kernels import Kernels, kernels
+from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.call import sizes_of, team_of
 from ricorda.engines.cpu.run.forward import prepare
 from ricorda.engines.cpu.run.memory import Arguments
 from ricorda.engines.cpu.run.steps import CHUNK_ROWS, full
-from ricorda.engines.cpu.words.target import FEW, host
+from ricorda.engines.cpu.words.target import Target
 from ricorda.program.ir import Program
 
 MOST_BYTES = 4 << 20
@@ -187,12 +187,11 @@ def stack(
     directions: int,
     T: int,
     B: int,
-    double: bool,
+    target: Target,
     threads: int,
 ) -> Stack | None:
     """The kept stack of a shape; None for some cells, and where there would be much to keep: such calls are long."""
-    bias = any(name.startswith("bias_") for name in names)
-    which = kernels(program, bias, (), False, host("f64" if double else "f32", few=B <= FEW))
+    which = kernels_for(program, names, target)
     first = program.states[0].name
     plan = which.forward
     simple = which.input_is_ours and set(plan.schedule.whole_states) <= {first}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ricorda.engines import Run, reference
-from ricorda.engines.cpu.kernels.kernels import Kernels, kernels
+from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.autograd import Loop
 from ricorda.engines.cpu.run.call import Call
 from ricorda.engines.cpu.run.checkpoint import Segmented, segment_steps
@@ -17,7 +17,7 @@ from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.cpu.run.inputs import input_parts, input_values, is_of_input
 from ricorda.engines.cpu.run.shapes import check_shapes
 from ricorda.engines.cpu.run.steps import full, ragged
-from ricorda.engines.cpu.words.target import FEW, host
+from ricorda.engines.cpu.words import target
 from ricorda.program.differentiate import sequence_name
 from ricorda.program.ir import Program
 
@@ -63,9 +63,10 @@ def run(
         given = x.reshape(T * B, I).index_select(0, steps.positions)
         states = [state.index_select(0, steps.order) for state in states]
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
-    names, element = tuple(parameters), "f64" if x.dtype == torch.float64 else "f32"
-    products = "bf16" if bf16 and element == "f32" else None
-    found = _kernels(program, names, tuple(record), training, element, products, B <= FEW, watch is not None)
+    names, record = tuple(parameters), tuple(record)
+    element = "f64" if x.dtype == torch.float64 else "f32"
+    processor = target.host(element, "bf16" if bf16 and element == "f32" else None, few=B <= target.FEW)
+    found = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
     check_shapes(found, parameters, x, states)
     traced = _traces(found, tuple(record))
     of_input = input_values(program, given.reshape(-1, I)) if record or not found.input_is_ours else {}
@@ -83,7 +84,7 @@ def run(
     call = Call(found, steps, names, tuple(traced), tuple(traced.values()), seed, reverse, watcher)
     if training and checkpoint is not None:
         length = segment_steps(checkpoint, steps)
-        without = _kernels(program, names, tuple(record), False, element, products, B <= FEW, False)
+        without = kernels_for(program, names, processor, record=record)
         flat = given.reshape(-1, given.shape[-1])
         results = Segmented.apply(call, without, length, flat, *states, *parameters.values())  # type: ignore[no-untyped-call]
     elif training:
@@ -107,22 +108,6 @@ def run(
         else:
             records[name] = output if sequence == program.states[0].name else over_time(values[sequence])
     return Run(output, finals, records)
-
-
-@lru_cache(maxsize=256)
-def _kernels(
-    program: Program,
-    names: tuple[str, ...],
-    record: tuple[str, ...],
-    training: bool,
-    element: str,
-    products: str | None,
-    few: bool,
-    watch: bool,
-) -> Kernels:
-    """The kernels of a run: found by what each call has at hand."""
-    bias = any(name.startswith("bias_") for name in names)
-    return kernels(program, bias, record, training, host(element, products, few=few), watch)
 
 
 @lru_cache(maxsize=256)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.kernels.kernels import Kernels, kernels
+from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.memory import Memory, give_parameters, give_stages, give_steps, packed, padded
 from ricorda.engines.cpu.run.steps import full
-from ricorda.engines.cpu.words.target import FEW, host
+from ricorda.engines.cpu.words import target
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
 from ricorda.program.operations import SCALAR
 
@@ -132,8 +132,8 @@ def can_step(program: Program, parameters: Mapping[str, Tensor]) -> bool:
 
 
 def _kernels(program: Program, parameters: Mapping[str, Tensor], dtype: torch.dtype, B: int) -> Kernels:
-    bias = any(name.startswith("bias_") for name in parameters)
-    return kernels(program, bias, (), False, host("f64" if dtype == torch.float64 else "f32", few=B <= FEW))
+    processor = target.host("f64" if dtype == torch.float64 else "f32", few=B <= target.FEW)
+    return kernels_for(program, tuple(parameters), processor)
 
 
 class _Layer:

@@ -8,11 +8,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.kernels.kernels import kernels
+from ricorda.engines.cpu.kernels.kernels import kernels_for
 from ricorda.engines.cpu.run.autograd import Loop
 from ricorda.engines.cpu.run.call import Call
 from ricorda.engines.cpu.run.steps import full
-from ricorda.engines.cpu.words.target import FEW, host
+from ricorda.engines.cpu.words.target import Target
 from ricorda.program.ir import Program
 
 
@@ -72,11 +72,10 @@ def training(
     directions: int,
     T: int,
     B: int,
-    double: bool,
+    target: Target,
 ) -> Training | None:
     """The kept calls of a shape; None for cells whose products with the input are not the kernels'."""
-    bias = any(name.startswith("bias_") for name in names)
-    which = kernels(program, bias, (), True, host("f64" if double else "f32", few=B <= FEW))
+    which = kernels_for(program, names, target, training=True)
     if not which.input_is_ours or program.masks:
         return None
     calls = [Call(which, full(T, B, reverse), names, (), (), 0, reverse) for reverse in (False, True)[:directions]]

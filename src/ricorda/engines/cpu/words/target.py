@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any
 
@@ -16,9 +16,9 @@ FEW = 2
 """Rows that are few: see `Target.panel`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
-    """A processor, an element type and how products are taken.
+    """A processor, an element type and how products are taken; `host` makes one object of each.
 
     Parameters
     ----------
@@ -74,6 +74,11 @@ class Target:
         """Whether it is of the x86 family."""
         return bool(llvm.get_default_triple().startswith(("x86_64", "i686")))
 
+    def in_full(self) -> Target:
+        """The same processor, with products of the element type."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _only(**{**own, "products": self.element})
+
     def tiles(self, form: str) -> str:
         """The name, in this process, of the table of this target's tiles of a form."""
         digest = hashlib.sha256(repr(self).encode()).hexdigest()[:16]
@@ -98,6 +103,12 @@ def _initialize() -> None:
 
 
 @cache
+def _only(**fields: Any) -> Target:
+    """The one target of these fields: caches of what is made for a target look it up by its identity."""
+    return Target(**fields)
+
+
+@cache
 def host(element: str = "f32", products: str | None = None, cpu: str | None = None, *, few: bool = False) -> Target:
     """The target of this machine, or of a lesser one of its family.
 
@@ -109,23 +120,21 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
         LLVM's name of a lesser processor that this machine can run the code of, such as "haswell" or "x86-64".
     """
     _initialize()
-    found = dict(llvm.get_host_cpu_features())
-    if cpu is not None:
-        found = _FEATURES_OF[cpu]
-    wide = found.get("avx512f", False) and found.get("avx512dq", False) and found.get("avx512bw", False)
-    arm = "neon" in found or "fp-armv8" in found
-    bits = 512 if wide else 256 if found.get("avx2", False) else 128
+    has = dict(llvm.get_host_cpu_features()) if cpu is None else _FEATURES_OF[cpu]
+    wide = has.get("avx512f", False) and has.get("avx512dq", False) and has.get("avx512bw", False)
+    arm = "neon" in has or "fp-armv8" in has
+    bits = 512 if wide else 256 if has.get("avx2", False) else 128
     registers = 32 if wide or arm else 16
     features = "" if cpu is not None else llvm.get_host_cpu_features().flatten().replace("+prefer-256-bit", "")
-    return Target(
+    return _only(
         cpu=cpu or llvm.get_host_cpu_name(),
         features=",".join(part for part in [features, "-prefer-256-bit" if wide else ""] if part),
         element=element,
         products=products or element,
         lanes=bits // (64 if element == "f64" else 32),
         registers=registers,
-        has_fma=found.get("fma", False) or wide or arm,
-        has_bf16=wide and found.get("avx512bf16", False),
+        has_fma=has.get("fma", False) or wide or arm,
+        has_bf16=wide and has.get("avx512bf16", False),
         few=few and registers < 32,
     )
 
