@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ricorda.catalogue import CELLS
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.program.ir import Program
 from ricorda.program.weights import layout
 
@@ -60,10 +60,10 @@ class Case:
     def run(self, engine: Any) -> dict[str, Tensor]:
         """Output, final states and records by name."""
         lengths = None if self.lengths is None else torch.tensor(self.lengths)
-        run = engine.run(
-            self.program, self.parameters, self.x, self.states,
-            lengths=lengths, reverse=self.reverse, record=self.record, seed=self.seed,
-        )  # fmt: skip
+        request = Request(
+            self.program, self.parameters, self.x, self.states, lengths, self.reverse, self.record, self.seed
+        )
+        run = engine.run(request)
         finals = {f"final {state.name}": value for state, value in zip(self.program.states, run.states, strict=True)}
         return {"output": run.output, **finals, **{f"record {name}": run.records[name] for name in self.record}}
 

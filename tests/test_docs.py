@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ricorda.engines import choose
+from ricorda.engines.cpu import engine
 from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.program.operations import OPERATIONS
 
@@ -34,7 +34,7 @@ def tables() -> Iterator[None]:
     for table, then in before:
         table.clear()
         table.update(then)
-    choose._without_code.cache_clear()  # which has seen the page's programs
+    engine._without_code.cache_clear()  # which has seen the page's programs
 
 
 @pytest.mark.usefixtures("tables")

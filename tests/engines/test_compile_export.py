@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
 from ricorda import ArgumentError
-from ricorda.engines import choose
+from ricorda.engines import operation
 from ricorda.nn import GRU, LSTM, RNN, Recurrent
 from ricorda.program.ir import Program
 
@@ -158,12 +158,11 @@ def test_what_was_exported_can_be_trained() -> None:
 
 def arguments(layer: Recurrent, training: bool, lengths: Tensor | None, record: list[str], grad: bool) -> list[Any]:
     program, text = layer.programs[training], layer.texts[training]
-    sizes = layer._sizes(0)
-    states = [torch.randn(5, sizes[state.size]).requires_grad_(grad) for state in program.states]
-    weights = [getattr(layer, name + "_l0").detach().requires_grad_(grad) for name in layer._shapes]
+    states = [torch.randn(5, size).requires_grad_(grad) for _, size in layer.stack.states]
+    weights = [getattr(layer, name + "_l0").detach().requires_grad_(grad) for name in layer.stack.names]
     x = torch.randn(5, 5, 4, requires_grad=grad)
     seed = torch.tensor(7) if program.masks else None
-    return [text, x, states, list(layer._shapes), weights, lengths, False, record, seed]
+    return [text, x, states, list(layer.stack.names), weights, lengths, False, record, seed]
 
 
 @pytest.mark.filterwarnings("ignore:.*non-leaf:UserWarning")
@@ -199,7 +198,7 @@ def test_a_program_is_the_same_there_and_back_as_text() -> None:
     for layer in (make() for make in LAYERS.values()):
         for mode, program in layer.programs.items():
             assert Program.from_json(json.loads(layer.texts[mode])) == program
-            assert choose.text_of(program) == layer.texts[mode]
+            assert operation.text_of(program) == layer.texts[mode]
 
 
 def test_who_records_operations_sees_it() -> None:

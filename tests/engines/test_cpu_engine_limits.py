@@ -10,6 +10,7 @@ from engine_cases import PROGRAMS, Case, check
 from kernels import LESSER, work_on
 from torch import Tensor
 
+from ricorda.engines import Request
 from ricorda.engines.cpu.run import call, steps
 from ricorda.engines.cpu.run import run as cpu
 from ricorda.nn import Recurrent
@@ -198,7 +199,7 @@ def test_another_default_device_is_left_alone() -> None:
         lengths_given = None if lengths is None else torch.tensor(lengths)
         with torch.device("meta"):
             ours = cpu.run(
-                case.program, case.parameters, case.x, case.states, lengths=lengths_given, record=case.record
+                Request(case.program, case.parameters, case.x, case.states, lengths_given, record=case.record)
             )
         assert torch.equal(ours.output, expected["output"])
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ricorda
-from ricorda.engines.cpu.run import inference, training
+from ricorda.engines.cpu.run import stack as stacks
 from ricorda.engines.cpu.words.target import host
 from ricorda.errors import ArgumentError
 
@@ -63,7 +63,7 @@ def _assert_same_gradients(layer: Any, x: Tensor, hx: Any = None) -> None:
 
 def _calls() -> tuple[int, int]:
     """Calls that went each way, without and with a gradient."""
-    infos = inference.stack.cache_info(), training.training.cache_info()
+    infos = stacks.calls_without_gradient.cache_info(), stacks.calls_with_gradient.cache_info()
     return tuple(info.hits + info.misses for info in infos)
 
 
@@ -115,7 +115,7 @@ def test_two_directions_side_by_side_give_what_one_after_the_other_gives(threads
             found = _flat(layer(x))
         finally:
             torch.set_num_threads(1)
-    assert inference.stack(layer.programs[False], *layer.arrangement, 33, 7, host(few=False), threads).pairs
+    assert stacks.calls_without_gradient(layer.stack, 33, 7, host(few=False), threads).pairs
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)
 

@@ -14,8 +14,9 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 from ricorda import ArgumentError, affine, cell, sigmoid, tanh
 from ricorda.catalogue import CELLS
-from ricorda.engines import choose
-from ricorda.nn import GRU, LSTM, RNN, Recurrent, short
+from ricorda.engines import choose, reference, torch_kernels
+from ricorda.engines.cpu import engine as cpu
+from ricorda.nn import GRU, LSTM, RNN, Recurrent
 from ricorda.program.operations import OPERATIONS, Operation
 from ricorda.program.symbols import apply
 
@@ -35,17 +36,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
         return spied
 
-    on_cpu = choose._cpu_engine()[0]
-    monkeypatch.setattr(choose, "_cpu_engine", lambda: (spy("cpu", on_cpu), None))
-    monkeypatch.setattr(choose.reference, "run", spy("reference", choose.reference.run))
-    short_way = short.run
+    for name, engine in (("cpu", cpu), ("torch", torch_kernels), ("reference", reference)):
+        monkeypatch.setattr(engine, "run", spy(name, engine.run))
+    whole = cpu.run_stack
 
-    def spied_short(*arguments: Any) -> Any:
-        result = short_way(*arguments)
+    def spied_stack(*arguments: Any) -> Any:
+        result = whole(*arguments)
         runs.extend(["cpu"] if result is not None else [])
         return result
 
-    monkeypatch.setattr(short, "run", spied_short)
+    monkeypatch.setattr(cpu, "run_stack", spied_stack)
     monkeypatch.setattr(choose, "_said", set())
     monkeypatch.delenv(choose.VARIABLE, raising=False)
     return runs
@@ -72,7 +72,7 @@ def test_the_variable_speaks_for_layers_that_leave_it_open(served: list[str], mo
 
 def test_what_is_no_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for given in ("gpu", None, 3, ["cpu"]):
-        with pytest.raises(ArgumentError, match=r"^engine is .*: give 'auto', 'cpu' or 'reference'$"):
+        with pytest.raises(ArgumentError, match=r"^engine is .*: give 'auto', 'cpu', 'torch' or 'reference'$"):
             GRU(3, 4, engine=given)  # type: ignore[arg-type]
     monkeypatch.setenv(choose.VARIABLE, "gpu")
     with pytest.raises(ArgumentError, match=r"^the environment variable RICORDA_ENGINE is 'gpu': set it to 'auto', "):
@@ -198,13 +198,13 @@ def test_a_machine_that_cannot_compile_is_served_by_the_reference_and_said_once(
     monkeypatch.undo()
     monkeypatch.setattr(compiling, "check", broken)
     monkeypatch.setattr(choose, "_said", set())
-    choose._cpu_engine.cache_clear()
+    cpu._without_machine.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"no machine code .* here \(RuntimeError: no memory may be executed\)"):
             LSTM(3, 4)(torch.randn(5, 2, 3))
         LSTM(3, 4)(torch.randn(5, 2, 3))
     finally:
-        choose._cpu_engine.cache_clear()
+        cpu._without_machine.cache_clear()
 
 
 def test_layers_work_without_llvmlite() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.program import symbols
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
@@ -174,7 +174,7 @@ def test_the_engine_runs_a_cell_as_it_is_written(
     x = torch.randn(T, B, I, dtype=D)
     states = [torch.randn(B, H, dtype=D) for _ in program.states]
     given_lengths = None if lengths is None else torch.tensor(lengths)
-    run = reference.run(program, parameters, x, states, lengths=given_lengths, reverse=reverse)
+    run = reference.run(Request(program, parameters, x, states, given_lengths, reverse))
     direct = Direct(parameters)
     for row in range(B):
         length = T if lengths is None else lengths[row]
@@ -201,7 +201,7 @@ def test_a_cell_s_gradient_is_its_derivative(source: str, reverse: bool) -> None
         given_parameters = dict(zip(parameters, values, strict=False))
         given_x, *given_states = values[len(parameters) :]
         lengths = torch.tensor([2, 1])
-        run = reference.run(program, given_parameters, given_x, given_states, lengths=lengths, reverse=reverse)
+        run = reference.run(Request(program, given_parameters, given_x, given_states, lengths, reverse))
         return run.output, *run.states
 
     assert gradcheck(outputs, wanted, atol=1e-5, rtol=1e-4)

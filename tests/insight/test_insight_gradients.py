@@ -10,7 +10,7 @@ from small_models import TEXTS, series, small
 from torch import Tensor
 
 from ricorda import SequenceClassifier, affine, cell, sigmoid, tanh
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.errors import ArgumentError, CellError, DataError
 from ricorda.insight.drawing import as_bytes
 from ricorda.insight.gradients import jacobians as jacobian
@@ -67,7 +67,7 @@ def by_autograd(layer: Recurrent, x: Tensor, v: Tensor) -> tuple[dict[str, Tenso
     states = tuple(torch.zeros(x.shape[1], layer.hidden_size, dtype=torch.float64) for _ in layer.program.states)
     reached = []
     for step in x:
-        states = reference.run(layer.program, weights, step[None], states).states
+        states = reference.run(Request(layer.program, weights, step[None], states)).states
         reached.append(states)
     loss = (v * states[0]).sum()
     found = torch.autograd.grad(loss, [each for step in reached for each in step], retain_graph=True)

@@ -8,7 +8,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from ricorda import affine, cell, tanh
 from ricorda.catalogue import CELLS
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.weights import layout
@@ -69,7 +69,7 @@ def function(program: Program, names: list[str], *, reverse: bool, lengths: list
         weights = dict(zip(names, tensors, strict=False))
         x, *states = tensors[len(names) :]
         rows = None if lengths is None else torch.tensor(lengths)
-        result = reference.run(program, weights, x, states, lengths=rows, reverse=reverse)
+        result = reference.run(Request(program, weights, x, states, rows, reverse))
         return result.output, *result.states
 
     return run

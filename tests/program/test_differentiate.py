@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ricorda import Cell, affine, cell, exp, parameter, sigmoid, tanh
 from ricorda.catalogue import CELLS
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.engines.masks import Masks
 from ricorda.program.body import Body, live
 from ricorda.program.differentiate import TrainingLoops, forward_loop, sequence_name, training_loops
@@ -165,7 +165,7 @@ def check(program: Program, record: tuple[str, ...]) -> TrainingLoops:
     names, states = dict(program.names), layer.states
     in_loop = [name for name in record if program.values[names[name]].size != "I"]
 
-    expected = reference.run(program, layer.parameters, layer.x, list(states.values()), record=in_loop)
+    expected = reference.run(Request(program, layer.parameters, layer.x, list(states.values()), record=in_loop))
     d_output = torch.randn_like(expected.output)
     d_states = {state: torch.randn_like(value) for state, value in states.items()}
     d_records = {name: torch.randn_like(value) for name, value in expected.records.items()}

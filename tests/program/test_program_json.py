@@ -14,7 +14,7 @@ from test_random_cells import sources, traced
 
 from ricorda import CellError, RicordaError
 from ricorda.catalogue import CELLS
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
 from ricorda.program.weights import layout
@@ -51,7 +51,7 @@ def run_once(program: Program) -> None:
     }
     states = [torch.zeros(2, SIZES[state.size]) for state in program.states]
     names = [name for name, _ in program.names]
-    run = reference.run(program, parameters, torch.zeros(2, 2, 3), states, record=names)
+    run = reference.run(Request(program, parameters, torch.zeros(2, 2, 3), states, record=names))
     assert run.output.shape == (2, 2, SIZES[program.states[0].size])
     assert [state.shape for state in run.states] == [state.shape for state in states]
     assert {name: values.shape[:2] for name, values in run.records.items()} == dict.fromkeys(names, (2, 2))

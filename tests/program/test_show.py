@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ricorda import affine, cell, equations, maximum, parameter, tanh
 from ricorda.catalogue import CELLS
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.program.ir import Program
 from ricorda.program.weights import layout
 
@@ -73,7 +73,7 @@ def evaluated_and_run(program: Program) -> tuple[dict[str, Tensor], dict[str, Te
         scope[left] = eval(right, scope)
         found[left.removesuffix("_t")] = scope[left]
     names = [name for name, _ in program.names if name in found]
-    run = reference.run(program, parameters, x, states, record=names)
+    run = reference.run(Request(program, parameters, x, states, record=names))
     ours = {name: values[0] for name, values in run.records.items()}
     for state, value in zip(program.states, run.states, strict=True):
         ours[state.name] = value

@@ -7,59 +7,51 @@ known without running them. Calls that nobody records go past this, straight to 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ricorda.engines import USUAL, Manner, Run, choose
+from ricorda.engines import Request, Run, choose, reference
+from ricorda.engines.obstacles import DTYPES
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 from ricorda.program.weights import layout
 
 
-def recorded() -> bool:
-    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
-    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+def text_of(program: Program) -> str:
+    """A program as text, in which it is handed to an operation of torch's."""
+    for cached in ("states", "masks"):
+        getattr(program, cached)  # torch.compile can read these, and cannot compute them
+    return json.dumps(program.to_json())
 
 
-def run(
-    engine: str,
-    program: Program,
-    text: str,
-    parameters: Mapping[str, Tensor],
-    x: Tensor,
-    states: Sequence[Tensor],
-    *,
-    lengths: Tensor | None,
-    reverse: bool,
-    record: Sequence[str],
-    seed: Tensor | None,
-    manner: Manner = USUAL,
-) -> Run:
-    """Run a program on an engine (see `choose.run`), as one operation where operations are recorded.
+def run(request: Request, text: str, seed: Tensor | None) -> Run:
+    """Have a request recorded: as one operation, or as the reference's where the CPU engine does not compute.
+
+    What is recorded keeps all values, in full precision.
 
     Parameters
     ----------
-    text : the program's, of `choose.text_of`
-    seed : int64 [], None if the program has no masks
-    manner : left out where operations are recorded: what is recorded keeps all values, in full precision
+    text : the program's, of `text_of`
+    seed : int64 [], None if the program has no masks; that of the request is not read
     """
-    if recorded():
-        autocast = torch.is_autocast_enabled("cpu")
-        if engine != "reference" and x.device.type == "cpu" and choose.has_dtype(x) and not autocast:
-            given = list(parameters), list(parameters.values())
-            results = torch.ops.ricorda.run.default(text, x, list(states), *given, lengths, reverse, list(record), seed)
-            end = 1 + len(states)
-            return Run(results[0], tuple(results[1:end]), dict(zip(record, results[end:], strict=True)))
-        engine = "reference"
+    program, parameters, x, states, lengths, reverse, record, _, manner, engine = request
+    if (
+        engine != reference.name
+        and x.device.type == "cpu"
+        and x.dtype in DTYPES
+        and not torch.is_autocast_enabled("cpu")
+    ):
+        weights = list(parameters), list(parameters.values())
+        results = torch.ops.ricorda.run.default(text, x, list(states), *weights, lengths, reverse, list(record), seed)
+        end = 1 + len(states)
+        return Run(results[0], tuple(results[1:end]), dict(zip(record, results[end:], strict=True)))
     number = 0 if seed is None else int(seed)
-    return choose.run(
-        engine, program, text, parameters, x, states,
-        lengths=lengths, reverse=reverse, record=record, seed=number, manner=manner,
-    )  # fmt: skip
+    slow = Request(program, parameters, x, states, lengths, reverse, record, number, manner, reference.name)
+    return choose.run(slow)
 
 
 def check_lengths(lengths: Tensor, T: int) -> None:
@@ -104,18 +96,9 @@ def _run(
     """Output, final states and records, as `engines` has them."""
     if lengths is not None:
         check_lengths(lengths, x.shape[0])  # nobody could before
-    result = choose.run(
-        "auto",
-        _program(text),
-        text,
-        dict(zip(names, parameters, strict=True)),
-        x,
-        states,
-        lengths=lengths,
-        reverse=reverse,
-        record=record,
-        seed=0 if seed is None else int(seed),
-    )
+    weights = dict(zip(names, parameters, strict=True))
+    number = 0 if seed is None else int(seed)
+    result = choose.run(Request(_program(text), weights, x, states, lengths, reverse, record, number))
     return [result.output, *result.states, *result.records.values()]
 
 

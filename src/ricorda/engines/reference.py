@@ -13,37 +13,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ricorda.engines import Run
+from ricorda.engines import PlainStepper, Request, Run, StackRun
 from ricorda.engines.masks import Masks
 from ricorda.program.ir import INPUT_SIZE, MASKS, Program
 from ricorda.program.operations import OPERATIONS, SCALAR
+from ricorda.program.stack import Stack
 from ricorda.program.weights import Block, layout
 
+name = "reference"
+title = "the slower reference engine"
 
-def run(
-    program: Program,
-    parameters: Mapping[str, Tensor],
-    x: Tensor,
-    states: Sequence[Tensor],
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    record: Sequence[str] = (),
-    seed: int = 0,
-    watch: Callable[[str, Tensor], None] | None = None,
-) -> Run:
-    """Run a program over a sequence; shapes as in `ricorda.engines`.
 
-    Parameters
-    ----------
-    reverse : bool
-        Whether to go from each row's last step to its first.
-    record : names of values, see `Program.names`
-    seed : int
-        Of the program's random masks.
-    watch : callable
-        Gets each state's name and the norms [T, B] of the gradients of its new values, when BPTT has been through.
-    """
+def obstacle(request: Request) -> str | None:
+    """None: it can serve every request."""
+    return None
+
+
+def run_stack(stack: Stack, request: Request) -> StackRun | None:
+    """None: a stack goes layer by layer."""
+    return None
+
+
+def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> PlainStepper | None:
+    """None: a step is a call of the layer."""
+    return None
+
+
+def run(request: Request) -> Run:
+    """Serve a request for one layer in one direction."""
+    program, parameters, x, states, lengths, reverse, record, seed, manner, _ = request
+    watch = manner.watch
     T, B, _ = x.shape
     counts, rows, order = [B] * T, None, torch.arange(B, device=x.device)
     steps = x.flatten(0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -12,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ricorda.engines import Manner, choose, operation
+from ricorda.engines import Manner, Request, operation
+from ricorda.engines.choose import check_engine, recorded, run_stack, wanted
+from ricorda.engines.choose import run as run_layer
 from ricorda.errors import ArgumentError
-from ricorda.nn import short
 from ricorda.nn.arguments import (
     check_choices,
     check_manner,
@@ -24,14 +26,17 @@ from ricorda.nn.arguments import (
     check_sizes,
     program_of,
 )
+from ricorda.nn.biases import GateBiases
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
-from ricorda.nn.watching import Watcher
 from ricorda.program.cell import Cell
-from ricorda.program.gates import memory_gates
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
-from ricorda.program.weights import Block, layout
+from ricorda.program.ir import Program
+from ricorda.program.stack import stack_of
+from ricorda.program.weights import layout
+
+Watcher = Callable[[str, int, Tensor], None]
+"""Takes a state's name, the entry of layer and direction, and the norms [T, B] of a run."""
 
 _PRINTED = {
     "proj_size": 0,
@@ -46,7 +51,7 @@ _PRINTED = {
     "checkpoint": None,
     "precision": "float32",
 }
-"""Arguments that a layer's text has where they are not these."""
+"""Defaults that `extra_repr` leaves out."""
 
 
 class Recurrent(nn.Module):
@@ -154,7 +159,7 @@ class Recurrent(nn.Module):
         check_choices(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         check_numbers(dropout, forget_bias)
         check_memory(memory, forget_bias)
-        choose.check_engine(engine)
+        check_engine(engine)
         check_manner(checkpoint, precision)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
@@ -168,7 +173,12 @@ class Recurrent(nn.Module):
         )
         self._regularised = bool(self.regularisers.given())
         self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
-        self.texts = {mode: choose.text_of(program) for mode, program in self.programs.items()}
+        self.texts = {mode: operation.text_of(program) for mode, program in self.programs.items()}
+        self.stack = stack_of(
+            self.programs[False], bias, input_size, hidden_size, num_layers, 2 if bidirectional else 1, proj_size
+        )
+        for name, shape in self.stack.shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.engine = engine
         self.checkpoint = checkpoint
         self.precision = precision
@@ -181,37 +191,9 @@ class Recurrent(nn.Module):
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         self.proj_size = proj_size
-        self.forget_bias = forget_bias
-        if forget_bias is not None and not self._forget_biases():
-            gate = "forget gate" if self.program.forget_affine is None else "bias in its forget gate"
-            why = f"cell {self.program.name} has no {gate}" if bias else "bias=False"
-            raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
-        self.memory = memory
-        if memory is not None and not self._lasting_biases():
-            why = f"cell {self.program.name} has no gate that keeps a state" if bias else "bias=False"
-            raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
-        self._shapes = layout(self.programs[False], bias).shapes
-        of_layers = [self._sizes(level) for level in range(num_layers)]
-        directions = 2 if bidirectional else 1
-        self.arrangement = (
-            tuple(self._shapes),
-            tuple((own[INPUT_SIZE], own[HIDDEN_SIZE], own[PROJECTED_SIZE] or own[HIDDEN_SIZE]) for own in of_layers),
-            directions,
-        )
-        """Names of a layer's and direction's parameters; I, H and P of each layer; directions."""
-        self.state_sizes = [(num_layers * directions, of_layers[0][state.size]) for state in self.program.states]
-        """First and last size of each state [layers * directions, B, size]."""
-        self.weight_shapes: dict[str, tuple[int, ...]] = {}
-        """Of each parameter by its name, in the order of layers and directions."""
-        for level in range(num_layers):
-            for suffix in self._suffixes(level):
-                for name, shape in self._shapes.items():
-                    sizes = [sum(map(self._sizes(level).__getitem__, shape.rows))]
-                    if shape.columns is not None:
-                        sizes.append(self._sizes(level)[shape.columns])
-                    weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
-                    self.register_parameter(name + suffix, weight)
-                    self.weight_shapes[name + suffix] = tuple(sizes)
+        self.forget_bias, self.memory = forget_bias, memory
+        self._biases = GateBiases(self.program, bias, layer_norm, hidden_size)
+        self._biases.check(forget_bias, memory)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -226,14 +208,9 @@ class Recurrent(nn.Module):
                 nn.init.uniform_(weight, -bound, bound)
             else:
                 nn.init.constant_(weight, 1.0 if name.startswith("gain_") else 0.0)
-        for level in range(self.num_layers):
-            for suffix in self._suffixes(level):
-                if self.forget_bias is not None:
-                    self._set_biases(self._forget_biases(), suffix, torch.tensor(self.forget_bias))
-                if self.memory is not None:
-                    lasting = torch.empty(self.hidden_size).uniform_(1, self.memory - 1).log()
-                    for blocks, sign in self._lasting_biases():
-                        self._set_biases(blocks, suffix, sign * lasting)
+        for suffix in chain.from_iterable(self.stack.suffixes):
+            parameters = {name: getattr(self, name + suffix) for name in self.stack.names}
+            self._biases.start(parameters, self.forget_bias, self.memory)
 
     def forward(
         self,
@@ -271,52 +248,85 @@ class Recurrent(nn.Module):
         ArgumentError
             If a shape, a length, a name or RICORDA_ENGINE cannot be.
         """
-        if lengths is None and not record:
-            ran = short.run(self, input, hx)
+        recording = recorded()
+        if lengths is None and not record and self.runs_plainly and not recording:
+            ran = self._run_stack(input, hx)
             if ran is not None:
                 return ran
-        record = check_record(record, self.program)
-        weight: Tensor = getattr(self, next(iter(self._shapes)) + "_l0")
+        record = check_record(record, self.program) if record else ()
+        weight: Tensor = getattr(self, next(iter(self.stack.shapes)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
-        entries = self.num_layers * (2 if self.bidirectional else 1)
-        initial = batch.initial(self.program, hx, entries, self._sizes(0))
-        program = self.programs[self.training]
-        seed = draw_seed(program)
-        engine = choose.wanted(self.engine)
-        bf16 = self._takes_bf16(weight)
-        y = batch.x.to(weight.dtype) if bf16 else batch.x
-        initial = [state.to(weight.dtype) for state in initial] if bf16 else initial
-        finals: list[tuple[Tensor, ...]] = []
-        traces: list[dict[str, Tensor]] = []
-        for level in range(self.num_layers):
-            outputs = []
-            y = self.regularisers.drop_input(y) if self.training else y
-            for direction, suffix in enumerate(self._suffixes(level)):
-                parameters = {name: getattr(self, name + suffix) for name in self._shapes}
-                run = operation.run(
-                    engine,
-                    program,
-                    self.texts[self.training],
-                    self.regularisers.drop_weights(parameters) if self.training else parameters,
-                    y,
-                    [state[len(finals)] for state in initial],
-                    lengths=batch.lengths,
-                    reverse=direction == 1,
-                    record=record,
-                    seed=None if seed is None else seed + len(finals),  # each layer and direction has masks of its own
-                    manner=Manner(bf16, self.checkpoint, self._watch(batch, len(finals))),
-                )
-                outputs.append(run.output)
-                finals.append(run.states)
-                traces.append(run.records)
-            y = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
-            if self.dropout and self.training and level < self.num_layers - 1:
-                y = F.dropout(y, self.dropout)
+        initial = batch.initial(self.program, hx, self.stack.states)
+        y, finals, traces = self._run_layers(batch, initial, record, recording)
         states = tuple(batch.final(_stacked(state)) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
         if not record:
             return result
         return *result, {name: self._by_layer(batch, [trace[name] for trace in traces]) for name in record}
+
+    def _run_stack(self, input: Any, hx: Any) -> tuple[Tensor, State] | None:
+        """All layers in one call of an engine; None where they have to go one by one, which also says what is wrong."""
+        if not isinstance(input, Tensor) or input.dim() != 3:
+            return None
+        weights = dict(zip(self.stack.shapes, map(self._parameters.get, self.stack.shapes), strict=True))
+        states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
+        x = input.transpose(0, 1) if self.batch_first else input
+        request = Request(self.stack.program, weights, x, states, engine=wanted(self.engine))  # type: ignore[arg-type]
+        ran = run_stack(self.stack, request)
+        if ran is None:
+            return None
+        output, finals = ran
+        return output.transpose(0, 1) if self.batch_first else output, tuple(finals) if len(finals) > 1 else finals[0]
+
+    def _run_layers(
+        self, batch: Batch, initial: Sequence[Tensor], record: Sequence[str], recording: bool
+    ) -> tuple[Tensor, list[tuple[Tensor, ...]], list[dict[str, Tensor]]]:
+        """The last layer's output, and the final states and records of each layer and direction."""
+        program, training = self.programs[self.training], self.training
+        seed = draw_seed(program) if program.masks else None
+        number = 0 if seed is None or recording else int(seed)
+        regularised = training and self._regularised
+        engine = wanted(self.engine)
+        y = batch.x
+        bf16 = self._takes_bf16(batch.weight)
+        if bf16:
+            y, initial = y.to(batch.weight.dtype), [state.to(batch.weight.dtype) for state in initial]
+        finals: list[tuple[Tensor, ...]] = []
+        traces: list[dict[str, Tensor]] = []
+        for level, suffixes in enumerate(self.stack.suffixes):
+            outputs = []
+            if regularised:
+                y = self.regularisers.drop_input(y)
+            for direction, suffix in enumerate(suffixes):
+                parameters = {name: getattr(self, name + suffix) for name in self.stack.names}
+                if regularised:
+                    parameters = self.regularisers.drop_weights(parameters)
+                entry = len(finals)  # each layer and direction has masks of its own
+                states = [state[entry] for state in initial]
+                manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
+                request = Request(
+                    program,
+                    parameters,
+                    y,
+                    states,
+                    batch.lengths,
+                    direction == 1,
+                    record,
+                    number + entry,
+                    manner,
+                    engine,
+                )
+                if recording:
+                    run = operation.run(request, self.texts[training], None if seed is None else seed + entry)
+                else:
+                    run = run_layer(request)
+                outputs.append(run.output)
+                finals.append(run.states)
+                traces.append(run.records)
+            y = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
+            if self.dropout and training and level < self.num_layers - 1:
+                y = F.dropout(y, self.dropout)
+        return y, finals, traces
 
     def stream(self, batch_size: int | None = None) -> Stream:
         """An object that takes one step at a time and keeps its state.
@@ -350,9 +360,8 @@ class Recurrent(nn.Module):
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
         """The parameters of each layer and direction, in torch.nn's order."""
-        names = self._shapes
-        suffixes = [suffix for level in range(self.num_layers) for suffix in self._suffixes(level)]
-        return [[getattr(self, name + suffix) for name in names] for suffix in suffixes]
+        suffixes = chain.from_iterable(self.stack.suffixes)
+        return [[getattr(self, name + suffix) for name in self.stack.names] for suffix in suffixes]
 
     def extra_repr(self) -> str:
         """The arguments, those at their default left out, as torch.nn prints them."""
@@ -364,50 +373,15 @@ class Recurrent(nn.Module):
             parts.insert(0, self.program.name)
         return ", ".join(parts)
 
-    def _suffixes(self, level: int) -> list[str]:
-        return [f"_l{level}", f"_l{level}_reverse"] if self.bidirectional else [f"_l{level}"]
-
-    def _sizes(self, level: int) -> dict[str, int]:
-        """The numbers behind "I", "H" and "P" in a layer."""
-        output = (self.proj_size or self.hidden_size) * (2 if self.bidirectional else 1)
-        return {
-            INPUT_SIZE: self.input_size if level == 0 else output,
-            HIDDEN_SIZE: self.hidden_size,
-            PROJECTED_SIZE: self.proj_size,
-        }
-
-    def _forget_biases(self) -> list[Block]:
-        """Where the forget gate's biases, which are added, stand in the parameters; nowhere if it has none."""
-        affine = self.program.forget_affine
-        return [] if affine is None else self._biases_of(affine)
-
-    def _lasting_biases(self) -> list[tuple[list[Block], int]]:
-        """The biases of each gate that decides how long a state lasts, and whether it does where they are large."""
-        found = [(self._biases_of(affine), sign) for affine, sign in memory_gates(self.program).items()]
-        return [(blocks, sign) for blocks, sign in found if blocks]
-
-    def _biases_of(self, affine: int) -> list[Block]:
-        """Where the biases of an affine, which are added, stand in the parameters."""
-        if self.regularisers.layer_norm:  # which takes away what all units have in common
-            return [Block(f"shift_{self.program.values[affine].name}", 0)]
-        return layout(self.program, self.bias).biases.get(affine, [])
-
-    def _set_biases(self, blocks: Sequence[Block], suffix: str, value: Tensor) -> None:
-        for number, block in enumerate(blocks):  # they are added
-            rows = slice(block.position * self.hidden_size, (block.position + 1) * self.hidden_size)
-            with torch.no_grad():
-                getattr(self, block.parameter + suffix)[rows] = 0.0 if number else value
-
     def _takes_bf16(self, weight: Tensor) -> bool:
         """Whether products take factors of bf16: by the layer's precision, or as autocast asks."""
         autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
         return weight.dtype is torch.float32 and weight.is_cpu and (autocast or self.precision == "bf16")
 
-    def _watch(self, batch: Batch, entry: int) -> Callable[[str, Tensor], None] | None:
-        """What takes the norms of one layer's and direction's gradients, if anybody asks."""
+    def _watch(self, batch: Batch, entry: int) -> Callable[[str, Tensor], None]:
+        """What takes the norms of one layer's and direction's gradients."""
         watcher = self.watcher
-        if watcher is None:
-            return None
+        assert watcher is not None  # else nobody asks
         return lambda state, norms: watcher(state, entry, batch.trace(norms[..., None])[..., 0])
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from ricorda.engines.operation import check_lengths, recorded
+from ricorda.engines.choose import recorded
+from ricorda.engines.operation import check_lengths
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
 
@@ -78,8 +79,12 @@ class Batch:
             raise ArgumentError(f"the input has no step (shape {tuple(_tensor(input).shape)}): give at least one")
         return batch
 
-    def initial(self, program: Program, hx: State | None, entries: int, sizes: Mapping[str, int]) -> list[Tensor]:
-        """The initial states [entries, B, size], zeros or the caller's own.
+    def initial(self, program: Program, hx: State | None, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """The initial states [layers * directions, B, size], zeros or the caller's own.
+
+        Parameters
+        ----------
+        sizes : first and last size of each state, `Stack.states`
 
         Raises
         ------
@@ -88,7 +93,7 @@ class Batch:
         """
         B = self.x.shape[1]
         if hx is None:
-            return [self.weight.new_zeros(entries, B, sizes[state.size]) for state in program.states]
+            return [self.weight.new_zeros(entries, B, size) for entries, size in sizes]
         given = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
         names = [state.name for state in program.states]
         if len(given) != len(names):
@@ -96,14 +101,11 @@ class Batch:
                 f"hx has {len(given)} state{'s' * (len(given) != 1)}, and cell {program.name} has {len(names)}: "
                 f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
             )
-        for state, value in zip(given, program.states, strict=True):
-            check_alike(f"initial state {value.name}", state, self.weight)
-            size = sizes[value.size]
+        for state, name, (entries, size) in zip(given, names, sizes, strict=True):
+            check_alike(f"initial state {name}", state, self.weight)
             expected = (entries, size) if self.unbatched else (entries, B, size)
             if tuple(state.shape) != expected:
-                raise ArgumentError(
-                    f"initial state {value.name} has shape {tuple(state.shape)}, and {expected} is needed"
-                )
+                raise ArgumentError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
         return [state.unsqueeze(1) for state in given] if self.unbatched else list(given)
 
     def final(self, state: Tensor) -> Tensor:

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ricorda.engines import choose
+from ricorda.engines import PlainStepper, Request, TurnStepper, choose
 from ricorda.errors import ArgumentError
 from ricorda.nn.sequences import Batch, State, check_alike
-
-if TYPE_CHECKING:
-    from ricorda.engines.cpu.run.stepper import Stepper
-    from ricorda.nn.recurrent import Recurrent
+from ricorda.program.ir import Program
+from ricorda.program.stack import Stack
 
 ALONE = ctypes.c_int64(1)
 """Threads of a step."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Layer(Protocol):
+    """What a stream needs of its layer: a `Recurrent` is one."""
+
+    stack: Stack
+    program: Program
+    engine: str
+    training: bool
+    batch_first: bool
+    input_size: int
+    _parameters: Any
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The weights."""
+
+    def __call__(self, input: Tensor, hx: State | None) -> tuple[Tensor, State]:
+        """Output and states."""
 
 
 class Stream:
@@ -43,7 +60,7 @@ class Stream:
         The states after the last step; None before the first. It may be kept, and set again later.
     """
 
-    def __init__(self, layer: Recurrent, batch_size: int | None = None) -> None:
+    def __init__(self, layer: Layer, batch_size: int | None = None) -> None:
         if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
             raise ArgumentError(
                 f"batch_size is {batch_size!r}: give a whole number of at least 1, or None for single steps"
@@ -85,9 +102,9 @@ class Stream:
             if weight._version != version or weight.data_ptr() != address:
                 self._renew()
                 break
-        stepper = self._stepper
+        stepper = self._turns
         if stepper is None:
-            return self._through_layer(self._read(x))
+            return self._step(self._read(x))
         kind = type(x)
         if kind is np.ndarray:
             if x.shape != self._shape or x.dtype is not self._numpy_dtype:
@@ -151,33 +168,22 @@ class Stream:
         self._seen = [(weight._version, weight.data_ptr()) for weight in weights] if known else []
         self._dtype = weights[0].dtype
         self._numpy_dtype = _NUMPY.get(self._dtype)
-        self._stepper = self._stepper_of(self._dtype) if known else None
-        if self._stepper is not None:
+        self._stepper = self._packed() if known else None
+        turns = isinstance(self._stepper, TurnStepper)
+        self._turns: Any = self._stepper if turns else None
+        self._plain: Any = None if turns else self._stepper
+        if self._turns is not None:
             self._input = np.zeros(self._shape, self._numpy_dtype)
             self._input_address = self._input.ctypes.data
 
-    def _stepper_of(self, dtype: torch.dtype) -> Stepper | None:
-        """The layer in the CPU engine's form; None if it cannot serve, or is not to."""
-        layer, layers = self.layer, []
-        if choose.wanted(layer.engine) == "reference" or not choose.compiles():
-            return None
-        sizes = [layer._sizes(level) for level in range(layer.num_layers)]
-        for level, own in enumerate(sizes):
-            parameters: dict[str, Any] = {}
-            for name, shape in layer._shapes.items():
-                expected = [sum(own[row] for row in shape.rows), *([own[shape.columns]] if shape.columns else [])]
-                weight: Any = self._weights.get(f"{name}_l{level}")
-                if weight is None or [*weight.shape] != expected or not weight.is_cpu or weight.dtype != dtype:
-                    return None  # computed at each use, replaced by what does not fit, or elsewhere
-                parameters[name] = weight.detach().contiguous()
-            layers.append(parameters)
-        from ricorda.engines.cpu.run.stepper import Stepper, can_step
-
-        program = layer.programs[False]
-        if not can_step(program, layers[0]):
-            return None
-        with torch.inference_mode(False):  # the states are written wherever the stream is used
-            return Stepper(program, layers, sizes, self._batch)
+    def _packed(self) -> PlainStepper | TurnStepper | None:
+        """The layer's weights as an engine steps them; None if each step has to be a call of the layer."""
+        stack = self.layer.stack
+        weights: Mapping[str, Any] = {name: self._weights.get(name) for name in stack.shapes}
+        x = next(self.layer.parameters()).new_zeros(1, *(self._batch or (1,)), stack.input_size)
+        with torch.autocast("cpu", enabled=False):
+            request = Request(stack.program, weights, x, (), engine=choose.wanted(self.layer.engine))
+            return choose.stepper(stack, request, self._batch)
 
     def _renew(self) -> None:
         """Go on with weights that were changed."""
@@ -193,7 +199,7 @@ class Stream:
         layer = self.layer
         weight = next(layer.parameters())
         batch = Batch(weight.new_empty(1, *(self._batch or (1,)), 1), weight, None, False, unbatched=not self._batch)
-        return [each.detach() for each in batch.initial(layer.program, state, layer.num_layers, layer._sizes(0))]
+        return [each.detach() for each in batch.initial(layer.program, state, layer.stack.states)]
 
     def _read(self, x: Any) -> Any:
         """A step in the plainest form of its kind, a tensor or an array of the layer's dtype, or why it is none."""
@@ -213,18 +219,24 @@ class Stream:
         given[...] = x
         return given
 
-    def _through_layer(self, x: Any) -> Any:
-        """Take a step of the layer itself."""
-        given = torch.from_numpy(x).to(next(self.layer.parameters()).device) if isinstance(x, np.ndarray) else x
+    def _step(self, x: Any) -> Any:
+        """Take a step of an engine's plain stepper, or of the layer itself."""
+        weight = next(self.layer.parameters())
+        step = torch.from_numpy(x).to(weight.device) if isinstance(x, np.ndarray) else x
+        self._begun = True
+        y = self._through_layer(step) if self._plain is None else self._plain.step(step)
+        return y.cpu().numpy() if isinstance(x, np.ndarray) else y
+
+    def _through_layer(self, x: Tensor) -> Tensor:
+        """The layer's output after a step, in evaluation."""
         training, first_batch = self.layer.training, self.layer.batch_first and bool(self._batch)
         self.layer.training = False
         try:
             with torch.no_grad():
-                output, self._state = self.layer(given.unsqueeze(1 if first_batch else 0), self._state)
+                output, self._state = self.layer(x.unsqueeze(1 if first_batch else 0), self._state)
         finally:
             self.layer.training = training
-        y = output.squeeze(1 if first_batch else 0)
-        return y.cpu().numpy() if isinstance(x, np.ndarray) else y
+        return output.squeeze(1 if first_batch else 0)
 
 
 _NUMPY: dict[torch.dtype, np.dtype[Any]] = {

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from ricorda.nn.recurrent import Recurrent
-
-Watcher = Callable[[str, int, Tensor], None]
-"""Takes a state's name, the entry of layer and direction, and the norms [T, B] of a run."""
+from ricorda.nn.recurrent import Recurrent, Watcher
 
 
 class GradientNorms:
@@ -57,15 +52,13 @@ def watch_gradients(module: nn.Module) -> Iterator[GradientNorms]:
     module : nn.Module
         A `Recurrent` layer, or a module that has some.
     """
-    from ricorda.nn.recurrent import Recurrent
-
-    found = GradientNorms()
+    gradients = GradientNorms()
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, Recurrent)]
     before = [layer.watcher for _, layer in layers]
     for name, layer in layers:
-        layer.watcher = found.watcher(name, layer)
+        layer.watcher = gradients.watcher(name, layer)
     try:
-        yield found
+        yield gradients
     finally:
         for (_, layer), watcher in zip(layers, before, strict=True):
             layer.watcher = watcher

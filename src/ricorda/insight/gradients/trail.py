@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.weights import layout
@@ -52,7 +52,7 @@ class Trail:
         self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, ...]:
         """The new states of one step of n rows, x [n, I], by torch operations that autograd sees."""
-        return reference.run(self.program, parameters or self.parameters, x[None], states).states
+        return reference.run(Request(self.program, parameters or self.parameters, x[None], states)).states
 
 
 def trail_of(

@@ -30,7 +30,9 @@ from ricorda.engines.cpu.products.tile import ROWS_APART, ROWS_TOGETHER, emit_ti
 from ricorda.engines.cpu.words.target import Target, host
 
 _lock = threading.RLock()
-_process = os.getpid()
+
+PROCESS = os.getpid()
+"""A forked child has another, and none of the threads that its parent's OpenMP counts on."""
 
 
 def _in_child() -> None:
@@ -43,11 +45,6 @@ def _in_child() -> None:
 
 if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child)
-
-
-def in_fork() -> bool:
-    """Whether this process was forked, and so has none of the threads that its parent's OpenMP counts on."""
-    return os.getpid() != _process
 
 
 @dataclass(frozen=True)

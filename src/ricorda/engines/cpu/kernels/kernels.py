@@ -58,7 +58,7 @@ class Kernels:
         """A parameter whose rows are blocks of H, and how many."""
         return next((name, len(shape.rows)) for name, shape in self.layout.shapes.items() if shape.rows[0] == "H")
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         """Of all tensors."""
         return torch.float64 if self.target.element == "f64" else torch.float32
@@ -73,7 +73,7 @@ class Kernels:
             if shape.columns is not None
         )
 
-    @property
+    @cached_property
     def input_is_ours(self) -> bool:
         """Whether the kernels take the products with the input."""
         return bool(self.inputs)

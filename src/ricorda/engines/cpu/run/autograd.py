@@ -13,7 +13,7 @@ from ricorda.engines.cpu.run.differentiable import gradients as differentiable_g
 from ricorda.engines.cpu.run.forward import forward
 
 
-class Loop(torch.autograd.Function):
+class LoopFunction(torch.autograd.Function):
     """The forward loop with BPTT as its derivative."""
 
     @staticmethod

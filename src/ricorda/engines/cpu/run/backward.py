@@ -10,21 +10,20 @@ import torch
 from torch import Tensor
 
 from ricorda.engines.cpu.kernels.kernels import Kernels
-from ricorda.engines.cpu.run.call import Call, prepared, shape_of, sizes_of, taken_apart, team_of
+from ricorda.engines.cpu.run.call import Call, shape_of, sizes_of, stored, taken_apart, team_of, template_for
 from ricorda.engines.cpu.run.memory import (
-    Memory,
-    Prepared,
+    STEP_VALUES,
+    NamedValues,
+    Template,
     give_absent_biases,
     give_masks,
     give_stages,
-    give_steps,
     mask_names,
     packed,
     parameter_slots,
     spare,
 )
 from ricorda.engines.cpu.run.steps import Steps
-from ricorda.engines.cpu.run.stored import stored
 
 PAD = 16
 """Numbers between the rows of a chunk, lest they all fall in the same sets of the cache."""
@@ -34,16 +33,16 @@ Pieces = tuple[tuple[int | None, int], ...]
 """Where the blocks of a vector's gradient begin in the sums (None: zeros), and how long they are; as few as can be."""
 
 
-class _Given(NamedTuple):
+class _Slots(NamedTuple):
     """Where the kernel reads what each call gives it, and where it writes.
 
     Parameters
     ----------
     x, dx, chunk, sums : their slots
-    width, total : numbers in a row of the chunk, and of the sums, which have the vectors' own after those
+    width, total : numbers in a row of the chunk, and of the sums, kernels have the vectors' own after those
     matrices : name and slot of the gradient of each matrix that the kernel gives
     vectors : where the gradients of the others are in the sums
-    stored : slot of each sequence by its name
+    stored : slot of each sequence, the tensor that has it among those that the forward pass left, its first byte there
     seeds : slot and size of the gradient of each result, by the name of its sequence
     states : slots of each state's initial value and of its gradient's place, and whether there are two places
     squares : name and slot of the squares of each state's gradients
@@ -57,7 +56,7 @@ class _Given(NamedTuple):
     total: int
     matrices: tuple[tuple[str, int], ...]
     vectors: Mapping[str, tuple[bool, Pieces]]
-    stored: Mapping[str, int]
+    stored: tuple[tuple[int, int, int], ...]
     seeds: Mapping[str, tuple[int, int]]
     states: tuple[tuple[int, int, bool], ...]
     squares: tuple[tuple[str, int], ...]
@@ -76,79 +75,79 @@ def backward(
     ----------
     saved : what the forward pass left
     """
-    which, steps = call.kernels, call.steps
+    kernels, steps = call.kernels, call.steps
     x, states, parameters = taken_apart(call, tensors)
     shape = shape_of(call, x, states, parameters)
-    team = team_of(which, steps, shape)
-    ready = prepared(_prepare, which, steps, shape, team)
-    arguments, given = ready.arguments(), ready.given
+    team = team_of(kernels, steps, shape)
+    arguments_of = template_for(template, kernels, steps, shape, team)
+    arguments, slots = arguments_of.arguments(), arguments_of.call
     block = arguments.block
-    dx = x.new_empty(x.shape) if which.input_is_ours and input_wanted else None
-    block[given.dx] = 0 if dx is None else dx.data_ptr()
-    block[given.x] = x.data_ptr()
-    if not which.input_is_ours:
-        chunk = x.new_empty(steps.rows * (given.width + PAD) + 64)
-        block[given.chunk] = chunk.data_ptr()
-    sums = x.new_empty(given.total)
-    block[given.sums] = sums.data_ptr()
+    dx = x.new_empty(x.shape) if kernels.input_is_ours and input_wanted else None
+    block[slots.dx] = 0 if dx is None else dx.data_ptr()
+    block[slots.x] = x.data_ptr()
+    if not kernels.input_is_ours:
+        chunk = x.new_empty(steps.rows * (slots.width + PAD) + 64)
+        block[slots.chunk] = chunk.data_ptr()
+    sums = x.new_empty(slots.total)
+    block[slots.sums] = sums.data_ptr()
     results: dict[str, Tensor | None] = {}
-    for name, slot in given.matrices:
+    for name, slot in slots.matrices:
         results[name] = result = x.new_empty(parameters[name].shape)
         block[slot] = result.data_ptr()
     arguments.give_parameters(parameters)
-    masks = give_masks(block, ready.slots, which.program, steps, call.seed)
-    for name, begin in stored(which, steps.rows, shape).addresses(saved).items():
-        block[given.stored[name]] = begin
-    count = len(which.program.states)
+    masks = give_masks(block, arguments_of.slots, kernels.program, steps, call.seed)
+    for slot, number, begin in slots.stored:
+        block[slot] = saved[number].data_ptr() + begin
+    count = len(kernels.program.states)
     seeds = dict(
-        zip((which.program.states[0].name, *call.record), (gradients[0], *gradients[1 + count :]), strict=True)
+        zip((kernels.program.states[0].name, *call.record), (gradients[0], *gradients[1 + count :]), strict=True)
     )
     alive = []
-    for name, (slot, size) in given.seeds.items():
+    for name, (slot, size) in slots.seeds.items():
         seed = seeds[name]
         alive.append(x.new_zeros(steps.rows, size) if seed is None else seed.contiguous())
         block[slot] = alive[-1].data_ptr()
     places = []
-    for (initial, slot, two), value, end in zip(given.states, states, gradients[1 : 1 + count], strict=True):
+    for (initial, slot, two), value, end in zip(slots.states, states, gradients[1 : 1 + count], strict=True):
         place = torch.zeros_like(value) if end is None else end.clone(memory_format=torch.contiguous_format)
         places.append(torch.stack([place, place]) if two else place)
         block[slot] = places[-1].data_ptr()
         block[initial] = value.data_ptr()
     squares = []
-    for name, slot in given.squares:
+    for name, slot in slots.squares:
         squares.append((name, x.new_zeros(team[0], steps.rows)))
         block[slot] = squares[-1][1].data_ptr()
-    which.run_backward().run(block, team[0])
-    del masks, alive  # which lived as long as the kernel read them
-    ready.take_back(arguments)
+    arguments_of.kernel.run(block, team[0])
+    del masks, alive  # kernels lived as long as the kernel read them
+    arguments_of.take_back(arguments)
     if call.watch is not None:
         for name, of_parts in squares:
             call.watch(name, of_parts.sum(dim=0).sqrt_())
-    d_states = [place[0] if two else place for place, (_, _, two) in zip(places, given.states, strict=True)]
-    if not which.input_is_ours:
-        dx = chunk[: steps.rows * (given.width + PAD)].view(steps.rows, given.width + PAD)[:, : x.shape[1]]
-    d_parameters = [results[n] if n in results else _from_sums(sums, given.vectors.get(n)) for n in parameters]
+    d_states = [place[0] if two else place for place, (_, _, two) in zip(places, slots.states, strict=True)]
+    if not kernels.input_is_ours:
+        dx = chunk[: steps.rows * (slots.width + PAD)].view(steps.rows, slots.width + PAD)[:, : x.shape[1]]
+    d_parameters = [results[n] if n in results else _from_sums(sums, slots.vectors.get(n)) for n in parameters]
     return [dx, *d_states, *d_parameters]
 
 
 @lru_cache(maxsize=256)
-def _columns(which: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, dict[str, tuple[bool, Pieces]]]:
-    """How wide a chunk and the sums are, and the pieces of each vector; whether an earlier one has some of them too."""
-    assert which.backward is not None  # this is training
+def _columns(kernels: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, dict[str, tuple[bool, Pieces]]]:
+    """How wide a chunk and the sums are; of each vector whether its slice is shared (and must be copied) and pieces."""
+    assert kernels.backward is not None  # this is training
     sizes = sizes_of(shape)
-    plan = which.backward
+    plan = kernels.backward
     columns_of = {**plan.columns, **plan.totals}
     begins = {name: at.H * sizes["H"] + at.P * sizes["P"] for name, at in columns_of.items()}
-    own = {f"dz_{value.name}": value.size for value in which.program.values if value.op == "affine"}
+    own = {f"dz_{value.name}": value.size for value in kernels.program.values if value.op == "affine"}
     own |= {name: plan.total_size(name) for name in plan.totals}
     width, total = (max(begins[name] + sizes[own[name]] for name in names) for names in (plan.columns, columns_of))
-    summed = {name for name, _ in which.sums} | plan.totals.keys()
-    blocks = {(name, 0): f"dp_{name}" for name in which.layout.shapes}
-    for affine, places in which.layout.biases.items():
-        blocks |= {(each.parameter, each.position): f"dz_{which.program.values[affine].name}" for each in places}
+    summed = {name for name, _ in kernels.sums} | plan.totals.keys()
+    blocks = {(name, 0): f"dp_{name}" for name in kernels.layout.shapes}
+    for affine, places in kernels.layout.biases.items():
+        blocks |= {(each.parameter, each.position): f"dz_{kernels.program.values[affine].name}" for each in places}
     found: dict[str, tuple[bool, Pieces]] = {}
     taken: set[int] = set()
-    for name, weights in which.layout.shapes.items():
+    for name, weights in kernels.layout.shapes.items():
         columns = [blocks.get((name, position)) for position in range(len(weights.rows))]
         if weights.columns is not None or not any(column in summed for column in columns):
             continue
@@ -179,46 +178,55 @@ def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None
     return found[0].clone() if shared else found[0]  # no two gradients in the same memory
 
 
-def _prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]) -> Prepared:
+def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:
     """The arguments that follow from a call's shape."""
-    plan, lanes = which.backward, which.target.lanes
+    plan, lanes = kernels.backward, kernels.target.lanes
     assert plan is not None  # this is training
     I, H, P = shape
     sizes = sizes_of(shape)
-    width, _, _ = _columns(which, shape)
-    memory = Memory(which.dtype)
-    rows = give_steps(memory, steps, *team, whole=not which.input_is_ours)
+    width, _, _ = _columns(kernels, shape)
+    values = NamedValues(kernels.dtype)
     half_ld = width // 2 + len(plan.columns) + 8
-    give_absent_biases(memory, which, H)
-    memory.numbers(I=I, H=H, P=P, chunk_ld=width + PAD, half_ld=half_ld, rows=steps.rows)
-    if which.input_is_ours:
-        memory.scratch("chunk", rows * (width + PAD) + 64)
-        memory.scratch("input weights", packed(I, len(which.inputs) * (H + 1), lanes))
-    memory.scratch("half chunk", rows * half_ld)
-    memory.scratch("packed gradients", width * (rows + 1) + 64)
-    for position, source in enumerate(which.sources):
-        memory.scratch(f"source {position}", packed(sizes[source.size], rows + 1, lanes))
-    give_stages(memory, plan, sizes, steps.B, lanes)
-    slots = which.run_backward().slots
-    names = ["x", "dx", "chunk", "sums", *mask_names(which.program)]
-    names += [f"gradient {name}" for name in which.layout.shapes]
-    names += [f"sequence {name}" for name, _ in (*which.forward.loop.stored, *plan.loop.sequences)]
-    names += [f"{kind} {state.name}" for state in which.program.states for kind in ("initial", "place")]
+    give_absent_biases(values, kernels, H)
+    values.numbers(I=I, H=H, P=P, chunk_ld=width + PAD, half_ld=half_ld)
+    if kernels.input_is_ours:
+        values.scratch("chunk", rows * (width + PAD) + 64)
+        values.scratch("input weights", packed(I, len(kernels.inputs) * (H + 1), lanes))
+    values.scratch("half chunk", rows * half_ld)
+    values.scratch("packed gradients", width * (rows + 1) + 64)
+    for position, source in enumerate(kernels.sources):
+        values.scratch(f"source {position}", packed(sizes[source.size], rows + 1, lanes))
+    give_stages(values, plan, sizes, B, lanes)
+    kernel = kernels.run_backward()
+    names = ["x", "dx", "chunk", "sums", *mask_names(kernels.program), *STEP_VALUES]
+    names += [f"gradient {name}" for name in kernels.layout.shapes]
+    names += [f"sequence {name}" for name, _ in (*kernels.forward.loop.stored, *plan.loop.sequences)]
+    names += [f"{kind} {state.name}" for state in kernels.program.states for kind in ("initial", "place")]
     names += [f"squares {name}" for name, _ in plan.watched]
-    return Prepared(memory, slots, parameter_slots(which, slots, H), names, _given(which, steps, shape, slots))
+    slots = _slots(kernels, shape, kernel.slots)
+    sequences, itemsize = stored(kernels, shape), kernels.dtype.itemsize
+    count = len(sequences.results)
+
+    def at(steps: Steps) -> _Slots:
+        begins = [0] * count + [begin * itemsize for begin in sequences.begins(steps.rows)[0]]
+        places = zip(slots.stored, begins, strict=True)
+        return slots._replace(stored=tuple((slot, number, begin) for (slot, number, _), begin in places))
+
+    return Template(values, kernel.slots, parameter_slots(kernels, kernel.slots, H), names, at, kernel)
 
 
-def _given(which: Kernels, steps: Steps, shape: tuple[int, int, int], slots: Mapping[str, int]) -> _Given:
-    plan, sizes, unread = which.backward, sizes_of(shape), spare(slots)
+def _slots(kernels: Kernels, shape: tuple[int, int, int], slots: Mapping[str, int]) -> _Slots:
+    plan, sizes, unread = kernels.backward, sizes_of(shape), spare(slots)
     assert plan is not None  # this is training
-    own = stored(which, steps.rows, shape)
-    width, total, vectors = _columns(which, shape)
+    sequences = stored(kernels, shape)
+    width, total, vectors = _columns(kernels, shape)
 
     def slot(name: str) -> int:
         return slots.get(name, unread)
 
     read = dict(plan.loop.sequences)
-    return _Given(
+    results = [(slot(f"sequence {name}"), number, 0) for number, (name, _) in enumerate(sequences.results)]
+    return _Slots(
         slot("x"),
         slot("dx"),
         slot("chunk"),
@@ -227,19 +235,19 @@ def _given(which: Kernels, steps: Steps, shape: tuple[int, int, int], slots: Map
         total,
         tuple(
             (name, slots[f"gradient {name}"])
-            for name, weights in which.layout.shapes.items()
+            for name, weights in kernels.layout.shapes.items()
             if weights.columns is not None and f"gradient {name}" in slots
         ),
         vectors,
-        {name: slot(f"sequence {name}") for name in (*dict(own.results), *(name for name, _, _ in own.hidden))},
+        (*results, *((slot(f"sequence {name}"), -1, 0) for name, _ in sequences.hidden)),
         {
             name: (slot(f"sequence d_{name}"), sizes[read[f"d_{name}"]])
-            for name, _ in own.results
+            for name, _ in sequences.results
             if f"d_{name}" in read
         },
         tuple(
             (slot(f"initial {s.name}"), slot(f"place {s.name}"), s.name in plan.schedule.whole_states)
-            for s in which.program.states
+            for s in kernels.program.states
         ),
         tuple((name, slot(f"squares {name}")) for name, _ in plan.watched),
     )

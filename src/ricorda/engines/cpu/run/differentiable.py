@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ricorda.engines import reference
+from ricorda.engines import Request, reference
 from ricorda.engines.cpu.run.steps import Steps
 from ricorda.program.ir import INPUT_SIZE, Program
 from ricorda.program.weights import layout
@@ -54,7 +54,7 @@ def gradients(
             x = x.view(steps.T, steps.B, x.shape[1])
             back = steps.order.argsort()
             states = [state.index_select(0, back) for state in states]
-        run = reference.run(program, parameters, x, states, lengths=lengths, reverse=reverse, record=record, seed=seed)
+        run = reference.run(Request(program, parameters, x, states, lengths, reverse, record, seed))
         sequences = [values.flatten(0, 1) for values in (run.output, *run.records.values())]
         finals = list(run.states)
         if steps.positions is not None and steps.order is not None:

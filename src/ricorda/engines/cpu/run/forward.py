@@ -10,14 +10,23 @@ import torch
 from torch import Tensor
 
 from ricorda.engines.cpu.kernels.kernels import Kernels
-from ricorda.engines.cpu.run.call import Call, prepared, shape_of, sizes_of, taken_apart, team_of
+from ricorda.engines.cpu.run.call import (
+    Call,
+    Stored,
+    shape_of,
+    sizes_of,
+    stored,
+    taken_apart,
+    team_of,
+    template_for,
+)
 from ricorda.engines.cpu.run.memory import (
-    Memory,
-    Prepared,
+    STEP_VALUES,
+    NamedValues,
+    Template,
     give_absent_biases,
     give_masks,
     give_stages,
-    give_steps,
     mask_names,
     packed,
     padded,
@@ -25,7 +34,6 @@ from ricorda.engines.cpu.run.memory import (
     spare,
 )
 from ricorda.engines.cpu.run.steps import Steps
-from ricorda.engines.cpu.run.stored import stored
 
 
 class _State(NamedTuple):
@@ -50,7 +58,7 @@ class _State(NamedTuple):
     last: int = 0
 
 
-class _Given(NamedTuple):
+class _Slots(NamedTuple):
     """Where the kernel reads what each call gives it.
 
     Parameters
@@ -80,43 +88,43 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
     results
         Output, final states and records, in the form of the input.
     left
-        What the loop stored, for BPTT: see `stored.stored`.
+        What the loop stored, for BPTT: see `call.Stored`.
     """
-    which, steps = call.kernels, call.steps
+    kernels, steps = call.kernels, call.steps
     x, states, parameters = taken_apart(call, tensors)
     shape = shape_of(call, x, states, parameters)
-    team = team_of(which, steps, shape)
-    ready = prepared(prepare, which, steps, shape, team)
-    arguments, given = ready.arguments(), ready.given
+    team = team_of(kernels, steps, shape)
+    arguments_of = template_for(template, kernels, steps, shape, team)
+    arguments, slots = arguments_of.arguments(), arguments_of.call
     block = arguments.block
-    block[given.x] = x.data_ptr()
+    block[slots.x] = x.data_ptr()
     arguments.give_parameters(parameters)
-    masks = give_masks(block, ready.slots, which.program, steps, call.seed)
+    masks = give_masks(block, arguments_of.slots, kernels.program, steps, call.seed)
     rows = x.shape[:-1]
     sequences = []
-    for _, slot, size in given.results:
+    for _, slot, size in slots.results:
         sequences.append(x.new_empty(*rows, size))
         block[slot] = sequences[-1].data_ptr()
     left = tuple(sequences)
-    if given.hidden:
-        hidden = x.new_empty(given.numbers)
+    if slots.hidden:
+        hidden = x.new_empty(slots.numbers)
         left += (hidden,)
         begin = hidden.data_ptr()
-        for slot, offset in given.hidden:
+        for slot, offset in slots.hidden:
             block[slot] = begin + offset
     places: list[Tensor | None] = []
-    for at, value in zip(given.states, states, strict=True):
+    for at, value in zip(slots.states, states, strict=True):
         place = None
         if at.place >= 0:
             place = torch.stack([value, value]) if at.two else value.clone()
             block[at.place] = place.data_ptr()
         block[at.initial] = value.data_ptr()
         places.append(place)
-    which.run_forward().run(block, team[0])
+    arguments_of.kernel.run(block, team[0])
     del masks  # which lived as long as the kernel read them
-    ready.take_back(arguments)
+    arguments_of.take_back(arguments)
     finals = []
-    for at, initial, place in zip(given.states, states, places, strict=True):
+    for at, initial, place in zip(slots.states, states, places, strict=True):
         if place is not None:
             finals.append(_final_of_place(steps, place, at.two))
             continue
@@ -131,60 +139,70 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
             finals.append(_last_of_each(steps, sequence, initial))
     if not call.record:
         return (sequences[0], *finals), left
-    by_name = {name: sequence for (name, _, _), sequence in zip(given.results, sequences, strict=True)}
+    by_name = {name: sequence for (name, _, _), sequence in zip(slots.results, sequences, strict=True)}
     return (sequences[0], *finals, *(by_name[name] for name in call.record)), left
 
 
-def prepare(which: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]) -> Prepared:
-    """The arguments that follow from a call's shape."""
-    plan, program, lanes = which.forward, which.program, which.target.lanes
+def kernel_values(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> NamedValues:
+    """What a forward kernel is given in every call of a shape: sizes, and room for chunks of so many rows."""
+    program, lanes = kernels.program, kernels.target.lanes
     I, H, P = shape
     sizes = sizes_of(shape)
-    memory = Memory(which.dtype)
-    memory.numbers(I=I, H=H, P=P)
-    give_absent_biases(memory, which, H)
-    rows = give_steps(memory, steps, *team, whole=not which.input_is_ours)
-    z_columns = sum(sizes[program.values[index].size] for index in which.z_names)
-    if which.input_is_ours:
+    values = NamedValues(kernels.dtype)
+    values.numbers(I=I, H=H, P=P)
+    give_absent_biases(values, kernels, H)
+    z_columns = sum(sizes[program.values[index].size] for index in kernels.z_names)
+    if kernels.input_is_ours:
         ld = z_columns + 16  # rows that do not all fall in the same sets of the cache
-        memory.scratch("chunk", rows * ld + 64)
-        memory.scratch("half x", rows * I)
-        memory.scratch("input weights", packed(z_columns, I, lanes))
-        memory.scratch("input bias", padded(z_columns, which.target))
-    memory.numbers(chunk_ld=ld if which.input_is_ours else z_columns)
-    give_stages(memory, plan, sizes, steps.B, lanes)
-    slots = which.run_forward().slots
-    given = _given(which, steps, shape, slots)
+        values.scratch("chunk", rows * ld + 64)
+        values.scratch("half x", rows * I)
+        values.scratch("input weights", packed(z_columns, I, lanes))
+        values.scratch("input bias", padded(z_columns, kernels.target))
+    values.numbers(chunk_ld=ld if kernels.input_is_ours else z_columns)
+    give_stages(values, kernels.forward, sizes, B, lanes)
+    return values
+
+
+def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:
+    """The arguments that follow from a call's shape."""
+    program, kernel, sequences = kernels.program, kernels.run_forward(), stored(kernels, shape)
     states = [f"{kind} {state.name}" for state in program.states for kind in ("initial", "place")]
-    stores = [f"sequence {name}" for name, _ in plan.loop.stored]
-    names = ["x" if which.input_is_ours else "chunk", *states, *stores, *mask_names(program)]
-    return Prepared(memory, slots, parameter_slots(which, slots, H), names, given)
+    stores = [f"sequence {name}" for name, _ in kernels.forward.loop.stored]
+    names = ["x" if kernels.input_is_ours else "chunk", *states, *stores, *mask_names(program), *STEP_VALUES]
+    slots = kernel.slots
+    return Template(
+        kernel_values(kernels, B, rows, shape),
+        slots,
+        parameter_slots(kernels, slots, shape[1]),
+        names,
+        lambda steps: _slots(kernels, sequences, steps, slots),
+        kernel,
+    )
 
 
-def _given(which: Kernels, steps: Steps, shape: tuple[int, int, int], slots: Mapping[str, int]) -> _Given:
-    own, unread = stored(which, steps.rows, shape), spare(slots)
-
-    def slot(name: str) -> int:
-        return slots.get(name, unread)
-
-    itemsize, low = which.dtype.itemsize, int(steps.offsets[-1])
-    numbers = {name: number for number, (name, _) in enumerate(own.results)}
-    hidden = {name: (begin, size, (begin + low * size) * itemsize) for name, size, begin in own.hidden}
+def _slots(kernels: Kernels, sequences: Stored, steps: Steps, slots: Mapping[str, int]) -> _Slots:
+    unread = spare(slots)
+    itemsize, low = kernels.dtype.itemsize, int(steps.offsets[-1])
+    numbers = {name: (number, size) for number, (name, size) in enumerate(sequences.results)}
+    begins, total = sequences.begins(steps.rows)
+    hidden = {name: (begin, size) for (name, size), begin in zip(sequences.hidden, begins, strict=True)}
     states = []
-    for state in which.program.states:
-        initial, name = slot(f"initial {state.name}"), state.name
+    for state in kernels.program.states:
+        name, initial = state.name, slots.get(f"initial {state.name}", unread)
         if name in numbers:
-            last = low * dict(own.results)[name] * itemsize
-            states.append(_State(initial, -1, result=numbers[name], last=last))
+            number, size = numbers[name]
+            states.append(_State(initial, -1, result=number, last=low * size * itemsize))
         elif name in hidden:
-            states.append(_State(initial, -1, False, -1, *hidden[name]))
+            begin, size = hidden[name]
+            states.append(_State(initial, -1, False, -1, begin, size, (begin + low * size) * itemsize))
         else:
-            states.append(_State(initial, slot(f"place {name}"), name in which.forward.schedule.whole_states))
-    return _Given(
-        slot("x" if which.input_is_ours else "chunk"),
-        tuple((name, slot(f"sequence {name}"), size) for name, size in own.results),
-        tuple((slot(f"sequence {name}"), begin * itemsize) for name, _, begin in own.hidden),
-        own.numbers,
+            two = name in kernels.forward.schedule.whole_states
+            states.append(_State(initial, slots.get(f"place {name}", unread), two))
+    return _Slots(
+        slots.get("x" if kernels.input_is_ours else "chunk", unread),
+        tuple((name, slots.get(f"sequence {name}", unread), size) for name, size in sequences.results),
+        tuple((slots.get(f"sequence {name}", unread), begin * itemsize) for name, (begin, _) in hidden.items()),
+        total,
         tuple(states),
     )
 

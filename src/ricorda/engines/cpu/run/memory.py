@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ KEPT_BYTES = 1 << 20
 """Buffers beyond this are not kept between calls: such calls take long enough."""
 
 
-class Memory:
+class NamedValues:
     """What a kernel is given, by name: numbers and addresses.
 
     Buffers that only the kernel uses are parts of one allocation.
@@ -59,20 +60,25 @@ class Memory:
 
     def block(self, slots: Mapping[str, int]) -> ctypes.Array[ctypes.c_int64]:
         """The arguments of a kernel; its buffers and the barrier's two counters live as long as the memory does."""
-        arguments = Prepared(self, slots).arguments()
+        arguments = Template(self, slots).arguments()
         self.alive.append(arguments)
         block: ctypes.Array[ctypes.c_int64] = arguments.block
         return block
 
 
-class Prepared:
+class Template:
     """A kernel's arguments but for what changes from call to call: made once for a shape.
 
     Parameters
     ----------
     parameters : slot, parameter and place in bytes of the weights that the kernel takes, of `parameter_slots`
     names : of what else each call gives
-    given : where it gives that, in the words of the pass
+    slots_for : where it gives that, in the words of the pass, for the steps of a batch
+    kernel : the kernel, a `Compiled`
+
+    Attributes
+    ----------
+    call : what `slots_for` said of the steps that the template is for, see `at`
 
     Raises
     ------
@@ -82,34 +88,51 @@ class Prepared:
 
     def __init__(
         self,
-        memory: Memory,
+        values: NamedValues,
         slots: Mapping[str, int],
         parameters: Sequence[tuple[int, str, int]] = (),
         names: Collection[str] = (),
-        given: Any = None,
+        slots_for: Callable[[Steps], Any] | None = None,
+        kernel: Any = None,
     ) -> None:
-        self.slots, self.dtype, self.constant = slots, memory.dtype, memory.alive
-        self.parameters, self.given = parameters, given
+        self.slots, self.dtype, self.constant = slots, values.dtype, values.alive
+        self.parameters, self.slots_for, self.kernel = parameters, slots_for, kernel
+        self.call: Any = None
         size = self.dtype.itemsize
         step = ALIGN // size
         self.room = step
         """Numbers of the buffers that only the kernel uses."""
         self.buffers: list[tuple[int, int]] = []
-        for name, numbers in memory.buffers.items():
+        for name, numbers in values.buffers.items():
             if name in slots:
                 self.buffers.append((slots[name], (self.room - step) * size))
                 self.room += -(-numbers // step) * step + step
         weights = {slot for slot, _, _ in parameters}
-        here = memory.values.keys() | memory.buffers.keys() | {"barrier", *names}
+        here = values.values.keys() | values.buffers.keys() | {"barrier", *names}
         missing = sorted(name for name, slot in slots.items() if slot not in weights and name not in here)
         if missing:
             raise LookupError(f"the kernel's {', '.join(missing)} are not given")
         self.free: list[Arguments] = []
         """Those of calls that have ended."""
         self.words = (ctypes.c_int64 * (spare(slots) + 1 + 3 * ALIGN // 8))()
-        for name, value in memory.values.items():
+        for name, value in values.values.items():
             if name in slots:
                 self.words[slots[name]] = value
+
+    def at(self, steps: Steps, parts: int, by_units: bool, whole: bool) -> Template:
+        """The template for the steps of a batch; parameters as those of `step_values`."""
+        numbers, arrays = step_values(steps, parts, by_units, whole)
+        own = copy(self)
+        own.words = type(self.words).from_buffer_copy(self.words)
+        own.constant = [*self.constant, *arrays.values()]
+        own.free = []
+        own.call = self.slots_for(steps) if self.slots_for else None
+        addresses = {name: array.__array_interface__["data"][0] for name, array in arrays.items()}
+        for name, value in (*numbers.items(), *addresses.items()):
+            slot = self.slots.get(name)
+            if slot is not None:
+                own.words[slot] = value
+        return own
 
     def arguments(self) -> Arguments:
         """Arguments with buffers of their own."""
@@ -137,17 +160,17 @@ class Arguments:
     block : what the kernel reads, a word for each slot; it lives as long as this object
     """
 
-    def __init__(self, prepared: Prepared) -> None:
-        self._parameters = prepared.parameters
-        self._constant = prepared.constant  # which the block points to: it lasts as long
-        self.block: Any = type(prepared.words).from_buffer_copy(prepared.words)
-        self._room = torch.empty(prepared.room, dtype=prepared.dtype, device="cpu")
+    def __init__(self, template: Template) -> None:
+        self._parameters = template.parameters
+        self._constant = template.constant  # which the block points to: it lasts as long
+        self.block: Any = type(template.words).from_buffer_copy(template.words)
+        self._room = torch.empty(template.room, dtype=template.dtype, device="cpu")
         address = -(-self._room.data_ptr() // ALIGN) * ALIGN
-        for slot, offset in prepared.buffers:
+        for slot, offset in template.buffers:
             self.block[slot] = address + offset
-        if "barrier" in prepared.slots:
-            end = ctypes.addressof(self.block) + 8 * (spare(prepared.slots) + 1)
-            self.block[prepared.slots["barrier"]] = -(-end // ALIGN) * ALIGN
+        if "barrier" in template.slots:
+            end = ctypes.addressof(self.block) + 8 * (spare(template.slots) + 1)
+            self.block[template.slots["barrier"]] = -(-end // ALIGN) * ALIGN
 
     def give_parameters(self, parameters: Mapping[str, Tensor]) -> None:
         """Give the weights, each in one piece of memory that lasts as long as the call."""
@@ -156,42 +179,63 @@ class Arguments:
             block[slot] = parameters[name].data_ptr() + offset
 
 
-def give_steps(memory: Memory, steps: Steps, parts: int, by_units: bool, whole: bool) -> int:
-    """The numbers of a batch's steps; returns the rows of the largest chunk: all of them if it is to be `whole`."""
+def step_values(steps: Steps, parts: int, by_units: bool, whole: bool) -> tuple[dict[str, int], dict[str, np.ndarray]]:
+    """The numbers and the arrays, by name, that tell a kernel the steps of a batch.
+
+    Parameters
+    ----------
+    parts : threads that share the work
+    by_units : whether they share units rather than rows
+    whole : whether all steps are one chunk
+    """
     chunk_steps, chunk_bounds, splits = steps.shared(parts)
     if whole:
         chunk_steps = np.array([0, len(steps.counts)], np.int64)
         chunk_bounds = np.array([0, steps.rows], np.int64)
-    rows = int((chunk_bounds[1::2] - chunk_bounds[::2]).max())
-    memory.numbers(
-        begun=steps.begun, B=steps.B, parts=parts, by_units=int(by_units), chunks=len(chunk_steps) - 1, chunk_rows=rows
-    )
-    memory.give_array("chunk_steps", chunk_steps)
-    memory.give_array("chunk_bounds", chunk_bounds)
-    memory.give_array("row_splits", splits)
-    memory.give_array("offsets", steps.offsets)
-    memory.give_array("counts", steps.counts)
-    return rows
+    numbers = {
+        "begun": steps.begun,
+        "B": steps.B,
+        "rows": steps.rows,
+        "parts": parts,
+        "by_units": int(by_units),
+        "chunks": len(chunk_steps) - 1,
+        "chunk_rows": int((chunk_bounds[1::2] - chunk_bounds[::2]).max()),
+    }
+    arrays = {
+        "chunk_steps": chunk_steps,
+        "chunk_bounds": chunk_bounds,
+        "row_splits": splits,
+        "offsets": steps.offsets,
+        "counts": steps.counts,
+    }
+    return numbers, arrays
 
 
-def give_stages(memory: Memory, plan: Plan, sizes: Mapping[str, int], B: int, lanes: int) -> None:
+STEP_VALUES = (
+    *("begun", "B", "rows", "parts", "by_units", "chunks", "chunk_rows"),
+    *("chunk_steps", "chunk_bounds", "row_splits", "offsets", "counts"),
+)
+"""The names of what `step_values` gives."""
+
+
+def give_stages(values: NamedValues, plan: Plan, sizes: Mapping[str, int], B: int, lanes: int) -> None:
     """Room for packed matrices and for what goes from stage to stage."""
     lines = plan.loop.lines
     for index in plan.half_lines:
-        memory.scratch(f"half {index}", B * sizes[lines[index].size])
+        values.scratch(f"half {index}", B * sizes[lines[index].size])
     for name in plan.totals:
-        memory.scratch(f"total {name}", B * sizes[plan.total_size(name)])
+        values.scratch(f"total {name}", B * sizes[plan.total_size(name)])
     for name in plan.half_states:
-        memory.scratch(f"half place {name}", 2 * B * sizes[plan.state_size(name)])
+        values.scratch(f"half place {name}", 2 * B * sizes[plan.state_size(name)])
     for number, stage in enumerate(plan.schedule.stages):
         for position, bundle in enumerate(stage.bundles):
             K = sum(sizes[lines[operand].size] for operand in bundle.operands)
             units = -(-sizes[stage.size] // lanes) * lanes
-            memory.scratch(f"bundle {number} {position}", units * len(bundle.products) * K)
+            values.scratch(f"bundle {number} {position}", units * len(bundle.products) * K)
         for index in stage.kept:
-            memory.scratch(f"kept {index}", B * sizes[lines[index].size])
+            values.scratch(f"kept {index}", B * sizes[lines[index].size])
         for index in stage.reductions:
-            memory.scratch(f"reduced {index}", B)
+            values.scratch(f"reduced {index}", B)
 
 
 def mask_names(program: Program) -> list[str]:
@@ -210,18 +254,17 @@ def give_masks(block: Any, slots: Mapping[str, int], program: Program, steps: St
     return rows
 
 
-def give_parameters(memory: Memory, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
+def give_parameters(values: NamedValues, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
     """The weights, and the vectors among them under the names of the loops."""
     for name, parameter, place in _places_of_parameters(kernels, H):
-        memory.give(name, parameters[parameter], place)
-    give_absent_biases(memory, kernels, H)
+        values.give(name, parameters[parameter], place)
 
 
-def give_absent_biases(memory: Memory, kernels: Kernels, H: int) -> None:
+def give_absent_biases(values: NamedValues, kernels: Kernels, H: int) -> None:
     """Zeros for the biases that the loops add and a layer without biases does not have."""
     for index, value in enumerate(kernels.program.values):
         if value.op == "affine" and value.bias and index not in kernels.z_names and not kernels.layout.biases[index]:
-            memory.give(f"vector b_{value.name}", torch.zeros(H, dtype=memory.dtype, device="cpu"))
+            values.give(f"vector b_{value.name}", torch.zeros(H, dtype=values.dtype, device="cpu"))
 
 
 def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]]:

@@ -1,77 +1,51 @@
-"""The CPU engine's `run`: a program over a sequence, of any lengths, with records, in any manner."""
+"""One layer in one direction on the CPU engine: rows of any lengths, with records, in any manner."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from ricorda.engines import Run, reference
+from ricorda.engines import Request, Run, reference
 from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
-from ricorda.engines.cpu.run.autograd import Loop
-from ricorda.engines.cpu.run.call import Call
+from ricorda.engines.cpu.run.autograd import LoopFunction
+from ricorda.engines.cpu.run.call import Call, check_shapes
 from ricorda.engines.cpu.run.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.cpu.run.inputs import input_parts, input_values, is_of_input
-from ricorda.engines.cpu.run.shapes import check_shapes
 from ricorda.engines.cpu.run.steps import full, ragged
 from ricorda.engines.cpu.words import target
 from ricorda.program.differentiate import sequence_name
-from ricorda.program.ir import Program
 
 
-def run(
-    program: Program,
-    parameters: Mapping[str, Tensor],
-    x: Tensor,
-    states: Sequence[Tensor],
-    *,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    record: Sequence[str] = (),
-    seed: int = 0,
-    bf16: bool = False,
-    checkpoint: str | int | None = None,
-    watch: Callable[[str, Tensor], None] | None = None,
-) -> Run:
-    """Run a program over a sequence; see `ricorda.engines`.
-
-    Parameters
-    ----------
-    bf16 : bool
-        Whether the factors of float32 products are rounded to bf16; sums and states stay in float32.
-    checkpoint : "sqrt", int or None
-        Steps of the segments that are run again in BPTT, to save memory.
-    watch : callable
-        Gets, during BPTT, each state's name and the norms [T, B] of the gradient of its new value at each step and row.
-    """
+def run(request: Request) -> Run:
+    """Serve a request for one layer in one direction."""
+    program, parameters, x, states, lengths, reverse, record, seed, manner, _ = request
     T, B, I = x.shape
     if B == 0 or (lengths is not None and not bool(lengths.any())):
-        return reference.run(
-            program, parameters, x, states,
-            lengths=lengths, reverse=reverse, record=record, seed=seed, watch=watch,
-        )  # fmt: skip
-    given = x
+        return reference.run(request)
+    rows = x
     if lengths is None or bool((lengths == T).all()):
         steps = full(T, B, reverse)
     else:
         steps = ragged(T, lengths, reverse)
         assert steps.positions is not None  # rows end at different steps
         assert steps.order is not None
-        given = x.reshape(T * B, I).index_select(0, steps.positions)
+        rows = x.reshape(T * B, I).index_select(0, steps.positions)
         states = [state.index_select(0, steps.order) for state in states]
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
     names, record = tuple(parameters), tuple(record)
     element = "f64" if x.dtype == torch.float64 else "f32"
-    processor = target.host(element, "bf16" if bf16 and element == "f32" else None, few=B <= target.FEW)
-    found = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
-    check_shapes(found, parameters, x, states)
-    traced = _traces(found, tuple(record))
-    of_input = input_values(program, given.reshape(-1, I)) if record or not found.input_is_ours else {}
-    if not found.input_is_ours:
-        given = input_parts(program, found.layout, found.z_names, parameters, of_input)
+    processor = target.host(element, "bf16" if manner.bf16 and element == "f32" else None, few=B <= target.FEW)
+    watch = manner.watch
+    kernels = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
+    check_shapes(kernels, parameters, x, states)
+    sequences = _sequences(kernels)
+    of_input = input_values(program, rows.reshape(-1, I)) if record or not kernels.input_is_ours else {}
+    if not kernels.input_is_ours:
+        rows = input_parts(program, kernels.layout, kernels.z_names, parameters, of_input)
 
     def over_time(values: Tensor) -> Tensor:
         if values.dim() == 3:
@@ -81,43 +55,42 @@ def run(
         return values.view(T, B, values.shape[1])
 
     watcher = None if watch is None else lambda name, norms: watch(name, over_time(norms[:, None])[..., 0])
-    call = Call(found, steps, names, tuple(traced), tuple(traced.values()), seed, reverse, watcher)
-    if training and checkpoint is not None:
-        length = segment_steps(checkpoint, steps)
+    call = Call(kernels, steps, names, tuple(sequences), tuple(sequences.values()), seed, reverse, watcher)
+    if training and manner.checkpoint is not None:
+        length = segment_steps(manner.checkpoint, steps)
         without = kernels_for(program, names, processor, record=record)
-        flat = given.reshape(-1, given.shape[-1])
+        flat = rows.reshape(-1, rows.shape[-1])
         results = Segmented.apply(call, without, length, flat, *states, *parameters.values())  # type: ignore[no-untyped-call]
     elif training:
-        results = Loop.apply(call, given, *states, *parameters.values())  # type: ignore[no-untyped-call]
+        results = LoopFunction.apply(call, rows, *states, *parameters.values())  # type: ignore[no-untyped-call]
     else:
-        results = forward(call, (given, *states, *parameters.values()))[0]
-    output, finals, recorded = results[0], results[1 : 1 + len(states)], results[1 + len(states) :]
-    if steps.order is not None:
-        back = steps.order.argsort()
-        finals = tuple(state.index_select(0, back) for state in finals)
-    output = over_time(output)
+        results = forward(call, (rows, *states, *parameters.values()))[0]
+    output, finals = over_time(results[0]), results[1 : 1 + len(states)]
+    if steps.back is not None:
+        finals = tuple(state.index_select(0, steps.back) for state in finals)
     if not record:
         return Run(output, finals, {})
-    values = dict(zip(traced, recorded, strict=True))
-    records = {}
-    for name in record:
-        index = dict(program.names)[name]
-        sequence = sequence_name(program, index)
-        if index in of_input:
-            records[name] = over_time(of_input[index])
-        else:
-            records[name] = output if sequence == program.states[0].name else over_time(values[sequence])
-    return Run(output, finals, records)
+    stored = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {program.states[0].name: output}
+    return Run(output, finals, {name: over_time(values) for name, values in _records(kernels, stored, of_input)})
 
 
 @lru_cache(maxsize=256)
-def _traces(which: Kernels, record: tuple[str, ...]) -> dict[str, str]:
+def _sequences(kernels: Kernels) -> dict[str, str]:
     """The stored sequences that records are, and the name of the value that each is; the output is one as it is."""
-    program = which.program
-    found = {}
-    for name in record:
+    program = kernels.program
+    values = {}
+    for name in kernels.record:
         index = dict(program.names)[name]
         sequence = sequence_name(program, index)
         if not is_of_input(program.values[index]) and sequence != program.states[0].name:
-            found[sequence] = name
-    return found
+            values[sequence] = name
+    return values
+
+
+def _records(
+    kernels: Kernels, stored: Mapping[str, Tensor], of_input: Mapping[int, Tensor]
+) -> Iterator[tuple[str, Tensor]]:
+    """Name and rows of each recorded value."""
+    for name in kernels.record:
+        index = dict(kernels.program.names)[name]
+        yield name, of_input[index] if index in of_input else stored[sequence_name(kernels.program, index)]

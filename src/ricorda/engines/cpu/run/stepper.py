@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ricorda.engines import Request
 from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
-from ricorda.engines.cpu.run.memory import Memory, give_parameters, give_stages, give_steps, packed, padded
+from ricorda.engines.cpu.run.call import shape_in
+from ricorda.engines.cpu.run.forward import kernel_values
+from ricorda.engines.cpu.run.memory import give_parameters, step_values
 from ricorda.engines.cpu.run.steps import full
 from ricorda.engines.cpu.words import target
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
-from ricorda.program.operations import SCALAR
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE
+from ricorda.program.stack import Stack
 
 GIL_KEPT = 1e6
 """Floating-point operations of a step, some 10 us, below which other Python threads wait rather than take turns: who
@@ -52,8 +55,8 @@ class Stepper:
 
     Parameters
     ----------
-    program : Program
-        One that `can_step`.
+    kernels : Kernels
+        Of a program without masks, for inference.
     layers : sequence of mappings
         The parameters of each layer by name; float32 or float64, contiguous, on the CPU.
     sizes : sequence of mappings
@@ -71,15 +74,14 @@ class Stepper:
 
     def __init__(
         self,
-        program: Program,
+        kernels: Kernels,
         layers: Sequence[Mapping[str, Tensor]],
         sizes: Sequence[Mapping[str, int]],
         batch: tuple[int, ...],
     ) -> None:
         B = math.prod(batch)
         dtype = next(iter(layers[0].values())).dtype
-        which = _kernels(program, layers[0], dtype, B)
-        kernel = which.run_forward()
+        kernel = kernels.run_forward()
         self._layers: list[_Layer] = []
         for parameters, own in zip(layers, sizes, strict=True):
             below = (
@@ -87,7 +89,7 @@ class Stepper:
                 if self._layers
                 else torch.zeros(2 * B, own[INPUT_SIZE], dtype=dtype, device="cpu")
             )
-            self._layers.append(_Layer(which, parameters, own, B, below))
+            self._layers.append(_Layer(kernels, parameters, own, B, below))
         step_bytes = B * sizes[0][INPUT_SIZE] * dtype.itemsize
         self.slot = kernel.slots["x"]
         self.turn, other = (
@@ -123,71 +125,68 @@ class Stepper:
                     place.copy_(states[position][number])
 
 
-def can_step(program: Program, parameters: Mapping[str, Tensor]) -> bool:
-    """Whether such layers can be stepped: their kernels take the products with the input, and no chance is in play."""
-    dtype = next(iter(parameters.values())).dtype
-    if dtype not in (torch.float32, torch.float64) or program.masks:
-        return False
-    return _kernels(program, parameters, dtype, 1).input_is_ours
-
-
-def _kernels(program: Program, parameters: Mapping[str, Tensor], dtype: torch.dtype, B: int) -> Kernels:
-    processor = target.host("f64" if dtype == torch.float64 else "f32", few=B <= target.FEW)
-    return kernels_for(program, tuple(parameters), processor)
+def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> Stepper | None:
+    """A stack to be stepped; None if torch has to multiply its input, chance is in play or a weight does not fit."""
+    double, few = request.x.dtype == torch.float64, math.prod(batch) <= target.FEW
+    kernels = kernels_for(stack.program, stack.names, target.host("f64" if double else "f32", few=few))
+    shapes = stack.shapes
+    if not kernels.input_is_ours or stack.program.masks:
+        return None
+    if any(request.parameters[name].shape != shape for name, shape in shapes.items()):
+        return None
+    with torch.inference_mode(False):  # the states are written wherever the stream is used
+        weights = {name: request.parameters[name].detach().contiguous() for name in shapes}
+        layers = [{name: weights[name + suffix] for name in stack.names} for (suffix,) in stack.suffixes]
+        return Stepper(kernels, layers, stack.sizes, batch)
 
 
 class _Layer:
-    """One layer's memory: packed weights, states, and the arguments of either turn."""
+    """One layer's values: packed weights, states, and the arguments of either turn."""
 
     def __init__(
-        self, which: Kernels, parameters: Mapping[str, Tensor], sizes: Mapping[str, int], B: int, x: Tensor
+        self, kernels: Kernels, parameters: Mapping[str, Tensor], sizes: Mapping[str, int], B: int, x: Tensor
     ) -> None:
-        program, plan, lanes = which.program, which.forward, which.target.lanes
-        sizes = {**sizes, PROJECTED_SIZE: sizes[PROJECTED_SIZE] or sizes[HIDDEN_SIZE], SCALAR: 1}
-        memory = Memory(x.dtype)
-        memory.numbers(I=sizes[INPUT_SIZE], H=sizes[HIDDEN_SIZE], P=sizes[PROJECTED_SIZE])
-        give_steps(memory, full(2, B, False), parts=1, by_units=False, whole=False)
-        z_columns = sum(sizes[program.values[index].size] for index in which.z_names)
-        memory.numbers(chunk_ld=z_columns + 16)
-        memory.give("x", x)
-        memory.scratch("chunk", B * (z_columns + 16) + 64)
-        memory.scratch("input weights", packed(z_columns, sizes[INPUT_SIZE], lanes))
-        memory.scratch("input bias", padded(z_columns, which.target))
-        give_stages(memory, plan, sizes, B, lanes)
-        give_parameters(memory, which, parameters, sizes[HIDDEN_SIZE])
+        program, plan = kernels.program, kernels.forward
+        values = kernel_values(kernels, B, B, shape_in(sizes))
+        numbers, arrays = step_values(full(2, B, False), parts=1, by_units=False, whole=False)
+        values.numbers(**numbers)
+        for name, array in arrays.items():
+            values.give_array(name, array)
+        values.give("x", x)
+        give_parameters(values, kernels, parameters, sizes[HIDDEN_SIZE])
         sequences = {n: x.new_zeros(2 * B, sizes[plan.loop.lines[line].size]) for n, line in plan.loop.stored}
         for name, sequence in sequences.items():
-            memory.give(f"sequence {name}", sequence)
+            values.give(f"sequence {name}", sequence)
         self.output = sequences[program.states[0].name]
         self.states: tuple[list[Tensor], list[Tensor]] = ([], [])
         """Where each state lies after the first step of the two, and after the second."""
         for state in program.states:
             if state.name in sequences:
                 both = sequences[state.name].view(2, B, -1).unbind()
-                memory.give(f"initial {state.name}", both[1])
+                values.give(f"initial {state.name}", both[1])
             elif state.name in plan.schedule.whole_states:
                 place = x.new_zeros(2, B, sizes[state.size])
                 both = place.unbind()
-                memory.give(f"place {state.name}", place)
+                values.give(f"place {state.name}", place)
             else:
                 place = x.new_zeros(B, sizes[state.size])
                 both = (place, place)
-                memory.give(f"place {state.name}", place)
+                values.give(f"place {state.name}", place)
             for after, where in zip(self.states, both, strict=True):
                 after.append(where)
-        kernel = which.run_forward()
-        memory.numbers(chunks=1, chunk_rows=B)
-        memory.give_array("chunk_steps", np.array([0, 1], np.int64))
-        memory.give_array("chunk_bounds", np.array([0, B], np.int64))
-        block = memory.block(kernel.slots)
+        kernel = kernels.run_forward()
+        values.numbers(chunks=1, chunk_rows=B)
+        values.give_array("chunk_steps", np.array([0, 1], np.int64))
+        values.give_array("chunk_bounds", np.array([0, B], np.int64))
+        block = values.block(kernel.slots)
         second = type(block).from_buffer_copy(block)
-        memory.give_array("chunk_steps", np.array([1, 2], np.int64))
-        memory.give_array("chunk_bounds", np.array([B, 2 * B], np.int64))
+        values.give_array("chunk_steps", np.array([1, 2], np.int64))
+        values.give_array("chunk_bounds", np.array([B, 2 * B], np.int64))
         for name in ("chunk_steps", "chunk_bounds"):
-            second[kernel.slots[name]] = memory.values[name]
+            second[kernel.slots[name]] = values.values[name]
         kernel.run(block, 1)  # packs the weights
         for state_of_both in zip(*self.states, strict=True):
             for where in state_of_both:
                 where.zero_()
         self.blocks = (block, second)
-        self._memory = memory
+        self._values = values

@@ -47,6 +47,16 @@ class Steps:
         """Rows of all steps together, N."""
         return int(self.counts.sum())
 
+    @property
+    def most_rows(self) -> int:
+        """Rows beyond which no chunk of this batch goes, whatever its rows' lengths."""
+        return min(self.T * self.B, CHUNK_ROWS + self.B)
+
+    @cached_property
+    def back(self) -> Tensor | None:
+        """Where each of the caller's rows stands in the order; None where they are as they come."""
+        return None if self.order is None else self.order.argsort()
+
     def bounds(self, first: int, last: int) -> tuple[int, int]:
         """First row of some steps and the end of the last."""
         offsets, counts = self.offsets[first:last], self.counts[first:last]

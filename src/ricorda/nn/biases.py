@@ -1,0 +1,76 @@
+"""The biases that decide how long a new layer remembers, before it has learned anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ricorda.errors import ArgumentError
+from ricorda.program.gates import memory_gates
+from ricorda.program.ir import Program
+from ricorda.program.weights import Block, layout
+
+
+class GateBiases:
+    """Where the biases of a cell's gates stand in a layer's parameters.
+
+    Parameters
+    ----------
+    program : Program
+        Of the cell, without regularisers.
+    bias : bool
+        Whether the layer has biases.
+    layer_norm : bool
+        Whether pre-activations are normalised, which takes away what all units have in common: shifts stand in then.
+    hidden_size : int
+        Units, H.
+    """
+
+    def __init__(self, program: Program, bias: bool, layer_norm: bool, hidden_size: int) -> None:
+        self.program, self.bias, self.layer_norm, self.hidden_size = program, bias, layer_norm, hidden_size
+        forget, gates = program.forget_affine, memory_gates(program)
+        self.forget = [] if forget is None else self._blocks(forget)
+        """Biases of the forget gate, which are added; none if there is no such gate."""
+        self.memory = [(self._blocks(affine), sign) for affine, sign in gates.items() if self._blocks(affine)]
+        """Biases of each memory gate; +1 if large ones keep the state, -1 if they clear it."""
+
+    def check(self, forget_bias: float | None, memory: int | None) -> None:
+        """Refuse to set biases that are not there.
+
+        Raises
+        ------
+        ArgumentError
+            With the option and what the cell lacks.
+        """
+        cell = f"cell {self.program.name}"
+        if forget_bias is not None and not self.forget:
+            gate = "forget gate" if self.program.forget_affine is None else "bias in its forget gate"
+            why = f"{cell} has no {gate}" if self.bias else "bias=False"
+            raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
+        if memory is not None and not self.memory:
+            why = f"{cell} has no gate that keeps a state" if self.bias else "bias=False"
+            raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
+
+    def start(self, parameters: Mapping[str, Tensor], forget_bias: float | None, memory: int | None) -> None:
+        """Set the biases of one layer and direction as its options say, see `Recurrent`."""
+        if forget_bias is not None:
+            self._set(parameters, self.forget, torch.tensor(forget_bias))
+        if memory is not None:
+            lasting = torch.empty(self.hidden_size).uniform_(1, memory - 1).log()
+            for blocks, sign in self.memory:
+                self._set(parameters, blocks, sign * lasting)
+
+    def _blocks(self, affine: int) -> list[Block]:
+        """Where the biases of an affine, which are added, stand in the parameters."""
+        if self.layer_norm:
+            return [Block(f"shift_{self.program.values[affine].name}", 0)]
+        return layout(self.program, self.bias).biases.get(affine, [])
+
+    def _set(self, parameters: Mapping[str, Tensor], blocks: Sequence[Block], value: Tensor) -> None:
+        """Set the first of some biases, and the others, which are added to it, to zero."""
+        for number, block in enumerate(blocks):
+            rows = slice(block.position * self.hidden_size, (block.position + 1) * self.hidden_size)
+            with torch.no_grad():
+                parameters[block.parameter][rows] = 0.0 if number else value
