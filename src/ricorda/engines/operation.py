@@ -109,24 +109,24 @@ def _run_alone(*arguments: Any) -> list[Tensor]:
 
 def _run_backward(text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], *rest: Any) -> list[Tensor]:
     """The gradients of input, states and parameters; the forward loop runs once more."""
-    parameters, *others, given = rest
+    parameters, *others, gradients = rest
     include = torch._C._dispatch_tls_local_include_set()
     exclude = torch._C._dispatch_tls_local_exclude_set().remove(torch._C.DispatchKey.AutogradCPU)
     with torch._C._ForceDispatchKeyGuard(include, exclude):  # compiled graphs run where autograd is put aside
-        tensors = [each.detach().requires_grad_() for each in (x, *states, *parameters)]
-        found = _gradients((text, len(states), names, *others), tensors, given, create_graph=False)
-    return _apart([torch.zeros_like(a) if g is None else g for a, g in zip(tensors, found, strict=True)])
+        tensors = [tensor.detach().requires_grad_() for tensor in (x, *states, *parameters)]
+        results = _gradients((text, len(states), names, *others), tensors, gradients, create_graph=False)
+    return _apart([torch.zeros_like(a) if g is None else g for a, g in zip(tensors, results, strict=True)])
 
 
 def _gradients(
-    given: tuple[Any, ...], tensors: Sequence[Tensor], gradients: Sequence[Tensor | None], create_graph: bool
+    others: tuple[Any, ...], tensors: Sequence[Tensor], gradients: Sequence[Tensor | None], create_graph: bool
 ) -> list[Tensor | None]:
     """The gradients of the tensors that require one, from those of the results."""
     with torch.enable_grad():
-        results = _run(*_arguments(given, tensors))
+        results = _run(*_arguments(others, tensors))
         pairs = [(r, g) for r, g in zip(results, gradients, strict=True) if g is not None and r.requires_grad]
         asked = [tensor for tensor in tensors if tensor.requires_grad]
-        found = iter(
+        gradient = iter(
             torch.autograd.grad(
                 [result for result, _ in pairs],
                 asked,
@@ -137,13 +137,13 @@ def _gradients(
             if pairs
             else [None] * len(asked)
         )
-        return [next(found) if tensor.requires_grad else None for tensor in tensors]
+        return [next(gradient) if tensor.requires_grad else None for tensor in tensors]
 
 
-def _arguments(given: tuple[Any, ...], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
+def _arguments(others: tuple[Any, ...], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
     """The operation's arguments from those that have no derivative and those that have."""
-    text, count, names, *others = given
-    return text, tensors[0], list(tensors[1 : 1 + count]), names, list(tensors[1 + count :]), *others
+    text, count, names, *rest = others
+    return text, tensors[0], list(tensors[1 : 1 + count]), names, list(tensors[1 + count :]), *rest
 
 
 def _apart(results: list[Tensor]) -> list[Tensor]:
@@ -184,35 +184,35 @@ def _shapes(
 def _shapes_backward(
     text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], parameters: Sequence[Tensor], *_: Any
 ) -> list[Tensor]:
-    return [each.new_empty(each.shape) for each in (x, *states, *parameters)]
+    return [tensor.new_empty(tensor.shape) for tensor in (x, *states, *parameters)]
 
 
 class _Derivative(torch.autograd.Function):
     """The operation, and its derivative as the other one."""
 
     @staticmethod
-    def forward(ctx: Any, given: tuple[Any, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.given = given
+    def forward(ctx: Any, others: tuple[Any, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.given = others
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
         with torch._C._AutoDispatchBelowAutograd():
-            return tuple(torch.ops.ricorda.run.default(*_arguments(given, tensors)))
+            return tuple(torch.ops.ricorda.run.default(*_arguments(others, tensors)))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return None, *torch.ops.ricorda.run_backward.default(*_arguments(ctx.given, tensors), gradients)
-        tensors = [each.view_as(each) for each in tensors]  # one may be computed from another: paths end here
+        tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another: paths end here
         return None, *_gradients(ctx.given, tensors, gradients, create_graph=True)
 
 
 def _run_with_derivative(
     text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], parameters: Sequence[Tensor], *others: Any
 ) -> list[Tensor]:
-    if torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters)):
-        given = text, len(states), names, *others
-        return list(_Derivative.apply(given, x, *states, *parameters))  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *parameters)):
+        arguments = text, len(states), names, *others
+        return list(_Derivative.apply(arguments, x, *states, *parameters))  # type: ignore[no-untyped-call]
     with torch._C._AutoDispatchBelowAutograd():
         results: list[Tensor] = torch.ops.ricorda.run.default(text, x, states, names, parameters, *others)
         return results

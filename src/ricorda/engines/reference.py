@@ -103,8 +103,8 @@ def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] 
 def _sizes(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> dict[str, int]:
     """The numbers behind "H" and "P"."""
     shapes = layout(program).shapes.items()
-    found = {shape.rows[0]: len(parameters[name]) // len(shape.rows) for name, shape in shapes if name in parameters}
-    return found | {value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)}
+    sizes = {shape.rows[0]: len(parameters[name]) // len(shape.rows) for name, shape in shapes if name in parameters}
+    return sizes | {value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)}
 
 
 class Product(NamedTuple):
@@ -162,15 +162,15 @@ class _Step:
 
     def _of_input(self) -> dict[int, Tensor]:
         """The numbers of the program, and what is computed from the input alone before any affine."""
-        found: dict[int, Tensor] = {}
+        values: dict[int, Tensor] = {}
         for index, value in enumerate(self.program.values):
             if value.op == "input":
-                found[index] = self.x
+                values[index] = self.x
             elif value.op == "constant":
-                found[index] = torch.as_tensor(value.number, dtype=self.x.dtype, device=self.x.device)
+                values[index] = torch.as_tensor(value.number, dtype=self.x.dtype, device=self.x.device)
             elif value.size in (INPUT_SIZE, SCALAR):
-                found[index] = OPERATIONS[value.op].reference(torch, *(found[arg] for arg in value.args))
-        return found
+                values[index] = OPERATIONS[value.op].reference(torch, *(values[arg] for arg in value.args))
+        return values
 
     def __call__(self, t: int, states: Sequence[Tensor]) -> list[Tensor]:
         """Every value of the program at step `t`."""
@@ -218,10 +218,10 @@ class _Step:
         """The products with the input and the biases of some affines, side by side: a tensor [n_t, rows] a step."""
         inputs = [[(block, arg) for block, arg in self._operands(index) if arg in self.of_input] for index in affines]
         biases = [self._bias(index) for index in affines]
-        given = [bias for bias in biases if bias is not None]
-        if all([arg for _, arg in operands] == [0] for operands in inputs) and len(given) in (0, len(affines)):
+        present = [bias for bias in biases if bias is not None]
+        if all([arg for _, arg in operands] == [0] for operands in inputs) and len(present) in (0, len(affines)):
             weight = self._rows([block for ((block, _),) in inputs])
-            return self._steps(F.linear(self.x, weight, torch.cat(given) if given else None))
+            return self._steps(F.linear(self.x, weight, torch.cat(present) if present else None))
         parts = []
         for index, operands, bias in zip(affines, inputs, biases, strict=True):
             part = self.x.new_zeros(len(self.x), self._rows(self.layout.matrices[index][:1]).shape[0])

@@ -291,5 +291,5 @@ def _gradients(
     if not pairs or not asked:
         return [None] * len(inputs)
     ours, theirs = zip(*pairs, strict=True)
-    found = iter(torch.autograd.grad(ours, asked, theirs, create_graph=create_graph, allow_unused=True))
-    return [next(found) if want else None for want in wanted]
+    gradient = iter(torch.autograd.grad(ours, asked, theirs, create_graph=create_graph, allow_unused=True))
+    return [next(gradient) if want else None for want in wanted]

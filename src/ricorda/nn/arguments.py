@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,8 +42,15 @@ def check_numbers(dropout: float, forget_bias: float | None) -> None:
         raise ArgumentError(f"forget_bias is {forget_bias!r}: give a finite number, or None to draw it")
 
 
+def check_dropout(dropout: float, num_layers: int) -> None:
+    """Warn the caller of a constructor that dropout between layers has no place in a single one."""
+    if dropout > 0 and num_layers == 1:
+        sentence = f"dropout={dropout} acts between layers, and num_layers=1 has no place for it"
+        warnings.warn(sentence, UserWarning, stacklevel=3)
+
+
 def check_memory(memory: int | None, forget_bias: float | None) -> None:
-    """Refuse a number of steps that cannot be remembered, and two ways to set the same biases."""
+    """Refuse an invalid number of steps, and two ways to set the same biases."""
     if memory is None:
         return
     if isinstance(memory, bool) or not isinstance(memory, int) or memory < 2:
@@ -51,14 +59,14 @@ def check_memory(memory: int | None, forget_bias: float | None) -> None:
         raise ArgumentError(f"memory={memory} and forget_bias={forget_bias} set the same biases: give one of them")
 
 
-def check_probability(name: str, given: object) -> None:
+def check_probability(name: str, probability: object) -> None:
     """Refuse what is no probability below 1, with which nothing would be left."""
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given < 1:
-        raise ArgumentError(f"{name} is {given!r}: give a probability, from 0 to below 1")
+    if isinstance(probability, bool) or not isinstance(probability, (int, float)) or not 0 <= probability < 1:
+        raise ArgumentError(f"{name} is {probability!r}: give a probability, from 0 to below 1")
 
 
 def check_manner(checkpoint: object, precision: object) -> None:
-    """Refuse segments that cannot be, and a precision that there is not."""
+    """Refuse an invalid length of segments, and an unknown precision."""
     whole = isinstance(checkpoint, int) and not isinstance(checkpoint, bool) and checkpoint > 0
     if checkpoint is not None and checkpoint != "sqrt" and not whole:
         raise ArgumentError(f"checkpoint is {checkpoint!r}: give 'sqrt', a number of steps of at least 1, or None")

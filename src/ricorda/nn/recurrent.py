@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -19,6 +18,7 @@ from ricorda.engines.choose import run as run_layer
 from ricorda.errors import ArgumentError
 from ricorda.nn.arguments import (
     check_choices,
+    check_dropout,
     check_manner,
     check_memory,
     check_numbers,
@@ -99,10 +99,12 @@ class Recurrent(nn.Module):
     layer_norm : bool
         Whether pre-activations, and a cell state where the output is computed from it, are normalised over their units
         (Ba et al. 2016).
-    engine : {"auto", "cpu", "reference"}
-        What computes: "reference" torch operations, a step after the other, "cpu" machine code compiled for the cell
-        and the processor; "auto" is what the environment variable RICORDA_ENGINE says, else "cpu" wherever that can
-        serve. Where "cpu" is asked for and cannot, the reference serves, and a warning says why.
+    engine : {"auto", "cpu", "torch", "reference"}
+        What computes: "cpu" is machine code compiled for the cell and the processor, "torch" torch's own kernels for
+        the cells that torch has (cuDNN on a GPU), "reference" torch operations, one step after another. "auto" is what
+        the environment variable RICORDA_ENGINE says; else the first of "cpu", "torch" (not on the processor) and
+        "reference" that can serve. Where an engine is asked for and cannot serve, the next one that can does, and a
+        warning says why.
     checkpoint : "sqrt" or int, optional
         Long sequences: BPTT runs segments of about sqrt(T), or of so many, steps again instead of keeping all their
         values, so memory grows with the square root of T (Chen et al. 2016).
@@ -122,10 +124,10 @@ class Recurrent(nn.Module):
     Raises
     ------
     ArgumentError
-        If a size, a probability or an engine cannot be, or the cell has not what an option acts on: a forget gate, a
+        If a size, a probability or an engine is invalid, or the cell lacks what an option acts on: a forget gate, a
         candidate, a state of that name.
     CellError
-        If the cell's equations cannot be.
+        If the cell's equations are invalid.
     """
 
     def __init__(
@@ -161,12 +163,7 @@ class Recurrent(nn.Module):
         check_memory(memory, forget_bias)
         check_engine(engine)
         check_manner(checkpoint, precision)
-        if dropout > 0 and num_layers == 1:
-            warnings.warn(
-                f"dropout={dropout} acts between layers, and num_layers=1 has no place for it",
-                UserWarning,
-                stacklevel=2,
-            )
+        check_dropout(dropout, num_layers)
         self.program = program_of(cell, projected=proj_size > 0)
         self.regularisers = Regularisers(
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
@@ -179,13 +176,9 @@ class Recurrent(nn.Module):
         )
         for name, shape in self.stack.shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
-        self.engine = engine
-        self.checkpoint = checkpoint
-        self.precision = precision
+        self.engine, self.checkpoint, self.precision = engine, checkpoint, precision
         self.watcher: Watcher | None = None
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias = bias
         self.batch_first = batch_first
         self.dropout = float(dropout)
@@ -246,7 +239,7 @@ class Recurrent(nn.Module):
         Raises
         ------
         ArgumentError
-            If a shape, a length, a name or RICORDA_ENGINE cannot be.
+            If a shape, a length, a name or RICORDA_ENGINE is invalid.
         """
         recording = recorded()
         if lengths is None and not record and self.runs_plainly and not recording:
@@ -366,8 +359,8 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The arguments, those at their default left out, as torch.nn prints them."""
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        given = {name: getattr(self, name) for name in _PRINTED}
-        parts += [f"{name}={value!r}" for name, value in given.items() if value != _PRINTED[name]]
+        values = {name: getattr(self, name) for name in _PRINTED}
+        parts += [f"{name}={value!r}" for name, value in values.items() if value != _PRINTED[name]]
         parts += self.regularisers.given()
         if type(self) is Recurrent:
             parts.insert(0, self.program.name)

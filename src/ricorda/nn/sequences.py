@@ -51,7 +51,7 @@ class Batch:
         Raises
         ------
         ArgumentError
-            If the input or the lengths have a shape or a type that cannot be.
+            If the input or the lengths have an invalid shape or type.
         """
         check_alike("the input", _tensor(input), weight)
         if isinstance(input, PackedSequence):

@@ -191,7 +191,7 @@ class Stream:
         self._prepare()
         if state is not None:
             weight = next(self.layer.parameters())
-            state = tuple(each.to(weight) for each in state) if isinstance(state, tuple) else state.to(weight)
+            state = tuple(part.to(weight) for part in state) if isinstance(state, tuple) else state.to(weight)
         self.state = state
 
     def _initial(self, state: State) -> list[Tensor]:
@@ -199,7 +199,7 @@ class Stream:
         layer = self.layer
         weight = next(layer.parameters())
         batch = Batch(weight.new_empty(1, *(self._batch or (1,)), 1), weight, None, False, unbatched=not self._batch)
-        return [each.detach() for each in batch.initial(layer.program, state, layer.stack.states)]
+        return [part.detach() for part in batch.initial(layer.program, state, layer.stack.states)]
 
     def _read(self, x: Any) -> Any:
         """A step in the plainest form of its kind, a tensor or an array of the layer's dtype, or why it is none."""
@@ -215,9 +215,9 @@ class Stream:
         if x.dtype != known:
             way_out = "give a torch.Tensor" if known is None else f"convert it with .astype({known.name!r})"
             raise ArgumentError(f"a step of this stream is of {x.dtype} and the layer of {self._dtype}: {way_out}")
-        given = np.empty(self._shape, known)
-        given[...] = x
-        return given
+        array = np.empty(self._shape, known)
+        array[...] = x
+        return array
 
     def _step(self, x: Any) -> Any:
         """Take a step of an engine's plain stepper, or of the layer itself."""

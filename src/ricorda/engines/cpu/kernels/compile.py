@@ -99,11 +99,11 @@ def check() -> None:
 def tiles(target: Target) -> Any:
     """The tiles of a target, which all its kernels call."""
     with _lock:
-        found = _from_disk("tiles", target)
-        if found is None:
-            found = {}, _machine_code(str(emit_tiles(target)), target, True)
-            _to_disk("tiles", target, *found)
-        owner = _loaded(found[1], target)
+        stored = _from_disk("tiles", target)
+        if stored is None:
+            stored = {}, _machine_code(str(emit_tiles(target)), target, True)
+            _to_disk("tiles", target, *stored)
+        owner = _loaded(stored[1], target)
         for form in (ROWS_APART, ROWS_TOGETHER):
             name = target.tiles(form)
             llvm.add_symbol(name, owner.get_global_value_address(name))
@@ -146,9 +146,9 @@ def _loaded(machine_code: bytes, target: Target) -> Any:
 
 def folder() -> Path | None:
     """Where compiled kernels are kept: `RICORDA_CACHE`, or a folder of the user's; none where it is set to nothing."""
-    given = os.environ.get("RICORDA_CACHE")
-    if given is not None:
-        return Path(given) if given else None
+    path = os.environ.get("RICORDA_CACHE")
+    if path is not None:
+        return Path(path) if path else None
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "ricorda"
     if sys.platform == "win32":

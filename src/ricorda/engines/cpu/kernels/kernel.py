@@ -11,6 +11,7 @@ bit: every sum is taken in the same order whatever the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import llvmlite.ir as ir
 
@@ -190,20 +191,7 @@ def emit_backward(
         worker.meet()
         kernels.weights(worker, sources, rows, add)
         if given_input is not None:
-            column = kernels.column(f, given_input.factors[0][1])
-
-            def to_input(row0: ir.Value, row1: ir.Value) -> None:
-                out = e.at(f.pointer("dx"), f.times(low, I))
-                null = f.b.inttoptr(I64(0), target.number.as_pointer())
-                ld, gradients = f.number("chunk_ld"), e.at(f.pointer("chunk"), column)
-                if kernels.halve is not None:
-                    ld = f.number("half_ld")
-                    gradients = e.at(f.pointer("half chunk"), kernels.column(f, given_input.factors[0][1], half=True))
-                along = f.times(len(given_input.factors), f.pairs(f.number("H")))
-                f.call(
-                    kernels.rows_product, ld, along, I, I, row0, row1, gradients, f.pointer("input weights"), out, null
-                )
-
+            to_input = partial(_input_gradient, f, kernels, given_input, low)
             f.when(input_wanted, lambda: worker.share(rows, to_input))
         worker.meet()
 
@@ -211,6 +199,20 @@ def emit_backward(
     kernels.sum_totals(worker)
     emit_entry(code.module, f.finish(), "run", parallel)
     return code
+
+
+def _input_gradient(
+    f: Frame, kernels: Functions, source: Source, low: ir.Value, row0: ir.Value, row1: ir.Value
+) -> None:
+    """The gradient of some rows of the input, from those of the affines in a chunk that begins at row `low`."""
+    I, first = f.number("I"), source.factors[0][1]
+    ld, gradients = f.number("chunk_ld"), f.e.at(f.pointer("chunk"), kernels.column(f, first))
+    if kernels.halve is not None:
+        ld, gradients = f.number("half_ld"), f.e.at(f.pointer("half chunk"), kernels.column(f, first, half=True))
+    along = f.times(len(source.factors), f.pairs(f.number("H")))
+    out = f.e.at(f.pointer("dx"), f.times(low, I))
+    null = f.b.inttoptr(I64(0), f.target.number.as_pointer())
+    f.call(kernels.rows_product, ld, along, I, I, row0, row1, gradients, f.pointer("input weights"), out, null)
 
 
 def _steps(

@@ -110,7 +110,7 @@ def kernels_for(
     trained = training_loops(program, record, watch) if training else None
     loop = trained.forward if trained else forward_loop(program, record)
     if target.products == "bf16" and any(
-        _takes_from_memory(each) for each in (loop, trained.backward if trained else None)
+        _takes_from_memory(made) for made in (loop, trained.backward if trained else None)
     ):
         return kernels_for(program, names, target.in_full(), training=training, record=record, watch=watch)
     forward = Plan(schedule(loop, target.bundle), parameters, columns, tuple(name for name, _ in loop.stored))
@@ -161,14 +161,14 @@ def _use(program: Program, factor: Factor) -> tuple[Factor, str, str]:
 
 
 @lru_cache(maxsize=512)
-def _compiled(which: Kernels, backward: bool) -> Compiled:
+def _compiled(kernels: Kernels, backward: bool) -> Compiled:
     parallel = openmp()
 
     def write() -> Code:
         if backward:
-            assert which.backward is not None  # asked for by who trains
-            return emit_backward(which.target, which.backward, which.sources, which.sums, parallel)
-        return emit_forward(which.target, which.forward, which.inputs, parallel)
+            assert kernels.backward is not None  # asked for by who trains
+            return emit_backward(kernels.target, kernels.backward, kernels.sources, kernels.sums, parallel)
+        return emit_forward(kernels.target, kernels.forward, kernels.inputs, parallel)
 
-    plan = which.backward if backward else which.forward
-    return compiled(f"{plan} {which.inputs} {which.sources} {which.sums} {parallel}", which.target, write)
+    plan = kernels.backward if backward else kernels.forward
+    return compiled(f"{plan} {kernels.inputs} {kernels.sources} {kernels.sums} {parallel}", kernels.target, write)

@@ -31,13 +31,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     equations = Equations(f, plan, number, places, part)
     lanes, size = f.target.lanes, f.number(stage.size)
     if not stage.bundles:
-
-        def row(r: ir.Value) -> None:
-            equations.begin_row(r)
-            f.vectors(tile0, tile1, size, lambda unit, mask: equations.emit(r, unit, mask))
-            equations.end_row(r)
-
-        f.loop(row0, row1, row)
+        _emit_rows(f, equations, size)
         f.finish()
         return f
     width = tile_vectors(stage, f.target)
@@ -98,6 +92,18 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     return f
 
 
+def _emit_rows(f: Frame, equations: Equations, size: ir.Value) -> None:
+    """The equations of a stage without products, row by row."""
+    _, _, row0, row1, tile0, tile1, _ = f.given
+
+    def row(r: ir.Value) -> None:
+        equations.begin_row(r)
+        f.vectors(tile0, tile1, size, lambda unit, mask: equations.emit(r, unit, mask))
+        equations.end_row(r)
+
+    f.loop(row0, row1, row)
+
+
 def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
     """Write `reduce<number>(step, low, row0, row1)`: a stage's means and variances over the units, for some rows.
 
@@ -142,10 +148,10 @@ def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
             return f.b.fmul(centred, centred)
 
         varying = [arg for arg, reductions in by_arg.items() if "variance" in reductions]
-        found = {"mean": means, "variance": averages(row, varying, square) if varying else {}}
+        values = {"mean": means, "variance": averages(row, varying, square) if varying else {}}
         for arg, reductions in by_arg.items():
             for op, index in reductions.items():
-                f.b.store(found[op][arg], e.at(f.pointer(f"reduced {index}"), row))
+                f.b.store(values[op][arg], e.at(f.pointer(f"reduced {index}"), row))
 
     f.loop(row0, row1, reduce_row)
     f.finish()

@@ -32,22 +32,22 @@ class LoopFunction(torch.autograd.Function):
         saved = ctx.saved_tensors
         split = len(saved) - ctx.count
         if torch.is_grad_enabled():  # what torch does for create_graph=True
-            call, which = ctx.call, ctx.call.kernels
-            x, *states = saved[: 1 + len(which.program.states)]
+            call, kernels = ctx.call, ctx.call.kernels
+            x, *states = saved[: 1 + len(kernels.program.states)]
             parameters = saved[1 + len(states) : split]
             of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
             dx, *others = differentiable_gradients(
-                which.program,
-                () if which.input_is_ours else which.z_names,
+                kernels.program,
+                () if kernels.input_is_ours else kernels.z_names,
                 call.parameters,
                 call.steps,
                 call.reverse,
                 call.values,
                 call.seed,
-                (*(each.reshape(-1, each.shape[-1]) for each in (x, *states)), *parameters),
+                (*(tensor.reshape(-1, tensor.shape[-1]) for tensor in (x, *states)), *parameters),
                 of_results,
                 ctx.needs_input_grad[1:],
             )
-            found = [g if g is None else g.view_as(s) for g, s in zip((dx, *others), (x, *states), strict=False)]
-            return None, *found, *others[len(states) :]
+            own = [g if g is None else g.view_as(s) for g, s in zip((dx, *others), (x, *states), strict=False)]
+            return None, *own, *others[len(states) :]
         return None, *backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])

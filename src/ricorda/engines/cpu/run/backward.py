@@ -144,8 +144,8 @@ def _columns(kernels: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, d
     summed = {name for name, _ in kernels.sums} | plan.totals.keys()
     blocks = {(name, 0): f"dp_{name}" for name in kernels.layout.shapes}
     for affine, places in kernels.layout.biases.items():
-        blocks |= {(each.parameter, each.position): f"dz_{kernels.program.values[affine].name}" for each in places}
-    found: dict[str, tuple[bool, Pieces]] = {}
+        blocks |= {(block.parameter, block.position): f"dz_{kernels.program.values[affine].name}" for block in places}
+    vectors: dict[str, tuple[bool, Pieces]] = {}
     taken: set[int] = set()
     for name, weights in kernels.layout.shapes.items():
         columns = [blocks.get((name, position)) for position in range(len(weights.rows))]
@@ -160,9 +160,9 @@ def _columns(kernels: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, d
                 pieces[-1] = (before, length + sizes[row])
             else:
                 pieces.append((begin, sizes[row]))
-        found[name] = bool(used & taken), tuple(pieces)
+        vectors[name] = bool(used & taken), tuple(pieces)
         taken |= used
-    return width, total, found
+    return width, total, vectors
 
 
 def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None:
@@ -172,10 +172,10 @@ def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None
     shared, pieces = where
     if pieces == ((0, len(sums)),):
         return sums.clone() if shared else sums
-    found = [sums.new_zeros(length) if begin is None else sums.narrow(0, begin, length) for begin, length in pieces]
-    if len(found) > 1:
-        return torch.cat(found)
-    return found[0].clone() if shared else found[0]  # no two gradients in the same memory
+    parts = [sums.new_zeros(length) if begin is None else sums.narrow(0, begin, length) for begin, length in pieces]
+    if len(parts) > 1:
+        return torch.cat(parts)
+    return parts[0].clone() if shared else parts[0]  # no two gradients in the same memory
 
 
 def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:

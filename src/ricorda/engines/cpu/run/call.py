@@ -180,15 +180,15 @@ def _check(kernels: Kernels, of_x: Sequence[int], names: tuple[str, ...], shapes
     """The check, taken once for each combination of shapes that passes it."""
     B, I = of_x
     states = kernels.program.states
-    found = dict(zip((*names, *(state.name for state in states)), shapes, strict=True))
+    has = dict(zip((*names, *(state.name for state in states)), shapes, strict=True))
     name, count = kernels.of_units
-    sizes = {INPUT_SIZE: I, HIDDEN_SIZE: found[name][0] // count, PROJECTED_SIZE: found[states[0].name][-1]}
+    sizes = {INPUT_SIZE: I, HIDDEN_SIZE: has[name][0] // count, PROJECTED_SIZE: has[states[0].name][-1]}
     expected = {
         name: (sum(sizes[row] for row in shape.rows), *(() if shape.columns is None else (sizes[shape.columns],)))
         for name, shape in kernels.layout.shapes.items()
     }
     expected |= {state.name: (B, sizes[state.size]) for state in states}
     for name, needed in expected.items():
-        if name not in found or tuple(found[name]) != needed:
-            has = f"has shape {tuple(found[name])}" if name in found else "is missing"
-            raise ArgumentError(f"{name} {has}, and {needed} is needed: give it in that shape")
+        if name not in has or tuple(has[name]) != needed:
+            what = f"has shape {tuple(has[name])}" if name in has else "is missing"
+            raise ArgumentError(f"{name} {what}, and {needed} is needed: give it in that shape")

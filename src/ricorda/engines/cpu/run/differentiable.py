@@ -23,7 +23,7 @@ def gradients(
     record: Sequence[str],
     seed: int,
     tensors: Sequence[Tensor],
-    given: Sequence[Tensor | None],
+    of_results: Sequence[Tensor | None],
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of a loop's tensors from those of its results, with a graph.
@@ -62,17 +62,17 @@ def gradients(
             finals = [state.index_select(0, steps.order) for state in finals]
         results = [sequences[0], *finals, *sequences[1:]]
         pairs = [
-            (result, g) for result, g in zip(results, given, strict=True) if g is not None and result.requires_grad
+            (result, g) for result, g in zip(results, of_results, strict=True) if g is not None and result.requires_grad
         ]
         asked = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
-        found = iter(
+        gradient = iter(
             torch.autograd.grad(
                 [result for result, _ in pairs], asked, [g for _, g in pairs], create_graph=True, allow_unused=True
             )
             if pairs
             else [None] * len(asked)
         )
-        return [next(found) if want else None for want in wanted]
+        return [next(gradient) if want else None for want in wanted]
 
 
 def _of_parts(
@@ -81,16 +81,16 @@ def _of_parts(
     """A program whose input is what these affines have beside their states: each takes its columns, and no bias."""
     values = list(program.values)
     bias = any(name.startswith("bias_") for name in parameters)
-    found = layout(program, bias)
+    weights = layout(program, bias)
     biases = {
         name: list(parameters[name].chunk(len(shape.rows)))
-        for name, shape in found.shapes.items()
+        for name, shape in weights.shapes.items()
         if name in ("bias_ih", "bias_hh")
     }
     for index in parts:
         recurrent = tuple(arg for arg in values[index].args if values[arg].size != INPUT_SIZE)
         values[index] = replace(values[index], args=(*recurrent, 0))
-        for block in found.biases[index]:
+        for block in weights.biases[index]:
             biases[block.parameter][block.position] = torch.zeros_like(biases[block.parameter][block.position])
     changed = replace(program, values=tuple(values))
     result = dict(parameters) | {name: torch.cat(blocks) for name, blocks in biases.items()}

@@ -15,15 +15,15 @@ from ricorda.program.weights import Block, Layout
 
 def input_values(program: Program, x: Tensor) -> dict[int, Tensor]:
     """The numbers of a program, and what it computes from the input x [N, I] alone before any affine."""
-    found: dict[int, Tensor] = {}
+    values: dict[int, Tensor] = {}
     for index, value in enumerate(program.values):
         if value.op == "input":
-            found[index] = x
+            values[index] = x
         elif value.op == "constant":
-            found[index] = torch.as_tensor(value.number, dtype=x.dtype, device=x.device)
+            values[index] = torch.as_tensor(value.number, dtype=x.dtype, device=x.device)
         elif is_of_input(value):
-            found[index] = OPERATIONS[value.op].reference(torch, *(found[arg] for arg in value.args))
-    return found
+            values[index] = OPERATIONS[value.op].reference(torch, *(values[arg] for arg in value.args))
+    return values
 
 
 def is_of_input(value: Value) -> bool:

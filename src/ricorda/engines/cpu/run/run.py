@@ -35,7 +35,7 @@ def run(request: Request) -> Run:
         assert steps.order is not None
         rows = x.reshape(T * B, I).index_select(0, steps.positions)
         states = [state.index_select(0, steps.order) for state in states]
-    training = torch.is_grad_enabled() and any(each.requires_grad for each in (x, *states, *parameters.values()))
+    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *parameters.values()))
     names, record = tuple(parameters), tuple(record)
     element = "f64" if x.dtype == torch.float64 else "f32"
     processor = target.host(element, "bf16" if manner.bf16 and element == "f32" else None, few=B <= target.FEW)
