@@ -167,7 +167,7 @@ import os
 from pathlib import Path
 import safetensors.torch
 import torch
-from test_language_training import DROPPING, OPTIONS, Pressed, network, stream
+from small_language_models import DROPPING, OPTIONS, Pressed, network, stream
 from ricorda.training import Interrupted, train
 
 def run(name, press=-1, **options):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from engine_cases import PROGRAMS, Case, check, every_name
-from test_random_cells import traced
+from random_cells import traced
 from torch import Tensor
 from torch.autograd import gradcheck
 

@@ -8,7 +8,7 @@ import torch
 from engine_cases import PROGRAMS, Case, check, every_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_random_cells import sources, traced
+from random_cells import sources, traced
 
 from ricorda.engines.cpu.run import run as cpu
 from ricorda.engines.cpu.run import steps

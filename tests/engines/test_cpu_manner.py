@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from kernels import LESSER, work_on
-from test_random_cells import traced
+from random_cells import traced
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_cells import BINARY, SIGNS, UNARY, sources, traced
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -18,82 +19,11 @@ from ricorda.engines import Request, reference
 from ricorda.program import symbols
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
-from ricorda.program.trace import trace
 from ricorda.program.weights import layout
 
 I, H, T, B = 3, 2, 4, 3
 D = torch.float64
 CLOSE = {"atol": 1e-10, "rtol": 1e-10}
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-# what is undefined or grows without bound somewhere is kept where it is neither
-UNARY = (
-    "sigmoid({0})",
-    "tanh({0})",
-    "relu({0})",
-    "softplus({0})",
-    "exp(tanh({0}))",
-    "log(abs({0}) + 1)",
-    "sqrt(0.5 + abs({0}))",
-    "abs({0})",
-    "(-{0})",
-)
-BINARY = (
-    "({0} + {1})",
-    "({0} - {1})",
-    "({0} * {1})",
-    "maximum({0}, {1})",
-    "minimum({0}, {1})",
-    "({0} / (1 + abs({1})))",
-    "({0} / ((abs({1}) + 0.5) / (abs({0}) + 2)))",
-    "({0} / (-((abs({1}) + 1) * 1.5)))",
-)
-SIGNS = {"add": " + ", "subtract": " - ", "multiply": " * ", "divide": " / ", "negative": "(-", "abs": "abs("}
-NUMBERS = ("2", "0.5", "(-0.25)", "3", "0.001", "tanh(0.5)", "(1 - tanh(2))")
-
-
-def expressions(leaves: list[str], depth: int) -> st.SearchStrategy[str]:
-    """Expressions of vectors of one size, at least one of which is in each."""
-    if depth == 0:
-        return st.sampled_from(leaves)
-    inner = expressions(leaves, depth - 1)
-    number = st.sampled_from(NUMBERS)
-    return st.one_of(
-        inner,
-        st.builds(str.format, st.sampled_from(UNARY), inner),
-        st.builds(str.format, st.sampled_from(BINARY), inner, inner),
-        st.builds(str.format, st.sampled_from(BINARY), inner, number),
-        st.builds(str.format, st.sampled_from(BINARY), number, inner),
-    )
-
-
-@st.composite
-def sources(draw: Draw, depth: int = 3) -> str:
-    """The source of a cell: up to three states, affines of up to four operands, everything used."""
-    states = ["h", "c", "n"][: draw(st.integers(1, 3))]
-    learned = ["p"] if draw(st.booleans()) else []
-    lines = [f'{name} = parameter("{name}")' for name in learned]
-    vectors = [*states, *learned]
-    gates = [f"v{number}" for number in range(draw(st.integers(1, 4)))]
-    for gate in gates:
-        operand = st.one_of(expressions(["x"], 2), expressions(vectors, 2))
-        operands = draw(st.lists(operand, min_size=1, max_size=3))
-        operands = ["x", *operands] if gate == gates[0] else operands
-        bias = draw(st.sampled_from(["", "", ", bias=False"]))
-        function = draw(st.sampled_from(["{0}", *UNARY]))
-        lines.append(f"{gate} = " + function.format(f'affine("a{gate}", {", ".join(operands)}{bias})'))
-        vectors.append(gate)
-    new = [f"tanh({' + '.join([*gates, *learned])} + {draw(expressions(vectors, depth))})"]
-    for _ in states[1:]:
-        new.append(draw(st.sampled_from(["tanh({0})", "sigmoid({0})"])).format(draw(expressions(vectors, depth))))
-    return "\n    ".join([f"def drawn(x, {', '.join(states)}):", *lines, f"return {', '.join(new)}", ""])
-
-
-def traced(source: str) -> Program:
-    """The program of a cell's source."""
-    language = {name: getattr(symbols, name) for name in ("affine", "parameter", *OPERATIONS) if hasattr(symbols, name)}
-    exec(source, language)
-    return trace(language["drawn"])
 
 
 def random_parameters(program: Program) -> dict[str, Tensor]:

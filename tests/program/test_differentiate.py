@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_random_cells import sources, traced
+from random_cells import sources, traced
 from torch import Tensor
 
 from ricorda import Cell, affine, cell, exp, parameter, sigmoid, tanh

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_random_cells import sources, traced
+from random_cells import sources, traced
 
 from ricorda import CellError, RicordaError
 from ricorda.catalogue import CELLS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given, settings
-from test_random_cells import sources, traced
+from random_cells import sources, traced
 from torch import Tensor
 
 from ricorda import affine, cell, equations, maximum, parameter, tanh

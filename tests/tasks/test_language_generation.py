@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_language_training import VOCABULARY, network
+from small_language_models import VOCABULARY, network
 
 from ricorda.cells import gru, lstm
 from ricorda.errors import ArgumentError

@@ -1,6 +1,5 @@
 """Truncated BPTT with a carried state: what is computed, and that a run goes on bit for bit."""
 
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,39 +10,17 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_language_models import DROPPING, NOTHING, OPTIONS, VOCABULARY, Pressed, documents, network, stream
 from torch import Tensor, nn
 from training_tasks import assert_equal, timeless, weights
 
 from ricorda.cells import gru, lstm
 from ricorda.errors import ArgumentError, DataError
-from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
+from ricorda.tasks.language.network import Dropouts, NextStep
 from ricorda.tasks.language.objective import NextStepTraining
 from ricorda.tasks.language.scoring import losses_of
 from ricorda.tasks.language.sequences import FRESH, LENGTH, START, Sequences
 from ricorda.training import Interrupted, TrainingOptions, train
-
-VOCABULARY = 11
-OPTIONS = TrainingOptions(epochs=3, batch_size=4, seed=5, learning_rate=0.01, device="cpu")
-NOTHING = Dropouts()
-DROPPING = Dropouts(plain=0.2, embedding=0.1, input=0.1, state=0.1, weight=0.2, zoneout=0.1)
-
-
-def network(dropouts: Dropouts = NOTHING, cell: Any = lstm, **sizes: Any) -> NextStep:
-    given: dict[str, Any] = {"hidden": 6, "layers": 2, "vocabulary": VOCABULARY, "embedding": 5, **sizes}
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        return NextStep(cell.program, Sizes(**given), dropouts)
-
-
-def stream(steps: int = 90) -> Sequences:
-    ids = np.random.default_rng(1).integers(VOCABULARY, size=steps + 1).astype(np.int32)
-    return Sequences.of([ids], stream=True)
-
-
-def documents(*lengths: int, condition: Tensor | None = None) -> Sequences:
-    random = np.random.default_rng(2)
-    parts = [random.integers(VOCABULARY, size=length + 1).astype(np.int32) for length in lengths]
-    return Sequences.of(parts, stream=False, condition=condition)
 
 
 def task(
@@ -206,18 +183,6 @@ def test_validation_says_nats_perplexity_and_bits_of_each_character() -> None:
 
 
 # Going on
-
-
-class Pressed(NextStepTraining):
-    """Presses Ctrl-C in a step."""
-
-    press = -1
-
-    def loss(self, rows: Any) -> tuple[Tensor, Tensor]:
-        self.press -= 1
-        if self.press == -1:
-            signal.raise_signal(signal.SIGINT)
-        return super().loss(rows)
 
 
 @pytest.mark.parametrize("cell", [lstm, gru])
