@@ -11,12 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.series import as_series
+from ricorda.data.several import are_several, read_several
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
 from ricorda.tasks.forecast.backtest import Backtest, errors_json
-from ricorda.tasks.forecast.examples import are_several, read_parts
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.heads import Head
 from ricorda.tasks.forecast.inference import after, after_training, backtest
@@ -172,7 +172,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         if X is None:
             future = None if covariates is None else as_series(covariates, "covariates").values
             return after_training(self.network_, self.facts_, future, steps)
-        given = [self.facts_.aligned(each) for each in read_parts(X, "X", covariates, ())]
+        given = [self.facts_.aligned(each) for each in read_several(X, "X", covariates, ())]
         found = [after(self.network_, self.facts_, each, steps) for each in given]
         return found if are_several(X) else found[0]
 
@@ -214,7 +214,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             raise ArgumentError(
                 "y was given, but a forecast is of X itself: leave it out, or name variables by targets"
             )
-        series = self._series(read_parts(X, "X", covariates, targets), validation)
+        series = self._series(read_several(X, "X", covariates, targets), validation)
 
         def task(network: ForecastNetwork) -> Forecasting:
             series.keep_end(network)
@@ -237,7 +237,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
 
     def _series(self, given: Sequence[Any], validation: Any) -> TrainingSeries:
         """The series of a training; the end of each is held out, unless others are given."""
-        others = None if validation is None else read_parts(validation, "validation", None, ())
+        others = None if validation is None else read_several(validation, "validation", None, ())
         return choose_series(self, self.steps_at_once, given, others)
 
     def _checked_horizon(self, horizon: int | None) -> int:
@@ -318,7 +318,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
         others = validation if test is None else test[0]
-        return self._series(read_parts(X, "X", None, ()), others).held_out, None
+        return self._series(read_several(X, "X", None, ()), others).held_out, None
 
     def _measure(self) -> Measure:
         each = "a window, none of which overlap: its mean absolute error"

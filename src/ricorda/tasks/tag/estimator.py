@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from ricorda.data.inputs import place_of
 from ricorda.data.labels import read_labels
+from ricorda.data.tag_targets import classes_of, read_targets
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
@@ -26,7 +27,6 @@ from ricorda.tasks.tag.network import Aligned, Sizes
 from ricorda.tasks.tag.objective import Tagging, Targeted, unread_probabilities
 from ricorda.tasks.tag.parameters import TagParameters
 from ricorda.tasks.tag.reading import Reading, read_sequences
-from ricorda.tasks.tag.targets import classes_of, read_targets
 from ricorda.tasks.tag.words import Vocabulary
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.pairs import as_texts
+from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import text_of
 from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
@@ -20,7 +21,7 @@ from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.measure import Measure, parts_of
 from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
-from ricorda.tasks.translate.examples import Sentences, Subwords, read_pairs_of, split
+from ricorda.tasks.translate.examples import Subwords, split
 from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations
 from ricorda.tasks.translate.metrics import Report, grouped, report, sentence_scores
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
