@@ -28,7 +28,7 @@ def evaluate(
 
       ricorda evaluate model test.csv --by language --json
     """
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     run("evaluate", model.TASK, model, data, as_json, options=options)

@@ -37,7 +37,7 @@ def generate(
       ricorda generate chorales --length 64 --json
     """
     from ricorda.tasks.language.estimator import LanguageModel
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     if not isinstance(model, LanguageModel):

@@ -29,7 +29,7 @@ def info(
     """
     from ricorda.program.ir import Program
     from ricorda.program.show import equations
-    from ricorda.tasks.saving import open_model
+    from ricorda.tasks.loading import open_model
     from ricorda.tasks.scores import score_text
 
     model, config = open_model(folder)

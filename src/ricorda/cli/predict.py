@@ -39,7 +39,7 @@ def predict(
     """
     if texts and file is not None:
         raise ArgumentError(f"texts and --file {file} were given: give one of them")
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     run("predict", model.TASK, model, Source(texts, file), as_json, options=options)

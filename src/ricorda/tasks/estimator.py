@@ -20,12 +20,13 @@ from torch import nn
 
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import program_of
+from ricorda.tasks.cells import as_program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import Parameters, check_parameters, documented
+from ricorda.tasks.saving import save_model
 from ricorda.training.loop import train
 from ricorda.training.options import TrainingOptions
 from ricorda.training.task import Task
@@ -175,7 +176,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             Of the training.
         """
         self.check_parameters()
-        program, seed = program_of(self.cell), int(check_random_state(self.random_state).randint(2**31))
+        program, seed = as_program(self.cell), int(check_random_state(self.random_state).randint(2**31))
         prepared = self._prepare(X, y, validation, seed, **data)
         self.__dict__ |= prepared.learned
         self.program_ = program
@@ -257,8 +258,6 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it cannot be written."""
-        from ricorda.tasks.saving import save_model
-
         check_is_fitted(self, "network_")
         save_model(self, Path(folder))
 

@@ -61,7 +61,7 @@ def gates(
     """
     from ricorda.insight.gates.properties import followers_of
     from ricorda.insight.gates.view import SHOWN, gates_of, window_of
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     asked = first_and_last(window)
     model = load(folder)

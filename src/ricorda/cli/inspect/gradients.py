@@ -52,7 +52,7 @@ def gradients(
         size = _HIDDEN_SIZE if hidden_size is None else hidden_size
         flows = [gradient_flow(name, steps=steps, rows=rows, hidden_size=size, seed=seed) for name in names]
     else:
-        from ricorda.tasks.saving import load
+        from ricorda.tasks.loading import load
 
         count = len(texts) if texts else rows
         flows = [gradient_flow(load(folder), texts or None, steps=steps, rows=count, seed=seed)]

@@ -55,7 +55,7 @@ def memory(
     """
     from ricorda.insight.drawing import save_figure
     from ricorda.insight.memory.view import memory_of
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     shown = first_and_last(window)
     model = load(folder)

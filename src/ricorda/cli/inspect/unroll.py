@@ -81,7 +81,7 @@ def _of_model(
                 f"{option} {given} is for a cell alone, and a model was given ({folder}): leave one out"
             )
     from ricorda.insight.unrolled.view import unroll as unrolled
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     return unrolled(model, as_example(model, text), layer=layer, backward=backward)

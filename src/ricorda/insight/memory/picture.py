@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ricorda.insight.drawing import SEQUENTIAL, label, new_figure, tidy
+from ricorda.insight.drawing import SEQUENTIAL, label
 from ricorda.insight.memory.words import said
-from ricorda.tasks.pictures import BLUE, GREY, ORANGE
+from ricorda.tasks.pictures import BLUE, GREY, ORANGE, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
