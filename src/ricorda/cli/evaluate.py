@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.tasks import run, with_options_of_tasks
 
 
 @with_options_of_tasks
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     data: Annotated[str, typer.Argument(help="Data with answers, as for `ricorda train`.")],
     as_json: Json = False,
     *,

@@ -57,8 +57,8 @@ def generate(
         condition=None if condition is None else _numbers(condition),
     )
     if as_json:
-        found = list(pieces)
-        print_json({"steps": found} if kind == "music" else {"prompt": prompt, "text": _separator(kind).join(found)})
+        steps = list(pieces)
+        print_json({"steps": steps} if kind == "music" else {"prompt": prompt, "text": _separator(kind).join(steps)})
         return
     _stream(prompt, pieces, kind)
 

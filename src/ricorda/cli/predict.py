@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.source import Source
 from ricorda.cli.tasks import run, with_options_of_tasks
 from ricorda.errors import ArgumentError
@@ -16,7 +15,7 @@ from ricorda.errors import ArgumentError
 
 @with_options_of_tasks
 def predict(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; without them, --file or the standard input.")
     ] = None,

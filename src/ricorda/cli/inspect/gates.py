@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ricorda.cli.inspect.source import as_example, first_and_last
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, Layer, ModelFolder, Picture
 from ricorda.cli.output import print_json, print_parts, print_table
 from ricorda.errors import DataError
 
@@ -24,7 +23,7 @@ TEXTS, BEST = 200, 3
 
 
 def gates(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     example: Annotated[
         str | None, typer.Argument(metavar="[TEXT]", help="The text to show; without it, the first of --file.")
     ] = None,
@@ -37,14 +36,14 @@ def gates(
         str | None, typer.Option("--property", help="The only property to show, such as quotation.")
     ] = None,
     unit: Annotated[int | None, typer.Option(help="A unit, from 0, to show on the text.")] = None,
-    layer: Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")] = None,
+    layer: Layer = None,
     backward: Annotated[
         bool, typer.Option("--backward", help="Look into the direction that reads from the end.")
     ] = False,
     window: Annotated[
         str | None, typer.Option(help="First and last step to show, FIRST:LAST.", show_default="the first 60")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Show how the gates open and close on a text, and which units follow which property.

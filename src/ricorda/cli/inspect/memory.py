@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli.inspect.source import as_example, first_and_last, given_or_read
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.output import print_json, print_parts, print_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ HEADS = {"left": "left at the end", "verdict": "for the verdict", "integrated_gr
 
 
 def memory(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     text: Annotated[
         str | None, typer.Argument(help="What the model is to read; without it, the standard input.")
     ] = None,

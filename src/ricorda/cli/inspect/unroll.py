@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ricorda.cli.inspect.source import as_example, first_and_last
-from ricorda.cli.options import Json
+from ricorda.cli.inspect.source import as_example, first_and_last, refuse_beside_model
+from ricorda.cli.options import Json, Layer, Picture
 from ricorda.cli.output import print_json, print_table
 from ricorda.errors import ArgumentError
 
@@ -28,12 +28,12 @@ def unroll(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights that are drawn.")] = 0,
     unit: Annotated[int | None, typer.Option(help="A unit, from 0, to show alone.")] = None,
-    layer: Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")] = None,
+    layer: Layer = None,
     backward: Annotated[bool, typer.Option("--backward", help="Show the direction that reads from the end.")] = False,
     window: Annotated[
         str | None, typer.Option(help="First and last step to show, FIRST:LAST, at most 8.", show_default="the first 8")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Draw the network unrolled over its steps, with the real numbers on it.
@@ -75,11 +75,7 @@ def _of_model(
     inputs: str | None,
     weights: Path | None,
 ) -> Unrolled:
-    for option, given in (("--cell", cell), ("--inputs", inputs), ("--weights", weights)):
-        if given is not None:
-            raise ArgumentError(
-                f"{option} {given} is for a cell alone, and a model was given ({folder}): leave one out"
-            )
+    refuse_beside_model(folder, "a cell alone", cell=cell, inputs=inputs, weights=weights)
     from ricorda.insight.unrolled.view import unroll as unrolled
     from ricorda.tasks.loading import load
 
