@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ricorda.cells import gru, lstm, rnn
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.errors import ArgumentError, CellError
 from ricorda.program.cell import Cell
@@ -16,7 +17,6 @@ from ricorda.tasks.cells import as_program
 from ricorda.tasks.classify.examples import class_weights, split
 from ricorda.tasks.classify.objective import Classification, probabilities
 from ricorda.tasks.encoding import collate
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.many_to_one.examples import Examples
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.parameters import POOLINGS

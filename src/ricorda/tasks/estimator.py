@@ -34,6 +34,14 @@ from ricorda.training.task import Task
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
 
 
+ATTRIBUTES = """history_ : list of dict
+    One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
+network_ : torch.nn.Module
+    The trained network.
+"""
+"""What the docstring of every estimator says of its attributes."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A user's examples, ready to be trained on.
@@ -113,11 +121,12 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     n_iter_: int
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Write the parameters into the docstring, before its attributes."""
+        """Write the parameters, and the attributes of all tasks, into the docstring."""
         super().__init_subclass__(**options)
         if cls.__doc__ and "\nAttributes\n-" in (text := inspect.cleandoc(cls.__doc__)):
             before, after = text.split("\nAttributes\n-", 1)
-            cls.__doc__ = f"{before}\n{documented(cls)}\n\nAttributes\n-{after}"
+            underline, own = after.split("\n", 1)
+            cls.__doc__ = f"{before}\n{documented(cls)}\n\nAttributes\n-{underline}\n{ATTRIBUTES}{own}"
 
     def fit(
         self,
@@ -233,8 +242,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
         """What `_outcomes` is given in a comparison: the test data or, without any, the validation data."""
-        found = validation if test is None else test
-        return found[0], found[1]
+        X, y = validation if test is None else test
+        return X, y
 
     @property
     def gradient_flow_(self) -> TrainingFlow:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ricorda.insight.gates.view import Gates
     from ricorda.tasks.estimator import SequenceEstimator
 
+SHARES = ("mean", "below_0.1", "above_0.9")
 TEXTS, BEST = 200, 3
 """Texts of a file that are read, and units that are printed for each property."""
 
@@ -111,8 +112,10 @@ def _facts(
         "cell": gates.cell,
         "tokens": list(gates.tokens),
         "gates": {
-            name: {"mean": float(gates.values[name].mean()), "below_0.1": _share(left), "above_0.9": _share(right)}
-            for name, (left, right) in gates.saturated.items()
+            name: {
+                key: float(values.mean()) for key, values in zip(SHARES, (gates.values[name], *saturated), strict=True)
+            }
+            for name, saturated in gates.saturated.items()
             if name in names
         },
         "time_constants": {name: list(map(_finite, each)) for name, each in gates.time_constants.items()},
@@ -127,10 +130,6 @@ def _facts(
     if unit is not None:
         facts["unit"] = {"of": followers.value, "values": followers.activations[:, unit].tolist()}
     return facts
-
-
-def _share(of_units: Any) -> float:
-    return float(of_units.mean())
 
 
 def _finite(number: float) -> float | None:

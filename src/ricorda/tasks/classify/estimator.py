@@ -37,10 +37,6 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     ----------
     classes_ : array [classes]
         The classes, sorted.
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
     encoder_ : Encoder
         Its tokeniser, or number of features.
 

@@ -23,7 +23,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
     Raises
     ------
     DataError
-        If an example cannot be, or a label is none of the classes.
+        If an example is invalid, or a label is none of the classes.
     """
     place = place_of(X, names[0])
     kind, inputs = read_inputs(X, names[0])

@@ -163,7 +163,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         Raises
         ------
         ArgumentError
-            If the horizon cannot be, or there is no series to go on from.
+            If the horizon is invalid, or there is no series to go on from.
         DataError
             If the history is too short, has other variables than the training's, or lacks covariates.
         """
@@ -193,7 +193,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         Raises
         ------
         ArgumentError, DataError
-            If the horizon, the stride or the series cannot be; a series too short for one forecast among them.
+            If the horizon, the stride or the series is invalid, or the series too short for one forecast.
         """
         check_is_fitted(self, "network_")
         steps = self._checked_horizon(horizon)

@@ -16,7 +16,7 @@ from ricorda.tasks.forecast.baselines import REPEAT_LAST, REPEAT_SEASON, repeat_
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.network import ForecastNetwork
 from ricorda.tasks.forecast.result import Forecast
-from ricorda.tasks.forecast.windows import Batch, Windows
+from ricorda.tasks.forecast.windows import WindowBatch, Windows
 
 AT_ONCE = 256
 """Windows of a batch; it bounds the memory."""
@@ -106,13 +106,13 @@ def backtest(network: ForecastNetwork, facts: Facts, parts: Sequence[Series], st
     )
 
 
-def batches(windows: Windows, device: torch.device) -> Iterator[Batch]:
+def batches(windows: Windows, device: torch.device) -> Iterator[WindowBatch]:
     """All windows in their order."""
     for first in range(0, len(windows), AT_ONCE):
         yield windows.take(np.arange(first, min(first + AT_ONCE, len(windows))), device)
 
 
-def said_of(network: ForecastNetwork, batch: Batch, steps: int) -> Tensor:
+def said_of(network: ForecastNetwork, batch: WindowBatch, steps: int) -> Tensor:
     """What the network says of the next `steps` steps, [B, targets, steps, head.size].
 
     Where it gives fewer at once, its own forecasts are fed back to it; all variables must be targets then.
@@ -143,7 +143,9 @@ def _said(
             f"{', '.join(facts.covariates)}: add them"
         )
     past, known = (each.T[None].contiguous().to(_device(network)) for each in (past, known[: facts.context + ahead]))
-    batch = Batch(past, known[..., : facts.context], known[..., facts.context :], past, None)  # its truth is not read
+    batch = WindowBatch(
+        past, known[..., : facts.context], known[..., facts.context :], past, None
+    )  # its truth is not read
     numbers, quantiles = _numbers(network, facts, batch, steps)
     return Forecast(
         numbers[0],
@@ -156,7 +158,7 @@ def _said(
     )
 
 
-def _numbers(network: ForecastNetwork, facts: Facts, batch: Batch, steps: int) -> tuple[Values, Values | None]:
+def _numbers(network: ForecastNetwork, facts: Facts, batch: WindowBatch, steps: int) -> tuple[Values, Values | None]:
     """Forecasts [B, steps, targets] and quantiles [B, steps, targets, levels], in the series' own units."""
     with torch.inference_mode():
         said = said_of(network, batch, steps).transpose(1, 2)
@@ -167,9 +169,7 @@ def _numbers(network: ForecastNetwork, facts: Facts, batch: Batch, steps: int) -
 
 def _in_own_units(standardised: Tensor, facts: Facts) -> Values:
     """Values [..., targets] as the series has them."""
-    chosen = facts.target_columns
-    own: Values = standardised.double().cpu().numpy() * facts.scaling.scale[chosen] + facts.scaling.mean[chosen]
-    return own
+    return facts.scaling.variables.part(facts.target_columns).undo(standardised.double().cpu().numpy())
 
 
 def _needed(network: ForecastNetwork, steps: int) -> int:

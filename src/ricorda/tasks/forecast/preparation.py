@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.series import Series
 from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.forecast.examples import require_steps, require_values, split, with_variables
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.network import ForecastNetwork
@@ -76,7 +76,7 @@ def choose_series(
     Raises
     ------
     ArgumentError, DataError
-        If a series cannot be used so: too short, constant, of other variables.
+        If a series is invalid: too short, constant, of other variables.
     """
     inputs = given[0].targets if model.independent else given[0].names
     if model.strategy == "recursive" and inputs != given[0].targets:

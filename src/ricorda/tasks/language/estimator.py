@@ -10,6 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.material import Material, read_condition, read_material, read_training
 from ricorda.data.music import KEYS
 from ricorda.data.vocabulary import END, UNKNOWN, Vocabulary
@@ -17,7 +18,6 @@ from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.language.card import card_of
 from ricorda.tasks.language.generation import Sampling
 from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
@@ -42,10 +42,6 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         How it reads: the vocabulary, and what it was trained on.
     condition_size_ : int
         Numbers of the vector that a document begins with; 0 for none.
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
 
     Examples
     --------

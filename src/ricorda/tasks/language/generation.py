@@ -34,7 +34,7 @@ class Sampling:
     Raises
     ------
     ArgumentError
-        If one cannot be.
+        If one is invalid.
     """
 
     temperature: float = 1.0

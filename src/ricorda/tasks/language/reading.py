@@ -62,7 +62,7 @@ class Reader:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
-        """The reader that wrote this; ModelFolderError if it cannot be one."""
+        """The reader that wrote this; ModelFolderError if it is invalid."""
         kind, tokens = found["kind"], found["tokens"]
         fitting = {"music": ("",), "tokens": ("tokens",)}.get(kind, ("char", "bpe", "word"))
         if kind not in IN_WORDS or tokens not in fitting or (tokenizer is None) != (kind == "music"):

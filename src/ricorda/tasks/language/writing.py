@@ -32,7 +32,7 @@ def written(
     Raises
     ------
     ArgumentError, DataError
-        At once, if an argument cannot be, or the prompt has what the model does not know.
+        At once, if an argument is invalid, or the prompt has what the model does not know.
     """
     if type(length) is not int or length < 1:
         raise ArgumentError(f"length is {length!r}: give a whole number of at least 1")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from ricorda.tasks.scores import Figures
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class OutputReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Figures):
     """An evaluation.
 
     Parameters
@@ -41,10 +42,6 @@ class Report:
     mae: float
     rmse: float
     outputs: tuple[OutputReport, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers, strings, lists and dictionaries."""
-        return asdict(self)
 
 
 def report(truth: NDArray[np.float64], found: NDArray[np.float64], names: Sequence[str]) -> Report:

@@ -50,7 +50,7 @@ def targeted(
     Raises
     ------
     DataError
-        If an example or a target cannot be, or is none of the model's.
+        If an example or a target is invalid, or is none of the model's.
     """
     place = place_of(X, names[0])
     kind, inputs = read_sequences(X, place, names[0])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, mean_squared_error, precision_recall_fscore_support, r2_score
+
+from ricorda.tasks.scores import Figures, log_loss
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class TagScore:
 
 
 @dataclass(frozen=True)
-class TagReport:
+class TagReport(Figures):
     """An evaluation of tags.
 
     Parameters
@@ -54,13 +56,9 @@ class TagReport:
     span_f1: float | None
     spans: tuple[TagScore, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers, strings, lists and dictionaries."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class NumberReport:
+class NumberReport(Figures):
     """An evaluation of aligned numbers over all steps: mean squared and absolute error, share of variance explained."""
 
     sequences: int
@@ -68,10 +66,6 @@ class NumberReport:
     mse: float
     mae: float
     r2: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers."""
-        return asdict(self)
 
 
 def tag_report(
@@ -108,7 +102,7 @@ def tag_report(
         accuracy=float(right.mean()),
         unseen=int((~known).sum()),
         unseen_accuracy=float(right[~known].mean()) if not known.all() else None,
-        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(of_truth.dtype).tiny)).mean()),
+        log_loss=log_loss(of_truth),
         tags=_scores(labels, scores),
         span_f1=span_f1,
         spans=spans,

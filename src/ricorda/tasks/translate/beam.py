@@ -32,7 +32,7 @@ class Search:
     Raises
     ------
     ArgumentError
-        If one of them cannot be.
+        If one of them is invalid.
     """
 
     beam_size: int = 5

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.pairs import as_texts
 from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import text_of
@@ -17,7 +18,6 @@ from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.measure import Measure, parts_of
 from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
@@ -38,10 +38,6 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     Attributes
     ----------
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
     subwords_ : Subwords
         The tokenisers of source and target.
 
@@ -97,7 +93,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         Raises
         ------
         ArgumentError, DataError
-            If a number or a sentence cannot be.
+            If a number or a sentence is invalid.
         """
         check_is_fitted(self, "network_")
         options = self._search(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
@@ -120,7 +116,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         ArgumentError
             If the model has no attention.
         DataError
-            If a text cannot be.
+            If a text is invalid.
         """
         check_is_fitted(self, "network_")
         if self.attention is None:
@@ -155,7 +151,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         Raises
         ------
         DataError
-            If a sentence cannot be.
+            If a sentence is invalid.
         """
         check_is_fitted(self, "network_")
         options = self._search(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
