@@ -12,7 +12,7 @@ from ricorda.cli.output import print_json, print_pairs, print_scores, print_tabl
 from ricorda.cli.synthetic import print_success, success_of
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.classify.estimator import SequenceClassifier
     from ricorda.tasks.classify.metrics import Report
 
@@ -54,7 +54,7 @@ def read(
     return [None if source is None else (source, source.labels) for source in sources]
 
 
-def predict(model: SequenceClassifier, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:
+def predict(model: SequenceClassifier, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print the class of each example, and its probability."""
     for batch in source.batches(text=text):
         _print_verdicts(model, batch, as_json)

@@ -16,7 +16,7 @@ from ricorda.errors import ArgumentError
 from ricorda.tasks.forecast.parameters import SERIES, ForecastParameters
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.data.series import Series
     from ricorda.tasks.forecast.estimator import Forecaster
     from ricorda.tasks.forecast.result import Forecast
@@ -74,7 +74,7 @@ def read(
 
 def predict(
     model: Forecaster,
-    source: Source,
+    source: InputSource,
     as_json: bool,
     *,
     horizon: Horizon = None,

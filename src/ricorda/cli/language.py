@@ -13,7 +13,7 @@ from ricorda.errors import ArgumentError, DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.language.estimator import LanguageModel
 
 TRAIN = """Train a model of a text, or of music: it predicts the next step, and so it writes.
@@ -53,7 +53,7 @@ def read(
     return [(X, None), held_out, None if test is None else (_read(test, text, "test"), None)]
 
 
-def predict(model: LanguageModel, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:
+def predict(model: LanguageModel, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print how probable the model finds each text; as JSON, each token's log-probability too."""
     if model.reader_.kind == "music":
         raise ArgumentError("the model reads music, and predict reads texts: use ricorda evaluate")

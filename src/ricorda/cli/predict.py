@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ricorda.cli.options import Json, ModelFolder
-from ricorda.cli.source import Source
+from ricorda.cli.source import InputSource
 from ricorda.cli.tasks import run, with_options_of_tasks
 from ricorda.errors import ArgumentError
 
@@ -41,4 +41,4 @@ def predict(
     from ricorda.tasks.loading import load
 
     model = load(folder)
-    run("predict", model.TASK, model, Source(texts, file), as_json, options=options)
+    run("predict", model.TASK, model, InputSource(texts, file), as_json, options=options)

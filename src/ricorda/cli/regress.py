@@ -13,7 +13,7 @@ from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.regress.estimator import SequenceRegressor
     from ricorda.tasks.regress.metrics import Report
 
@@ -61,7 +61,7 @@ def read(
     return [None if source is None else (source, source.targets) for source in sources]
 
 
-def predict(model: SequenceRegressor, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:
+def predict(model: SequenceRegressor, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print the number, or numbers, of each example."""
     names = model.target_names_
     for batch in source.batches(text=text):

@@ -15,7 +15,7 @@ from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.data.tagged import Tagged
     from ricorda.tasks.tag.estimator import SequenceTagger
     from ricorda.tasks.tag.metrics import TagReport
@@ -57,7 +57,7 @@ def read(
     return [None if source is None else (source, source.labels) for source in sources]
 
 
-def predict(model: SequenceTagger, source: Source, as_json: bool) -> None:
+def predict(model: SequenceTagger, source: InputSource, as_json: bool) -> None:
     """Print sentences as `word/TAG` lines; as JSON, words, tags and the tags' probabilities."""
     if model.reading_.kind != "tokens" or model.classes_ is None:
         raise ArgumentError(
@@ -98,7 +98,7 @@ def _read(data: str, column: str | None) -> Tagged:
     return read_tagged(data, column=column or "upos")
 
 
-def _sentences(source: Source) -> Iterator[Tagged]:
+def _sentences(source: InputSource) -> Iterator[Tagged]:
     from ricorda.cli.source import Texts
     from ricorda.data.tagged import Tagged, read_words_in_parts, words_of
 

@@ -13,7 +13,7 @@ from ricorda.cli.output import print_json, print_pairs, print_table
 from ricorda.tasks.translate.parameters import SEARCH, TranslateParameters
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.translate.estimator import Translator
     from ricorda.tasks.translate.inference import Translation
 
@@ -64,7 +64,7 @@ def read(
 
 def predict(
     model: Translator,
-    source: Source,
+    source: InputSource,
     as_json: bool,
     *,
     source_column: SourceColumn = None,
@@ -132,7 +132,7 @@ def _search(beam_size: int | None, length_penalty: float | None, coverage_penalt
     return {"beam_size": beam_size, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty}
 
 
-def _batches(source: Source, column: str | None) -> Iterator[Any]:
+def _batches(source: InputSource, column: str | None) -> Iterator[Any]:
     if source.file is None or source.texts:
         yield from source.batches()
         return

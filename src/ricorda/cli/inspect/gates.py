@@ -67,9 +67,9 @@ def gates(
     model = load(folder)
     examples = list(_examples(model, example, file, text))
     shown = examples[0] if example is None else as_example(model, example)
-    found = gates_of(model, shown, layer=layer, backward=backward)
-    names = list(found.values) if gate is None else [found.check_gate(gate)]
-    steps = window_of(len(found.tokens), asked, SHOWN)
+    result = gates_of(model, shown, layer=layer, backward=backward)
+    names = list(result.values) if gate is None else [result.check_gate(gate)]
+    steps = window_of(len(result.tokens), asked, SHOWN)
     followers = followers_of(model, examples, show=shown, value=gate, layer=layer, backward=backward)
     if unit is not None:
         followers.check_unit(unit)
@@ -79,14 +79,14 @@ def gates(
         from ricorda.insight.drawing import save_figure
 
         if unit is None and property_ is None:
-            figure = found.plot(gate=gate, window=asked)
+            figure = result.plot(gate=gate, window=asked)
         else:
             figure = followers.plot(*properties, unit=unit, window=asked)
         save_figure(figure, picture)
     if as_json:
-        print_json(_facts(found, names, followers, best, unit))
+        print_json(_facts(result, names, followers, best, unit))
         return
-    _print_gates(found, names)
+    _print_gates(result, names)
     _print_followers(followers, best, len(examples))
     titled = [(f"{name}, ", each[0][0]) for name, each in best.items() if each] if unit is None else [("", unit)]
     for title, number in titled:

@@ -19,7 +19,7 @@ def as_example(model: SequenceEstimator, text: str | None) -> Any:
     return text.split() if text is not None and text.strip() and kind == "tokens" else text
 
 
-def given_or_read(model: SequenceEstimator, text: str | None) -> str | None:
+def text_or_standard_input(model: SequenceEstimator, text: str | None) -> str | None:
     """A text, or that of the standard input; a forecaster may go without.
 
     Raises

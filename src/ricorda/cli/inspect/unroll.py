@@ -49,13 +49,13 @@ def unroll(
       ricorda inspect unroll --cell mycells.py:mgu --inputs "1,0,0,0" --json
     """
     asked = first_and_last(window) or (0, 8)
-    found = (
+    whole = (
         _of_model(folder, text, layer, backward, cell, inputs, weights)
         if folder
         else _of_cell(cell, inputs, weights, seed)
     )
-    found = found if unit is None else found.unit(unit)
-    shown = found[slice(*asked)]
+    whole = whole if unit is None else whole.unit(unit)
+    shown = whole[slice(*asked)]
     if picture is not None:
         from ricorda.insight.drawing import save_figure
 
@@ -63,7 +63,7 @@ def unroll(
     if as_json:
         print_json(_facts(shown))
     else:
-        _print(shown, len(found))
+        _print(shown, len(whole))
 
 
 def _of_model(

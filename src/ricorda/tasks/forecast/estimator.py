@@ -140,8 +140,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         -------
         array [horizon, targets], or a list of such if several series were given
         """
-        found = self.forecast(X, horizon=horizon, covariates=covariates)
-        return [each.values for each in found] if isinstance(found, list) else found.values
+        forecasts = self.forecast(X, horizon=horizon, covariates=covariates)
+        return [one.values for one in forecasts] if isinstance(forecasts, list) else forecasts.values
 
     def forecast(self, X: Any = None, *, horizon: int | None = None, covariates: Any = None) -> Any:
         """The steps after a series, with bands and times.
@@ -172,9 +172,9 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         if X is None:
             future = None if covariates is None else as_series(covariates, "covariates").values
             return after_training(self.network_, self.facts_, future, steps)
-        given = [self.facts_.aligned(each) for each in read_several(X, "X", covariates, ())]
-        found = [after(self.network_, self.facts_, each, steps) for each in given]
-        return found if are_several(X) else found[0]
+        histories = [self.facts_.aligned(series) for series in read_several(X, "X", covariates, ())]
+        forecasts = [after(self.network_, self.facts_, series, steps) for series in histories]
+        return forecasts if are_several(X) else forecasts[0]
 
     def backtest(self, X: Any, *, horizon: int | None = None, stride: int = 1, covariates: Any = None) -> Backtest:
         """Forecast from every moment of a series, each time from what lies before it, and compare with what came.
@@ -235,10 +235,10 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             errors,
         )
 
-    def _series(self, given: Sequence[Any], validation: Any) -> TrainingSeries:
+    def _series(self, series: Sequence[Any], validation: Any) -> TrainingSeries:
         """The series of a training; the end of each is held out, unless others are given."""
         others = None if validation is None else read_several(validation, "validation", None, ())
-        return choose_series(self, self.steps_at_once, given, others)
+        return choose_series(self, self.steps_at_once, series, others)
 
     def _checked_horizon(self, horizon: int | None) -> int:
         """The horizon asked for, if the model can give it."""

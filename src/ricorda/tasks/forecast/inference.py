@@ -86,12 +86,12 @@ def backtest(network: ForecastNetwork, facts: Facts, parts: Sequence[Series], st
             raise DataError(
                 f"{parts[0].source} has no value of {name!r} to compare a forecast with: give a longer series"
             )
-    found = [_numbers(network, facts, batch, steps) for batch in batches(windows, _device(network))]
-    bands = [quantiles for _, quantiles in found if quantiles is not None]
+    forecasts = [_numbers(network, facts, batch, steps) for batch in batches(windows, _device(network))]
+    bands = [quantiles for _, quantiles in forecasts if quantiles is not None]
     return Backtest(
         origins=windows.origins,
         truth=values[rows],
-        forecast=np.concatenate([numbers for numbers, _ in found]),
+        forecast=np.concatenate([numbers for numbers, _ in forecasts]),
         observed=seen[rows],
         quantiles=np.concatenate(bands) if bands else None,
         levels=network.head.levels if bands else (),
@@ -117,13 +117,13 @@ def said_of(network: ForecastNetwork, batch: WindowBatch, steps: int) -> Tensor:
 
     Where it gives fewer at once, its own forecasts are fed back to it; all variables must be targets then.
     """
-    given = network.sizes.steps
+    at_once = network.sizes.steps
     past, covariates = batch.past, batch.past_covariates
     parts: list[Tensor] = []
-    for first in range(0, steps, given):
-        future = batch.future_covariates[..., first : first + given]
+    for first in range(0, steps, at_once):
+        future = batch.future_covariates[..., first : first + at_once]
         parts.append(network(past, covariates, future))
-        if first + given < steps:
+        if first + at_once < steps:
             past = _slid(past, network.head.point(parts[-1]))
             covariates = _slid(covariates, future)
     return torch.cat(parts, 2)[:, :, :steps]

@@ -61,13 +61,13 @@ class Reader:
         }
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
+    def from_json(cls, description: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
         """The reader that wrote this; ModelFolderError if it is invalid."""
-        kind, tokens = found["kind"], found["tokens"]
+        kind, tokens = description["kind"], description["tokens"]
         fitting = {"music": ("",), "tokens": ("tokens",)}.get(kind, ("char", "bpe", "word"))
         if kind not in IN_WORDS or tokens not in fitting or (tokenizer is None) != (kind == "music"):
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokens ({tokens!r:.40}) or tokenizer")
-        return cls(kind, None if tokenizer is None else Vocabulary(tokens, tokenizer), bool(found["unknown"]))
+        return cls(kind, None if tokenizer is None else Vocabulary(tokens, tokenizer), bool(description["unknown"]))
 
     @property
     def ends(self) -> bool:
@@ -129,8 +129,8 @@ class Reader:
     def tokens(self, part: str | Sequence[str]) -> list[str]:
         """The tokens that are predicted in a text, `<eos>` among them."""
         assert self.vocabulary is not None
-        found = self.vocabulary.split(part, lines=self.kind == "stream")
-        return [*found, self.vocabulary.token(END)] if self.ends else found
+        tokens = self.vocabulary.split(part, lines=self.kind == "stream")
+        return [*tokens, self.vocabulary.token(END)] if self.ends else tokens
 
     def _ids(self, part: Any, where: str | None) -> Ids:
         """The ids of a text or token list, with the one before its first and an end where it has one."""

@@ -44,18 +44,18 @@ class Report(Figures):
     outputs: tuple[OutputReport, ...]
 
 
-def report(truth: NDArray[np.float64], found: NDArray[np.float64], names: Sequence[str]) -> Report:
+def report(truth: NDArray[np.float64], said: NDArray[np.float64], names: Sequence[str]) -> Report:
     """Compare predicted numbers with the truth.
 
     Parameters
     ----------
-    truth, found : array [N, outputs]
+    truth, said : array [N, outputs]
         At least two rows.
     names : sequence of str
         What the outputs are called.
     """
     columns = [
-        [float(value) for value in measure(truth, found, multioutput="raw_values")]
+        [float(value) for value in measure(truth, said, multioutput="raw_values")]
         for measure in (r2_score, mean_absolute_error, root_mean_squared_error)
     ]
     outputs = tuple(OutputReport(*each) for each in zip(names, *columns, strict=True))

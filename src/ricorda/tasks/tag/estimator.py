@@ -27,7 +27,7 @@ from ricorda.tasks.tag.network import Aligned, Sizes
 from ricorda.tasks.tag.objective import Tagging, Targeted, unread_probabilities
 from ricorda.tasks.tag.parameters import TagParameters
 from ricorda.tasks.tag.reading import Reading, read_sequences
-from ricorda.tasks.tag.words import Vocabulary
+from ricorda.tasks.tag.words import WordVocabulary
 
 
 class SequenceTagger(SequenceEstimator, TagParameters):
@@ -128,7 +128,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         vocabulary = None
         if kind == "tokens":
             limits = {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
-            vocabulary = Vocabulary.learn(known, lowercase=self.lowercase, **limits)
+            vocabulary = WordVocabulary.learn(known, lowercase=self.lowercase, **limits)
         reading = Reading(kind, vocabulary, 0 if vocabulary else inputs[0].shape[1])
         outputs = targets[0].shape[1] if classes is None else len(classes)
         every = Targeted(reading.encode(kind, inputs, place), target_tensors(targets, inputs, classes, place))

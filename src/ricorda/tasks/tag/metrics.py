@@ -88,13 +88,13 @@ def tag_report(
     labels : sequence
         The tags' names.
     """
-    true, found, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
-    right = true == found
+    true, said, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
+    right = true == said
     of_truth = np.concatenate(
         [each[np.arange(len(tags)), tags] for each, tags in zip(probabilities, truth, strict=True)]
     )
     numbers = np.arange(len(labels))
-    scores = precision_recall_fscore_support(true, found, labels=numbers, zero_division=0.0)
+    scores = precision_recall_fscore_support(true, said, labels=numbers, zero_division=0.0)
     span_f1, spans = _span_scores(_named(truth, labels), _named(verdicts, labels))
     return TagReport(
         sequences=len(truth),
@@ -109,9 +109,9 @@ def tag_report(
     )
 
 
-def number_report(truth: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NumberReport:
+def number_report(truth: Sequence[NDArray[Any]], said: Sequence[NDArray[Any]]) -> NumberReport:
     """Compare numbers [T, O], one array a sequence, with the truth."""
-    true, guess = np.concatenate(truth).astype(np.float64), np.concatenate(found).astype(np.float64)
+    true, guess = np.concatenate(truth).astype(np.float64), np.concatenate(said).astype(np.float64)
     return NumberReport(
         sequences=len(truth),
         steps=len(true),

@@ -159,8 +159,8 @@ class Translator(SequenceEstimator, TranslateParameters):
         groups = grouped(sources.texts, targets.texts)
         rows = {text: row for row, text in reversed(list(enumerate(sources.texts)))}
         different = Sentences(list(groups), lambda index: sources.place(rows[different.texts[index]]))
-        found = self._translated(different, options, 1)
-        return report(different.texts, [best[0].text for best in found], list(groups.values()))
+        translated = self._translated(different, options, 1)
+        return report(different.texts, [best[0].text for best in translated], list(groups.values()))
 
     def score(self, X: Any, y: Any) -> float:
         """BLEU of `evaluate`, 0 to 100."""
