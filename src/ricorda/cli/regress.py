@@ -71,7 +71,7 @@ def predict(model: SequenceRegressor, source: InputSource, as_json: bool, *, tex
                 print_json(dict(zip(names, row, strict=True)))
             continue
         inputs: Sequence[Any] = batch if isinstance(batch, list) else batch.inputs
-        lines = [(*map(_written, row), shortened(each)) for row, each in zip(rows, inputs, strict=True)]
+        lines = [(*map(_written, row), shortened(example)) for row, example in zip(rows, inputs, strict=True)]
         print_table(None, [*names, "input"], lines)
 
 
@@ -110,7 +110,7 @@ def _print_report(report: Report) -> None:
     ]
     print_pairs(f"{report.examples:,} examples", pairs)
     if len(report.outputs) > 1:
-        rows = [(each.name, f"{each.r2:.4f}", _written(each.mae), _written(each.rmse)) for each in report.outputs]
+        rows = [(one.name, f"{one.r2:.4f}", _written(one.mae), _written(one.rmse)) for one in report.outputs]
         columns = ["output", "R2", "mean absolute error", "root mean squared error"]
         print_table("Outputs", columns, rows)
 

@@ -41,19 +41,19 @@ def with_options_of_tasks(command: Callable[..., None]) -> Callable[..., None]:
         values = {name: arguments.pop(name) for name in options}
         command(**arguments, options={name: value for name, value in values.items() if value != options[name].default})
 
-    signature = inspect.Signature([*(each for name, each in own.items() if name != "options"), *options.values()])
+    signature = inspect.Signature([*(item for name, item in own.items() if name != "options"), *options.values()])
     run_command.__name__, run_command.__doc__ = command.__name__, command.__doc__
     run_command.__signature__ = signature  # type: ignore[attr-defined]  # what inspect, and so typer, reads
-    run_command.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    run_command.__annotations__ = {name: item.annotation for name, item in signature.parameters.items()}
     return run_command
 
 
 def options_of(task: str, act: str) -> dict[str, inspect.Parameter]:
     """The options that a task's "predict" or "evaluate" knows: its keyword-only parameters."""
     function = getattr(commands_of(task), act)
-    only = [each for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    only = [item for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
     # Those alone: what the other parameters are need not be imported when a command runs.
-    return {each.name: each.replace(annotation=eval(each.annotation, function.__globals__)) for each in only}
+    return {item.name: item.replace(annotation=eval(item.annotation, function.__globals__)) for item in only}
 
 
 def _options_by_task(act: str) -> dict[str, dict[str, inspect.Parameter]]:

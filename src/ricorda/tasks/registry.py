@@ -113,7 +113,7 @@ def check_task(kind: Any, commands: Any = None) -> None:
         raise ArgumentError(
             f"{name} leaves out the method {method}: {' '.join(does.partition(chr(10) * 2)[0].split())}"
         )
-    if not any(is_dataclass(each) and each.__module__ != "ricorda.tasks.parameters" for each in kind.__mro__):
+    if not any(is_dataclass(base) and base.__module__ != "ricorda.tasks.parameters" for base in kind.__mro__):
         raise ArgumentError(f"{name} leaves out its parameters: inherit from a dataclass of them, as TagParameters")
     for command in COMMANDS if commands is not None else ():
         if not hasattr(commands, command):

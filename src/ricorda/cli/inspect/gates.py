@@ -88,7 +88,7 @@ def gates(
         return
     _print_gates(result, names)
     _print_followers(followers, best, len(examples))
-    titled = [(f"{name}, ", each[0][0]) for name, each in best.items() if each] if unit is None else [("", unit)]
+    titled = [(f"{name}, ", units[0][0]) for name, units in best.items() if units] if unit is None else [("", unit)]
     for title, number in titled:
         _print_coloured(f"{title}unit {number} of {followers.value}", followers, number, steps)
 
@@ -118,7 +118,7 @@ def _facts(
             for name, saturated in gates.saturated.items()
             if name in names
         },
-        "time_constants": {name: list(map(_finite, each)) for name, each in gates.time_constants.items()},
+        "time_constants": {name: list(map(_finite, steps)) for name, steps in gates.time_constants.items()},
         "properties": {
             name: {
                 "steps": followers.steps[name],
@@ -149,7 +149,7 @@ def _print_gates(gates: Gates, names: Sequence[str]) -> None:
     counts = gates.counts()
     if counts:
         title = "Units by time constant (steps until 1/e is left)"
-        print_table(title, ["state", *range_names()], [(name, *each) for name, each in counts.items()])
+        print_table(title, ["state", *range_names()], [(name, *units) for name, units in counts.items()])
 
 
 def _print_followers(followers: Followers, best: dict[str, list[tuple[int, float]]], texts: int) -> None:

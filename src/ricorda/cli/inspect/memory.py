@@ -89,7 +89,7 @@ def _as_json(kept: Memory) -> dict[str, Any]:
     return {
         **result,
         "explained": {"label": verdict.label, "rival": verdict.rival, "value": float(verdict.of(verdict.scores))},
-        **{name: dict(zip(map(str, verdict.labels), each.tolist(), strict=True)) for name, each in named.items()},
+        **{name: dict(zip(map(str, verdict.labels), values.tolist(), strict=True)) for name, values in named.items()},
         "completeness_error": verdict.integrated.error,
         "points": verdict.integrated.points,
         "window_alone": verdict.alone,

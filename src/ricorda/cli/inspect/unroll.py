@@ -86,7 +86,7 @@ def _of_model(
 def _of_cell(cell: str | None, inputs: str | None, weights: Path | None, seed: int) -> Unrolled:
     if cell is None or inputs is None:
         raise ArgumentError("there is nothing to unroll: give a model folder and a text, or --cell and --inputs")
-    numbers = [[_number(each, inputs) for each in step.split(",")] for step in inputs.split(";")]
+    numbers = [[_number(number, inputs) for number in step.split(",")] for step in inputs.split(";")]
     if len({len(step) for step in numbers}) > 1:
         raise ArgumentError(f"--inputs {inputs!r} has steps of different lengths: give each as many numbers")
     import torch
@@ -115,8 +115,8 @@ def _facts(shown: Unrolled) -> dict[str, Any]:
         "first": shown.first,
         "tokens": list(shown.tokens),
         "inputs": shown.inputs.tolist(),
-        "initial": {name: each.tolist() for name, each in shown.initial.items()},
-        "values": {name: each.tolist() for name, each in shown.values.items()},
+        "initial": {name: values.tolist() for name, values in shown.initial.items()},
+        "values": {name: values.tolist() for name, values in shown.values.items()},
     }
 
 
@@ -130,7 +130,7 @@ def _print(shown: Unrolled, steps: int) -> None:
     ]
     first = {name: f"{shown.brief(name, values):.2f}" for name, values in shown.initial.items()}
     rows = [
-        (name, first.get(name, ""), *(f"{each:.2f}" for each in shown.brief(name, values)))
+        (name, first.get(name, ""), *(f"{value:.2f}" for value in shown.brief(name, values)))
         for name, values in {shown.program.values[0].name: shown.inputs, **shown.values}.items()
     ]
     last = shown.first + len(shown) - 1

@@ -95,7 +95,7 @@ def require_steps(series: Series, context: int, steps: int) -> None:
 def require_values(parts: Sequence[Series], reach: int, argument: str) -> None:
     """Raise DataError if no value of a target was observed after the first `reach` steps of series to validate by."""
     for name in parts[0].targets:
-        if not any(each.observed[reach:, each.names.index(name)].any() for each in parts):
+        if not any(part.observed[reach:, part.names.index(name)].any() for part in parts):
             raise DataError(
                 f"{parts[0].source} has no value of {name!r} in the steps to choose the best epoch by: give "
                 f"{argument} that has"

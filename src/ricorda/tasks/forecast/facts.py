@@ -78,7 +78,7 @@ class Facts:
         chosen = [first.names.index(name) for name in first.targets]
         scaling = SeriesScaling.of(training, standardise=standardise)
         deviations = _deviations(training, chosen)
-        errors = [seasonal_error(each.values[:, chosen], each.observed[:, chosen], season) for each in training]
+        errors = [seasonal_error(part.values[:, chosen], part.observed[:, chosen], season) for part in training]
         units = np.mean(errors, axis=0)
         return cls(
             whole[0].names,
@@ -191,6 +191,6 @@ class Facts:
 
 def _deviations(parts: Sequence[Series], columns: Sequence[int]) -> Values:
     """The standard deviation of each target, of the values that were observed."""
-    values = np.concatenate([each.values[:, columns] for each in parts])
-    observed = np.concatenate([each.observed[:, columns] for each in parts])
+    values = np.concatenate([part.values[:, columns] for part in parts])
+    observed = np.concatenate([part.observed[:, columns] for part in parts])
     return np.array([column[seen].std() for column, seen in zip(values.T, observed.T, strict=True)])

@@ -72,14 +72,14 @@ def backtest(network: ForecastNetwork, facts: Facts, parts: Sequence[Series], st
     """Forecasts from moments of series, each made from what lies before it; see `Forecaster.backtest`."""
     first = max(facts.context, facts.season)
     ahead = _needed(network, steps) if facts.covariates else steps
-    for each in parts:
-        if len(each) < first + ahead:
+    for part in parts:
+        if len(part) < first + ahead:
             raise DataError(
-                f"{each.source} has {len(each)} steps, too few to read {first} and forecast {ahead}: give more"
+                f"{part.source} has {len(part)} steps, too few to read {first} and forecast {ahead}: give more"
             )
     windows = Windows(parts, facts.scaling, facts.context, ahead, stride=stride, first=first)
-    values = np.concatenate([each.values for each in parts])[:, facts.target_columns]
-    seen = np.concatenate([each.observed for each in parts])[:, facts.target_columns]
+    values = np.concatenate([part.values for part in parts])[:, facts.target_columns]
+    seen = np.concatenate([part.observed for part in parts])[:, facts.target_columns]
     rows = windows.origins[:, None] + np.arange(steps)
     for name, measured in zip(facts.targets, seen[rows].any((0, 1)), strict=True):
         if not measured:

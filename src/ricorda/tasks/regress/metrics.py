@@ -58,6 +58,6 @@ def report(truth: NDArray[np.float64], said: NDArray[np.float64], names: Sequenc
         [float(value) for value in measure(truth, said, multioutput="raw_values")]
         for measure in (r2_score, mean_absolute_error, root_mean_squared_error)
     ]
-    outputs = tuple(OutputReport(*each) for each in zip(names, *columns, strict=True))
+    outputs = tuple(OutputReport(*figures) for figures in zip(names, *columns, strict=True))
     r2, mae, rmse = (float(np.mean(column)) for column in columns)
     return Report(len(truth), r2, mae, rmse, outputs)

@@ -111,7 +111,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         return tag_report(
             truth,
             probabilities,
-            self._verdicts(examples.inputs) if self.crf else [each.argmax(1) for each in probabilities],
+            self._verdicts(examples.inputs) if self.crf else [rows.argmax(1) for rows in probabilities],
             [seen.numpy() for seen in examples.inputs.seen()],
             self.classes_.tolist(),
         )

@@ -91,7 +91,7 @@ def tag_report(
     true, said, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
     right = true == said
     of_truth = np.concatenate(
-        [each[np.arange(len(tags)), tags] for each, tags in zip(probabilities, truth, strict=True)]
+        [rows[np.arange(len(tags)), tags] for rows, tags in zip(probabilities, truth, strict=True)]
     )
     numbers = np.arange(len(labels))
     scores = precision_recall_fscore_support(true, said, labels=numbers, zero_division=0.0)
@@ -122,7 +122,7 @@ def number_report(truth: Sequence[NDArray[Any]], said: Sequence[NDArray[Any]]) -
 
 
 def _named(tags: Sequence[NDArray[np.int64]], labels: Sequence[Any]) -> list[list[str]]:
-    return [[str(labels[tag]) for tag in each] for each in tags]
+    return [[str(labels[tag]) for tag in sequence] for sequence in tags]
 
 
 def _span_scores(truth: list[list[str]], verdicts: list[list[str]]) -> tuple[float | None, tuple[TagScore, ...]]:

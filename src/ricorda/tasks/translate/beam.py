@@ -77,7 +77,7 @@ def search(network: EncoderDecoder, started: Started, limits: Sequence[int], opt
     beams = _Beams(network, started, limits, options)
     while beams.sentences.numel():
         beams.step()
-    return [sorted(each, key=lambda one: -one.score)[: options.beam_size] for each in beams.finished]
+    return [sorted(beam, key=lambda one: -one.score)[: options.beam_size] for beam in beams.finished]
 
 
 class _Beams:

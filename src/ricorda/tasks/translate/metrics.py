@@ -108,7 +108,7 @@ def _by_length(
 def _streams(references: Sequence[Sequence[str]]) -> Any:  # sacrebleu's type does not know of None
     """References as sacrebleu takes them: the first of each source, the second, ...; None where there is none."""
     most = max(map(len, references))
-    return [[each[number] if number < len(each) else None for each in references] for number in range(most)]
+    return [[texts[number] if number < len(texts) else None for texts in references] for number in range(most)]
 
 
 def sentence_scores(translations: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
