@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 from torch import Tensor, nn
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.nn import Recurrent
 from ricorda.tasks.encoding import Encoder, collate
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.measure import Measure, parts_of
 from ricorda.tasks.parameters import Embedding
 from ricorda.training.task import Task

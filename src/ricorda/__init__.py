@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ricorda.tasks.classify.estimator import SequenceClassifier
     from ricorda.tasks.forecast.estimator import Forecaster
     from ricorda.tasks.language.estimator import LanguageModel
+    from ricorda.tasks.loading import load
     from ricorda.tasks.regress.estimator import SequenceRegressor
-    from ricorda.tasks.saving import load
     from ricorda.tasks.tag.estimator import SequenceTagger
     from ricorda.tasks.translate.estimator import Translator
 
@@ -89,7 +89,7 @@ _HOMES = {
     "ricorda.tasks.forecast.estimator": ("Forecaster",),
     "ricorda.tasks.language.estimator": ("LanguageModel",),
     "ricorda.tasks.regress.estimator": ("SequenceRegressor",),
-    "ricorda.tasks.saving": ("load",),
+    "ricorda.tasks.loading": ("load",),
     "ricorda.tasks.tag.estimator": ("SequenceTagger",),
     "ricorda.tasks.translate.estimator": ("Translator",),
 }

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ricorda.data.corpus import read_corpus, read_text
+from ricorda.data.material import read_material
 from ricorda.data.music import are_pieces, notes_of, read_music, roll_of
 from ricorda.errors import DataError
-from ricorda.tasks.language.given import read_given
 
 
 def test_a_text_is_read_whole_with_plain_line_ends(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_text_is_read_whole_with_plain_line_ends(tmp_path: Path) -> None:
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
         plain = text.replace("\r\n", "\n")
         assert read_corpus(tmp_path / name) == read_corpus(tmp_path / f"{name}.gz") == plain
-        assert read_given(tmp_path / name).parts == [plain]
+        assert read_material(tmp_path / name).parts == [plain]
 
 
 def test_folders_and_tables_are_documents(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_music_is_read_with_its_parts(tmp_path: Path) -> None:
     (tmp_path / "b.json.gz").write_bytes(gzip.compress(json.dumps({"train": pieces, "test": pieces[:1]}).encode()))
     found = read_music(tmp_path / "b.json.gz")
     assert (found.training, found.validation, found.test) == (pieces, None, pieces[:1])
-    assert read_given(tmp_path / "b.json.gz").kind == "music"
+    assert read_material(tmp_path / "b.json.gz").kind == "music"
 
 
 def test_a_roll_has_the_notes_and_they_come_back() -> None:

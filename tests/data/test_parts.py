@@ -13,7 +13,7 @@ import pytest
 from small_models import LABELS, TEXTS, small
 
 from ricorda.cli.classify import predict
-from ricorda.cli.source import AT_ONCE, Source
+from ricorda.cli.source import AT_ONCE, InputSource
 from ricorda.data.parts import read_in_parts
 from ricorda.data.read import read_examples
 from ricorda.errors import ArgumentError, DataError
@@ -155,7 +155,7 @@ def test_predictions_of_a_large_file_take_the_memory_of_a_part(
     def peak_of(rows: int) -> int:
         path = tmp_path / f"{rows}.csv"
         path.write_text("text\n" + "".join(f"{number} {words}\n" for number in range(rows)))
-        return peak(lambda: predict(model, Source(None, str(path)), True))
+        return peak(lambda: predict(model, InputSource(None, str(path)), True))
 
     peaks = [peak_of(rows) for rows in (AT_ONCE, AT_ONCE, 6 * AT_ONCE)]  # the first one imports too
     assert peaks[2] < 1.5 * peaks[1]

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ricorda.data.pairs import as_texts, read_pairs, read_sentences
+from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import SMALLEST_VOCABULARY, decode_subwords, train_subwords
 from ricorda.data.tokenization import PADDING, UNKNOWN, encode
 from ricorda.errors import ArgumentError, DataError
-from ricorda.tasks.translate.examples import Sentences, Subwords, read_pairs_of, split
+from ricorda.tasks.translate.examples import Subwords, split
 
 ENGLISH = ["The cat sleeps.", "Don't go, Anna!", "It costs 1,250 euros."]
 ITALIAN = ["Il gatto dorme.", "Non andare, Anna!", "Costa 1.250 euro."]

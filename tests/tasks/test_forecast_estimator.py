@@ -71,7 +71,7 @@ def test_what_is_held_out_changes_no_weight_but_by_the_choice_of_an_epoch() -> N
     found = [small(epochs=1, validation_fraction=20 / 90).fit(each) for each in (given, changed)]
     first, second = ([weight.tolist() for weight in each.network_.parameters()] for each in found)
     assert first == second
-    scalings = [each.facts_.scaling.mean.tolist() for each in found]
+    scalings = [each.facts_.scaling.variables.mean.tolist() for each in found]
     assert scalings[0] == scalings[1] == pytest.approx(given[:70].mean(0).tolist())
     assert found[1].facts_.deviations.tolist() == pytest.approx(given[:70].std(0).tolist())
 

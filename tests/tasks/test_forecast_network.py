@@ -12,7 +12,7 @@ from ricorda.data.series import Series
 from ricorda.tasks.forecast.heads import Head
 from ricorda.tasks.forecast.network import ForecastNetwork, Sizes
 from ricorda.tasks.forecast.objective import Forecasting
-from ricorda.tasks.forecast.windows import Scaling, Windows
+from ricorda.tasks.forecast.windows import SeriesScaling, Windows
 
 V, K, CONTEXT, STEPS, PATCH, HIDDEN = 3, 2, 8, 4, 2, 5
 LEVELS = (0.1, 0.5, 0.9)
@@ -206,7 +206,7 @@ def windows(observed: Any = None) -> Windows:
     values = random.normal(size=(30, V)).cumsum(0)
     seen = np.ones(values.shape, np.bool_) if observed is None else observed
     series = Series(values, seen, ("a", "b", "c"), ("a", "b", "c"), random.normal(size=(30, K)), ("k", "l"))
-    return Windows([series], Scaling.of([series]), CONTEXT, STEPS)
+    return Windows([series], SeriesScaling.of([series]), CONTEXT, STEPS)
 
 
 def test_the_training_s_loss_is_the_sum_over_windows_of_their_means() -> None:

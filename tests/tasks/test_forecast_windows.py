@@ -6,7 +6,7 @@ import torch
 
 from ricorda.data.series import Series, as_series
 from ricorda.errors import DataError
-from ricorda.tasks.forecast.windows import Scaling, Windows
+from ricorda.tasks.forecast.windows import SeriesScaling, Windows
 
 
 def series(length: int, first: float = 0.0, known: int = 0) -> Series:
@@ -14,8 +14,8 @@ def series(length: int, first: float = 0.0, known: int = 0) -> Series:
     return as_series(np.column_stack([values, -values]), covariates=np.full((length + known, 1), first))
 
 
-def as_it_is(parts: list[Series]) -> Scaling:
-    return Scaling.of(parts, standardise=False)
+def as_it_is(parts: list[Series]) -> SeriesScaling:
+    return SeriesScaling.of(parts, standardise=False)
 
 
 def test_a_window_is_some_steps_and_those_after_them() -> None:
@@ -44,20 +44,22 @@ def test_a_window_lies_in_one_series() -> None:
 
 def test_the_scaling_is_that_of_the_steps_given_and_comes_back() -> None:
     given = series(9)
-    scaling = Scaling.of([given])
+    scaling = SeriesScaling.of([given])
     values = scaling.values(given.values)
     np.testing.assert_allclose(values.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(values.std(0, correction=0), 1, rtol=1e-6)
-    np.testing.assert_allclose(values.numpy() * scaling.scale + scaling.mean, given.values, atol=1e-6)
+    np.testing.assert_allclose(
+        values.numpy() * scaling.variables.scale + scaling.variables.mean, given.values, atol=1e-6
+    )
     assert scaling.covariates(given.covariates).abs().max() == 0  # a covariate that is always the same
 
 
 @pytest.mark.parametrize("value", [0.0, 7.25, 1e99, -1e-300, 0.1])
 def test_a_constant_series_is_refused(value: float) -> None:
     with pytest.raises(DataError, match=r"X, variable 'y', is .* in all steps to train on: leave it out, or give"):
-        Scaling.of([as_series(np.full(10, value))])
+        SeriesScaling.of([as_series(np.full(10, value))])
 
 
 def test_numbers_that_cannot_be_squared_are_refused() -> None:
     with pytest.raises(DataError, match=r"X, 'y', has numbers above 1e\+100: give it in larger units"):
-        Scaling.of([as_series([1.0, -1e200])])
+        SeriesScaling.of([as_series([1.0, -1e200])])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ricorda.data.material import read_material
+from ricorda.data.vocabulary import END, UNKNOWN, Kind, Vocabulary, train_vocabulary
 from ricorda.errors import ArgumentError, DataError
-from ricorda.tasks.language.given import read_given
 from ricorda.tasks.language.reading import Reader
-from ricorda.tasks.language.vocabulary import END, UNKNOWN, Kind, Vocabulary, train_vocabulary
 
 TEXT = "the cat sat on the mat\nè già qui, <eos> naïve ☂ 🙂🙂\n\n  two  spaces\tand a tab\r\n" * 3
 
@@ -82,18 +82,18 @@ def test_the_tokenizers_library_reads_the_saved_file_alike(kind: Kind) -> None:
 
 def reader(X: Any, tokenizer: str = "char", **options: Any) -> Reader:
     given: dict[str, Any] = {"vocab_size": None, "min_frequency": 1, "lowercase": False, **options}
-    return Reader.learn(read_given(X), tokenizer, **given)
+    return Reader.learn(read_material(X), tokenizer, **given)
 
 
 def test_a_text_begins_behind_a_line_end_if_there_is_one() -> None:
-    found = reader("ab\nab\n").sequences(read_given("ba"))
+    found = reader("ab\nab\n").sequences(read_material("ba"))
     assert found.predictions == 2
     assert found.steps[0] == reader("ab\nab\n").before
-    assert reader("abab").sequences(read_given("ba")).predictions == 1
+    assert reader("abab").sequences(read_material("ba")).predictions == 1
 
 
 def test_documents_begin_and_end_with_a_mark() -> None:
-    found = reader(["ab", "b"]).sequences(read_given(["a", "bb"]))
+    found = reader(["ab", "b"]).sequences(read_material(["a", "bb"]))
     assert found.steps.tolist()[:3] == [END, found.steps[1], END]
     assert found.lengths.tolist() == [2, 3]
 
@@ -105,7 +105,7 @@ def test_documents_begin_and_end_with_a_mark() -> None:
 def test_what_the_training_never_had_is_named(tokenizer: str, text: str, message: str) -> None:
     learned = reader("ab cab\n" * 3, tokenizer)
     with pytest.raises(DataError, match=f"X has {message}, which the training text never had"):
-        learned.sequences(read_given(text), "X")
+        learned.sequences(read_material(text), "X")
     with pytest.raises(DataError, match=f"prompt has {message}"):
         learned.prompt(text)
 
@@ -114,7 +114,7 @@ def test_a_model_that_met_unknown_words_reads_others_as_such() -> None:
     learned = reader("a b <unk> b\n" * 3, "word")
     assert learned.prompt("a zz") == [END, *learned.prompt("a")[1:], UNKNOWN]
     rare = reader("a a a b b b c\n", "word", min_frequency=2)
-    assert rare.sequences(read_given("c q\n"), "X").steps.tolist() == [END, UNKNOWN, UNKNOWN, END]
+    assert rare.sequences(read_material("c q\n"), "X").steps.tolist() == [END, UNKNOWN, UNKNOWN, END]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_model_that_met_unknown_words_reads_others_as_such() -> None:
 )
 def test_what_cannot_be_read_is_said(given_now: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_given(given_now)
+        read_material(given_now)
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def test_what_cannot_be_read_is_said(given_now: Any, message: str) -> None:
 )
 def test_conditions_that_do_not_fit_are_said(condition: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        read_given(["a", "b"], "X", condition)
+        read_material(["a", "b"], "X", condition)
     with pytest.raises(ArgumentError, match="X is one text: give a list of texts"):
-        read_given("text", "X", condition)
+        read_material("text", "X", condition)
 
 
 def test_a_long_line_is_read_whole() -> None:
     line = " ".join(f"w{number % 97}" for number in range(10_000))
     for tokenizer in ("char", "word", "bpe"):
-        found = reader(line + "\n", tokenizer).sequences(read_given(line))
+        found = reader(line + "\n", tokenizer).sequences(read_material(line))
         assert found.predictions >= 10_000
 
 
@@ -164,7 +164,7 @@ def test_the_parts_of_a_split_text_are_the_text(text: str, fraction: float) -> N
     for anywhere in (True, False):
         if not anywhere and not text[int(len(text) * (1 - fraction)) - 1 : -1].strip("ab"):
             continue  # no white space left to split at
-        first, last = read_given(text).split(fraction, anywhere=anywhere)
+        first, last = read_material(text).split(fraction, anywhere=anywhere)
         assert last is not None
         assert first.parts[0] + last.parts[0] == text
         assert anywhere or first.parts[0][-1].isspace()

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ricorda.cells import gru, lstm, rnn
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.errors import ArgumentError, CellError
 from ricorda.program.cell import Cell
-from ricorda.tasks.cells import program_of
+from ricorda.tasks.cells import as_program
 from ricorda.tasks.classify.examples import class_weights, split
 from ricorda.tasks.classify.objective import Classification, probabilities
 from ricorda.tasks.encoding import collate
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.many_to_one.examples import Examples
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.parameters import POOLINGS
@@ -187,11 +187,11 @@ def test_a_cell_is_given_by_name_file_function_cell_or_program(tmp_path: Path) -
     file.write_text(
         "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n"
     )
-    wanted = program_of(f"{file}:mine")
+    wanted = as_program(f"{file}:mine")
     assert wanted.name == "mine"
-    assert program_of(wanted) is wanted
-    assert program_of("rnn") == program_of(rnn) == program_of(rnn.function) == rnn.program
+    assert as_program(wanted) is wanted
+    assert as_program("rnn") == as_program(rnn) == as_program(rnn.function) == rnn.program
     with pytest.raises(ArgumentError, match=r"there is no cell 'lstn': did you mean 'lstm'\?"):
-        program_of("lstn")
+        as_program("lstn")
     with pytest.raises(CellError, match="a cell is a function"):
-        program_of(5)  # type: ignore[arg-type]
+        as_program(5)  # type: ignore[arg-type]

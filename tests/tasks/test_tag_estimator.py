@@ -12,7 +12,7 @@ from small_taggers import LEARNING, SENTENCES, TAGS, small_tagger
 from ricorda.data.tagged import read_tagged
 from ricorda.errors import ArgumentError, DataError, ModelFolderError
 from ricorda.tasks.folder import CONFIG, config_hash
-from ricorda.tasks.saving import load
+from ricorda.tasks.loading import load
 from ricorda.tasks.tag.estimator import SequenceTagger
 from ricorda.tasks.tag.metrics import NumberReport, TagReport, tag_report
 from ricorda.tasks.tag.objective import Tagging

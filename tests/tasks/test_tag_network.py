@@ -15,14 +15,14 @@ from ricorda.program.cell import Cell
 from ricorda.tasks.tag.inference import Inputs, of_each, outputs
 from ricorda.tasks.tag.network import Aligned, Sizes
 from ricorda.tasks.tag.objective import Tagging, Targeted, step_losses, unread_probabilities
-from ricorda.tasks.tag.words import LONGEST_WORD, Vocabulary
+from ricorda.tasks.tag.words import LONGEST_WORD, WordVocabulary
 
 SENTENCES = [["Il", "gatto", "dorme", "."], ["Gatti", "!"], ["il", "cane", "vede", "il", "gatto"], ["Roma"]]
 TAGS = 3
 
 
-def vocabulary(lowercase: bool = True) -> Vocabulary:
-    return Vocabulary.learn(SENTENCES, vocab_size=100, min_frequency=1, lowercase=lowercase)
+def vocabulary(lowercase: bool = True) -> WordVocabulary:
+    return WordVocabulary.learn(SENTENCES, vocab_size=100, min_frequency=1, lowercase=lowercase)
 
 
 def network(cell: Cell = lstm, *, crf: bool = False, characters: int = 4, dropout: float = 0.0) -> Aligned:
@@ -60,7 +60,7 @@ class Twin(nn.Module):
         self.head = nn.Linear(10, TAGS)
         self.load_state_dict(model.state_dict())
 
-    def forward(self, known: Vocabulary) -> Tensor:
+    def forward(self, known: WordVocabulary) -> Tensor:
         rows = []
         for sentence in SENTENCES:
             vectors = []
@@ -146,7 +146,7 @@ def test_words_are_known_by_their_small_letters_and_characters_as_they_stand() -
 
 
 def test_of_a_long_word_both_ends_are_read() -> None:
-    known = Vocabulary.learn([["a" * 50 + "b" * 50]], vocab_size=10, min_frequency=1, lowercase=True)
+    known = WordVocabulary.learn([["a" * 50 + "b" * 50]], vocab_size=10, min_frequency=1, lowercase=True)
     words, _ = known.read([["a" * 50 + "b" * 50], ["b"]])
     a, b = known.characters.token_to_id("a"), known.characters.token_to_id("b")
     assert words.characters[0].tolist() == [a] * (LONGEST_WORD // 2) + [b] * (LONGEST_WORD // 2)

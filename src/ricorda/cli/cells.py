@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -100,7 +101,4 @@ def _shapes(cell: Cell, input_size: int, hidden_size: int) -> dict[str, tuple[in
 
 
 def _weights(cell: Cell, input_size: int, hidden_size: int) -> int:
-    total = 0
-    for rows, *columns in _shapes(cell, input_size, hidden_size).values():
-        total += rows * (columns[0] if columns else 1)
-    return total
+    return sum(map(math.prod, _shapes(cell, input_size, hidden_size).values()))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table, shortened
+from ricorda.cli.output import print_json, print_pairs, print_scores, print_table, shortened
 from ricorda.cli.synthetic import print_success, success_of
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.classify.estimator import SequenceClassifier
     from ricorda.tasks.classify.metrics import Report
 
@@ -53,7 +54,7 @@ def read(
     return [None if source is None else (source, source.labels) for source in sources]
 
 
-def predict(model: SequenceClassifier, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:
+def predict(model: SequenceClassifier, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print the class of each example, and its probability."""
     for batch in source.batches(text=text):
         _print_verdicts(model, batch, as_json)
@@ -81,15 +82,15 @@ def evaluate(
         groups[group] = model.evaluate(part, part.labels)
     success = success_of(model, data)
     if as_json:
-        by_group = {"groups": {name: each.to_json() for name, each in groups.items()}} if by else {}
+        by_group = {"groups": {name: report.to_json() for name, report in groups.items()}} if by else {}
         print_json({**result.to_json(), **by_group, **success})
         return
     _print_report(result)
     print_success(success)
     if by:
         rows = [
-            (name, f"{each.accuracy:.1%}", f"{each.macro_f1:.3f}", f"{each.examples:,}")
-            for name, each in groups.items()
+            (name, f"{report.accuracy:.1%}", f"{report.macro_f1:.3f}", f"{report.examples:,}")
+            for name, report in groups.items()
         ]
         print_table(f"By {by}", [by, "accuracy", "macro F1", "examples"], rows)
 
@@ -121,14 +122,7 @@ def _print_report(result: Report) -> None:
             ("log loss", f"{result.log_loss:.3f} nats"),
         ],
     )
-    print_table(
-        "Classes",
-        ["class", "precision", "recall", "F1", "examples"],
-        [
-            (each.label, f"{each.precision:.3f}", f"{each.recall:.3f}", f"{each.f1:.3f}", f"{each.examples:,}")
-            for each in result.classes
-        ],
-    )
-    labels = [str(each.label) for each in result.classes]
+    print_scores("Classes", ("class", "examples"), map(astuple, result.classes))
+    labels = [str(score.label) for score in result.classes]
     rows = [(f"is {name}", *counts) for name, counts in zip(labels, result.confusion, strict=True)]
     print_table("Confusion", ["", *(f"called {name}" for name in labels)], rows)

@@ -34,13 +34,8 @@ CHOSEN = ("cell", "learning_rate")
 
 Number = TypeVar("Number", int, float)
 
-PANEL = "The comparison"
-
-
-def _comparing(help: str, *names: str, default: bool | str = True) -> Any:
-    return typer.Option(*names, help=help, show_default=default, rich_help_panel=PANEL)
-
-
+_comparing = partial(options.in_panel, "The comparison")
+OUT = ("Folder for the trainings and the report; the same command goes on there.", "--out", "-o")
 Cells = Annotated[str, _comparing("Cells, with commas between them; the first is what the others are compared to.")]
 Seeds = Annotated[int, _comparing("Trainings of each cell, from --seed on.")]
 Match = Annotated[str, _comparing("What is alike: hidden (units), or parameters (weights of the recurrent layers).")]
@@ -51,15 +46,8 @@ Test = Annotated[
     str | None, _comparing("Other data to measure on.", "--test", default="the data that epochs are chosen by")
 ]
 Lengths = Annotated[str, _comparing("Steps T, with commas between them.")]
-Out = Annotated[
-    Path, _comparing("Folder for the trainings and the report; the same command goes on there.", "--out", "-o")
-]
-MaybeOut = Annotated[
-    Path | None,
-    _comparing(
-        "Folder for the trainings and the report; the same command goes on there.", "--out", "-o", default="none"
-    ),
-]
+Out = Annotated[Path, _comparing(*OUT)]
+MaybeOut = Annotated[Path | None, _comparing(*OUT, default="none")]
 
 
 class Comparisons(TyperGroup):
@@ -78,7 +66,7 @@ class Comparisons(TyperGroup):
         return command_of(_of_task(cmd_name), cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is to be run; a task that there is not is one sentence."""
+        """The command that is to be run; an unknown task is refused in one sentence."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             print(
                 f"error: there is no task {args[0]!r:.40} to compare cells on: choose one of {', '.join(TASKS)}, or "
@@ -130,7 +118,7 @@ def lengths_of(
 
       ricorda compare "synthetic:order?n=4000" --lengths 20,40,80 --cells rnn,gru --seeds 3
     """
-    parameters = options.given(Remembering, locals())
+    parameters = options.parameters_given(Remembering, locals())
     steps, rates = _numbers(lengths, int, "--lengths", "25,50,100"), _rates(learning_rates)
     from ricorda.insight.comparison.lengths import compare_lengths
 
@@ -165,15 +153,15 @@ def _cells_of(
 
 def _of_task(task: str) -> Callable[..., None]:
     """The function of a task's command: it takes what `ricorda train` takes of this task, and `_cells_of`."""
-    data, *theirs = (each for name, each in task_options(task).items() if name not in CHOSEN)
+    data, *theirs = (option for name, option in task_options(task).items() if name not in CHOSEN)
     ours = inspect.signature(_cells_of, eval_str=True).parameters
-    every = [data, *(each for name, each in ours.items() if name != "data"), *theirs]
+    every = [data, *(option for name, option in ours.items() if name != "data"), *theirs]
 
     def compare_cells(**arguments: Any) -> None:
         _compare_cells(task, arguments)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    return with_options(compare_cells, [each.replace(kind=keyword) for each in every], _HELP.format(task=task))
+    return with_options(compare_cells, [option.replace(kind=keyword) for option in every], _HELP.format(task=task))
 
 
 _HELP = """Compare cells on your own data: scores, times, sizes, and how far back each one's gradient goes.
@@ -191,7 +179,7 @@ _HELP = """Compare cells on your own data: scores, times, sizes, and how far bac
 
 def _compare_cells(task: str, arguments: Mapping[str, Any]) -> None:
     rates = _rates(arguments["learning_rates"])
-    parameters = options.given(parameters_class(task), arguments)
+    parameters = options.parameters_given(parameters_class(task), arguments)
     from ricorda.insight.comparison.view import compare, programs_of
     from ricorda.tasks.registry import estimator_of
 
@@ -219,7 +207,7 @@ def _compare_cells(task: str, arguments: Mapping[str, Any]) -> None:
 def _told(run: Callable[[], Comparison | LengthComparison], out: Path | None, as_json: bool) -> None:
     """Run a comparison, write its report and print it."""
     try:
-        found = run()
+        comparison = run()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "" if out is None else f"what was trained is in {out}, and the same command goes on with it"
@@ -230,13 +218,13 @@ def _told(run: Callable[[], Comparison | LengthComparison], out: Path | None, as
         from ricorda.files import write_atomically
         from ricorda.insight.drawing import save_figure
 
-        write_atomically(out / NUMBERS, json.dumps(found.to_json(), indent=1) + "\n")
-        save_figure(found.plot(), out / PICTURE)
-        write_atomically(out / REPORT, found.to_html())
+        write_atomically(out / NUMBERS, json.dumps(comparison.to_json(), indent=1) + "\n")
+        save_figure(comparison.plot(), out / PICTURE)
+        write_atomically(out / REPORT, comparison.to_html())
     if as_json:
-        print_json(found.to_json())
+        print_json(comparison.to_json())
         return
-    for table in found.tables():
+    for table in comparison.tables():
         print_table(table.title, table.columns, table.rows)
     if out is not None:
         print(f"The report is in {out / REPORT}, the picture in {out / PICTURE}, the numbers in {out / NUMBERS}")
@@ -262,7 +250,7 @@ def _rates(text: str | None) -> list[float]:
 
 def _numbers(text: str, kind: Callable[[str], Number], option: str, example: str) -> list[Number]:
     try:
-        return [kind(each) for each in text.split(",")]
+        return [kind(number) for number in text.split(",")]
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
         raise ArgumentError(f"{option} is {text!r:.40}: give {what} with commas between them, as {example}") from None

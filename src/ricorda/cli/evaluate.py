@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.tasks import run, with_options_of_tasks
 
 
 @with_options_of_tasks
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     data: Annotated[str, typer.Argument(help="Data with answers, as for `ricorda train`.")],
     as_json: Json = False,
     *,
@@ -28,7 +27,7 @@ def evaluate(
 
       ricorda evaluate model test.csv --by language --json
     """
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     run("evaluate", model.TASK, model, data, as_json, options=options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from ricorda.errors import ArgumentError
 from ricorda.tasks.forecast.parameters import SERIES, ForecastParameters
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.data.series import Series
     from ricorda.tasks.forecast.estimator import Forecaster
     from ricorda.tasks.forecast.result import Forecast
@@ -34,12 +35,9 @@ TRAIN = """Train a forecaster: the last steps of a series go in, the next ones c
     """
 """The help of the command that trains."""
 
+_series = partial(options.in_panel, SERIES)
 FIGURES = {"mae": "MAE", "mse": "MSE", "mase": "MASE", "pinball": "pinball", "coverage": "in the band"}
 """Of `Metrics`, those that are printed."""
-
-
-def _series(help: str, *names: str, default: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel=SERIES)
 
 
 Horizon = Annotated[int | None, options.option(ForecastParameters, "horizon")]
@@ -76,7 +74,7 @@ def read(
 
 def predict(
     model: Forecaster,
-    source: Source,
+    source: InputSource,
     as_json: bool,
     *,
     horizon: Horizon = None,
@@ -107,8 +105,7 @@ def evaluate(
     stride: Annotated[int | None, typer.Option(help="Steps from a forecast to the next; 1 if left out.")] = None,
 ) -> None:
     """Forecast from every moment of a series, and print the errors beside those of the baselines."""
-    found = model.backtest(_read_for(model, data), horizon=horizon, stride=1 if stride is None else stride)
-    told = found.to_json()
+    told = model.backtest(_read_for(model, data), horizon=horizon, stride=1 if stride is None else stride).to_json()
     if as_json:
         print_json(told)
         return
@@ -148,9 +145,9 @@ def _read_for(model: Forecaster, data: str) -> Series:
 
 def _print_errors(title: str, errors: Mapping[str, Mapping[str, float | None]]) -> None:
     """A row for the model and each baseline; figures that none of them has are left out."""
-    shown = {key: words for key, words in FIGURES.items() if any(each[key] is not None for each in errors.values())}
+    shown = {key: words for key, words in FIGURES.items() if any(row[key] is not None for row in errors.values())}
     names = {"model": "the model", "repeat_last": "repeat the last value", "repeat_season": "repeat the last season"}
-    rows = [(names[name], *(_figure(key, each[key]) for key in shown)) for name, each in errors.items()]
+    rows = [(names[name], *(_figure(key, figures[key]) for key in shown)) for name, figures in errors.items()]
     print_table(title, ["", *shown.values()], rows)
 
 
@@ -169,8 +166,8 @@ def _print_forecast(forecast: Forecast) -> None:
     rows = []
     for step in forecast.to_json():
         row = [step["time"]]
-        for each in step["variables"].values():
-            row += [f"{each['value']:.6g}", *(f"{each['quantiles'][str(level)]:.6g}" for level in bands)]
+        for said in step["variables"].values():
+            row += [f"{said['value']:.6g}", *(f"{said['quantiles'][str(level)]:.6g}" for level in bands)]
         rows.append(row)
     print_table(None, columns, rows)
 

@@ -37,7 +37,7 @@ def generate(
       ricorda generate chorales --length 64 --json
     """
     from ricorda.tasks.language.estimator import LanguageModel
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     if not isinstance(model, LanguageModel):
@@ -45,6 +45,7 @@ def generate(
             f"{folder} holds a model for the task {model.TASK}, which does not write: give a language model"
         )
     kind = model.reader_.kind
+    separator = " " if kind == "tokens" else ""
     if kind == "music" and prompt:
         raise ArgumentError("prompt is a text, and the model writes music: leave it out")
     pieces = model.generate(
@@ -57,28 +58,24 @@ def generate(
         condition=None if condition is None else _numbers(condition),
     )
     if as_json:
-        found = list(pieces)
-        print_json({"steps": found} if kind == "music" else {"prompt": prompt, "text": _separator(kind).join(found)})
+        steps = list(pieces)
+        print_json({"steps": steps} if kind == "music" else {"prompt": prompt, "text": separator.join(steps)})
         return
-    _stream(prompt, pieces, kind)
+    _stream(prompt, pieces, separator, music=kind == "music")
 
 
-def _stream(prompt: str, pieces: Any, kind: str) -> None:
+def _stream(prompt: str, pieces: Any, separator: str, *, music: bool) -> None:
     """Write each piece when it is there, and end the line whatever happens."""
-    separator, text = _separator(kind), prompt
+    text = prompt
     try:
         sys.stdout.write(prompt)
         for piece in pieces:
-            text = " ".join(map(str, piece)) + "\n" if kind == "music" else separator * bool(text) + piece
+            text = " ".join(map(str, piece)) + "\n" if music else separator * bool(text) + piece
             sys.stdout.write(text)
             sys.stdout.flush()
     finally:
         if not text.endswith("\n"):
             sys.stdout.write("\n")
-
-
-def _separator(kind: str) -> str:
-    return " " if kind == "tokens" else ""
 
 
 def _numbers(condition: str) -> list[float]:

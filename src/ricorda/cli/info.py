@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.output import print_json, print_pairs
 
 GENERAL = ("task", "parameters", "program", "summary", "format_version", "ricorda_version", "sha256")
 """What a config says for every task; the rest is the task's own."""
 
 
-def info(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
-    as_json: Json = False,
-) -> None:
+def info(folder: ModelFolder, as_json: Json = False) -> None:
     """Tell what a model is: cell, sizes, what it reads and gives, training, scores.
 
     For example:
@@ -29,7 +23,7 @@ def info(
     """
     from ricorda.program.ir import Program
     from ricorda.program.show import equations
-    from ricorda.tasks.saving import open_model
+    from ricorda.tasks.loading import open_model
     from ricorda.tasks.scores import score_text
 
     model, config = open_model(folder)
@@ -55,5 +49,5 @@ def info(
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items())
     return ", ".join(map(_words, value)) if isinstance(value, list) else str(value)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table
+from ricorda.cli.output import print_json, print_pairs, print_table, shortened
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.language.estimator import LanguageModel
 
 TRAIN = """Train a model of a text, or of music: it predicts the next step, and so it writes.
@@ -53,39 +53,39 @@ def read(
     return [(X, None), held_out, None if test is None else (_read(test, text, "test"), None)]
 
 
-def predict(model: LanguageModel, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:
+def predict(model: LanguageModel, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print how probable the model finds each text; as JSON, each token's log-probability too."""
     if model.reader_.kind == "music":
         raise ArgumentError("the model reads music, and predict reads texts: use ricorda evaluate")
     for batch in source.batches(text=text):
         texts: list[Any] = list(batch) if isinstance(batch, list) else list(batch.inputs)
-        scored = [(_scored(model, each, batch.place(index)), each) for index, each in enumerate(texts)]
+        scored = [(_scored(model, example, batch.place(index)), example) for index, example in enumerate(texts)]
         if as_json:
             for scores, _ in scored:
                 total = sum(score for _, score in scores)
                 tokens = [{"token": token, "log_probability": score} for token, score in scores]
                 print_json({"nats": -total / len(scores), "log_probability": total, "tokens": tokens})
             continue
-        rows = [
-            (f"{-total / len(scores):.3f}", f"{total:.2f}", len(scores), _shortened(each))
-            for scores, each in scored
-            for total in [sum(score for _, score in scores)]
-        ]
+        rows = []
+        for scores, example in scored:
+            total = sum(score for _, score in scores)
+            shown = shortened(example if isinstance(example, str) else " ".join(map(str, example)))
+            rows.append((f"{-total / len(scores):.3f}", f"{total:.2f}", len(scores), shown))
         print_table(None, ["nats per token", "log-probability", "tokens", "text"], rows)
 
 
 def evaluate(model: LanguageModel, data: str, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print how well the model predicts a text, or music."""
-    found = model.evaluate(_read(data, text, "test"))
+    result = model.evaluate(_read(data, text, "test"))
     if as_json:
-        print_json(found.to_json())
+        print_json(result.to_json())
         return
-    numbers = [("nats per step", f"{found.nats:.4f}")]
-    if found.perplexity is not None:
-        numbers.append(("perplexity", f"{found.perplexity:.2f}"))
-    if found.bits_per_character is not None:
-        numbers.append(("bits per character", f"{found.bits_per_character:.4f}"))
-    print_pairs(f"{found.steps:,} steps", numbers)
+    numbers = [("nats per step", f"{result.nats:.4f}")]
+    if result.perplexity is not None:
+        numbers.append(("perplexity", f"{result.perplexity:.2f}"))
+    if result.bits_per_character is not None:
+        numbers.append(("bits per character", f"{result.bits_per_character:.4f}"))
+    print_pairs(f"{result.steps:,} steps", numbers)
 
 
 def _scored(model: LanguageModel, text: Any, place: str) -> list[tuple[str, float]]:
@@ -110,10 +110,5 @@ def _read(data: str, text: str | None, part: str, *, optional: bool = False) -> 
     from ricorda.data.music import read_music
 
     music = read_music(data)
-    found = {"train": music.training, "valid": music.validation, "test": music.test}[part]
-    return found if found is not None or optional else music.training
-
-
-def _shortened(text: Any) -> str:
-    line = " ".join(text.split()) if isinstance(text, str) else " ".join(map(str, text))
-    return line if len(line) <= 200 else line[:199] + "…"
+    pieces = {"train": music.training, "valid": music.validation, "test": music.test}[part]
+    return pieces if pieces is not None or optional else music.training

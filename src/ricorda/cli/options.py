@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +19,9 @@ PANELS = ("", READING, NETWORK)
 """The first groups of parameters in the help, in this order; a task's own follow, and those of the training."""
 
 
-def _reading(help: str, *names: str, default: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel=READING)
+def in_panel(panel: str, help: str, *names: str, default: str | None = None) -> Any:
+    """An option in a group of the help; `default` is what the help says of its default, if not the value itself."""
+    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel=panel)
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")]
@@ -31,12 +33,17 @@ WatchGradients = Annotated[
     int | None, typer.Option("--watch-gradients", metavar="N", help="Record the gradient's flow each N steps.")
 ]
 
-TextColumn = Annotated[str | None, _reading("Column of the texts.", "--text", default="text")]
-LabelColumn = Annotated[str | None, _reading("Column of the labels.", "--label", default="label")]
+ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
+Layer = Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")]
+Picture = Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")]
+
+reading = partial(in_panel, READING)
+TextColumn = Annotated[str | None, reading("Column of the texts.", "--text", default="text")]
+LabelColumn = Annotated[str | None, reading("Column of the labels.", "--label", default="label")]
 AnswerColumn = Annotated[
-    str | None, _reading("Column of the right translations or numbers.", "--target", default="as for the training")
+    str | None, reading("Column of the right translations or numbers.", "--target", default="as for the training")
 ]
-Valid = Annotated[str | None, _reading("Other data, to choose the best epoch by.", "--valid", default="a part of DATA")]
+Valid = Annotated[str | None, reading("Other data, to choose the best epoch by.", "--valid", default="a part of DATA")]
 
 
 def option(kind: Any, name: str, *, shown: Any = True) -> Any:
@@ -54,17 +61,18 @@ def option(kind: Any, name: str, *, shown: Any = True) -> Any:
 
 def parameter_options(kind: Any) -> list[inspect.Parameter]:
     """An option for each parameter, in the order of the help."""
-    options = [(known, _option(kind, each.name, each.default, type_of(each))) for each, known in parameters_of(kind)]
+    fields = parameters_of(kind)
+    options = [(known, _option(kind, field.name, field.default, type_of(field))) for field, known in fields]
     return [parameter for _, parameter in sorted(options, key=lambda pair: _rank(pair[0]))]
 
 
-def given(kind: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def parameters_given(kind: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters among a command's arguments that were given, as the estimator takes them."""
     values = {}
-    for each, known in parameters_of(kind):
-        value = arguments.get(each.name)
+    for field, known in parameters_of(kind):
+        value = arguments.get(field.name)
         if value is not None:
-            values[each.name] = value if known.read is None else known.read(value)
+            values[field.name] = value if known.read is None else known.read(value)
     return values
 
 

@@ -37,6 +37,12 @@ def _is_number(cell: str) -> bool:
     return not cell or cell.removeprefix("-")[:1].isdigit()
 
 
+def print_scores(title: str, columns: tuple[str, str], scores: Iterable[tuple[Any, float, float, float, int]]) -> None:
+    """Label, precision, recall, F1 and count of each class; `columns` are the names of the first and the last."""
+    rows = [(label, *(f"{share:.3f}" for share in shares), f"{count:,}") for label, *shares, count in scores]
+    print_table(title, [columns[0], "precision", "recall", "F1", columns[1]], rows)
+
+
 def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:
     """Names and values, a line each, without a frame."""
     from rich.table import Table

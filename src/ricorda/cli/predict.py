@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json
-from ricorda.cli.source import Source
+from ricorda.cli.options import Json, ModelFolder
+from ricorda.cli.source import InputSource
 from ricorda.cli.tasks import run, with_options_of_tasks
 from ricorda.errors import ArgumentError
 
 
 @with_options_of_tasks
 def predict(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; without them, --file or the standard input.")
     ] = None,
@@ -39,7 +38,7 @@ def predict(
     """
     if texts and file is not None:
         raise ArgumentError(f"texts and --file {file} were given: give one of them")
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
-    run("predict", model.TASK, model, Source(texts, file), as_json, options=options)
+    run("predict", model.TASK, model, InputSource(texts, file), as_json, options=options)

@@ -13,7 +13,7 @@ from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.regress.estimator import SequenceRegressor
     from ricorda.tasks.regress.metrics import Report
 
@@ -61,7 +61,7 @@ def read(
     return [None if source is None else (source, source.targets) for source in sources]
 
 
-def predict(model: SequenceRegressor, source: Source, as_json: bool, *, text: options.TextColumn = None) -> None:
+def predict(model: SequenceRegressor, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print the number, or numbers, of each example."""
     names = model.target_names_
     for batch in source.batches(text=text):
@@ -71,7 +71,7 @@ def predict(model: SequenceRegressor, source: Source, as_json: bool, *, text: op
                 print_json(dict(zip(names, row, strict=True)))
             continue
         inputs: Sequence[Any] = batch if isinstance(batch, list) else batch.inputs
-        lines = [(*map(_written, row), shortened(each)) for row, each in zip(rows, inputs, strict=True)]
+        lines = [(*map(_written, row), shortened(example)) for row, example in zip(rows, inputs, strict=True)]
         print_table(None, [*names, "input"], lines)
 
 
@@ -110,7 +110,7 @@ def _print_report(report: Report) -> None:
     ]
     print_pairs(f"{report.examples:,} examples", pairs)
     if len(report.outputs) > 1:
-        rows = [(each.name, f"{each.r2:.4f}", _written(each.mae), _written(each.rmse)) for each in report.outputs]
+        rows = [(one.name, f"{one.r2:.4f}", _written(one.mae), _written(one.rmse)) for one in report.outputs]
         columns = ["output", "R2", "mean absolute error", "root mean squared error"]
         print_table("Outputs", columns, rows)
 

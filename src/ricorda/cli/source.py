@@ -31,7 +31,7 @@ class Texts(list[str]):
 
 
 @dataclass(frozen=True)
-class Source:
+class InputSource:
     """Where to read: `texts` if there are any, or else `file` if there is one, or else the standard input."""
 
     texts: list[str] | None = None

@@ -18,10 +18,10 @@ def success_of(model: Any, data: str) -> dict[str, Any]:
     return {"synthetic": {"task": task.name, "criterion": task.success, **success(data, model.TASK, model)}}
 
 
-def print_success(found: Mapping[str, Any]) -> None:
+def print_success(criteria: Mapping[str, Any]) -> None:
     """Print what `success_of` gave."""
-    for numbers in found.values():
-        pairs = [(name.replace("_", " "), _written(name, each)) for name, each in numbers.items() if name != "task"]
+    for numbers in criteria.values():
+        pairs = [(name.replace("_", " "), _written(name, value)) for name, value in numbers.items() if name != "task"]
         print_pairs(f"synthetic:{numbers['task']}", pairs)
 
 

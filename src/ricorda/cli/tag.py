@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table
+from ricorda.cli.output import print_json, print_pairs, print_scores
 from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.data.tagged import Tagged
     from ricorda.tasks.tag.estimator import SequenceTagger
-    from ricorda.tasks.tag.metrics import TagReport, TagScore
+    from ricorda.tasks.tag.metrics import TagReport
 
 TRAIN = """Train a tagger: a sentence goes in, a tag for each of its words comes out.
 
@@ -56,7 +57,7 @@ def read(
     return [None if source is None else (source, source.labels) for source in sources]
 
 
-def predict(model: SequenceTagger, source: Source, as_json: bool) -> None:
+def predict(model: SequenceTagger, source: InputSource, as_json: bool) -> None:
     """Print sentences as `word/TAG` lines; as JSON, words, tags and the tags' probabilities."""
     if model.reading_.kind != "tokens" or model.classes_ is None:
         raise ArgumentError(
@@ -65,14 +66,14 @@ def predict(model: SequenceTagger, source: Source, as_json: bool) -> None:
     for sentences in _sentences(source):
         tags = model.predict(sentences)
         if not as_json:
-            for words, each in zip(sentences.inputs, tags, strict=True):
-                sys.stdout.write(" ".join(f"{word}/{tag}" for word, tag in zip(words, each, strict=True)) + "\n")
+            for words, chosen in zip(sentences.inputs, tags, strict=True):
+                sys.stdout.write(" ".join(f"{word}/{tag}" for word, tag in zip(words, chosen, strict=True)) + "\n")
             continue
         index_of = {tag: index for index, tag in enumerate(model.classes_.tolist())}
         probabilities = model.predict_proba(sentences)
-        for words, each, of_tags in zip(sentences.inputs, tags, probabilities, strict=True):
-            chosen = [float(of_tags[step, index_of[tag]]) for step, tag in enumerate(each)]
-            print_json({"words": words, "tags": each, "probabilities": chosen})
+        for words, chosen, of_tags in zip(sentences.inputs, tags, probabilities, strict=True):
+            shares = [float(of_tags[step, index_of[tag]]) for step, tag in enumerate(chosen)]
+            print_json({"words": words, "tags": chosen, "probabilities": shares})
 
 
 def evaluate(model: SequenceTagger, data: str, as_json: bool, *, column: TagColumn = None) -> None:
@@ -97,7 +98,7 @@ def _read(data: str, column: str | None) -> Tagged:
     return read_tagged(data, column=column or "upos")
 
 
-def _sentences(source: Source) -> Iterator[Tagged]:
+def _sentences(source: InputSource) -> Iterator[Tagged]:
     from ricorda.cli.source import Texts
     from ricorda.data.tagged import Tagged, read_words_in_parts, split_words
 
@@ -123,14 +124,6 @@ def _print_report(report: TagReport) -> None:
     if report.span_f1 is not None:
         pairs.append(("span F1", f"{report.span_f1:.2%}"))
     print_pairs(f"{report.sequences:,} sentences, {report.steps:,} words", pairs)
-    _print_scores("Tags", "tag", report.tags)
+    print_scores("Tags", ("tag", "count"), map(astuple, report.tags))
     if report.spans:
-        _print_scores("Spans", "type", report.spans)
-
-
-def _print_scores(title: str, what: str, scores: tuple[TagScore, ...]) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (each.label, f"{each.precision:.3f}", f"{each.recall:.3f}", f"{each.f1:.3f}", f"{each.count:,}")
-        for each in scores
-    ]
-    print_table(title, [what, "precision", "recall", "F1", "count"], rows)
+        print_scores("Spans", ("type", "count"), map(astuple, report.spans))

@@ -24,7 +24,7 @@ def run(act: str, task: str, *arguments: Any, options: Mapping[str, Any]) -> Non
     known = options_of(task, act)
     for name in options:
         if name not in known:
-            option = next(_written(each[name]) for each in map(_knowing(act), TASKS) if name in each)
+            option = next(_written(of_task[name]) for of_task in _options_by_task(act).values() if name in of_task)
             names = ", ".join(_written(parameter) for parameter in known.values())
             raise ArgumentError(
                 f"{option} is no option for a model of the task {task!r}: leave it out (it knows {names or 'none'})"
@@ -38,31 +38,31 @@ def with_options_of_tasks(command: Callable[..., None]) -> Callable[..., None]:
     options = dict(_all_options(command.__name__))
 
     def run_command(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in options}
-        command(**arguments, options={name: each for name, each in given.items() if each != options[name].default})
+        values = {name: arguments.pop(name) for name in options}
+        command(**arguments, options={name: value for name, value in values.items() if value != options[name].default})
 
-    signature = inspect.Signature([*(each for name, each in own.items() if name != "options"), *options.values()])
+    signature = inspect.Signature([*(item for name, item in own.items() if name != "options"), *options.values()])
     run_command.__name__, run_command.__doc__ = command.__name__, command.__doc__
     run_command.__signature__ = signature  # type: ignore[attr-defined]  # what inspect, and so typer, reads
-    run_command.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    run_command.__annotations__ = {name: item.annotation for name, item in signature.parameters.items()}
     return run_command
 
 
 def options_of(task: str, act: str) -> dict[str, inspect.Parameter]:
     """The options that a task's "predict" or "evaluate" knows: its keyword-only parameters."""
     function = getattr(commands_of(task), act)
-    only = [each for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    only = [item for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
     # Those alone: what the other parameters are need not be imported when a command runs.
-    return {each.name: each.replace(annotation=eval(each.annotation, function.__globals__)) for each in only}
+    return {item.name: item.replace(annotation=eval(item.annotation, function.__globals__)) for item in only}
 
 
-def _knowing(act: str) -> Callable[[str], dict[str, inspect.Parameter]]:
-    return lambda task: options_of(task, act)
+def _options_by_task(act: str) -> dict[str, dict[str, inspect.Parameter]]:
+    return {task: options_of(task, act) for task, row in TASKS.items() if row.commands is not None}
 
 
 def _all_options(act: str) -> Iterator[tuple[str, inspect.Parameter]]:
     """Each option once, those that not all tasks know in a panel of the help that names the tasks."""
-    known = {task: options_of(task, act) for task, row in TASKS.items() if row.commands is not None}
+    known = _options_by_task(act)
     for name, parameter in {name: each for options in known.values() for name, each in options.items()}.items():
         tasks = [task for task, options in known.items() if name in options]
         if len(tasks) < len(known):

@@ -41,9 +41,9 @@ def _train() -> None: ...  # without it, typer would not take this for a group
 def task_options(task: str) -> dict[str, inspect.Parameter]:
     """What every command that trains a task takes: the data, how it is read, and the estimator's parameters."""
     reading = inspect.signature(commands_of(task).read, eval_str=True).parameters
-    own = [each for each in reading.values() if each.kind is each.KEYWORD_ONLY and each.default is not each.empty]
+    own = [item for item in reading.values() if item.kind is item.KEYWORD_ONLY and item.default is not item.empty]
     every = [reading["data"], *own, reading["valid"], *options.parameter_options(parameters_class(task))]
-    return {each.name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in every}
+    return {item.name: item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in every}
 
 
 def read_data(task: str, arguments: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
@@ -60,7 +60,7 @@ def with_options(
     """A function as typer reads it, with these parameters and this help."""
     function.__doc__ = help
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-    function.__annotations__ = {each.name: each.annotation for each in parameters}
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return function
 
 
@@ -78,12 +78,12 @@ def _train_of(task: str) -> Callable[..., None]:
     """The function of a task's command."""
     data, *others = task_options(task).values()
     out, *common = inspect.signature(_common, eval_str=True).parameters.values()
-    every = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (data, out, *others, *common)]
+    every = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in (data, out, *others, *common)]
 
     def train(**arguments: Any) -> None:
         from ricorda.tasks.registry import estimator_of
 
-        model = estimator_of(task)(**options.given(parameters_class(task), arguments))
+        model = estimator_of(task)(**options.parameters_given(parameters_class(task), arguments))
         model.check_parameters()
         X, y, validation, _ = read_data(task, arguments)
         _train_and_tell(model, X, y, validation, arguments)

@@ -10,11 +10,10 @@ import typer
 
 from ricorda.cli import options
 from ricorda.cli.output import print_json, print_pairs, print_table
-from ricorda.tasks.parameters import READING
 from ricorda.tasks.translate.parameters import SEARCH, TranslateParameters
 
 if TYPE_CHECKING:
-    from ricorda.cli.source import Source
+    from ricorda.cli.source import InputSource
     from ricorda.tasks.translate.estimator import Translator
     from ricorda.tasks.translate.inference import Translation
 
@@ -34,13 +33,11 @@ TRAIN = """Train a translator: a sentence goes in, another one comes out.
 """The help of the command that trains."""
 
 
-def _reading(help: str, *names: str, default: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=default or True, rich_help_panel=READING)
-
-
-SourceColumn = Annotated[str | None, _reading("Column of the sentences.", "--source", default="source, or the first")]
+SourceColumn = Annotated[
+    str | None, options.reading("Column of the sentences.", "--source", default="source, or the first")
+]
 TargetColumn = Annotated[
-    str | None, _reading("Column of their translations.", "--target", default="target, or the second")
+    str | None, options.reading("Column of their translations.", "--target", default="target, or the second")
 ]
 BeamSize = Annotated[int | None, options.option(TranslateParameters, "beam_size")]
 LengthPenalty = Annotated[float | None, options.option(TranslateParameters, "length_penalty")]
@@ -67,7 +64,7 @@ def read(
 
 def predict(
     model: Translator,
-    source: Source,
+    source: InputSource,
     as_json: bool,
     *,
     source_column: SourceColumn = None,
@@ -80,17 +77,13 @@ def predict(
     ] = None,
 ) -> None:
     """Print the translation of each sentence, one a line; or several, with their scores."""
-    search: dict[str, Any] = {
-        "beam_size": beam_size,
-        "length_penalty": length_penalty,
-        "coverage_penalty": coverage_penalty,
-    }
+    search = _search(beam_size, length_penalty, coverage_penalty)
     for number, batch in enumerate(_batches(source, source_column)):
-        found = model.translate(batch, n_best=n_best or 1, **search)
+        translations = model.translate(batch, n_best=n_best or 1, **search)
         sentences = getattr(batch, "inputs", batch)
         if attention is not None and number == 0:
-            _draw(model, sentences[0], found[0][0].text, attention)
-        for sentence, best in zip(sentences, found, strict=True):
+            _draw(model, sentences[0], translations[0][0].text, attention)
+        for sentence, best in zip(sentences, translations, strict=True):
             _print_best(sentence, best, as_json, alone=n_best is None)
 
 
@@ -109,12 +102,7 @@ def evaluate(
     from ricorda.data.pairs import read_pairs
 
     pairs = read_pairs(data, source=source, target=target)
-    search: dict[str, Any] = {
-        "beam_size": beam_size,
-        "length_penalty": length_penalty,
-        "coverage_penalty": coverage_penalty,
-    }
-    result = model.evaluate(pairs, pairs.targets, **search)
+    result = model.evaluate(pairs, pairs.targets, **_search(beam_size, length_penalty, coverage_penalty))
     if as_json:
         print_json(result.to_json())
         return
@@ -131,16 +119,20 @@ def evaluate(
         ["words", "sentences", "BLEU"],
         [
             (
-                f"{each.first} to {each.last}" if each.last else f"{each.first} or more",
-                each.sentences,
-                f"{each.bleu:.1f}",
+                f"{bucket.first} to {bucket.last}" if bucket.last else f"{bucket.first} or more",
+                bucket.sentences,
+                f"{bucket.bleu:.1f}",
             )
-            for each in result.by_length
+            for bucket in result.by_length
         ],
     )
 
 
-def _batches(source: Source, column: str | None) -> Iterator[Any]:
+def _search(beam_size: int | None, length_penalty: float | None, coverage_penalty: float | None) -> dict[str, Any]:
+    return {"beam_size": beam_size, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty}
+
+
+def _batches(source: InputSource, column: str | None) -> Iterator[Any]:
     if source.file is None or source.texts:
         yield from source.batches()
         return
@@ -151,11 +143,11 @@ def _batches(source: Source, column: str | None) -> Iterator[Any]:
 
 def _print_best(sentence: str, best: list[Translation], as_json: bool, *, alone: bool) -> None:
     if as_json:
-        print_json({"source": sentence, "translations": [vars(each) for each in best]})
+        print_json({"source": sentence, "translations": [vars(translation) for translation in best]})
     elif alone:
         print(best[0].text)
     else:
-        print_table(sentence, ["score", "translation"], [(f"{each.score:.3f}", each.text) for each in best])
+        print_table(sentence, ["score", "translation"], [(f"{one.score:.3f}", one.text) for one in best])
 
 
 def _draw(model: Translator, sentence: str, translation: str, path: Path) -> None:

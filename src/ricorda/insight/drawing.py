@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ricorda.errors import ArgumentError
 from ricorda.files import write_atomically
-from ricorda.tasks import pictures
-from ricorda.tasks.pictures import BLUE, GREEN, GREY, ORANGE, PINK
+from ricorda.tasks.pictures import BLUE, DPI, GREEN, GREY, ORANGE, PINK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,23 +22,8 @@ DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 """Colour maps: of signed values, red above zero and blue below; of shares from 0 to 1."""
 
-WIDTH = 10.0
-"""Width of a figure in inches: 1,200 pixels."""
-
 SUFFIXES = (".png", ".svg", ".pdf")
 """File types that figures are written as."""
-
-
-def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:
-    """An empty figure that belongs to no window."""
-    return pictures.new_figure(width, height)
-
-
-def tidy(axes: Any, *, grid: bool = True) -> None:
-    """Remove the top and right side of the frame, and draw a faint grid."""
-    axes.spines[["top", "right"]].set_visible(False)
-    if grid:
-        axes.grid(alpha=0.25)
 
 
 def as_bytes(figure: Figure, kind: str = "png") -> bytes:
@@ -48,7 +32,7 @@ def as_bytes(figure: Figure, kind: str = "png") -> bytes:
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "ricorda"}):  # The same picture gives the same bytes.
-        figure.savefig(buffer, format=kind, dpi=pictures.DPI, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 
 

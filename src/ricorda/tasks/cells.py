@@ -10,7 +10,7 @@ from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 
 
-def program_of(cell: str | Cell | Program | Callable[..., Any]) -> Program:
+def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
     """The program of a cell given in any of the ways that an estimator takes one."""
     if isinstance(cell, Program):
         return cell

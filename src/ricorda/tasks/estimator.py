@@ -20,17 +20,26 @@ from torch import nn
 
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import program_of
+from ricorda.tasks.cells import as_program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import Parameters, check_parameters, documented
+from ricorda.tasks.saving import save_model
 from ricorda.training.loop import train
 from ricorda.training.options import TrainingOptions
 from ricorda.training.task import Task
 
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
+
+
+ATTRIBUTES = """history_ : list of dict
+    One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
+network_ : torch.nn.Module
+    The trained network.
+"""
+"""What the docstring of every estimator says of its attributes."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +121,11 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     n_iter_: int
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Write the parameters into the docstring, before its attributes."""
+        """Write the parameters, and the attributes of all tasks, into the docstring."""
         super().__init_subclass__(**options)
-        text, mark = inspect.cleandoc(cls.__doc__ or ""), "\nAttributes\n-"
-        before, section, after = text.partition(mark)
-        cls.__doc__ = f"{before.rstrip()}\n\n{documented(cls)}\n{section}{after}"
+        text, mark = inspect.cleandoc(cls.__doc__ or ""), "\nAttributes\n----------\n"
+        before, _, own = text.partition(mark)
+        cls.__doc__ = f"{before.rstrip()}\n\n{documented(cls)}\n{mark}{ATTRIBUTES}{own}"
 
     def fit(
         self,
@@ -175,7 +184,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             Of the training.
         """
         self.check_parameters()
-        program, seed = program_of(self.cell), int(check_random_state(self.random_state).randint(2**31))
+        program, seed = as_program(self.cell), int(check_random_state(self.random_state).randint(2**31))
         prepared = self._prepare(X, y, validation, seed, **data)
         self.__dict__ |= prepared.learned
         self.program_ = program
@@ -232,8 +241,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
         """What `_outcomes` is given in a comparison: the test data or, without any, the validation data."""
-        found = validation if test is None else test
-        return found[0], found[1]
+        X, y = validation if test is None else test
+        return X, y
 
     @property
     def gradient_flow_(self) -> TrainingFlow:
@@ -257,8 +266,6 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it cannot be written."""
-        from ricorda.tasks.saving import save_model
-
         check_is_fitted(self, "network_")
         save_model(self, Path(folder))
 

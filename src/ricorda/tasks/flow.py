@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.tasks.pictures import flow_picture
+from ricorda.tasks.pictures import new_figure
 from ricorda.training.flow import FLOW, FlowRecord
 
 if TYPE_CHECKING:
@@ -72,8 +73,41 @@ class TrainingFlow:
         return spread.select(*names[:4], (polars.col("place") * polars.col("width")).alias("distance"), "width", "norm")
 
     def plot(self) -> Figure:
-        """A panel for each state: training step against distance, the norm as colour."""
-        return flow_picture(self)
+        """A panel for each state: training step against distance from a row's end, the gradient's norm as colour."""
+        from matplotlib.colors import LogNorm
+        from matplotlib.ticker import MaxNLocator
+
+        rows = list(dict.fromkeys(key[:2] for key in self.norms))  # a layer in one direction
+        states = list(dict.fromkeys(state for _, _, state in self.norms))
+        figure = new_figure(1.4 + 2.8 * len(rows))
+        panels = figure.subplots(len(rows), len(states), squeeze=False, sharex=True)
+        largest = max(float(np.nanmax(norms)) for norms in self.norms.values()) or 1.0
+        smallest = min(float(np.nanmin(norms)) for norms in self.norms.values())
+        smallest = max(smallest, largest * 1e-12)  # there is no logarithm of 0
+        scale = LogNorm(smallest, max(largest, smallest * 10))
+        steps = np.append(
+            self.steps, 2 * self.steps[-1] - self.steps[-2] if len(self.steps) > 1 else self.steps[-1] + 1
+        )
+        distances = np.append(self.distances, self.distances[-1] + self.width)
+        for (row, (layer, direction)), (column, state) in product(enumerate(rows), enumerate(states)):
+            axes, norms = panels[row, column], self.norms.get((layer, direction, state))
+            if norms is None:  # layers of several cells have states of their own
+                axes.set_axis_off()
+                continue
+            drawn = axes.pcolormesh(steps, distances - 0.5, np.maximum(norms.T, smallest), norm=scale, cmap="viridis")
+            both = (layer, 1 - direction, state) in self.norms
+            reads = (", read from the start", ", read from the end")[direction] if both else ""
+            axes.set_title(f"{state} of {layer or 'the layer'}{reads}")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_facecolor("#DDDDDD")  # where no batch has rows that are so long
+            axes.set_ylim(-0.5, distances[np.flatnonzero(np.isfinite(norms).any(axis=0))[-1] + 1] - 0.5)
+            if column == 0:
+                axes.set_ylabel("steps to the row's end" if direction == 0 else "steps to the row's start")
+            if row == len(rows) - 1:
+                axes.set_xlabel("training step")
+        figure.colorbar(drawn, ax=panels, label="norm of the gradient of the loss with respect to the state")
+        return figure
 
 
 def _merged(norms: Sequence[float], count: int) -> NDArray[np.float64]:

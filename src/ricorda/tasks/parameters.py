@@ -243,11 +243,7 @@ POOLINGS = ("last", "mean", "max", "attention")
 class ManyToOneParameters(Embedding, Remembering):
     """Estimators that read a whole sequence and say one thing of it."""
 
-    pooling: str = parameter(
-        "last",
-        one_of(*POOLINGS),
-        "One vector from all steps: last, mean, max or attention.",
-    )
+    pooling: str = parameter("last", one_of(*POOLINGS), "One vector from all steps: last, mean, max or attention.")
     word_dropout: float = parameter(0.0, SHARE, "Share of tokens read as unknown in training.")
     tokenizer: str = parameter(
         "bpe",

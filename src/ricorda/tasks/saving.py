@@ -1,29 +1,19 @@
-"""A trained model to and from its folder, whatever its task."""
+"""A trained model to its folder, whatever its task."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import torch
-from tokenizers import Tokenizer
-
-from ricorda import __version__
-from ricorda.errors import ModelFolderError, RicordaError
-from ricorda.program.ir import Program
-from ricorda.tasks.cells import cell_of
-from ricorda.tasks.config import check_config
-from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.flow import TrainingFlow
-from ricorda.tasks.folder import CURVE, FLOW_PICTURE, Contents, one_line, read_model, write_model
+from ricorda.tasks.folder import CURVE, FLOW_PICTURE, Contents, write_model
 from ricorda.tasks.modelcard import card_text
 from ricorda.tasks.pictures import as_png, learning_curve
-from ricorda.tasks.registry import TASKS, estimator_of
-from ricorda.tasks.weights import put_weights, weights_of
+from ricorda.tasks.weights import named_weights
 
 
-def save_model(model: SequenceEstimator, folder: Path) -> None:
-    """Write a trained model's folder; see `SequenceEstimator.save`."""
+def save_model(model: Any, folder: Path) -> None:
+    """Write the folder of a trained `SequenceEstimator`; see its `save`."""
     config = {
         "task": model.TASK,
         "parameters": model._json_parameters(),
@@ -32,80 +22,10 @@ def save_model(model: SequenceEstimator, folder: Path) -> None:
         "summary": model.summary_,
     }
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
-    contents = Contents(config, weights_of(model.network_), tokenizers, model.history_)
+    contents = Contents(config, named_weights(model.network_), tokenizers, model.history_)
     pictures = {CURVE: learning_curve(model.history_, model.LOSS, model.SCORES)}
     flow = TrainingFlow.of(model.history_)
     if flow is not None:
         pictures[FLOW_PICTURE] = as_png(flow.plot())
     card = card_text(model._card(), config, model.SCORES, pictures)
     write_model(folder, contents, card=card, pictures=pictures)
-
-
-def load(folder: str | Path) -> SequenceEstimator:
-    """Open a model folder; no code in it is run.
-
-    Parameters
-    ----------
-    folder : path
-        What `ricorda train ... --out` or an estimator's `save` wrote.
-
-    Returns
-    -------
-    SequenceEstimator
-        The trained model, of its task's class.
-
-    Raises
-    ------
-    ModelFolderError
-        If there is none, or it is damaged, incomplete, of a newer format or of an unknown task.
-    """
-    return open_model(folder)[0]
-
-
-def open_model(folder: str | Path) -> tuple[SequenceEstimator, dict[str, Any]]:
-    """A model and what its `config.json` says; see `load`."""
-    folder = Path(folder)
-    contents = read_model(folder)
-    task = contents.config.get("task")
-    if not isinstance(task, str) or task not in TASKS:
-        raise ModelFolderError(
-            f"{folder} holds a model for the task {task!r:.40}, which this ricorda ({__version__}) does not know: "
-            "upgrade it with `pip install --upgrade ricorda`"
-        )
-    kind = estimator_of(task)
-    check_config(contents.config, contents.history, folder, kind.SHAPE, kind.SCORES)
-    try:
-        return _restore(kind, contents), contents.config
-    except Exception as error:  # tokenizers raises bare Exceptions, and what is inside the parts may be anything
-        prefix = "" if isinstance(error, RicordaError) else f"{type(error).__name__}: "
-        raise ModelFolderError(
-            f"{folder} does not hold together ({prefix}{one_line(error)}): restore it or train again"
-        ) from None
-
-
-def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstimator:
-    config = contents.config
-    program = Program.from_json(config["program"])
-    model: Any = kind(cell=cell_of(program), **_parameters(kind, config))
-    model.check_parameters()
-    model._restore(config, {name: Tokenizer.from_str(text) for name, text in contents.tokenizers.items()})
-    model.program_, model.summary_, model.history_ = program, config["summary"], contents.history
-    model.n_iter_ = len(contents.history)
-    if model.num_layers > len(contents.tensors) or {each.dtype for each in contents.tensors.values()} != {
-        torch.float32
-    }:
-        raise ModelFolderError("its weights are not those of so many layers, in float32")
-    with torch.device("meta"):  # no memory is taken on the word of a file
-        network = model._network(program)
-    put_weights(network, contents.tensors)
-    model.network_ = network.eval()
-    return cast(SequenceEstimator, model)
-
-
-def _parameters(kind: type[SequenceEstimator], config: dict[str, Any]) -> dict[str, Any]:
-    """The estimator's parameters but the cell; all must be there, as a default would be another model."""
-    saved = config["parameters"]
-    missing = {name for name in kind._get_param_names() if name != "cell"} - set(saved)
-    if missing:
-        raise ModelFolderError(f"the parameter {min(missing)!r} is missing")
-    return kind._parameters_from(saved, config)

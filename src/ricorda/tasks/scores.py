@@ -1,4 +1,26 @@
-"""How the numbers of a validation are written."""
+"""How the numbers of a validation and of an evaluation are written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Figures:
+    """The base of evaluations, which are dataclasses."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as numbers, strings, lists and dictionaries."""
+        return asdict(cast(Any, self))  # which its subclass made a dataclass
+
+
+def log_loss(probabilities: NDArray[np.floating]) -> float:
+    """Mean of -ln of the probabilities [N] given to the truth, in nats; one of 0 counts as the least float."""
+    return float(-np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)).mean())
+
 
 LOSS = "validation_loss"
 """The number that is drawn beside the training's loss; the others are scores."""

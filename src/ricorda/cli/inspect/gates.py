@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ricorda.cli.inspect.source import as_example, first_and_last
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, Layer, ModelFolder, Picture
 from ricorda.cli.output import print_json, print_parts, print_table
 from ricorda.errors import DataError
 
@@ -19,12 +18,13 @@ if TYPE_CHECKING:
     from ricorda.insight.gates.units_result import Followers
     from ricorda.tasks.estimator import SequenceEstimator
 
+SHARES = ("mean", "below_0.1", "above_0.9")
 TEXTS, BEST = 200, 3
 """Texts of a file that are read, and units that are printed for each property."""
 
 
 def gates(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     example: Annotated[
         str | None, typer.Argument(metavar="[TEXT]", help="The text to show; without it, the first of --file.")
     ] = None,
@@ -37,14 +37,14 @@ def gates(
         str | None, typer.Option("--property", help="The only property to show, such as quotation.")
     ] = None,
     unit: Annotated[int | None, typer.Option(help="A unit, from 0, to show on the text.")] = None,
-    layer: Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")] = None,
+    layer: Layer = None,
     backward: Annotated[
         bool, typer.Option("--backward", help="Look into the direction that reads from the end.")
     ] = False,
     window: Annotated[
         str | None, typer.Option(help="First and last step to show, FIRST:LAST.", show_default="the first 60")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Show how the gates open and close on a text, and which units follow which property.
@@ -62,15 +62,15 @@ def gates(
     from ricorda.insight.gates.properties import followers_of
     from ricorda.insight.gates.result import HEATMAP_STEPS, window_of
     from ricorda.insight.gates.view import gates_of
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     asked = first_and_last(window)
     model = load(folder)
     examples = list(_examples(model, example, file, text))
     shown = examples[0] if example is None else as_example(model, example)
-    found = gates_of(model, shown, layer=layer, backward=backward)
-    names = list(found.values) if gate is None else [found.check_gate(gate)]
-    steps = window_of(len(found.tokens), asked, HEATMAP_STEPS)
+    result = gates_of(model, shown, layer=layer, backward=backward)
+    names = list(result.values) if gate is None else [result.check_gate(gate)]
+    steps = window_of(len(result.tokens), asked, HEATMAP_STEPS)
     followers = followers_of(model, examples, show=shown, value=gate, layer=layer, backward=backward)
     if unit is not None:
         followers.check_unit(unit)
@@ -80,16 +80,16 @@ def gates(
         from ricorda.insight.drawing import save_figure
 
         if unit is None and property_ is None:
-            figure = found.plot(gate=gate, window=asked)
+            figure = result.plot(gate=gate, window=asked)
         else:
             figure = followers.plot(*properties, unit=unit, window=asked)
         save_figure(figure, picture)
     if as_json:
-        print_json(_facts(found, names, followers, best, unit))
+        print_json(_facts(result, names, followers, best, unit))
         return
-    _print_gates(found, names)
+    _print_gates(result, names)
     _print_followers(followers, best, len(examples))
-    titled = [(f"{name}, ", each[0][0]) for name, each in best.items() if each] if unit is None else [("", unit)]
+    titled = [(f"{name}, ", units[0][0]) for name, units in best.items() if units] if unit is None else [("", unit)]
     for title, number in titled:
         _print_coloured(f"{title}unit {number} of {followers.value}", followers, number, steps)
 
@@ -113,11 +113,13 @@ def _facts(
         "cell": gates.cell,
         "tokens": list(gates.tokens),
         "gates": {
-            name: {"mean": float(gates.values[name].mean()), "below_0.1": _share(left), "above_0.9": _share(right)}
-            for name, (left, right) in gates.saturated.items()
+            name: {
+                key: float(values.mean()) for key, values in zip(SHARES, (gates.values[name], *saturated), strict=True)
+            }
+            for name, saturated in gates.saturated.items()
             if name in names
         },
-        "time_constants": {name: list(map(_finite, each)) for name, each in gates.time_constants.items()},
+        "time_constants": {name: list(map(_finite, steps)) for name, steps in gates.time_constants.items()},
         "properties": {
             name: {
                 "steps": followers.steps[name],
@@ -129,10 +131,6 @@ def _facts(
     if unit is not None:
         facts["unit"] = {"of": followers.value, "values": followers.activations[:, unit].tolist()}
     return facts
-
-
-def _share(of_units: Any) -> float:
-    return float(of_units.mean())
 
 
 def _finite(number: float) -> float | None:
@@ -152,7 +150,7 @@ def _print_gates(gates: Gates, names: Sequence[str]) -> None:
     counts = gates.counts()
     if counts:
         title = "Units by time constant (steps until 1/e is left)"
-        print_table(title, ["state", *range_names()], [(name, *each) for name, each in counts.items()])
+        print_table(title, ["state", *range_names()], [(name, *units) for name, units in counts.items()])
 
 
 def _print_followers(followers: Followers, best: dict[str, list[tuple[int, float]]], texts: int) -> None:

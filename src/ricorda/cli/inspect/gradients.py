@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ricorda.cli.options import Json
+from ricorda.cli.inspect.source import refuse_beside_model
+from ricorda.cli.options import Json, Picture
 from ricorda.cli.output import print_json, print_table
 from ricorda.errors import ArgumentError
 
@@ -30,7 +31,7 @@ def gradients(
     steps: Annotated[int, typer.Option(help="Steps to look back.")] = 100,
     rows: Annotated[int, typer.Option(help="Rows of random input.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    picture: Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Show where the gradient goes in time: whether it vanishes, explodes or is sound.
@@ -52,7 +53,7 @@ def gradients(
         size = _HIDDEN_SIZE if hidden_size is None else hidden_size
         flows = [gradient_flow(name, steps=steps, rows=rows, hidden_size=size, seed=seed) for name in names]
     else:
-        from ricorda.tasks.saving import load
+        from ricorda.tasks.loading import load
 
         count = len(texts) if texts else rows
         flows = [gradient_flow(load(folder), texts or None, steps=steps, rows=count, seed=seed)]
@@ -70,11 +71,7 @@ def gradients(
 def _names(folder: Path | None, cells: str | None, hidden_size: int | None) -> list[str]:
     """The fresh cells to look into."""
     if folder is not None:
-        for option, given in (("--cells", cells), ("--hidden-size", hidden_size)):
-            if given is not None:
-                raise ArgumentError(
-                    f"{option} {given} is for fresh cells, and a model was given ({folder}): leave one out"
-                )
+        refuse_beside_model(folder, "fresh cells", cells=cells, hidden_size=hidden_size)
         return []
     names = [name.strip() for name in (_CELLS if cells is None else cells).split(",")]
     if not all(names):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ricorda.cli.inspect.source import as_example, first_and_last, given_or_read
-from ricorda.cli.options import Json
+from ricorda.cli.inspect.source import as_example, first_and_last, text_or_standard_input
+from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.output import print_json, print_parts, print_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ HEADS = {"left": "left at the end", "verdict": "for the verdict", "integrated_gr
 
 
 def memory(
-    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    folder: ModelFolder,
     text: Annotated[
         str | None, typer.Argument(help="What the model is to read; without it, the standard input.")
     ] = None,
@@ -55,31 +55,33 @@ def memory(
     """
     from ricorda.insight.drawing import save_figure
     from ricorda.insight.memory.view import memory_of
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     shown = first_and_last(window)
     model = load(folder)
-    found = memory_of(model, as_example(model, given_or_read(model, text)), target=target, layer=layer, window=shown)
+    result = memory_of(
+        model, as_example(model, text_or_standard_input(model, text)), target=target, layer=layer, window=shown
+    )
     if picture is not None:
-        save_figure(found.plot(), picture)
+        save_figure(result.plot(), picture)
     if html is not None:
         from ricorda.files import write_atomically
 
-        write_atomically(html, found.to_html())
+        write_atomically(html, result.to_html())
     if as_json:
-        print_json(_as_json(found))
+        print_json(_as_json(result))
     else:
-        _print(found)
+        _print(result)
 
 
-def _as_json(found: Memory) -> dict[str, Any]:
-    verdict = found.verdict
+def _as_json(kept: Memory) -> dict[str, Any]:
+    verdict = kept.verdict
     result: dict[str, Any] = {
-        "steps": found.steps,
-        "layer": found.layer,
-        "state": found.remains[0].state if found.remains else None,
-        "tokens": found.to_frame().to_dicts(),
-        "notes": list(found.notes),
+        "steps": kept.steps,
+        "layer": kept.layer,
+        "state": kept.remains[0].state if kept.remains else None,
+        "tokens": kept.to_frame().to_dicts(),
+        "notes": list(kept.notes),
     }
     if verdict is None:
         return result
@@ -87,7 +89,7 @@ def _as_json(found: Memory) -> dict[str, Any]:
     return {
         **result,
         "explained": {"label": verdict.label, "rival": verdict.rival, "value": float(verdict.of(verdict.scores))},
-        **{name: dict(zip(map(str, verdict.labels), each.tolist(), strict=True)) for name, each in named.items()},
+        **{name: dict(zip(map(str, verdict.labels), values.tolist(), strict=True)) for name, values in named.items()},
         "completeness_error": verdict.integrated.error,
         "points": verdict.integrated.points,
         "window_alone": verdict.alone,
@@ -98,17 +100,17 @@ def _as_json(found: Memory) -> dict[str, Any]:
     }
 
 
-def _print(found: Memory) -> None:
+def _print(kept: Memory) -> None:
     from rich.text import Text
 
     from ricorda.insight.memory.words import coloured, facts, title_and_values
 
-    print_parts(Text(title_and_values(found)[0], style="bold"), coloured(found))
-    columns = found.columns()
+    print_parts(Text(title_and_values(kept)[0], style="bold"), coloured(kept))
+    columns = kept.columns()
     rows = [
         (step, token, *(f"{values[place]:.3f}" for values in columns.values()))
-        for place, (step, token) in enumerate(zip(range(found.start + 1, found.steps + 1), found.tokens, strict=False))
+        for place, (step, token) in enumerate(zip(range(kept.start + 1, kept.steps + 1), kept.tokens, strict=False))
     ]
     print_table(None, ["step", "token", *(HEADS.get(name, name) for name in columns)], rows)
-    for fact in facts(found):
+    for fact in facts(kept):
         sys.stdout.write(f"{fact}\n")

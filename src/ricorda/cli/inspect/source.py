@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ricorda.tasks.estimator import SequenceEstimator
 
 
@@ -17,7 +19,7 @@ def as_example(model: SequenceEstimator, text: str | None) -> Any:
     return text.split() if text is not None and text.strip() and kind == "tokens" else text
 
 
-def given_or_read(model: SequenceEstimator, text: str | None) -> str | None:
+def text_or_standard_input(model: SequenceEstimator, text: str | None) -> str | None:
     """A text, or that of the standard input; a forecaster may go without.
 
     Raises
@@ -31,6 +33,14 @@ def given_or_read(model: SequenceEstimator, text: str | None) -> str | None:
         return "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"the standard input is not UTF-8 text (byte {error.start}): convert it first") from None
+
+
+def refuse_beside_model(folder: Path, purpose: str, **options: Any) -> None:
+    """Raise ArgumentError if an option was given that is for something else than the model in a folder."""
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ArgumentError(f"{option} {value} is for {purpose}, and a model was given ({folder}): leave one out")
 
 
 def first_and_last(window: str | None) -> tuple[int, int] | None:

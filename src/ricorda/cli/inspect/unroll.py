@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ricorda.cli.inspect.source import as_example, first_and_last
-from ricorda.cli.options import Json
+from ricorda.cli.inspect.source import as_example, first_and_last, refuse_beside_model
+from ricorda.cli.options import Json, Layer, Picture
 from ricorda.cli.output import print_json, print_table
 from ricorda.errors import ArgumentError
 
@@ -28,12 +28,12 @@ def unroll(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights that are drawn.")] = 0,
     unit: Annotated[int | None, typer.Option(help="A unit, from 0, to show alone.")] = None,
-    layer: Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")] = None,
+    layer: Layer = None,
     backward: Annotated[bool, typer.Option("--backward", help="Show the direction that reads from the end.")] = False,
     window: Annotated[
         str | None, typer.Option(help="First and last step to show, FIRST:LAST, at most 8.", show_default="the first 8")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Draw the network unrolled over its steps, with the real numbers on it.
@@ -49,13 +49,13 @@ def unroll(
       ricorda inspect unroll --cell mycells.py:mgu --inputs "1,0,0,0" --json
     """
     asked = first_and_last(window) or (0, 8)
-    found = (
+    whole = (
         _of_model(folder, text, layer, backward, cell, inputs, weights)
         if folder
         else _of_cell(cell, inputs, weights, seed)
     )
-    found = found if unit is None else found.unit(unit)
-    shown = found[slice(*asked)]
+    whole = whole if unit is None else whole.unit(unit)
+    shown = whole[slice(*asked)]
     if picture is not None:
         from ricorda.insight.drawing import save_figure
 
@@ -63,7 +63,7 @@ def unroll(
     if as_json:
         print_json(_facts(shown))
     else:
-        _print(shown, len(found))
+        _print(shown, len(whole))
 
 
 def _of_model(
@@ -75,13 +75,9 @@ def _of_model(
     inputs: str | None,
     weights: Path | None,
 ) -> Unrolled:
-    for option, given in (("--cell", cell), ("--inputs", inputs), ("--weights", weights)):
-        if given is not None:
-            raise ArgumentError(
-                f"{option} {given} is for a cell alone, and a model was given ({folder}): leave one out"
-            )
+    refuse_beside_model(folder, "a cell alone", cell=cell, inputs=inputs, weights=weights)
     from ricorda.insight.unrolled.view import unroll as unrolled
-    from ricorda.tasks.saving import load
+    from ricorda.tasks.loading import load
 
     model = load(folder)
     return unrolled(model, as_example(model, text), layer=layer, backward=backward)
@@ -90,7 +86,7 @@ def _of_model(
 def _of_cell(cell: str | None, inputs: str | None, weights: Path | None, seed: int) -> Unrolled:
     if cell is None or inputs is None:
         raise ArgumentError("there is nothing to unroll: give a model folder and a text, or --cell and --inputs")
-    numbers = [[_number(each, inputs) for each in step.split(",")] for step in inputs.split(";")]
+    numbers = [[_number(number, inputs) for number in step.split(",")] for step in inputs.split(";")]
     if len({len(step) for step in numbers}) > 1:
         raise ArgumentError(f"--inputs {inputs!r} has steps of different lengths: give each as many numbers")
     import torch
@@ -119,8 +115,8 @@ def _facts(shown: Unrolled) -> dict[str, Any]:
         "first": shown.first,
         "tokens": list(shown.tokens),
         "inputs": shown.inputs.tolist(),
-        "initial": {name: each.tolist() for name, each in shown.initial.items()},
-        "values": {name: each.tolist() for name, each in shown.values.items()},
+        "initial": {name: values.tolist() for name, values in shown.initial.items()},
+        "values": {name: values.tolist() for name, values in shown.values.items()},
     }
 
 
@@ -134,7 +130,7 @@ def _print(shown: Unrolled, steps: int) -> None:
     ]
     first = {name: f"{shown.brief(name, values):.2f}" for name, values in shown.initial.items()}
     rows = [
-        (name, first.get(name, ""), *(f"{each:.2f}" for each in shown.brief(name, values)))
+        (name, first.get(name, ""), *(f"{value:.2f}" for value in shown.brief(name, values)))
         for name, values in {shown.program.values[0].name: shown.inputs, **shown.values}.items()
     ]
     last = shown.first + len(shown) - 1

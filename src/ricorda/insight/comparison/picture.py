@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ricorda.insight.drawing import COLOURS, DASHES, new_figure, tidy
+from ricorda.insight.drawing import COLOURS, DASHES
+from ricorda.tasks.pictures import new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.series import Series
 from ricorda.errors import ArgumentError
 from ricorda.tasks.estimator import SequenceEstimator
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.measure import Part
 
 

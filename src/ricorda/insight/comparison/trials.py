@@ -18,7 +18,7 @@ from ricorda import __version__
 from ricorda.errors import ArgumentError
 from ricorda.insight.comparison.splits import Split
 from ricorda.tasks.folder import holds_model
-from ricorda.tasks.saving import load
+from ricorda.tasks.loading import load
 
 RUNS = "runs"
 """Where in a comparison's folder its trainings are."""

@@ -21,7 +21,7 @@ from ricorda.insight.comparison.trials import Trials
 from ricorda.insight.gradients.view import gradient_flow
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import program_of
+from ricorda.tasks.cells import as_program
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.measure import Measure
 
@@ -186,7 +186,7 @@ def _flow(model: Any, X: Any) -> tuple[float, float, str]:
 
 def programs_of(cells: Sequence[Any]) -> list[Program]:
     """The cells to compare; ArgumentError if they are less than two or two have one name."""
-    programs = [program_of(cell) for cell in cells]
+    programs = [as_program(cell) for cell in cells]
     names = [program.name for program in programs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.insight.drawing import COLOURS, SEQUENTIAL, label, new_figure, tidy
+from ricorda.insight.drawing import COLOURS, SEQUENTIAL, label
 from ricorda.insight.gates.result import LEFT, RIGHT, Gates, range_names
-from ricorda.tasks.pictures import GREY, ORANGE
+from ricorda.tasks.pictures import GREY, ORANGE, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

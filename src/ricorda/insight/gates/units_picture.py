@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.insight.drawing import DIVERGING, WIDTH, new_figure
+from ricorda.insight.drawing import DIVERGING
 from ricorda.insight.gates.units_result import Followers
 from ricorda.insight.passage import spaced
+from ricorda.tasks.pictures import WIDTH, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

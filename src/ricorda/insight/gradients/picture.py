@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ricorda.insight.drawing import COLOURS, DASHES, new_figure, tidy
+from ricorda.insight.drawing import COLOURS, DASHES
 from ricorda.insight.gradients.result import REMAINS, SOUND, GradientFlow, StateFlow
-from ricorda.tasks.pictures import GREY
+from ricorda.tasks.pictures import GREY, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ricorda.insight.drawing import SEQUENTIAL, label, new_figure, tidy
-from ricorda.tasks.pictures import BLUE, GREY, ORANGE
+from ricorda.insight.drawing import SEQUENTIAL, label
+from ricorda.tasks.pictures import BLUE, GREY, ORANGE, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.insight.drawing import DIVERGING, SEQUENTIAL, WIDTH, decimals, label, new_figure
+from ricorda.insight.drawing import DIVERGING, SEQUENTIAL, decimals, label
 from ricorda.insight.memory.decomposition import additive_states
 from ricorda.insight.unrolled.result import Unrolled
 from ricorda.program.ir import LEAVES, Program
 from ricorda.program.operations import OPERATIONS, is_gate
 from ricorda.program.show import equations
-from ricorda.tasks.pictures import BLUE, GREEN, GREY, ORANGE
+from ricorda.tasks.pictures import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

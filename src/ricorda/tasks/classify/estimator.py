@@ -37,10 +37,6 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     ----------
     classes_ : array [classes]
         The classes, sorted.
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
     encoder_ : Encoder
         Its tokeniser, or number of features.
 
@@ -69,13 +65,11 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         DataError
             If the examples are of another kind than the model was trained on, or one is invalid.
         """
-        sequences = self._encode(X)
-        return probabilities(self.network_, sequences)
+        return probabilities(self.network_, self._encode(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each example, [N]; raises as `predict_proba` does."""
-        best = self.predict_proba(X).argmax(1)
-        result: NDArray[Any] = self.classes_[best]
+        result: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
         return result
 
     def evaluate(self, X: Any, y: Any) -> Report:

@@ -23,7 +23,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
     Raises
     ------
     DataError
-        If an example cannot be, or a label is none of the classes.
+        If an example is invalid, or a label is none of the classes.
     """
     place = place_of(X, names[0])
     kind, inputs = read_inputs(X, names[0])
@@ -72,13 +72,13 @@ def split(targets: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
 
 
 def class_weights(
-    given: str | dict[Any, float] | None, targets: Rows, classes: NDArray[Any]
+    weighting: str | dict[Any, float] | None, targets: Rows, classes: NDArray[Any]
 ) -> NDArray[np.float64] | None:
     """The weight of each class's examples in the loss, None where all count the same.
 
     Parameters
     ----------
-    given : "balanced", dict or None
+    weighting : "balanced", dict or None
         As `SequenceClassifier` takes it; "balanced" is N / (classes * examples of the class).
 
     Raises
@@ -86,14 +86,14 @@ def class_weights(
     ArgumentError
         If a weight is given for what is no class.
     """
-    if given is None:
+    if weighting is None:
         return None
-    if not isinstance(given, dict):
-        weights = compute_class_weight(given, classes=np.arange(len(classes)), y=targets)
+    if not isinstance(weighting, dict):
+        weights = compute_class_weight(weighting, classes=np.arange(len(classes)), y=targets)
         return np.asarray(weights, dtype=np.float64)
     names = classes.tolist()
-    for label in given:
+    for label in weighting:
         if label not in names:
             known = ", ".join(map(repr, names[:20]))
             raise ArgumentError(f"class_weight has a weight for {label!r}, which is no label of y: use {known}")
-    return np.array([float(given.get(label, 1.0)) for label in names])
+    return np.array([float(weighting.get(label, 1.0)) for label in names])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+from ricorda.tasks.scores import Figures, log_loss
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class ClassReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Figures):
     """An evaluation.
 
     Parameters
@@ -46,10 +48,6 @@ class Report:
     log_loss: float
     classes: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers, strings, lists and dictionaries."""
-        return asdict(self)
 
 
 def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels: Sequence[Any]) -> Report:
@@ -75,7 +73,7 @@ def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels:
         accuracy=float(accuracy_score(truth, verdict)),
         macro_f1=float(np.mean(f1[occurring])),
         calibration_error=calibration_error(probabilities.max(1), verdict == truth),
-        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(of_truth.dtype).tiny)).mean()),
+        log_loss=log_loss(of_truth),
         classes=tuple(
             ClassReport(label, float(p), float(r), float(f), int(n))
             for label, p, r, f, n in zip(labels, precision, recall, f1, examples, strict=True)

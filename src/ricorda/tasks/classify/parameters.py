@@ -30,8 +30,5 @@ class ClassifyParameters(ManyToOneParameters):
         panel=TRAINING,
     )
     scoring: str = parameter(
-        "accuracy",
-        one_of("accuracy", "macro_f1"),
-        "What chooses the best epoch: accuracy or macro_f1.",
-        panel=TRAINING,
+        "accuracy", one_of("accuracy", "macro_f1"), "What chooses the best epoch: accuracy or macro_f1.", panel=TRAINING
     )

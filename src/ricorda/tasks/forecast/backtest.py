@@ -84,8 +84,8 @@ class Backtest:
             "horizon": self.truth.shape[1],
             "season": self.season,
             "overall": errors_json(self.overall),
-            "variables": {name: errors_json(each) for name, each in self.variables.items()},
-            "steps": [None if each is None else errors_json(each) for each in self.steps],
+            "variables": {name: errors_json(errors) for name, errors in self.variables.items()},
+            "steps": [None if errors is None else errors_json(errors) for errors in self.steps],
         }
 
     def _errors(self, steps: slice, variables: slice, scale: Values) -> dict[str, Metrics]:
@@ -108,4 +108,4 @@ KEYS = {MODEL: "model", REPEAT_LAST: "repeat_last", REPEAT_SEASON: "repeat_seaso
 
 def errors_json(errors: dict[str, Metrics]) -> dict[str, Any]:
     """The errors of the model and the baselines as JSON has them."""
-    return {KEYS[name]: each.to_json() for name, each in errors.items()}
+    return {KEYS[name]: metrics.to_json() for name, metrics in errors.items()}

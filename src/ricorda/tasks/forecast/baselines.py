@@ -26,8 +26,8 @@ def repeat_season(values: Values, origins: NDArray[np.intp], steps: int, season:
     -------
     array [N, steps, V]
     """
-    found: Values = values[origins[:, None] - season + np.arange(steps) % season]
-    return found
+    repeated: Values = values[origins[:, None] - season + np.arange(steps) % season]
+    return repeated
 
 
 def seasonal_error(values: Values, observed: NDArray[np.bool_], season: int) -> Values:
@@ -38,5 +38,5 @@ def seasonal_error(values: Values, observed: NDArray[np.bool_], season: int) -> 
     """
     both = observed[season:] & observed[:-season]
     errors = np.where(both, np.abs(values[season:] - values[:-season]), 0.0)
-    found: Values = errors.sum(0) / np.maximum(both.sum(0), 1)
-    return found
+    means: Values = errors.sum(0) / np.maximum(both.sum(0), 1)
+    return means

@@ -11,12 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.series import as_series
+from ricorda.data.several import are_several, read_several
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
 from ricorda.tasks.forecast.backtest import Backtest, errors_json
-from ricorda.tasks.forecast.examples import are_several, read_parts
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.heads import Head
 from ricorda.tasks.forecast.inference import after, after_training, backtest
@@ -140,8 +140,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         -------
         array [horizon, targets], or a list of such if several series were given
         """
-        found = self.forecast(X, horizon=horizon, covariates=covariates)
-        return [each.values for each in found] if isinstance(found, list) else found.values
+        forecasts = self.forecast(X, horizon=horizon, covariates=covariates)
+        return [one.values for one in forecasts] if isinstance(forecasts, list) else forecasts.values
 
     def forecast(self, X: Any = None, *, horizon: int | None = None, covariates: Any = None) -> Any:
         """The steps after a series, with bands and times.
@@ -163,7 +163,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         Raises
         ------
         ArgumentError
-            If the horizon cannot be, or there is no series to go on from.
+            If the horizon is invalid, or there is no series to go on from.
         DataError
             If the history is too short, has other variables than the training's, or lacks covariates.
         """
@@ -172,9 +172,9 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         if X is None:
             future = None if covariates is None else as_series(covariates, "covariates").values
             return after_training(self.network_, self.facts_, future, steps)
-        given = [self.facts_.aligned(each) for each in read_parts(X, "X", covariates, ())]
-        found = [after(self.network_, self.facts_, each, steps) for each in given]
-        return found if are_several(X) else found[0]
+        histories = [self.facts_.aligned(series) for series in read_several(X, "X", covariates, ())]
+        forecasts = [after(self.network_, self.facts_, series, steps) for series in histories]
+        return forecasts if are_several(X) else forecasts[0]
 
     def backtest(self, X: Any, *, horizon: int | None = None, stride: int = 1, covariates: Any = None) -> Backtest:
         """Forecast from every moment of a series, each time from what lies before it, and compare with what came.
@@ -193,7 +193,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         Raises
         ------
         ArgumentError, DataError
-            If the horizon, the stride or the series cannot be; a series too short for one forecast among them.
+            If the horizon, the stride or the series is invalid, or the series too short for one forecast.
         """
         check_is_fitted(self, "network_")
         steps = self._checked_horizon(horizon)
@@ -214,7 +214,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             raise ArgumentError(
                 "y was given, but a forecast is of X itself: leave it out, or name variables by targets"
             )
-        series = self._series(read_parts(X, "X", covariates, targets), validation)
+        series = self._series(read_several(X, "X", covariates, targets), validation)
 
         def task(network: ForecastNetwork) -> Forecasting:
             series.keep_end(network)
@@ -235,10 +235,10 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             errors,
         )
 
-    def _series(self, given: Sequence[Any], validation: Any) -> TrainingSeries:
+    def _series(self, series: Sequence[Any], validation: Any) -> TrainingSeries:
         """The series of a training; the end of each is held out, unless others are given."""
-        others = None if validation is None else read_parts(validation, "validation", None, ())
-        return choose_series(self, self.steps_at_once, given, others)
+        others = None if validation is None else read_several(validation, "validation", None, ())
+        return choose_series(self, self.steps_at_once, series, others)
 
     def _checked_horizon(self, horizon: int | None) -> int:
         """The horizon asked for, if the model can give it."""
@@ -318,7 +318,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
         others = validation if test is None else test[0]
-        return self._series(read_parts(X, "X", None, ()), others).held_out, None
+        return self._series(read_several(X, "X", None, ()), others).held_out, None
 
     def _measure(self) -> Measure:
         each = "a window, none of which overlap: its mean absolute error"

@@ -1,46 +1,12 @@
-"""A user's series as a forecaster learns from them: read, brought to the same variables, split in time."""
+"""A user's series as a forecaster learns from them: brought to the same variables, split in time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from ricorda.data.series import Series, as_series, numbered
+from ricorda.data.series import Series, numbered
 from ricorda.errors import ArgumentError, DataError
-
-
-def read_parts(given: Any, argument: str, covariates: Any, targets: Sequence[Any]) -> list[Series]:
-    """One series, or a list of several arrays or `Series`, which must have the same variables.
-
-    Raises
-    ------
-    DataError
-        If one cannot be, or has other variables than the first.
-    """
-    if not are_several(given):
-        return [as_series(given, argument, covariates=covariates, targets=targets)]
-    if covariates is not None and (not isinstance(covariates, list | tuple) or len(covariates) != len(given)):
-        raise DataError(f"{argument} holds {len(given)} series: give covariates as a list of as many arrays")
-    known = [None] * len(given) if covariates is None else covariates
-    parts = [
-        as_series(each, f"{argument}[{index}]", covariates=beside, targets=targets)
-        for index, (each, beside) in enumerate(zip(given, known, strict=True))
-    ]
-    for index, part in enumerate(parts):
-        for what in ("names", "covariate_names", "targets"):
-            first, other = getattr(parts[0], what), getattr(part, what)
-            if first != other:
-                raise DataError(
-                    f"{argument}[{index}] has the {what.replace('_', ' ')} {', '.join(other) or 'none'}, and "
-                    f"{argument}[0] {', '.join(first) or 'none'}: give all series the same"
-                )
-        if (part.clock.unit, part.clock.count) != (parts[0].clock.unit, parts[0].clock.count):
-            raise DataError(
-                f"{argument}[{index}] has steps of {part.clock.words}, and {argument}[0] of {parts[0].clock.words}: "
-                "give series of the same"
-            )
-    return parts
 
 
 def with_variables(series: Series, wanted: Sequence[str], trained_on: Sequence[str]) -> Series:
@@ -129,17 +95,8 @@ def require_steps(series: Series, context: int, steps: int) -> None:
 def require_values(parts: Sequence[Series], reach: int, argument: str) -> None:
     """Raise DataError if no value of a target was observed after the first `reach` steps of series to validate by."""
     for name in parts[0].targets:
-        if not any(each.observed[reach:, each.names.index(name)].any() for each in parts):
+        if not any(part.observed[reach:, part.names.index(name)].any() for part in parts):
             raise DataError(
                 f"{parts[0].source} has no value of {name!r} in the steps to choose the best epoch by: give "
                 f"{argument} that has"
             )
-
-
-def are_several(given: Any) -> bool:
-    """Whether an argument is a list of several series, and not the numbers of one."""
-    return (
-        isinstance(given, list | tuple)
-        and len(given) > 0
-        and all(isinstance(each, Series) or getattr(each, "ndim", 0) > 0 for each in given)
-    )

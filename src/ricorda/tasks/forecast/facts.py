@@ -14,8 +14,9 @@ from ricorda.data.times import Clock
 from ricorda.errors import DataError, ModelFolderError
 from ricorda.tasks.forecast.baselines import seasonal_error
 from ricorda.tasks.forecast.examples import with_variables
-from ricorda.tasks.forecast.windows import Scaling
+from ricorda.tasks.forecast.windows import SeriesScaling
 from ricorda.tasks.parameters import is_number
+from ricorda.tasks.scaling import Scaling
 
 _NOTHING = 1e-12
 """Of a deviation: the error of repeating a season is rounding, in a series that does nothing else."""
@@ -41,7 +42,7 @@ class Facts:
         Whether there were several series, of which none can be gone on from.
     ahead : int
         Steps after the training's series of which the covariates are known.
-    scaling : Scaling
+    scaling : SeriesScaling
         Mean and deviation of what the network reads.
     deviations, units : array [targets]
         Each target's standard deviation in training, and its error there when repeated after a season (for MASE).
@@ -57,14 +58,14 @@ class Facts:
     clock: Clock
     several: bool
     ahead: int
-    scaling: Scaling
+    scaling: SeriesScaling
     deviations: Values
     units: Values
 
     @classmethod
     def of(
         cls,
-        given: Sequence[Series],
+        whole: Sequence[Series],
         parts: Sequence[Series],
         training: Sequence[Series],
         context: int,
@@ -72,15 +73,15 @@ class Facts:
         *,
         standardise: bool,
     ) -> Facts:
-        """Those of series as they were given, with the network's variables alone, and without what is held out."""
+        """Those of whole series, of their parts that have the network's variables alone, and of what is trained on."""
         first = parts[0]
         chosen = [first.names.index(name) for name in first.targets]
-        scaling = Scaling.of(training, standardise=standardise)
+        scaling = SeriesScaling.of(training, standardise=standardise)
         deviations = _deviations(training, chosen)
-        errors = [seasonal_error(each.values[:, chosen], each.observed[:, chosen], season) for each in training]
+        errors = [seasonal_error(part.values[:, chosen], part.observed[:, chosen], season) for part in training]
         units = np.mean(errors, axis=0)
         return cls(
-            given[0].names,
+            whole[0].names,
             first.names,
             first.targets,
             first.covariate_names,
@@ -132,10 +133,10 @@ class Facts:
                 "ahead": self.ahead,
             },
             "scaling": {
-                "mean": scaling.mean.tolist(),
-                "scale": scaling.scale.tolist(),
-                "covariate_mean": scaling.covariate_mean.tolist(),
-                "covariate_scale": scaling.covariate_scale.tolist(),
+                "mean": scaling.variables.mean.tolist(),
+                "scale": scaling.variables.scale.tolist(),
+                "covariate_mean": scaling.known.mean.tolist(),
+                "covariate_scale": scaling.known.scale.tolist(),
             },
             "errors": {"deviations": self.deviations.tolist(), "units": self.units.tolist()},
         }
@@ -166,7 +167,7 @@ class Facts:
             ("errors", "units", len(targets)),
         ):
             values, least = description[group][key], -math.inf if key.endswith("mean") else 0.0
-            if len(values) != length or not all(is_number(each) and each >= least for each in values):
+            if len(values) != length or not all(is_number(value) and value >= least for value in values):
                 raise ModelFolderError(f"its {key.replace('_', ' ')} is not a number for each variable")
             arrays[key] = np.array(values, dtype=np.float64)
         return cls(
@@ -180,7 +181,9 @@ class Facts:
             Clock.from_json(series["clock"]),
             series["several"],
             series["ahead"],
-            Scaling(**{key: arrays[key] for key in ("mean", "scale", "covariate_mean", "covariate_scale")}),
+            SeriesScaling(
+                Scaling(arrays["mean"], arrays["scale"]), Scaling(arrays["covariate_mean"], arrays["covariate_scale"])
+            ),
             arrays["deviations"],
             arrays["units"],
         )
@@ -188,6 +191,6 @@ class Facts:
 
 def _deviations(parts: Sequence[Series], columns: Sequence[int]) -> Values:
     """The standard deviation of each target, of the values that were observed."""
-    values = np.concatenate([each.values[:, columns] for each in parts])
-    observed = np.concatenate([each.observed[:, columns] for each in parts])
+    values = np.concatenate([part.values[:, columns] for part in parts])
+    observed = np.concatenate([part.observed[:, columns] for part in parts])
     return np.array([column[seen].std() for column, seen in zip(values.T, observed.T, strict=True)])

@@ -16,7 +16,7 @@ from ricorda.tasks.forecast.baselines import REPEAT_LAST, REPEAT_SEASON, repeat_
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.network import ForecastNetwork
 from ricorda.tasks.forecast.result import Forecast
-from ricorda.tasks.forecast.windows import Batch, Windows
+from ricorda.tasks.forecast.windows import WindowBatch, Windows
 
 AT_ONCE = 256
 """Windows of a batch; it bounds the memory."""
@@ -72,26 +72,26 @@ def backtest(network: ForecastNetwork, facts: Facts, parts: Sequence[Series], st
     """Forecasts from moments of series, each made from what lies before it; see `Forecaster.backtest`."""
     first = max(facts.context, facts.season)
     ahead = _needed(network, steps) if facts.covariates else steps
-    for each in parts:
-        if len(each) < first + ahead:
+    for part in parts:
+        if len(part) < first + ahead:
             raise DataError(
-                f"{each.source} has {len(each)} steps, too few to read {first} and forecast {ahead}: give more"
+                f"{part.source} has {len(part)} steps, too few to read {first} and forecast {ahead}: give more"
             )
     windows = Windows(parts, facts.scaling, facts.context, ahead, stride=stride, first=first)
-    values = np.concatenate([each.values for each in parts])[:, facts.target_columns]
-    seen = np.concatenate([each.observed for each in parts])[:, facts.target_columns]
+    values = np.concatenate([part.values for part in parts])[:, facts.target_columns]
+    seen = np.concatenate([part.observed for part in parts])[:, facts.target_columns]
     rows = windows.origins[:, None] + np.arange(steps)
     for name, measured in zip(facts.targets, seen[rows].any((0, 1)), strict=True):
         if not measured:
             raise DataError(
                 f"{parts[0].source} has no value of {name!r} to compare a forecast with: give a longer series"
             )
-    found = [_numbers(network, facts, batch, steps) for batch in batches(windows, _device(network))]
-    bands = [quantiles for _, quantiles in found if quantiles is not None]
+    forecasts = [_numbers(network, facts, batch, steps) for batch in batches(windows, _device(network))]
+    bands = [quantiles for _, quantiles in forecasts if quantiles is not None]
     return Backtest(
         origins=windows.origins,
         truth=values[rows],
-        forecast=np.concatenate([numbers for numbers, _ in found]),
+        forecast=np.concatenate([numbers for numbers, _ in forecasts]),
         observed=seen[rows],
         quantiles=np.concatenate(bands) if bands else None,
         levels=network.head.levels if bands else (),
@@ -106,24 +106,24 @@ def backtest(network: ForecastNetwork, facts: Facts, parts: Sequence[Series], st
     )
 
 
-def batches(windows: Windows, device: torch.device) -> Iterator[Batch]:
+def batches(windows: Windows, device: torch.device) -> Iterator[WindowBatch]:
     """All windows in their order."""
     for first in range(0, len(windows), AT_ONCE):
         yield windows.take(np.arange(first, min(first + AT_ONCE, len(windows))), device)
 
 
-def said_of(network: ForecastNetwork, batch: Batch, steps: int) -> Tensor:
+def said_of(network: ForecastNetwork, batch: WindowBatch, steps: int) -> Tensor:
     """What the network says of the next `steps` steps, [B, targets, steps, head.size].
 
     Where it gives fewer at once, its own forecasts are fed back to it; all variables must be targets then.
     """
-    given = network.sizes.steps
+    at_once = network.sizes.steps
     past, covariates = batch.past, batch.past_covariates
     parts: list[Tensor] = []
-    for first in range(0, steps, given):
-        future = batch.future_covariates[..., first : first + given]
+    for first in range(0, steps, at_once):
+        future = batch.future_covariates[..., first : first + at_once]
         parts.append(network(past, covariates, future))
-        if first + given < steps:
+        if first + at_once < steps:
             past = _slid(past, network.head.point(parts[-1]))
             covariates = _slid(covariates, future)
     return torch.cat(parts, 2)[:, :, :steps]
@@ -143,7 +143,9 @@ def _said(
             f"{', '.join(facts.covariates)}: add them"
         )
     past, known = (each.T[None].contiguous().to(_device(network)) for each in (past, known[: facts.context + ahead]))
-    batch = Batch(past, known[..., : facts.context], known[..., facts.context :], past, None)  # its truth is not read
+    batch = WindowBatch(
+        past, known[..., : facts.context], known[..., facts.context :], past, None
+    )  # its truth is not read
     numbers, quantiles = _numbers(network, facts, batch, steps)
     return Forecast(
         numbers[0],
@@ -156,7 +158,7 @@ def _said(
     )
 
 
-def _numbers(network: ForecastNetwork, facts: Facts, batch: Batch, steps: int) -> tuple[Values, Values | None]:
+def _numbers(network: ForecastNetwork, facts: Facts, batch: WindowBatch, steps: int) -> tuple[Values, Values | None]:
     """Forecasts [B, steps, targets] and quantiles [B, steps, targets, levels], in the series' own units."""
     with torch.inference_mode():
         said = said_of(network, batch, steps).transpose(1, 2)
@@ -167,9 +169,7 @@ def _numbers(network: ForecastNetwork, facts: Facts, batch: Batch, steps: int) -
 
 def _in_own_units(standardised: Tensor, facts: Facts) -> Values:
     """Values [..., targets] as the series has them."""
-    chosen = facts.target_columns
-    own: Values = standardised.double().cpu().numpy() * facts.scaling.scale[chosen] + facts.scaling.mean[chosen]
-    return own
+    return facts.scaling.variables.part(facts.target_columns).undo(standardised.double().cpu().numpy())
 
 
 def _needed(network: ForecastNetwork, steps: int) -> int:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared_error
 
 from ricorda.data.series import Values
+from ricorda.tasks.scores import Figures
 
 
 @dataclass(frozen=True)
-class Metrics:
+class Metrics(Figures):
     """The errors of some forecasts.
 
     Attributes
@@ -37,10 +37,6 @@ class Metrics:
     mase: float | None
     pinball: float | None = None
     coverage: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The numbers by name."""
-        return asdict(self)
 
 
 def measure(

@@ -10,7 +10,7 @@ from ricorda.data.batches import Rows
 from ricorda.tasks.forecast.baselines import repeat_season
 from ricorda.tasks.forecast.inference import batches
 from ricorda.tasks.forecast.network import ForecastNetwork
-from ricorda.tasks.forecast.windows import Batch, Windows
+from ricorda.tasks.forecast.windows import WindowBatch, Windows
 from ricorda.training.task import Task
 
 
@@ -66,7 +66,7 @@ class Forecasting(Task):
     def _device(self) -> torch.device:
         return next(self.module.parameters()).device
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _losses(self, batch: WindowBatch) -> tuple[Tensor, Tensor, Tensor]:
         """What is said, the sum of the windows' losses, and of their weights."""
         said = self.module(batch.past, batch.past_covariates, batch.future_covariates)
         observed = self._observed(batch)
@@ -74,7 +74,7 @@ class Forecasting(Task):
         weight = losses.new_tensor(len(losses)) if observed is None else observed.mean((1, 2)).sum()
         return said, _weighted(losses, observed), weight
 
-    def _observed(self, batch: Batch) -> Tensor | None:
+    def _observed(self, batch: WindowBatch) -> Tensor | None:
         return None if batch.observed is None else batch.observed[:, self.targets]
 
     def _baselines(self, held_out: Windows, season: int) -> dict[str, float]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from ricorda.data.series import Values
 from ricorda.tasks.forecast.result import Forecast
-from ricorda.tasks.pictures import BLUE, ORANGE, as_png, new_figure
+from ricorda.tasks.pictures import BLUE, ORANGE, as_png, new_figure, tidy
 
 MOST = 12
 """Variables that are drawn; of more, the first."""
 
-_WIDTH, _HEIGHT = 10.0, 2.6
+_HEIGHT = 2.6
 """Inches, of a panel."""
 
 
@@ -23,7 +23,7 @@ def forecast_picture(forecast: Forecast) -> bytes:
     Of the history at most four times the forecast's steps are drawn (30 at least), so that the forecast is no sliver.
     """
     names = forecast.names[:MOST]
-    figure = new_figure(_WIDTH, 1.2 + _HEIGHT * len(names))
+    figure = new_figure(1.2 + _HEIGHT * len(names))
     panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     for position, axes in enumerate(panels):
         _draw(axes, forecast, position)
@@ -50,8 +50,7 @@ def _draw(axes: Any, forecast: Forecast, position: int) -> None:
     axes.plot(future, line, "--", color=ORANGE, marker=mark, markersize=3, markevery=slice(1, None), label="forecast")
     axes.set_ylabel(_plain(_shortened(forecast.names[position])))
     axes.margins(x=0.01)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
 
 
 def _draw_bands(axes: Any, times: Sequence[Any], levels: Sequence[float], quantiles: Values, last: float) -> None:

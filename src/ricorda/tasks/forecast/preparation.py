@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.series import Series
 from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.forecast.examples import require_steps, require_values, split, with_variables
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.network import ForecastNetwork
@@ -54,13 +54,13 @@ class TrainingSeries:
 
     def fingerprint(self) -> str:
         """A hash of all that decides what is learned and kept."""
-        whole = [(each.values, each.covariates) for each in self.parts]
+        whole = [(part.values, part.covariates) for part in self.parts]
         kept = self.held_out_windows.parts() if self.held_out_windows else ()
         return fingerprint(*self.windows.parts(), *kept, whole)
 
 
 def choose_series(
-    model: ForecastParameters, steps: int, given: Sequence[Series], validation: Sequence[Series] | None
+    model: ForecastParameters, steps: int, series: Sequence[Series], validation: Sequence[Series] | None
 ) -> TrainingSeries:
     """Series for a training with a model's parameters.
 
@@ -70,31 +70,31 @@ def choose_series(
         What the forecaster was told.
     steps : int
         Steps that the network gives at once.
-    given, validation : sequence of Series
-        As they were given; without `validation`, the end of each is held out.
+    series, validation : sequence of Series
+        All that was given; without `validation`, the end of each is held out.
 
     Raises
     ------
     ArgumentError, DataError
-        If a series cannot be used so: too short, constant, of other variables.
+        If a series is invalid: too short, constant, of other variables.
     """
-    inputs = given[0].targets if model.independent else given[0].names
-    if model.strategy == "recursive" and inputs != given[0].targets:
+    inputs = series[0].targets if model.independent else series[0].names
+    if model.strategy == "recursive" and inputs != series[0].targets:
         raise ArgumentError(
             "strategy='recursive' feeds all variables back, and not all are targets: choose direct or independent"
         )
-    parts = [with_variables(each, inputs, each.names) for each in given]
+    parts = [with_variables(whole, inputs, whole.names) for whole in series]
     shortest = min(map(len, parts))
     season = _season(model, parts[0].clock, shortest)
     context = _context(model, season, shortest)
     horizon, reach = int(model.horizon), max(context, season)
     fraction = model.validation_fraction if validation is None else 0.0
     training, held_out = split(parts, fraction, context, steps, horizon=horizon, reach=reach)
-    facts = Facts.of(given, parts, training, context, season, standardise=model.normalize is not None)
+    facts = Facts.of(series, parts, training, context, season, standardise=model.normalize is not None)
     if validation is not None:
-        held_out = [facts.aligned(each) for each in validation]
-        for each in held_out:
-            require_steps(each, reach, horizon)
+        held_out = [facts.aligned(whole) for whole in validation]
+        for part in held_out:
+            require_steps(part, reach, horizon)
     if held_out:
         require_values(held_out, reach, "a validation_fraction" if validation is None else "a series")
     return TrainingSeries(
@@ -103,7 +103,7 @@ def choose_series(
         held_out,
         Windows(training, facts.scaling, context, steps),
         Windows(held_out, facts.scaling, context, steps, first=reach) if held_out else None,
-        tuple(note for series in given for note in series.notes),
+        tuple(note for whole in series for note in whole.notes),
     )
 
 

@@ -14,32 +14,31 @@ from torch import Tensor
 from ricorda.data.batches import Rows
 from ricorda.data.series import Series, Values
 from ricorda.errors import DataError
+from ricorda.tasks.scaling import Scaling
 
 _LARGEST = 1e100
-"""Of the numbers of a series: of much larger ones no deviation can be computed."""
+"""Largest number of a series: the squares of much larger ones overflow."""
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """Mean and standard deviation of each variable and covariate in the training steps, [V] and [K]."""
+class SeriesScaling:
+    """How the variables and the covariates of series are standardised, by the training steps."""
 
-    mean: Values
-    scale: Values
-    covariate_mean: Values
-    covariate_scale: Values
+    variables: Scaling
+    known: Scaling
 
     @classmethod
-    def of(cls, parts: Sequence[Series], *, standardise: bool = True) -> Scaling:
+    def of(cls, parts: Sequence[Series], *, standardise: bool = True) -> SeriesScaling:
         """That of series' steps; means of 0 and deviations of 1 if the numbers are to stay as they are.
 
         Raises
         ------
         DataError
-            If a variable is constant: there is nothing to learn, and no unit to measure errors in. If its numbers are
-            so large that their squares are none.
+            If a variable is constant, so that there is nothing to learn and no unit to measure errors in, or its
+            numbers are so large that their squares overflow.
         """
-        values = np.concatenate([each.values for each in parts])
-        known = np.concatenate([each.past_covariates for each in parts])
+        values = np.concatenate([series.values for series in parts])
+        known = np.concatenate([series.past_covariates for series in parts])
         names = [*parts[0].names, *parts[0].covariate_names]
         for name, column in zip(names, [*values.T, *known.T], strict=True):
             if np.abs(column).max() > _LARGEST:
@@ -55,19 +54,19 @@ class Scaling:
         spread = np.where(spread > 1e-12 * np.abs(known.mean(0)), spread, 1.0)
         if not standardise:
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
-        return cls(mean, scale, known.mean(0), np.where(spread > 0, spread, 1.0))
+        return cls(Scaling(mean, scale), Scaling(known.mean(0), np.where(spread > 0, spread, 1.0)))
 
-    def values(self, given: Values) -> Tensor:
+    def values(self, values: Values) -> Tensor:
         """Values [..., V] in standard deviations from the mean, as the network has them."""
-        return torch.from_numpy((given - self.mean) / self.scale).float()
+        return torch.from_numpy(self.variables.standardise(values)).float()
 
-    def covariates(self, given: Values) -> Tensor:
+    def covariates(self, covariates: Values) -> Tensor:
         """Covariates [..., K], likewise."""
-        return torch.from_numpy((given - self.covariate_mean) / self.covariate_scale).float()
+        return torch.from_numpy(self.known.standardise(covariates)).float()
 
 
 @dataclass(frozen=True)
-class Batch:
+class WindowBatch:
     """Some windows, on the network's device.
 
     Attributes
@@ -96,7 +95,7 @@ class Windows:
     ----------
     parts : sequence of Series
         The series; a window lies in one of them.
-    scaling : Scaling
+    scaling : SeriesScaling
         By which they are standardised.
     context, steps : int
         Steps before and after the moment of a forecast.
@@ -107,32 +106,39 @@ class Windows:
     """
 
     def __init__(
-        self, parts: Sequence[Series], scaling: Scaling, context: int, steps: int, *, stride: int = 1, first: int = 0
+        self,
+        parts: Sequence[Series],
+        scaling: SeriesScaling,
+        context: int,
+        steps: int,
+        *,
+        stride: int = 1,
+        first: int = 0,
     ) -> None:
         self.context, self.steps = context, steps
         first = max(first, context)
-        lengths = [len(each) for each in parts]
+        lengths = [len(series) for series in parts]
         begins = np.cumsum([0, *lengths[:-1]])
         ranges = [
             np.arange(begin + first, begin + length - steps + 1, stride)
             for begin, length in zip(begins, lengths, strict=True)
         ]
         self.origins: NDArray[np.intp] = np.concatenate(ranges)  # of each window, the step that is forecast first
-        self.values = scaling.values(np.concatenate([each.values for each in parts]))
-        self.covariates = scaling.covariates(np.concatenate([each.past_covariates for each in parts]))
-        seen = np.concatenate([each.observed for each in parts])
+        self.values = scaling.values(np.concatenate([series.values for series in parts]))
+        self.covariates = scaling.covariates(np.concatenate([series.past_covariates for series in parts]))
+        seen = np.concatenate([series.observed for series in parts])
         self.observed = None if seen.all() else torch.from_numpy(seen).float()
 
     def __len__(self) -> int:
         return len(self.origins)
 
-    def take(self, rows: Rows, device: torch.device | None = None) -> Batch:
+    def take(self, rows: Rows, device: torch.device | None = None) -> WindowBatch:
         """Some of the windows."""
         starts = torch.from_numpy(self.origins[rows] - self.context)
         values = self._of(self.values, starts, device)
         covariates = self._of(self.covariates, starts, device)
         observed = None if self.observed is None else self._of(self.observed, starts, device)[..., self.context :]
-        return Batch(
+        return WindowBatch(
             values[..., : self.context],
             covariates[..., : self.context],
             covariates[..., self.context :],

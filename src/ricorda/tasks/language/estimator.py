@@ -10,22 +10,22 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.fingerprint import fingerprint
+from ricorda.data.material import Material, read_condition, read_material, read_training
 from ricorda.data.music import KEYS
+from ricorda.data.vocabulary import END, UNKNOWN, Vocabulary
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.language.card import card_of
 from ricorda.tasks.language.generation import Sampling
-from ricorda.tasks.language.given import Given, read_condition, read_given, read_parts
 from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
 from ricorda.tasks.language.objective import NextStepTraining
 from ricorda.tasks.language.parameters import LanguageParameters
 from ricorda.tasks.language.reading import Reader
 from ricorda.tasks.language.scoring import PART, Evaluation, by_part, losses_of
 from ricorda.tasks.language.sequences import Sequences
-from ricorda.tasks.language.vocabulary import END, UNKNOWN, Vocabulary
 from ricorda.tasks.language.writing import written
 from ricorda.tasks.measure import Measure
 
@@ -42,10 +42,6 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         How it reads: the vocabulary, and what it was trained on.
     condition_size_ : int
         Numbers of the vector that a document begins with; 0 for none.
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
 
     Examples
     --------
@@ -122,11 +118,11 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         DataError
             If it is of another kind than the training's, or has what the model does not know.
         """
-        given = self._read(X, condition)
-        sequences = self.reader_.sequences(given, "X")
+        material = self._read(X, condition)
+        sequences = self.reader_.sequences(material, "X")
         nats = sum(float(part.double().sum()) for part in losses_of(self.network_, sequences))
         return Evaluation.of(
-            nats, sequences.predictions, keys=self.reader_.kind == "music", characters=_characters(given)
+            nats, sequences.predictions, keys=self.reader_.kind == "music", characters=_characters(material)
         )
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -183,7 +179,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         Raises
         ------
         ArgumentError, DataError
-            At once, if an argument cannot be, or the prompt has what the model does not know.
+            At once, if an argument is invalid, or the prompt has what the model does not know.
         """
         check_is_fitted(self, "network_")
         sampling = Sampling(temperature, top_k, top_p)
@@ -191,7 +187,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         return written(self.network_, self.reader_, prompt, sampling, length=length, seed=seed, condition=vector)
 
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int, condition: Any = None) -> Prepared:
-        text, held_out = read_parts(
+        text, held_out = read_training(
             X, condition, validation, share=float(self.validation_fraction), anywhere=self.tokenizer == "char"
         )
         reader = Reader.learn(
@@ -218,10 +214,10 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             0 if validated is None else validated.predictions,
         )
 
-    def _read(self, X: Any, condition: Any, argument: str = "X") -> Given:
+    def _read(self, X: Any, condition: Any, argument: str = "X") -> Material:
         check_is_fitted(self, "network_")
-        given = read_given(X, argument, condition)
-        size = 0 if given.condition is None else given.condition.shape[1]
+        material = read_material(X, argument, condition)
+        size = 0 if material.condition is None else material.condition.shape[1]
         if size != self.condition_size_:
             raise ArgumentError(
                 f"the model was trained with vectors of {self.condition_size_} numbers as condition, and "
@@ -229,7 +225,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
                 if self.condition_size_
                 else "the model was trained without condition: leave it out"
             )
-        return given
+        return material
 
     def _one_condition(self, condition: Any) -> torch.Tensor | None:
         if (condition is not None) != bool(self.condition_size_):
@@ -305,7 +301,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         return ["", *scored[:-1]]
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
-        first, last = read_given(X).split(float(self.validation_fraction), anywhere=self.tokenizer == "char")
+        first, last = read_material(X).split(float(self.validation_fraction), anywhere=self.tokenizer == "char")
         assert last is not None  # the share is not 0
         parts = [part.parts[0] if part.kind == "stream" else list(part.parts) for part in (first, last)]
         return parts[0], y, parts[1]
@@ -317,12 +313,12 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         return Measure("nats a token", f"{PART} tokens of text: nats a token", False)
 
     def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
-        return by_part(self.network_, self.reader_.sequences(read_given(X), "X"))
+        return by_part(self.network_, self.reader_.sequences(read_material(X), "X"))
 
 
-def _characters(given: Given) -> int:
+def _characters(material: Material) -> int:
     """Characters of texts; 0 for what has none."""
-    return sum(map(len, given.parts)) if given.kind in ("stream", "documents") else 0
+    return sum(map(len, material.parts)) if material.kind in ("stream", "documents") else 0
 
 
 def _tensors(sequences: Sequences | None) -> list[Any]:

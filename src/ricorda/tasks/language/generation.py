@@ -34,7 +34,7 @@ class Sampling:
     Raises
     ------
     ArgumentError
-        If one cannot be.
+        If one is invalid.
     """
 
     temperature: float = 1.0
@@ -58,16 +58,16 @@ class Sampling:
             best[scores.argmax()] = 1.0
             return best
         wide = scores.astype(np.float64)
-        found: NDArray[np.float64] = np.exp((wide - wide.max()) / self.temperature)
-        if self.top_k is not None and self.top_k < len(found):
-            found[np.argpartition(found, -self.top_k)[: -self.top_k]] = 0.0
-        found /= found.sum()
+        weights: NDArray[np.float64] = np.exp((wide - wide.max()) / self.temperature)
+        if self.top_k is not None and self.top_k < len(weights):
+            weights[np.argpartition(weights, -self.top_k)[: -self.top_k]] = 0.0
+        weights /= weights.sum()
         if self.top_p is not None and self.top_p < 1:
-            order = np.argsort(-found, kind="stable")
-            before = np.cumsum(found[order]) - found[order]
-            found[order[before >= self.top_p]] = 0.0
-            found /= found.sum()
-        return found
+            order = np.argsort(-weights, kind="stable")
+            before = np.cumsum(weights[order]) - weights[order]
+            weights[order[before >= self.top_p]] = 0.0
+            weights /= weights.sum()
+        return weights
 
 
 def tokens(
@@ -167,8 +167,8 @@ def _scorer(module: NextStep) -> Any:
 
         def adaptive(y: Floats) -> Floats:
             with torch.inference_mode():
-                found: Floats = output.log_probabilities(torch.from_numpy(y)[None].to(device))[0].cpu().numpy()
-            return found
+                scores: Floats = output.log_probabilities(torch.from_numpy(y)[None].to(device))[0].cpu().numpy()
+            return scores
 
         return adaptive
     assert isinstance(output, Softmax)

@@ -12,6 +12,7 @@ from ricorda.nn import Recurrent
 from ricorda.nn.sequences import State
 from ricorda.program.ir import Program
 from ricorda.tasks.language.output import AdaptiveSoftmax, Keys, Softmax
+from ricorda.tasks.scaling import measure_features
 
 EMBEDDING_SCALE = 0.2
 """Standard deviation of a fresh embedding; of a tied one, which is the output's matrix too, half of it."""
@@ -124,7 +125,4 @@ class NextStep(nn.Module):
 
     def standardise(self, condition: Tensor) -> None:
         """Take mean and deviation of each number from training vectors [N, C]."""
-        wide = condition.double()
-        self.mean.copy_(wide.mean(0))
-        spread = wide.std(0, correction=0)
-        self.scale.copy_(torch.where(spread > 0, spread, 1.0))  # a constant says nothing at any scale
+        measure_features([condition], self.mean, self.scale)

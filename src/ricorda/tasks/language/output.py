@@ -38,8 +38,8 @@ class Softmax(nn.Module):
 
     def log_probabilities(self, outputs: Tensor) -> Tensor:
         """Log-probability of every token, [N, V]."""
-        found: Tensor = self(outputs).float().log_softmax(1)
-        return found
+        scores: Tensor = self(outputs).float().log_softmax(1)
+        return scores
 
 
 class AdaptiveSoftmax(nn.Module):

@@ -1,4 +1,4 @@
-"""How a language model reads what it is given: the steps of each sequence, and the one before the first."""
+"""How a language model reads texts and music: the steps of each sequence, and the one before the first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ricorda.data.material import IN_WORDS, Material
+from ricorda.data.material import Kind as MaterialKind
 from ricorda.data.music import KEYS, roll_of
+from ricorda.data.vocabulary import END, UNKNOWN, Ids, Vocabulary, train_vocabulary
+from ricorda.data.vocabulary import Kind as TokenKind
 from ricorda.errors import ArgumentError, DataError, ModelFolderError
-from ricorda.tasks.language.given import IN_WORDS, Given
-from ricorda.tasks.language.given import Kind as GivenKind
 from ricorda.tasks.language.sequences import Sequences
-from ricorda.tasks.language.vocabulary import END, UNKNOWN, Ids, Vocabulary, train_vocabulary
-from ricorda.tasks.language.vocabulary import Kind as TokenKind
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,24 @@ class Reader:
         Whether the training text had `<unk>`, so that what is not in the vocabulary can be read as that.
     """
 
-    kind: GivenKind
+    kind: MaterialKind
     vocabulary: Vocabulary | None = None
     knows_unknown: bool = False
 
     @classmethod
     def learn(
-        cls, given: Given, tokenizer: Any, *, vocab_size: int | None, min_frequency: int, lowercase: bool
+        cls, material: Material, tokenizer: Any, *, vocab_size: int | None, min_frequency: int, lowercase: bool
     ) -> Reader:
         """The reader of some training material."""
-        if given.kind == "music":
+        if material.kind == "music":
             return cls("music")
-        kind: TokenKind = "tokens" if given.kind == "tokens" else tokenizer
+        kind: TokenKind = "tokens" if material.kind == "tokens" else tokenizer
         vocabulary = train_vocabulary(
-            kind, given.parts, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase
+            kind, material.parts, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase
         )
-        lines = given.kind == "stream"
-        unknown = any((vocabulary.ids(vocabulary.split(part, lines=lines)) == UNKNOWN).any() for part in given.parts)
-        return cls(given.kind, vocabulary, bool(unknown))
+        lines = material.kind == "stream"
+        unknown = any((vocabulary.ids(vocabulary.split(part, lines=lines)) == UNKNOWN).any() for part in material.parts)
+        return cls(material.kind, vocabulary, bool(unknown))
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` needs besides the tokenizer."""
@@ -61,13 +61,13 @@ class Reader:
         }
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
-        """The reader that wrote this; ModelFolderError if it cannot be one."""
-        kind, tokens = found["kind"], found["tokens"]
+    def from_json(cls, description: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
+        """The reader that wrote this; ModelFolderError if it is invalid."""
+        kind, tokens = description["kind"], description["tokens"]
         fitting = {"music": ("",), "tokens": ("tokens",)}.get(kind, ("char", "bpe", "word"))
         if kind not in IN_WORDS or tokens not in fitting or (tokenizer is None) != (kind == "music"):
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokens ({tokens!r:.40}) or tokenizer")
-        return cls(kind, None if tokenizer is None else Vocabulary(tokens, tokenizer), bool(found["unknown"]))
+        return cls(kind, None if tokenizer is None else Vocabulary(tokens, tokenizer), bool(description["unknown"]))
 
     @property
     def ends(self) -> bool:
@@ -82,7 +82,7 @@ class Reader:
             return END
         return self.vocabulary.find("Ċ" if self.vocabulary.kind == "bpe" else "\n")  # as byte pairs spell a line end
 
-    def sequences(self, given: Given, where: str | None = None) -> Sequences:
+    def sequences(self, material: Material, where: str | None = None) -> Sequences:
         """What is predicted in some material; with `where`, unknown tokens are refused unless the training had some.
 
         Raises
@@ -91,24 +91,24 @@ class Reader:
             If it is of another kind than the model was trained on, too short, or has unknown tokens.
         """
         stream = self.kind == "stream"
-        if given.kind != self.kind:
+        if material.kind != self.kind:
             raise DataError(
-                f"{where or 'the validation'} is {IN_WORDS[given.kind]}, and the model was trained on "
+                f"{where or 'the validation'} is {IN_WORDS[material.kind]}, and the model was trained on "
                 f"{IN_WORDS[self.kind]}: give it that"
             )
         if self.kind == "music":
             silence = np.zeros((1, KEYS), np.uint8)
-            parts: list[NDArray[Any]] = [np.concatenate([silence, roll_of(piece)]) for piece in given.parts]
+            parts: list[NDArray[Any]] = [np.concatenate([silence, roll_of(piece)]) for piece in material.parts]
         else:
             parts = [
                 self._ids(part, where if stream or where is None else f"{where}[{number}]")
-                for number, part in enumerate(given.parts)
+                for number, part in enumerate(material.parts)
             ]
         if min(map(len, parts)) < 2:
             raise DataError(
                 f"{where or 'the text'} has one token alone, so that there is nothing to predict: give more"
             )
-        return Sequences.of(parts, stream=stream, condition=given.condition)
+        return Sequences.of(parts, stream=stream, condition=material.condition)
 
     def prompt(self, prompt: Any) -> list[Any]:
         """The steps that generation begins with: ids, or keys of music.
@@ -129,8 +129,8 @@ class Reader:
     def tokens(self, part: str | Sequence[str]) -> list[str]:
         """The tokens that are predicted in a text, `<eos>` among them."""
         assert self.vocabulary is not None
-        found = self.vocabulary.split(part, lines=self.kind == "stream")
-        return [*found, self.vocabulary.token(END)] if self.ends else found
+        tokens = self.vocabulary.split(part, lines=self.kind == "stream")
+        return [*tokens, self.vocabulary.token(END)] if self.ends else tokens
 
     def _ids(self, part: Any, where: str | None) -> Ids:
         """The ids of a text or token list, with the one before its first and an end where it has one."""

@@ -29,7 +29,6 @@ PARALLEL = 16
 BEFORE = 256
 """Steps that such a row reads before its own, so that its state is as good as carried."""
 
-
 PART = 100
 """Steps of a text, at most, that count as one example where models are compared."""
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ricorda.data.music import check_pieces, notes_of
+from ricorda.data.vocabulary import END, UNKNOWN, Vocabulary
 from ricorda.errors import ArgumentError
 from ricorda.tasks.language import generation
 from ricorda.tasks.language.generation import Sampling
 from ricorda.tasks.language.network import NextStep
 from ricorda.tasks.language.reading import Reader
-from ricorda.tasks.language.vocabulary import END, UNKNOWN, Vocabulary
 
 
 def written(
@@ -32,7 +32,7 @@ def written(
     Raises
     ------
     ArgumentError, DataError
-        At once, if an argument cannot be, or the prompt has what the model does not know.
+        At once, if an argument is invalid, or the prompt has what the model does not know.
     """
     if type(length) is not int or length < 1:
         raise ArgumentError(f"length is {length!r}: give a whole number of at least 1")

@@ -12,13 +12,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from ricorda.data.batches import Rows
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.inputs import Kind, place_of, read_inputs
 from ricorda.data.tokenization import tokens_of
 from ricorda.errors import ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.measure import parts_of

@@ -12,6 +12,7 @@ from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import drop_words, token_embedding
 from ricorda.tasks.many_to_one.pooling import Pooling
+from ricorda.tasks.scaling import measure_features
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,8 @@ class ManyToOne(nn.Module):
 
     def standardise(self, sequences: Sequence[Tensor]) -> None:
         """Take mean and scale of each feature from training sequences [T, I] of numbers; nothing to do for tokens."""
-        if hasattr(self, "embedding"):
-            return
-        steps = torch.cat(list(sequences)).double()
-        self.mean.copy_(steps.mean(0))
-        spread = steps.std(0, correction=0)
-        self.scale.copy_(torch.where(spread > 0, spread, 1.0))  # a constant feature says nothing at any scale
+        if not hasattr(self, "embedding"):
+            measure_features(sequences, self.mean, self.scale)
 
     def _embed(self, inputs: Tensor) -> Tensor:
         if inputs.is_floating_point():

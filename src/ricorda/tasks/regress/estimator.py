@@ -25,8 +25,9 @@ from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.regress.examples import measured, split
 from ricorda.tasks.regress.metrics import Report, report
-from ricorda.tasks.regress.objective import Regression, Scaling
+from ricorda.tasks.regress.objective import Regression
 from ricorda.tasks.regress.parameters import RegressParameters
+from ricorda.tasks.scaling import Scaling
 
 
 class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters):  # type: ignore[misc]
@@ -40,10 +41,6 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     ----------
     target_names_ : list of str
         What the outputs are called: columns of a file, or "y", or "y1", "y2" and so on.
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
     encoder_ : Encoder
         Its tokeniser, or number of features.
     scaling_ : Scaling

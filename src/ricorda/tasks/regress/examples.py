@@ -20,7 +20,7 @@ def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, s
     Raises
     ------
     DataError
-        If an example or a target cannot be, there are more or fewer numbers an example than the model gives, or
+        If an example or a target is invalid, there are more or fewer numbers an example than the model gives, or
         there is one example alone.
     """
     kind, inputs = read_inputs(X, names[0])

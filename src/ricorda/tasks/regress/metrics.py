@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from ricorda.tasks.scores import Figures
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class OutputReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Figures):
     """An evaluation.
 
     Parameters
@@ -42,25 +43,21 @@ class Report:
     rmse: float
     outputs: tuple[OutputReport, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers, strings, lists and dictionaries."""
-        return asdict(self)
 
-
-def report(truth: NDArray[np.float64], found: NDArray[np.float64], names: Sequence[str]) -> Report:
+def report(truth: NDArray[np.float64], said: NDArray[np.float64], names: Sequence[str]) -> Report:
     """Compare predicted numbers with the truth.
 
     Parameters
     ----------
-    truth, found : array [N, outputs]
+    truth, said : array [N, outputs]
         At least two rows.
     names : sequence of str
         What the outputs are called.
     """
     columns = [
-        [float(value) for value in measure(truth, found, multioutput="raw_values")]
+        [float(value) for value in measure(truth, said, multioutput="raw_values")]
         for measure in (r2_score, mean_absolute_error, root_mean_squared_error)
     ]
-    outputs = tuple(OutputReport(*each) for each in zip(names, *columns, strict=True))
+    outputs = tuple(OutputReport(*figures) for figures in zip(names, *columns, strict=True))
     r2, mae, rmse = (float(np.mean(column)) for column in columns)
     return Report(len(truth), r2, mae, rmse, outputs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,31 +11,10 @@ from torch import Tensor
 from ricorda.tasks.many_to_one.examples import Examples, batch_of, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.regress.metrics import report
+from ricorda.tasks.scaling import Scaling
 from ricorda.training.task import Task
 
 LOSSES = {"mse": F.mse_loss, "mae": F.l1_loss}
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Mean and standard deviation of each output among the training examples, [outputs]."""
-
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, targets: NDArray[np.float64]) -> Scaling:
-        """That of targets [N, outputs]; an output that is constant, up to the rounding of its mean, has the scale 1."""
-        spread, rounding = targets.std(0), len(targets) * np.finfo(np.float64).eps * np.abs(targets).max(0)
-        return cls(targets.mean(0), np.where(spread > rounding, spread, 1.0))
-
-    def standardise(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Targets in standard deviations from the mean."""
-        return (targets - self.mean) / self.scale
-
-    def undo(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Outputs in the targets' own units."""
-        return outputs * self.scale + self.mean
 
 
 class Regression(Task):

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.inputs import place_of
 from ricorda.data.labels import read_labels
+from ricorda.data.tag_targets import classes_of, read_targets
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.measure import Measure, parts_of
 from ricorda.tasks.tag.examples import split, target_tensors, targeted
 from ricorda.tasks.tag.inference import Inputs, of_each
@@ -26,8 +27,7 @@ from ricorda.tasks.tag.network import Aligned, Sizes
 from ricorda.tasks.tag.objective import Tagging, Targeted, unread_probabilities
 from ricorda.tasks.tag.parameters import TagParameters
 from ricorda.tasks.tag.reading import Reading, read_sequences
-from ricorda.tasks.tag.targets import classes_of, read_targets
-from ricorda.tasks.tag.words import Vocabulary
+from ricorda.tasks.tag.words import WordVocabulary
 
 
 class SequenceTagger(SequenceEstimator, TagParameters):
@@ -42,10 +42,6 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     ----------
     classes_ : array [tags]
         The tags, sorted; None where the targets are numbers.
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, words a second.
-    network_ : torch.nn.Module
-        The trained network.
     reading_ : Reading
         Its vocabulary, or number of features.
 
@@ -60,11 +56,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
 
     TASK: ClassVar[str] = "tag"
     SCORES: ClassVar[Mapping[str, str]] = {"validation_loss": "loss"}
-    SHAPE: ClassVar[Shape] = {
-        "classes": (list, NoneType),
-        "outputs": int,
-        "input": {"kind": str, "features": int},
-    }
+    SHAPE: ClassVar[Shape] = {"classes": (list, NoneType), "outputs": int, "input": {"kind": str, "features": int}}
 
     def predict(self, X: Any) -> list[Any]:
         """The tags of each sequence, a list of lists; or its numbers, a list of arrays float64 [T, O].
@@ -72,7 +64,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         Raises
         ------
         DataError
-            If the sequences are of another kind than the model was trained on, or one cannot be.
+            If the sequences are of another kind than the model was trained on, or one is invalid.
         """
         inputs = self._encode(X)
         if self.classes_ is None:
@@ -108,7 +100,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         Raises
         ------
         DataError
-            If a tag is none of `classes_`, or a sequence cannot be.
+            If a tag is none of `classes_`, or a sequence is invalid.
         """
         check_is_fitted(self, "network_")
         examples = targeted(X, y, self.reading_, self.classes_, self.outputs_)
@@ -119,7 +111,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         return tag_report(
             truth,
             probabilities,
-            self._verdicts(examples.inputs) if self.crf else [each.argmax(1) for each in probabilities],
+            self._verdicts(examples.inputs) if self.crf else [rows.argmax(1) for rows in probabilities],
             [seen.numpy() for seen in examples.inputs.seen()],
             self.classes_.tolist(),
         )
@@ -136,7 +128,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         vocabulary = None
         if kind == "tokens":
             limits = {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
-            vocabulary = Vocabulary.learn(known, lowercase=self.lowercase, **limits)
+            vocabulary = WordVocabulary.learn(known, lowercase=self.lowercase, **limits)
         reading = Reading(kind, vocabulary, 0 if vocabulary else inputs[0].shape[1])
         outputs = targets[0].shape[1] if classes is None else len(classes)
         every = Targeted(reading.encode(kind, inputs, place), target_tensors(targets, inputs, classes, place))

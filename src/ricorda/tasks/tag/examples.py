@@ -13,10 +13,10 @@ from torch import Tensor
 from ricorda.data.batches import Rows
 from ricorda.data.inputs import place_of
 from ricorda.data.places import Place
+from ricorda.data.tag_targets import read_targets, tag_numbers
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.tag.objective import Targeted
 from ricorda.tasks.tag.reading import Reading, read_sequences
-from ricorda.tasks.tag.targets import read_targets, tag_numbers
 
 
 def split(rows: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
@@ -50,7 +50,7 @@ def targeted(
     Raises
     ------
     DataError
-        If an example or a target cannot be, or is none of the model's.
+        If an example or a target is invalid, or is none of the model's.
     """
     place = place_of(X, names[0])
     kind, inputs = read_sequences(X, place, names[0])

@@ -61,13 +61,13 @@ def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor
 
 def of_each(module: Aligned, inputs: Inputs, result: Callable[[Tensor, Tensor], Tensor]) -> list[NDArray[Any]]:
     """What `result` makes of a batch's scores [T, B, outputs] and lengths, as an array [T, ...] for each sequence."""
-    found: list[Any] = [None] * len(inputs.sequences)
+    results: list[Any] = [None] * len(inputs.sequences)
     with torch.inference_mode():
         for rows, scores, lengths in outputs(module, inputs):
             batch = result(scores, lengths).cpu().numpy()
             for column, (row, length) in enumerate(zip(rows, lengths.tolist(), strict=True)):
-                found[row] = batch[:length, column]
-    return found
+                results[row] = batch[:length, column]
+    return results
 
 
 def _vectors(module: Aligned, words: Words) -> Tensor:
@@ -75,7 +75,7 @@ def _vectors(module: Aligned, words: Words) -> Tensor:
     order = words.lengths.argsort()
     device = module.head.weight.device
     parts = [module.read(words.take(rows).to(device)) for rows in torch.split(order, WORDS_AT_ONCE)]
-    found = torch.cat(parts)
-    vectors = torch.empty_like(found)
-    vectors[order.to(device)] = found
+    read = torch.cat(parts)
+    vectors = torch.empty_like(read)
+    vectors[order.to(device)] = read
     return vectors

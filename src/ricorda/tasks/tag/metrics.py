@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, mean_squared_error, precision_recall_fscore_support, r2_score
+
+from ricorda.tasks.scores import Figures, log_loss
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class TagScore:
 
 
 @dataclass(frozen=True)
-class TagReport:
+class TagReport(Figures):
     """An evaluation of tags.
 
     Parameters
@@ -54,13 +56,9 @@ class TagReport:
     span_f1: float | None
     spans: tuple[TagScore, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers, strings, lists and dictionaries."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class NumberReport:
+class NumberReport(Figures):
     """An evaluation of aligned numbers over all steps: mean squared and absolute error, share of variance explained."""
 
     sequences: int
@@ -68,10 +66,6 @@ class NumberReport:
     mse: float
     mae: float
     r2: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers."""
-        return asdict(self)
 
 
 def tag_report(
@@ -94,13 +88,13 @@ def tag_report(
     labels : sequence
         The tags' names.
     """
-    true, found, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
-    right = true == found
+    true, said, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
+    right = true == said
     of_truth = np.concatenate(
-        [each[np.arange(len(tags)), tags] for each, tags in zip(probabilities, truth, strict=True)]
+        [rows[np.arange(len(tags)), tags] for rows, tags in zip(probabilities, truth, strict=True)]
     )
     numbers = np.arange(len(labels))
-    scores = precision_recall_fscore_support(true, found, labels=numbers, zero_division=0.0)
+    scores = precision_recall_fscore_support(true, said, labels=numbers, zero_division=0.0)
     span_f1, spans = _span_scores(_named(truth, labels), _named(verdicts, labels))
     return TagReport(
         sequences=len(truth),
@@ -108,16 +102,16 @@ def tag_report(
         accuracy=float(right.mean()),
         unseen=int((~known).sum()),
         unseen_accuracy=float(right[~known].mean()) if not known.all() else None,
-        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(of_truth.dtype).tiny)).mean()),
+        log_loss=log_loss(of_truth),
         tags=_scores(labels, scores),
         span_f1=span_f1,
         spans=spans,
     )
 
 
-def number_report(truth: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NumberReport:
+def number_report(truth: Sequence[NDArray[Any]], said: Sequence[NDArray[Any]]) -> NumberReport:
     """Compare numbers [T, O], one array a sequence, with the truth."""
-    true, guess = np.concatenate(truth).astype(np.float64), np.concatenate(found).astype(np.float64)
+    true, guess = np.concatenate(truth).astype(np.float64), np.concatenate(said).astype(np.float64)
     return NumberReport(
         sequences=len(truth),
         steps=len(true),
@@ -128,7 +122,7 @@ def number_report(truth: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) 
 
 
 def _named(tags: Sequence[NDArray[np.int64]], labels: Sequence[Any]) -> list[list[str]]:
-    return [[str(labels[tag]) for tag in each] for each in tags]
+    return [[str(labels[tag]) for tag in sequence] for sequence in tags]
 
 
 def _span_scores(truth: list[list[str]], verdicts: list[list[str]]) -> tuple[float | None, tuple[TagScore, ...]]:

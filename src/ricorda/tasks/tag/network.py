@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import token_embedding
+from ricorda.tasks.scaling import measure_features
 from ricorda.tasks.tag.crf import LinearChain
 from ricorda.tasks.tag.words import Words
 
@@ -122,13 +123,6 @@ class Aligned(nn.Module):
     def standardise(self, inputs: Sequence[Tensor] | None, targets: Sequence[Tensor] | None) -> None:
         """Take mean and scale of each feature from training sequences of numbers, None where there are none."""
         if inputs is not None:
-            _measure(inputs, self.mean, self.scale)
+            measure_features(inputs, self.mean, self.scale)
         if targets is not None:
-            _measure(targets, self.target_mean, self.target_scale)
-
-
-def _measure(sequences: Sequence[Tensor], mean: Tensor, scale: Tensor) -> None:
-    steps = torch.cat(list(sequences)).double()
-    mean.copy_(steps.mean(0))
-    spread = steps.std(0, correction=0)
-    scale.copy_(torch.where(spread > 0, spread, 1.0))  # a constant feature says nothing at any scale
+            measure_features(targets, self.target_mean, self.target_scale)

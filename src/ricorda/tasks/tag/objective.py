@@ -82,18 +82,18 @@ class Tagging(Task):
         if not len(self.held_out.targets):
             return {}
         module, targets = self.module, self.held_out.targets
-        found = [target.numpy() for target in targets]
+        said = [target.numpy() for target in targets]
         loss = 0.0
         for rows, scores, lengths in outputs(module, self.held_out.inputs):
             loss += float(step_losses(module, scores, [targets[row] for row in rows], lengths))
             verdicts = (module.numbers(scores) if module.numeric else module.best(scores, lengths)).cpu().numpy()
             for column, row in enumerate(rows):
-                found[row] = verdicts[: len(targets[row]), column]
+                said[row] = verdicts[: len(targets[row]), column]
         truth = [target.numpy() for target in targets]
         if module.numeric:
-            name, score = "r2", number_report(truth, found).r2
+            name, score = "r2", number_report(truth, said).r2
         else:
-            name, score = "accuracy", float((np.concatenate(found) == np.concatenate(truth)).mean())
+            name, score = "accuracy", float((np.concatenate(said) == np.concatenate(truth)).mean())
         return {"score": score, name: score, "validation_loss": loss / sum(map(len, targets))}
 
     def _half_forgotten(self, words: Words) -> Words:

@@ -14,7 +14,7 @@ from ricorda.data.places import Place
 from ricorda.errors import DataError, ModelFolderError
 from ricorda.tasks.encoding import LONGEST
 from ricorda.tasks.tag.inference import Inputs
-from ricorda.tasks.tag.words import Vocabulary
+from ricorda.tasks.tag.words import WordVocabulary
 
 InputKind = Literal["tokens", "numbers"]
 
@@ -24,7 +24,7 @@ class Reading:
     """How a tagger reads its inputs: words of a vocabulary, or so many numbers a step."""
 
     kind: InputKind
-    vocabulary: Vocabulary | None = None
+    vocabulary: WordVocabulary | None = None
     features: int = 0
 
     def encode(self, kind: InputKind, inputs: Sequence[Any], place: Place) -> Inputs:
@@ -74,10 +74,10 @@ class Reading:
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizers or number of features")
         if kind == "numbers":
             return cls(kind, features=features)
-        return cls(kind, Vocabulary(tokenizers["tokenizer"], tokenizers["character_tokenizer"], lowercase))
+        return cls(kind, WordVocabulary(tokenizers["tokenizer"], tokenizers["character_tokenizer"], lowercase))
 
 
-def read_sequences(given: Any, place: Place, argument: str = "X") -> tuple[InputKind, list[Any]]:
+def read_sequences(value: Any, place: Place, argument: str = "X") -> tuple[InputKind, list[Any]]:
     """Token lists or arrays of numbers [T, I], checked.
 
     Raises
@@ -85,7 +85,7 @@ def read_sequences(given: Any, place: Place, argument: str = "X") -> tuple[Input
     DataError
         If one is empty, a text, of another kind than the first, or longer than `LONGEST` steps.
     """
-    kind, inputs = read_inputs(given, argument)
+    kind, inputs = read_inputs(value, argument)
     if kind == "texts":
         raise DataError(f"{place(0)} has a text, and a tagger reads lists of words: split it, e.g. with text.split()")
     for index, sequence in enumerate(inputs):

@@ -45,7 +45,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class WordVocabulary:
     """The words and characters that a tagger knows.
 
     Parameters
@@ -63,7 +63,7 @@ class Vocabulary:
     @classmethod
     def learn(
         cls, sentences: Sequence[list[str]], *, vocab_size: int, min_frequency: int, lowercase: bool
-    ) -> Vocabulary:
+    ) -> WordVocabulary:
         """Those of training sentences; raises ArgumentError as `train_tokenizer` does."""
         folded = [[_folded(word, lowercase) for word in sentence] for sentence in sentences]
         words = train_tokenizer("word", folded, vocab_size=vocab_size, min_frequency=min_frequency)

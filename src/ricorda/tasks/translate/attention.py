@@ -19,7 +19,7 @@ AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
-class Memory:
+class SourceMemory:
     """What a decoder reads of the sources of a batch.
 
     Parameters
@@ -36,9 +36,9 @@ class Memory:
     keys: Tensor
     closed: Tensor
 
-    def take(self, rows: Tensor) -> Memory:
+    def take(self, rows: Tensor) -> SourceMemory:
         """Some of the sources."""
-        return Memory(self.values[rows], self.keys[rows], self.closed[rows])
+        return SourceMemory(self.values[rows], self.keys[rows], self.closed[rows])
 
 
 class Attention(nn.Module):
@@ -61,12 +61,12 @@ class Attention(nn.Module):
             self.query = nn.Linear(query_size, query_size)
             self.score = nn.Parameter(torch.empty(query_size).uniform_(-1, 1) / math.sqrt(query_size))
 
-    def memory(self, values: Tensor, lengths: Tensor) -> Memory:
+    def memory(self, values: Tensor, lengths: Tensor) -> SourceMemory:
         """What is the same for all queries, of encoder outputs [B, S, M] and lengths [B]."""
         steps = torch.arange(values.shape[1], device=values.device)
-        return Memory(values, self.key(values), steps >= lengths.to(values.device).unsqueeze(1))
+        return SourceMemory(values, self.key(values), steps >= lengths.to(values.device).unsqueeze(1))
 
-    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    def forward(self, queries: Tensor, memory: SourceMemory) -> tuple[Tensor, Tensor]:
         """What queries [B, n, A] read, [B, n, M], and the weights of the source's steps, [B, n, S]."""
         scores = self._additive(queries, memory.keys) if self.form == "additive" else queries @ memory.keys.mT
         weights = scores.masked_fill(memory.closed.unsqueeze(1), -math.inf).softmax(2)

@@ -32,7 +32,7 @@ class Search:
     Raises
     ------
     ArgumentError
-        If one of them cannot be.
+        If one of them is invalid.
     """
 
     beam_size: int = 5
@@ -77,7 +77,7 @@ def search(network: EncoderDecoder, started: Started, limits: Sequence[int], opt
     beams = _Beams(network, started, limits, options)
     while beams.sentences.numel():
         beams.step()
-    return [sorted(each, key=lambda one: -one.score)[: options.beam_size] for each in beams.finished]
+    return [sorted(beam, key=lambda one: -one.score)[: options.beam_size] for beam in beams.finished]
 
 
 class _Beams:

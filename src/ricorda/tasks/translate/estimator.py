@@ -10,17 +10,18 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.fingerprint import fingerprint
 from ricorda.data.pairs import as_texts
+from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import decode_subwords
 from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.fingerprint import fingerprint
 from ricorda.tasks.measure import Measure, parts_of
 from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
-from ricorda.tasks.translate.examples import Sentences, Subwords, read_pairs_of, split
+from ricorda.tasks.translate.examples import Subwords, split
 from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations
 from ricorda.tasks.translate.metrics import Report, grouped, report, sentence_scores
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
@@ -37,10 +38,6 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     Attributes
     ----------
-    history_ : list of dict
-        One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second.
-    network_ : torch.nn.Module
-        The trained network.
     subwords_ : Subwords
         The tokenisers of source and target.
 
@@ -96,7 +93,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         Raises
         ------
         ArgumentError, DataError
-            If a number or a sentence cannot be.
+            If a number or a sentence is invalid.
         """
         check_is_fitted(self, "network_")
         options = self._search(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
@@ -119,7 +116,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         ArgumentError
             If the model has no attention.
         DataError
-            If a text cannot be.
+            If a text is invalid.
         """
         check_is_fitted(self, "network_")
         if self.attention is None:
@@ -154,7 +151,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         Raises
         ------
         DataError
-            If a sentence cannot be.
+            If a sentence is invalid.
         """
         check_is_fitted(self, "network_")
         options = self._search(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
@@ -162,8 +159,8 @@ class Translator(SequenceEstimator, TranslateParameters):
         groups = grouped(sources.texts, targets.texts)
         rows = {text: row for row, text in reversed(list(enumerate(sources.texts)))}
         different = Sentences(list(groups), lambda index: sources.place(rows[different.texts[index]]))
-        found = self._translated(different, options, 1)
-        return report(different.texts, [best[0].text for best in found], list(groups.values()))
+        translated = self._translated(different, options, 1)
+        return report(different.texts, [best[0].text for best in translated], list(groups.values()))
 
     def score(self, X: Any, y: Any) -> float:
         """BLEU of `evaluate`, 0 to 100."""

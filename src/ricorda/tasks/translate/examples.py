@@ -1,4 +1,4 @@
-"""Sentence pairs as a translator learns from them: read from arguments, split, and turned into tokens."""
+"""Sentence pairs as a translator learns from them: split, and turned into tokens."""
 
 from __future__ import annotations
 
@@ -12,32 +12,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from ricorda.data.batches import Rows
-from ricorda.data.inputs import place_of
-from ricorda.data.pairs import as_texts
-from ricorda.data.places import Place
+from ricorda.data.sentences import Sentences
 from ricorda.data.subwords import train_subwords
 from ricorda.data.tokenization import encode
 from ricorda.errors import ArgumentError, DataError
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """Sentences, and where each stands."""
-
-    texts: list[str]
-    place: Place
-
-    @classmethod
-    def read(cls, given: Any, argument: str = "X", place: Place | None = None) -> Sentences:
-        """The sentences of an argument: a list of texts, or pairs read from a file.
-
-        Raises
-        ------
-        DataError
-            If it holds none, or one is no text or blank.
-        """
-        place = place or place_of(given, argument)
-        return cls(as_texts(getattr(given, "inputs", given), place, argument), place)
 
 
 @dataclass(frozen=True)
@@ -84,31 +62,6 @@ class Subwords:
     def encode_sources(self, sources: Sentences, max_length: int) -> list[Tensor]:
         """Sentences to translate as token ids; raises DataError for one of more than `max_length` tokens."""
         return _encoded(self.source, sources, max_length, "in its text", "split it into sentences")
-
-
-def read_pairs_of(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> tuple[Sentences, Sentences]:
-    """The two sides of pairs, from the arguments of a Python call.
-
-    Parameters
-    ----------
-    X, y : sequence [N] of str
-        Sentences and their translations; or `ricorda.data.pairs.Pairs` and its targets.
-    names : the arguments' own, for messages
-
-    Raises
-    ------
-    ArgumentError
-        If there are not as many of both.
-    DataError
-        If a text cannot be.
-    """
-    sources = Sentences.read(X, names[0])
-    targets = Sentences.read(y, names[1], getattr(X, "place", None))
-    if len(sources.texts) != len(targets.texts):
-        raise ArgumentError(
-            f"{names[0]} has {len(sources.texts):,} sentences and {names[1]} {len(targets.texts):,}: give pairs"
-        )
-    return sources, targets
 
 
 def split(sources: Sequence[str], fraction: float, seed: int) -> tuple[Rows, Rows]:

@@ -19,7 +19,6 @@ from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder
 ROWS_AT_ONCE = 320
 """Rows of the decoder at once, sentences times beam: wide enough for large products, and the memory is bounded."""
 
-
 END = "</s>"
 """How the end of a translation is shown among its tokens."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from ricorda.tasks.scores import Figures
 
 BUCKETS = (3, 6, 9, 12, 15, 20, 30)
 """Last number of words of each bucket of sources; a further one holds the longer ones."""
@@ -21,7 +23,7 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Figures):
     """An evaluation of translations.
 
     Parameters
@@ -46,10 +48,6 @@ class Report:
     chrf_signature: str
     length_ratio: float
     by_length: tuple[Bucket, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as numbers, strings, lists and dictionaries."""
-        return asdict(self)
 
 
 def grouped(sources: Sequence[str], references: Sequence[str]) -> dict[str, list[str]]:
@@ -110,7 +108,7 @@ def _by_length(
 def _streams(references: Sequence[Sequence[str]]) -> Any:  # sacrebleu's type does not know of None
     """References as sacrebleu takes them: the first of each source, the second, ...; None where there is none."""
     most = max(map(len, references))
-    return [[each[number] if number < len(each) else None for each in references] for number in range(most)]
+    return [[texts[number] if number < len(texts) else None for texts in references] for number in range(most)]
 
 
 def sentence_scores(translations: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:

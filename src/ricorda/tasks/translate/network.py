@@ -12,7 +12,7 @@ from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import EMBEDDING_SCALE
-from ricorda.tasks.translate.attention import Attention, Memory
+from ricorda.tasks.translate.attention import Attention, SourceMemory
 
 BOUNDARY = PADDING
 """The token that begins and ends a translation: no text has padding's id, and padded steps are never looked at."""
@@ -40,14 +40,14 @@ class Started:
 
     Parameters
     ----------
-    memory : Memory, optional
+    memory : SourceMemory, optional
         What attention reads; None without attention.
     state : tuple of Tensor [.., rows, size]
         The decoder's states; under input feeding also what the last step gave the output layer. Rows of one source
         stand together.
     """
 
-    memory: Memory | None
+    memory: SourceMemory | None
     state: tuple[Tensor, ...]
 
 
@@ -122,12 +122,12 @@ class EncoderDecoder(nn.Module):
         if self.sizes.input_feeding:
             return self._teach_fed(started, x, alive)
         y, _ = self.decoder(x, _as_given(started.state), lengths=lengths)
-        states, found = self.dropout(y).transpose(0, 1), None
+        states, weights = self.dropout(y).transpose(0, 1), None
         read = None
         if self.attention is not None:
             assert started.memory is not None
-            read, found = self.attention(states, started.memory)
-        return self._combined(states[alive], None if read is None else read[alive]), found
+            read, weights = self.attention(states, started.memory)
+        return self._combined(states[alive], None if read is None else read[alive]), weights
 
     def _teach_fed(self, started: Started, x: Tensor, alive: Tensor) -> tuple[Tensor, Tensor | None]:
         steps, weights, state = [], [], started.state
@@ -153,7 +153,7 @@ class EncoderDecoder(nn.Module):
         return F.cross_entropy(self.output(features), targets, label_smoothing=smoothing, reduction="sum")
 
     def _step(
-        self, x: Tensor, state: tuple[Tensor, ...], memory: Memory | None
+        self, x: Tensor, state: tuple[Tensor, ...], memory: SourceMemory | None
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
         """One step of x [1, rows, E]: features [rows, width], states, and weights [B, rows of a source, S]."""
         fed = self.sizes.input_feeding
@@ -162,8 +162,8 @@ class EncoderDecoder(nn.Module):
         query, read, weights = self.dropout(y[0]), None, None
         if self.attention is not None:
             assert memory is not None
-            found, weights = self.attention(query.view(len(memory.values), -1, query.shape[1]), memory)
-            read = found.flatten(0, 1)
+            vectors, weights = self.attention(query.view(len(memory.values), -1, query.shape[1]), memory)
+            read = vectors.flatten(0, 1)
         features = self._combined(query, read)
         after = after if isinstance(after, tuple) else (after,)
         return features, (*after, features.unsqueeze(0)) if fed else after, weights

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ricorda.tasks.parameters import (
-    COUNT,
-    FLAG,
-    READING,
-    SHARE,
-    Embedding,
-    Rule,
-    is_number,
-    one_of,
-    parameter,
-)
+from ricorda.tasks.parameters import COUNT, FLAG, READING, SHARE, Embedding, Rule, is_number, one_of, parameter
 
 SEARCH = "The search for a translation"
 NO_ATTENTION = "none"

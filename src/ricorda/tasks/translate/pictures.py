@@ -9,8 +9,7 @@ from ricorda.tasks.translate.inference import Alignment
 def attention_picture(alignment: Alignment) -> bytes:
     """Where attention lay: a row for each target token, a column for each source token, darker is more; a PNG."""
     rows, columns = alignment.weights.shape
-    width, height = min(40.0, 2.0 + 0.38 * columns), min(40.0, 1.6 + 0.3 * rows)
-    figure = new_figure(width, height)
+    figure = new_figure(min(40.0, 1.6 + 0.3 * rows), width=min(40.0, 2.0 + 0.38 * columns))
     axes = figure.subplots()
     image = axes.imshow(alignment.weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     axes.set_xticks(range(columns), _labels(alignment.source), rotation=60, ha="left", rotation_mode="anchor")

@@ -1,4 +1,4 @@
-"""What a language model is given, told apart and checked: a running text, documents, token lists, or music."""
+"""What a language model learns from, told apart and checked: a running text, documents, token lists, or music."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ IN_WORDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Given:
-    """Checked input.
+class Material:
+    """Checked material.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Given:
     parts: Sequence[Any]
     condition: Tensor | None = None
 
-    def split(self, fraction: float, *, anywhere: bool) -> tuple[Given, Given | None]:
+    def split(self, fraction: float, *, anywhere: bool) -> tuple[Material, Material | None]:
         """All but the last share, and that share; of a text it begins behind white space unless it may anywhere."""
         if not fraction:
             return self, None
@@ -63,15 +63,15 @@ class Given:
                 "give more, or validation_fraction=0"
             )
         of_first, of_last = (None, None) if self.condition is None else (self.condition[:cut], self.condition[cut:])
-        return Given(self.kind, first, of_first), Given(self.kind, last, of_last)
+        return Material(self.kind, first, of_first), Material(self.kind, last, of_last)
 
 
-def read_given(given: Any, argument: str = "X", condition: Any = None) -> Given:
+def read_material(value: Any, argument: str = "X", condition: Any = None) -> Material:
     """Read an argument of a Python call.
 
     Parameters
     ----------
-    given : str, Path, or a list of texts, token lists or pieces of music
+    value : str, Path, or a list of texts, token lists or pieces of music
         A text is one stream; a path is read by `ricorda.data.corpus.read_corpus`.
     argument : str
         Its name.
@@ -81,38 +81,38 @@ def read_given(given: Any, argument: str = "X", condition: Any = None) -> Given:
     Raises
     ------
     DataError, ArgumentError
-        If it is none of these, or the vectors are not as many, or cannot be.
+        If it is none of these, or the vectors are invalid or not as many.
     """
-    if isinstance(given, Path):
-        path, argument = given, str(given)
+    if isinstance(value, Path):
+        path, argument = value, str(value)
         music = path.name.lower().removesuffix(".gz").endswith(".json")
-        given = read_music(path).training if music else read_corpus(path)
-    if isinstance(given, str):
+        value = read_music(path).training if music else read_corpus(path)
+    if isinstance(value, str):
         if condition is not None:
             raise ArgumentError(f"condition is for documents, and {argument} is one text: give a list of texts")
-        return Given("stream", [check_text(given, argument)])
+        return Material("stream", [check_text(value, argument)])
     kind: Kind
     parts: Sequence[Any]
-    if are_pieces(given):
-        check_pieces(given, argument)
-        kind, parts = "music", given
+    if are_pieces(value):
+        check_pieces(value, argument)
+        kind, parts = "music", value
     else:
-        values = as_list(getattr(given, "inputs", given))
+        values = as_list(getattr(value, "inputs", value))
         if values is None:
             raise DataError(
-                f"{argument} is of type {type(given).__name__}: give a text, a path, or a list of texts, token lists "
+                f"{argument} is of type {type(value).__name__}: give a text, a path, or a list of texts, token lists "
                 "or pieces of music"
             )
         if not values:
             raise DataError(f"{argument} holds no document: give at least one")
-        form, parts = as_inputs(values, place_of(given, argument))
+        form, parts = as_inputs(values, place_of(value, argument))
         if form == "numbers":
             raise DataError(f"{argument} holds numbers: give texts, token lists or pieces of music")
         kind = "documents" if form == "texts" else "tokens"
-    return Given(kind, parts, None if condition is None else read_condition(condition, len(parts)))
+    return Material(kind, parts, None if condition is None else read_condition(condition, len(parts)))
 
 
-def read_condition(given: Any, count: int, features: int | None = None) -> Tensor:
+def read_condition(condition: Any, count: int, features: int | None = None) -> Tensor:
     """Vectors float32 [count, C] that sequences begin with.
 
     Raises
@@ -121,7 +121,7 @@ def read_condition(given: Any, count: int, features: int | None = None) -> Tenso
         If they are not finite numbers, not as many as documents, or of another size than the model's.
     """
     try:
-        array = np.asarray(given, dtype=np.float64)
+        array = np.asarray(condition, dtype=np.float64)
     except (ValueError, TypeError):
         raise ArgumentError("condition is no array of numbers: give a vector for each document") from None
     if array.ndim == 1 and count == 1:
@@ -135,28 +135,30 @@ def read_condition(given: Any, count: int, features: int | None = None) -> Tenso
     return torch.from_numpy(array.astype(np.float32))
 
 
-def read_parts(X: Any, condition: Any, validation: Any, *, share: float, anywhere: bool) -> tuple[Given, Given | None]:
+def read_training(
+    X: Any, condition: Any, validation: Any, *, share: float, anywhere: bool
+) -> tuple[Material, Material | None]:
     """What to train on and what to validate with, as `LanguageModel.fit` is given them.
 
     Parameters
     ----------
     share, anywhere
-        What is kept apart of the training's where no validation is given: see `Given.split`.
+        The part of X that is held out if there is no validation; see `Material.split`.
 
     Raises
     ------
     ArgumentError, DataError
-        If one cannot be, or they do not fit together.
+        If one is invalid, or they do not fit together.
     """
-    given = read_given(X, "X", condition)
+    training = read_material(X, "X", condition)
     if validation is None:
-        return given.split(share, anywhere=anywhere)
+        return training.split(share, anywhere=anywhere)
     if condition is None:
-        return given, read_given(validation, "validation")
+        return training, read_material(validation, "validation")
     if not isinstance(validation, tuple) or len(validation) != 2:
         raise ArgumentError("validation is no pair: give (X, condition), as the training has conditions")
-    held_out = read_given(validation[0], "validation[0]", validation[1])
-    assert given.condition is not None
+    held_out = read_material(validation[0], "validation[0]", validation[1])
+    assert training.condition is not None
     assert held_out.condition is not None
-    read_condition(held_out.condition, len(held_out.parts), given.condition.shape[1])
-    return given, held_out
+    read_condition(held_out.condition, len(held_out.parts), training.condition.shape[1])
+    return training, held_out
