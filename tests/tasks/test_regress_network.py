@@ -13,17 +13,19 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from ricorda.cells import lstm
+from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
-from ricorda.tasks.regress.objective import Measurements, Regression, Scaling, outputs
+from ricorda.tasks.regress.objective import Regression
+from ricorda.tasks.scaling import Scaling
 
 EPS = np.finfo(np.float64).eps
 OUTPUTS = 2
 
 
-def examples() -> Measurements:
+def examples() -> Examples:
     walks, _ = series(7)
     random = np.random.default_rng(1)
-    return Measurements([torch.from_numpy(walk) for walk in walks], random.normal(size=(7, OUTPUTS)) * [3.0, 0.1] + 9)
+    return Examples([torch.from_numpy(walk) for walk in walks], random.normal(size=(7, OUTPUTS)) * [3.0, 0.1] + 9)
 
 
 def network(pooling: str = "last") -> ManyToOne:
