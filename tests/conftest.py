@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from failing_disk import Disk
 
     from ricorda import SequenceClassifier
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for commands that a shell starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)
 settings.register_profile("ricorda", deadline=None, derandomize=True, max_examples=40)

@@ -33,6 +33,11 @@ def test_byte_pairs_know_every_text(text: str) -> None:
     assert UNKNOWN not in BYTE_PAIRS.ids(BYTE_PAIRS.split(text))
 
 
+def test_the_sign_for_broken_bytes_is_a_character_as_any_other() -> None:
+    assert written(BYTE_PAIRS, "\ufffd") == "\ufffd"
+    assert written(BYTE_PAIRS, "a\ufffdè\ufffd\ufffd") == "a\ufffdè\ufffd\ufffd"
+
+
 BYTE_PAIRS = train_vocabulary("bpe", [TEXT])
 
 

@@ -109,7 +109,7 @@ class Writer:
         if kind == "bpe":
             self._waiting.append(id)
             text = str(self._vocabulary.tokenizer.decode(self._waiting, skip_special_tokens=False))
-            if text.endswith("\ufffd") and len(self._waiting) < 4:
+            if text.endswith("\ufffd") and len(self._waiting) < 4 and not self._ends_whole():
                 return ""
             self._waiting = []
             return text
@@ -119,6 +119,11 @@ class Writer:
             self._at_line_start = id == END
             return "\n" if id == END else space + token
         return token
+
+    def _ends_whole(self) -> bool:
+        """Whether the waiting tokens end with the bytes of U+FFFD itself, by which a decoder marks broken ones too."""
+        tokens = "".join(str(self._vocabulary.tokenizer.id_to_token(id)) for id in self._waiting)
+        return tokens.endswith("\u00ef\u00bf\u00bd")  # as byte-level tokens write EF BF BD
 
 
 def train_vocabulary(

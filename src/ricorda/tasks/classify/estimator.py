@@ -65,12 +65,14 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         DataError
             If the examples are of another kind than the model was trained on, or one is invalid.
         """
-        return probabilities(self.network_, self._encode(X))
+        sequences = self._encode(X)  # which says so if there is no network yet
+        return probabilities(self.network_, sequences)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each example, [N]; raises as `predict_proba` does."""
-        result: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
-        return result
+        best = self.predict_proba(X).argmax(1)
+        classes: NDArray[Any] = self.classes_[best]
+        return classes
 
     def evaluate(self, X: Any, y: Any) -> Report:
         """Accuracy, macro F1, F1 of each class, confusion and calibration on labelled examples.
