@@ -63,7 +63,7 @@ def _options_by_task(act: str) -> dict[str, dict[str, inspect.Parameter]]:
 def _all_options(act: str) -> Iterator[tuple[str, inspect.Parameter]]:
     """Each option once, those that not all tasks know in a panel of the help that names the tasks."""
     known = _options_by_task(act)
-    for name, parameter in {name: each for options in known.values() for name, each in options.items()}.items():
+    for name, parameter in {name: option for options in known.values() for name, option in options.items()}.items():
         tasks = [task for task, options in known.items() if name in options]
         if len(tasks) < len(known):
             parameter = _in_panel(parameter, f"Models of the task {' or '.join(tasks)}")

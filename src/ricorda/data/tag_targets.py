@@ -66,7 +66,7 @@ def read_targets(given: Any, inputs: Sequence[Any], place: Place, argument: str 
 
 def classes_of(tags: Sequence[list[Any]]) -> NDArray[Any]:
     """The different tags, sorted; raises DataError if there is one only."""
-    classes = np.unique(np.array([tag for each in tags for tag in each]))
+    classes = np.unique(np.array([tag for sequence in tags for tag in sequence]))
     if len(classes) < 2:
         raise DataError(f"all steps have one tag only ({classes[0].item()!r}): give examples of at least two")
     return classes
@@ -80,9 +80,9 @@ def tag_numbers(tags: Sequence[list[Any]], inputs: Sequence[Any], classes: NDArr
     DataError
         If a tag is none of them.
     """
-    ends = np.cumsum([len(each) for each in tags])
-    found = find_classes(np.array([tag for each in tags for tag in each]), classes).astype(np.int64)
-    unknown = np.flatnonzero(found < 0)
+    ends = np.cumsum([len(sequence) for sequence in tags])
+    numbers = find_classes(np.array([tag for sequence in tags for tag in sequence]), classes).astype(np.int64)
+    unknown = np.flatnonzero(numbers < 0)
     if len(unknown):
         first, known = int(unknown[0]), classes.tolist()
         index = int(np.searchsorted(ends, first, side="right"))
@@ -93,7 +93,7 @@ def tag_numbers(tags: Sequence[list[Any]], inputs: Sequence[Any], classes: NDArr
             f"{place(index)} has the tag {tags[index][step]!r:.40} at step {step + 1}{word}, which the training never "
             f"saw: leave the sequence out, or use one of {', '.join(map(str, known[:40]))}{more}"
         )
-    return np.split(found, ends[:-1])
+    return np.split(numbers, ends[:-1])
 
 
 def _plain(value: Any) -> list[Any] | None:
@@ -121,7 +121,7 @@ def _mixed(lists: Sequence[list[Any] | None], place: Place) -> str:
         return (
             f"{place(0)} has {steps[0][2]!r:.40} as the tag of step 1: give texts or whole numbers as tags, or numbers"
         )
-    index, step, tag = next(each for each in steps if type(each[2]) is not kind)
+    index, step, tag = next(step for step in steps if type(step[2]) is not kind)
     return (
         f"{place(index)} has {tag!r:.40} as the tag of step {step}, and the first tag of all is {steps[0][2]!r:.40}: "
         "give tags of one type"

@@ -115,13 +115,13 @@ def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor
     """What enters a layer within the block: the first row's steps [T, I] and initial states, for each call."""
     calls: list[tuple[Tensor, tuple[Tensor, ...] | None]] = []
 
-    def note(_: Any, given: tuple[Any, ...], options: dict[str, Any]) -> None:
-        x, state = given[0], given[1] if len(given) > 1 else options.get("hx")
+    def note(_: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        x, state = arguments[0], arguments[1] if len(arguments) > 1 else options.get("hx")
         lengths = options.get("lengths")
         steps = len(x) if lengths is None else int(lengths[0])
         states = None if state is None else state if isinstance(state, tuple) else (state,)
         with torch.inference_mode(False):  # tensors that autograd may use
-            first = None if states is None else tuple(each[:, 0].detach().clone() for each in states)
+            first = None if states is None else tuple(values[:, 0].detach().clone() for values in states)
             calls.append((x[:steps, 0].detach().clone(), first))
 
     handle = layer.register_forward_pre_hook(note, with_kwargs=True)

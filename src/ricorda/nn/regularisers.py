@@ -35,14 +35,14 @@ class Regularisers:
         if isinstance(self.zoneout, Mapping):
             object.__setattr__(self, "zoneout", dict(self.zoneout))  # the caller's may change
         for field in fields(self):
-            given = getattr(self, field.name)
+            value = getattr(self, field.name)
             if field.name == "layer_norm":
-                check_choices(layer_norm=given)
-            elif isinstance(given, dict):
-                for state, probability in given.items():
+                check_choices(layer_norm=value)
+            elif isinstance(value, dict):
+                for state, probability in value.items():
                     check_probability(f"zoneout[{state!r}]", probability)
             else:
-                check_probability(field.name, given)
+                check_probability(field.name, value)
 
     def program(self, cell: Program, *, training: bool) -> Program:
         """The program that a layer of a cell runs.
@@ -60,8 +60,8 @@ class Regularisers:
             cell = state_dropout(cell, self.state_dropout)
         if not self.zoneout:
             return cell
-        given = self.zoneout
-        of_states = given if isinstance(given, Mapping) else {state.name: given for state in cell.states}
+        shares = self.zoneout
+        of_states = shares if isinstance(shares, Mapping) else {state.name: shares for state in cell.states}
         return zoneout(cell, of_states, training=training)
 
     def drop_input(self, x: Tensor) -> Tensor:

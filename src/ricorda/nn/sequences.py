@@ -94,19 +94,19 @@ class Batch:
         B = self.x.shape[1]
         if hx is None:
             return [self.weight.new_zeros(entries, B, size) for entries, size in sizes]
-        given = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
+        states = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
         names = [state.name for state in program.states]
-        if len(given) != len(names):
+        if len(states) != len(names):
             raise ArgumentError(
-                f"hx has {len(given)} state{'s' * (len(given) != 1)}, and cell {program.name} has {len(names)}: "
+                f"hx has {len(states)} state{'s' * (len(states) != 1)}, and cell {program.name} has {len(names)}: "
                 f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
             )
-        for state, name, (entries, size) in zip(given, names, sizes, strict=True):
+        for state, name, (entries, size) in zip(states, names, sizes, strict=True):
             check_alike(f"initial state {name}", state, self.weight)
             expected = (entries, size) if self.unbatched else (entries, B, size)
             if tuple(state.shape) != expected:
                 raise ArgumentError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
-        return [state.unsqueeze(1) for state in given] if self.unbatched else list(given)
+        return [state.unsqueeze(1) for state in states] if self.unbatched else list(states)
 
     def final(self, state: Tensor) -> Tensor:
         """A state [n, B, size] as it is given back."""
@@ -116,11 +116,11 @@ class Batch:
         """An output [T, B, size] in the form of the input."""
         if self.packed is not None:
             assert self.lengths is not None  # read from the packed sequence
-            given, lengths = self.packed, self.lengths
-            if given.sorted_indices is not None:
-                y, lengths = y.index_select(1, given.sorted_indices), lengths[given.sorted_indices.cpu()]
+            packed, lengths = self.packed, self.lengths
+            if packed.sorted_indices is not None:
+                y, lengths = y.index_select(1, packed.sorted_indices), lengths[packed.sorted_indices.cpu()]
             data = pack_padded_sequence(y, lengths).data
-            return PackedSequence(data, given.batch_sizes, given.sorted_indices, given.unsorted_indices)
+            return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
         return self.trace(y)
 
     def trace(self, y: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class Batch:
         return y.transpose(-3, -2) if self.batch_first else y
 
 
-def check_alike(what: str, given: Any, weight: Tensor) -> None:
+def check_alike(what: str, tensor: Any, weight: Tensor) -> None:
     """Hold what a layer is given to its weights' device and, where autocast does not convert, to their dtype.
 
     Raises
@@ -138,25 +138,25 @@ def check_alike(what: str, given: Any, weight: Tensor) -> None:
     ArgumentError
         If it is no tensor, or another device's or dtype's.
     """
-    if not isinstance(given, Tensor):
-        raise ArgumentError(f"{what} is a {type(given).__name__}: give a torch.Tensor")
-    if given.device != weight.device:
-        raise ArgumentError(f"{what} is on {given.device} and the layer on {weight.device}: move one with .to(...)")
-    if given.dtype != weight.dtype and not torch.is_autocast_enabled(weight.device.type):
-        raise ArgumentError(f"{what} is of {given.dtype} and the layer of {weight.dtype}: convert one with .to(...)")
+    if not isinstance(tensor, Tensor):
+        raise ArgumentError(f"{what} is a {type(tensor).__name__}: give a torch.Tensor")
+    if tensor.device != weight.device:
+        raise ArgumentError(f"{what} is on {tensor.device} and the layer on {weight.device}: move one with .to(...)")
+    if tensor.dtype != weight.dtype and not torch.is_autocast_enabled(weight.device.type):
+        raise ArgumentError(f"{what} is of {tensor.dtype} and the layer of {weight.dtype}: convert one with .to(...)")
 
 
 def _tensor(input: Tensor | PackedSequence) -> Tensor:
     return input.data if isinstance(input, PackedSequence) else input
 
 
-def _lengths(given: Any, T: int, B: int, unbatched: bool) -> Tensor:
+def _lengths(steps: Any, T: int, B: int, unbatched: bool) -> Tensor:
     if unbatched:
         raise ArgumentError("lengths= goes with a batch; for one sequence [T, I], cut the sequence itself")
     try:
-        lengths = torch.as_tensor(given).cpu()
+        lengths = torch.as_tensor(steps).cpu()
     except (TypeError, ValueError, RuntimeError):
-        raise ArgumentError(f"lengths= must be whole numbers, one a row, not {given!r}") from None
+        raise ArgumentError(f"lengths= must be whole numbers, one a row, not {steps!r}") from None
     if not lengths.numel():
         lengths = lengths.long()  # an empty list has no type of its own
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:

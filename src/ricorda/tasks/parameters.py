@@ -105,8 +105,8 @@ def parameter(default: Any, rule: Rule | None, help: str, more: str = "", **othe
 
 def about(kind: type, name: str) -> About:
     """What is known of a parameter. A class that gives another default only leaves the rest to the class above it."""
-    for each in kind.__mro__:
-        own: Field[Any] | None = each.__dict__.get("__dataclass_fields__", {}).get(name)
+    for base in kind.__mro__:
+        own: Field[Any] | None = base.__dict__.get("__dataclass_fields__", {}).get(name)
         if own is not None and "about" in own.metadata:
             known: About = own.metadata["about"]
             return known
@@ -115,8 +115,8 @@ def about(kind: type, name: str) -> About:
 
 def parameters_of(kind: Any) -> Iterator[tuple[Field[Any], About]]:
     """The parameters of a class, those that all tasks have first."""
-    for each in fields(kind):
-        yield each, about(kind, each.name)
+    for parameter in fields(kind):
+        yield parameter, about(kind, parameter.name)
 
 
 def type_of(parameter: Field[Any]) -> str:
@@ -133,16 +133,16 @@ def check_parameters(model: Any) -> None:
     ArgumentError
         With the first, by the alphabet, that breaks its rule.
     """
-    for each, known in sorted(parameters_of(type(model)), key=lambda pair: pair[0].name):
+    for parameter, known in sorted(parameters_of(type(model)), key=lambda pair: pair[0].name):
         if known.rule is not None:
-            known.rule.check(each.name, getattr(model, each.name))
+            known.rule.check(parameter.name, getattr(model, parameter.name))
 
 
 def documented(kind: Any) -> str:
     """The "Parameters" section of an estimator's docstring."""
     lines = ["Parameters", "----------"]
-    for each, known in parameters_of(kind):
-        lines.append(f"{each.name} : {type_of(each)}, default {each.default!r}")
+    for parameter, known in parameters_of(kind):
+        lines.append(f"{parameter.name} : {type_of(parameter)}, default {parameter.default!r}")
         lines.append(fill(f"{known.help} {known.more}", 112, initial_indent="    ", subsequent_indent="    "))
     return "\n".join(lines)
 

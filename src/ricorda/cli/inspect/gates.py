@@ -123,9 +123,9 @@ def _facts(
         "properties": {
             name: {
                 "steps": followers.steps[name],
-                "units": [{"unit": number, "correlation": value} for number, value in each],
+                "units": [{"unit": number, "correlation": value} for number, value in units],
             }
-            for name, each in best.items()
+            for name, units in best.items()
         },
     }
     if unit is not None:
@@ -157,10 +157,10 @@ def _print_followers(followers: Followers, best: dict[str, list[tuple[int, float
     rows = [
         (
             name,
-            ", ".join(f"{unit} ({value:+.2f})" for unit, value in each) or "it never changes",
+            ", ".join(f"{unit} ({value:+.2f})" for unit, value in units) or "it never changes",
             f"{followers.steps[name]:,}",
         )
-        for name, each in best.items()
+        for name, units in best.items()
     ]
     over = "1 text" if texts == 1 else f"{texts} texts"
     print_table(f"Units of {followers.value} by correlation, over {over}", ["property", "units", "steps"], rows)

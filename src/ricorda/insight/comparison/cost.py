@@ -38,7 +38,7 @@ def weights_of(module: nn.Module) -> int:
 
 def recurrent_layers_of(module: nn.Module) -> list[Recurrent]:
     """All recurrent layers of a network: an encoder's and a decoder's, those that read a word's characters."""
-    return [each for each in module.modules() if isinstance(each, Recurrent)]
+    return [layer for layer in module.modules() if isinstance(layer, Recurrent)]
 
 
 def recurrent_weights(module: nn.Module) -> int:

@@ -74,6 +74,6 @@ def _plain(data: Any) -> Any:
     """Data as `fingerprint` hashes it whole."""
     if isinstance(data, Series):
         return data.values, data.observed, data.covariates, data.names, data.targets
-    if isinstance(data, tuple | list) and any(isinstance(each, Series | Part) for each in data):
-        return [_plain(each) for each in data]
+    if isinstance(data, tuple | list) and any(isinstance(part, Series | Part) for part in data):
+        return [_plain(part) for part in data]
     return getattr(data, "inputs", data)

@@ -98,29 +98,29 @@ def decompose(
         If the state is not additive, or none is.
     """
     program = layer.programs[False]
-    names = [each.name for each in program.states]
+    names = [state.name for state in program.states]
     if state is not None and state not in names:
         raise ArgumentError(f"state {state!r} is none of cell {program.name}'s, which are {', '.join(names)}")
     places = followed_states(layer)
     if not places or (state is not None and names.index(state) not in places):
         raise DataError(not_additive(program, state))
     place = places[0] if state is None else names.index(state)
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
     first: Tensor | None = None
     for stretch in stretches(layer, x, initial, level=level, direction=direction):
         old, new = stretch.values[1 + place], stretch.values[program.outputs[place]]
         first = old[0] if first is None else first
-        found.append((*keep_and_written(stretch.values, place, program.outputs[place]), new))
-    kept, written, states = (torch.cat(each).numpy() for each in zip(*found, strict=True))
+        parts.append((*keep_and_written(stretch.values, place, program.outputs[place]), new))
+    kept, written, states = (torch.cat(values).numpy() for values in zip(*parts, strict=True))
     assert first is not None  # a sequence has a step
     return Decomposition(names[place], first.numpy(), kept, written, states)
 
 
 def not_additive(program: Program, state: str | None = None) -> str:
     """The sentence that says why there is no decomposition."""
-    which = "no state of" if state is None else f"state {state} of"
+    subject = "no state of" if state is None else f"state {state} of"
     return (
-        f"{which} cell {program.name} {'is' if state is None else 'is not'} a gated sum of its old value and what is "
+        f"{subject} cell {program.name} {'is' if state is None else 'is not'} a gated sum of its old value and what is "
         "new, so it cannot be told apart by what wrote it: take an additive cell, such as lstm or gru"
     )
 
@@ -231,7 +231,7 @@ def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Te
             for part in zip(*parts, strict=True)
         )
 
-    keep, written = (torch.as_tensor(each, dtype=torch.float64).expand_as(like) for each in take(index))
+    keep, written = (torch.as_tensor(share, dtype=torch.float64).expand_as(like) for share in take(index))
     return keep, written
 
 
@@ -263,7 +263,7 @@ def stretches(
         for index, value in enumerate(program.values)
         if value.op == "parameter"
     }
-    state = None if initial is None else tuple(each[entry : entry + 1, None] for each in initial)
+    state = None if initial is None else tuple(values[entry : entry + 1, None] for values in initial)
     for first, steps in zip(
         range(0, len(x), STEPS_AT_ONCE), torch.split(x.flip(0) if direction else x, STEPS_AT_ONCE), strict=True
     ):
@@ -273,7 +273,7 @@ def stretches(
             _, state, records = reader(steps[:, None], hx, record=names)
         state = state if isinstance(state, tuple) else (state,)
         if before is None:
-            before = tuple(torch.zeros_like(each) for each in state)
+            before = tuple(torch.zeros_like(values) for values in state)
         known = {indices[name]: records[name][0, 0, :, 0].double().cpu() for name in names}
         for place, (old, new) in enumerate(zip(before, program.outputs, strict=True)):
             known[1 + place] = torch.cat([old[0].double().cpu(), known[new][:-1]])
@@ -285,7 +285,7 @@ def _entering(layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, l
     if not level:
         return x
     output = layer.program.states[0].name
-    hx: Any = None if initial is None else tuple(each[:, None] for each in initial)
+    hx: Any = None if initial is None else tuple(values[:, None] for values in initial)
     with torch.no_grad():
         _, _, records = layer(
             x[None] if layer.batch_first else x[:, None], hx[0] if hx and len(hx) == 1 else hx, record=[output]

@@ -104,7 +104,7 @@ class _Picture:
         """All of it."""
         unrolled = self.unrolled
         last = unrolled.first + len(unrolled) - 1
-        units = "one unit" if self.single else f"{max(each.shape[1] for each in unrolled.values.values())} units"
+        units = "one unit" if self.single else f"{max(numbers.shape[1] for numbers in unrolled.values.values())} units"
         steps = f"step {last}" if len(unrolled) == 1 else f"steps {unrolled.first} to {last}"
         title = f"{self.program.name}, {units}, {steps}"
         self.axes.text(MARGIN, self.height - 0.28, title, fontsize=13, fontweight="bold", va="center")
@@ -242,7 +242,7 @@ class _Picture:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
-        size = max(each.shape[1] for each in self.unrolled.values.values())
+        size = max(numbers.shape[1] for numbers in self.unrolled.values.values())
         cells = f"cells: the first {MOST_UNITS} of {size} units" if size > MOST_UNITS else "cells: the units"
         y = 0.12 + EQUATION * -(-len(self.equations) // 2) + 0.2
         text = f"numbers: the mean of a gate, the norm ‖·‖ of anything else; {cells}"

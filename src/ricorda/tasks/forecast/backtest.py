@@ -96,8 +96,8 @@ class Backtest:
         return {
             MODEL: measure(truth, self.forecast[part] / scale, seen, unit, quantiles=bands, levels=self.levels),
             **{
-                name: measure(truth, each[part] / scale, seen, unit, levels=self.levels)
-                for name, each in self.baselines.items()
+                name: measure(truth, forecast[part] / scale, seen, unit, levels=self.levels)
+                for name, forecast in self.baselines.items()
             },
         }
 

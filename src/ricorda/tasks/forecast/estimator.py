@@ -321,8 +321,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         return self._series(read_several(X, "X", None, ()), others).held_out, None
 
     def _measure(self) -> Measure:
-        each = "a window, none of which overlap: its mean absolute error"
-        return Measure("mean absolute error (deviations)", each, False)
+        meaning = "a window, none of which overlap: its mean absolute error"
+        return Measure("mean absolute error (deviations)", meaning, False)
 
     def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
         """In the target's standard deviations of training; values that were filled in count for nothing."""

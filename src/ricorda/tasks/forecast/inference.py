@@ -142,7 +142,9 @@ def _said(
             f"{source} has {there} steps of covariates after its end, and a forecast needs {ahead} of "
             f"{', '.join(facts.covariates)}: add them"
         )
-    past, known = (each.T[None].contiguous().to(_device(network)) for each in (past, known[: facts.context + ahead]))
+    past, known = (
+        values.T[None].contiguous().to(_device(network)) for values in (past, known[: facts.context + ahead])
+    )
     batch = WindowBatch(
         past, known[..., : facts.context], known[..., facts.context :], past, None
     )  # its truth is not read

@@ -149,8 +149,8 @@ class ForecastNetwork(nn.Module):
 
     def _begin_with_the_last_value(self, autoregression: nn.Linear) -> None:
         """So that the training starts from the baseline, which on prices and the like is hard to beat."""
-        for each in (self.output.weight, self.output.bias, autoregression.weight, autoregression.bias):
-            nn.init.zeros_(each)
+        for weight in (self.output.weight, self.output.bias, autoregression.weight, autoregression.bias):
+            nn.init.zeros_(weight)
         nn.init.ones_(autoregression.weight[:, -1])
 
     def _read(self, normal: Tensor, past_covariates: Tensor, future_covariates: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ def keys(
     """Draw steps of music [K] that follow an opening of at least one step; at a temperature of 0 the probable keys."""
     stream = _begin(module, condition)
     assert isinstance(module.output, Keys)
-    matrix, bias = (each.detach().float().cpu().numpy() for each in module.output.linear.parameters())
+    matrix, bias = (weight.detach().float().cpu().numpy() for weight in module.output.linear.parameters())
     random = torch.Generator().manual_seed(seed)
     for step in opening:
         output = stream(step.astype(np.float32))
@@ -172,7 +172,7 @@ def _scorer(module: NextStep) -> Any:
 
         return adaptive
     assert isinstance(output, Softmax)
-    matrix, bias = (each.detach().float().cpu().numpy() for each in (output.linear.weight, output.linear.bias))
+    matrix, bias = (weight.detach().float().cpu().numpy() for weight in (output.linear.weight, output.linear.bias))
     if isinstance(output.between, torch.nn.Identity):
         return lambda y: matrix @ y + bias
     between = output.between.weight.detach().float().cpu().numpy()

@@ -106,10 +106,10 @@ def _in_turn(
 def _in_parallel(module: NextStep, sequences: Sequences) -> Iterator[Tensor]:
     """Of a stream as rows side by side."""
     device = next(module.parameters()).device
-    each = -(-sequences.predictions // PARALLEL)
-    starts = np.maximum(np.arange(PARALLEL) * each - BEFORE, 0)
-    ends = np.minimum(np.arange(1, PARALLEL + 1) * each, sequences.predictions)
-    first = np.arange(PARALLEL) * each  # what lies before it is read only
+    size = -(-sequences.predictions // PARALLEL)
+    starts = np.maximum(np.arange(PARALLEL) * size - BEFORE, 0)
+    ends = np.minimum(np.arange(1, PARALLEL + 1) * size, sequences.predictions)
+    first = np.arange(PARALLEL) * size  # what lies before it is read only
     state: State | None = None
     at_once = AT_ONCE // PARALLEL
     for begin in range(0, int((ends - starts).max()), at_once):

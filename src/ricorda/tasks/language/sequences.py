@@ -86,16 +86,16 @@ class Sequences:
         return self.steps[index], self.steps[index + 1], lengths
 
     def _of_stream(self, rows: int, window: int) -> list[Rows]:
-        each = self.predictions // rows
-        if not each:
+        size = self.predictions // rows
+        if not size:
             raise DataError(
                 f"the text has {self.predictions + 1} tokens, too few for {rows} parallel rows: "
                 "give more text, or a smaller batch_size"
             )
-        starts = np.arange(rows) * each
+        starts = np.arange(rows) * size
         return [
-            _windows(starts + begin, np.full(rows, min(window, each - begin)), np.zeros(rows, np.intp), begin == 0)
-            for begin in range(0, each, window)
+            _windows(starts + begin, np.full(rows, min(window, size - begin)), np.zeros(rows, np.intp), begin == 0)
+            for begin in range(0, size, window)
         ]
 
     def _of_group(self, group: Rows, window: int) -> list[Rows]:

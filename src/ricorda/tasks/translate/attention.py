@@ -74,8 +74,8 @@ class Attention(nn.Module):
 
     def _additive(self, queries: Tensor, keys: Tensor) -> Tensor:
         queries = self.query(queries)
-        each = max(1, AT_ONCE // keys.numel())
-        parts = torch.split(queries, each, dim=1)
+        rows = max(1, AT_ONCE // keys.numel())
+        parts = torch.split(queries, rows, dim=1)
         if len(parts) == 1 or not torch.is_grad_enabled():
             scores = [_additive_scores(part, keys, self.score) for part in parts]
         else:

@@ -133,7 +133,7 @@ class _Beams:
         # Of twice as many continuations at least `width` go on, as each row ends in one way only.
         order = (tokens == BOUNDARY).to(torch.uint8).sort(dim=1, stable=True).indices[:, :width]
         best = best.masked_fill(tokens == BOUNDARY, -torch.inf)
-        self._go_on(~done, *(each.gather(1, order) for each in (best, parents, tokens)))
+        self._go_on(~done, *(values.gather(1, order) for values in (best, parents, tokens)))
 
     def _finish(self, ending: Tensor, best: Tensor, parents: Tensor) -> None:
         length = self.tokens.shape[2] + 1

@@ -91,8 +91,8 @@ class EncoderDecoder(nn.Module):
             levels = final.view(self.sizes.layers, -1, *final.shape[1:])  # [layers, directions, B, H]
             ends = torch.stack(
                 [
-                    self.bridges[number * self.sizes.layers + each](torch.cat(tuple(level), 1))
-                    for each, level in enumerate(levels)
+                    self.bridges[number * self.sizes.layers + layer](torch.cat(tuple(level), 1))
+                    for layer, level in enumerate(levels)
                 ]
             )
             initial.append((ends.tanh() if number == 0 else ends).to(y.dtype))  # the first is an output

@@ -39,13 +39,13 @@ class Code:
 
     def zeros(self) -> ir.Value:
         """As many zeros as a tile is wide, to begin sums with."""
-        found = self.module.globals.get("zeros")
-        if found is None:
+        zeros = self.module.globals.get("zeros")
+        if zeros is None:
             kind = ir.ArrayType(self.target.number, self.target.bundle * self.target.lanes)
-            found = ir.GlobalVariable(self.module, kind, "zeros")
-            found.linkage, found.global_constant, found.align = "internal", True, 64
-            found.initializer = ir.Constant(kind, None)
-        return found.bitcast(self.target.number.as_pointer())
+            zeros = ir.GlobalVariable(self.module, kind, "zeros")
+            zeros.linkage, zeros.global_constant, zeros.align = "internal", True, 64
+            zeros.initializer = ir.Constant(kind, None)
+        return zeros.bitcast(self.target.number.as_pointer())
 
 
 class Frame:
@@ -86,7 +86,7 @@ class Frame:
         room.align = self.target.lanes * self.e.scalar_bytes
         return self.entry.bitcast(room, self.target.number.as_pointer())
 
-    def tile(self, form: str, rows: ir.Value, vectors: ir.Value, *given: ir.Value) -> None:
+    def tile(self, form: str, rows: ir.Value, vectors: ir.Value, *arguments: ir.Value) -> None:
         """Run a tile of a form, of so many rows and column vectors."""
         module, name = self.code.module, self.target.tiles(form)
         table = module.globals.get(name)
@@ -95,7 +95,7 @@ class Frame:
             table.global_constant = True
         function = self.b.load(self.b.gep(table, [I64(0), place_in_table(self.b, self.target, rows, vectors)]))
         function.set_metadata("invariant.load", module.add_metadata([]))
-        self.b.call(function, given)
+        self.b.call(function, arguments)
 
     def call(self, frame: Frame | ir.Function, *values: ir.Value | int) -> None:
         """Call another function of the module with the same argument block."""

@@ -161,8 +161,8 @@ def _divides(op: str) -> bool:
 
 def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:
     """Some row numbers and those that they are computed from, in order; reductions are not computed again."""
-    found = set(wanted)
+    needed = set(wanted)
     for index in range(len(loop.lines) - 1, -1, -1):
-        if index in found and loop.lines[index].op not in REDUCTIONS:
-            found.update(loop.lines[index].args)
-    return sorted(found)
+        if index in needed and loop.lines[index].op not in REDUCTIONS:
+            needed.update(loop.lines[index].args)
+    return sorted(needed)

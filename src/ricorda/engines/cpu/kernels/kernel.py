@@ -159,12 +159,12 @@ def emit_backward(
         K = f.sum(0, *(f.number("H") for _ in given_input.factors))
 
         def pack(first: ir.Value, last: ir.Value) -> None:
-            each = f.number("H")  # one block after another: each fills whole pairs
-            whole = f.times(K, 1) if kernels.halve is None else f.times(len(given_input.factors), f.pairs(each), 2)
+            height = f.number("H")  # The blocks come one after another; each fills whole pairs.
+            whole = f.times(K, 1) if kernels.halve is None else f.times(len(given_input.factors), f.pairs(height), 2)
             for position in range(len(given_input.factors)):
-                at = f.times(position, each if kernels.halve is None else f.times(f.pairs(each), 2))
-                block = e.at(weights, f.times(position, each, ld))
-                f.call(kernels.pack_rows, ld, each, I, whole, at, first, last, block, f.pointer("input weights"))
+                at = f.times(position, height if kernels.halve is None else f.times(f.pairs(height), 2))
+                block = e.at(weights, f.times(position, height, ld))
+                f.call(kernels.pack_rows, ld, height, I, whole, at, first, last, block, f.pointer("input weights"))
 
         f.when(input_wanted, lambda: worker.share(f.ceil(I, f.target.panel * lanes), pack))
     worker.meet()

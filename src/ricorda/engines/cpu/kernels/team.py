@@ -117,5 +117,5 @@ def _emit_team(
 
 
 def _declared(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:
-    found = module.globals.get(name)
-    return found if found is not None else ir.Function(module, kind, name)
+    function = module.globals.get(name)
+    return function if function is not None else ir.Function(module, kind, name)

@@ -59,13 +59,13 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
     ----------
     left : lines whose values the stage leaves behind
     """
-    lines, found = loop.lines, dict[int, int]()
+    lines, wave_of = loop.lines, dict[int, int]()
     waiting: set[int] = set()  # lines that wait for a long function of their wave, or are one
     for index in indices:
-        found[index] = max((found[arg] for arg in lines[index].args if arg in found), default=0)
-        waits = any(arg in waiting and found[arg] == found[index] for arg in lines[index].args)
+        wave_of[index] = max((wave_of[arg] for arg in lines[index].args if arg in wave_of), default=0)
+        waits = any(arg in waiting and wave_of[arg] == wave_of[index] for arg in lines[index].args)
         if _is_long(lines[index].op):
-            found[index] += waits
+            wave_of[index] += waits
             waits = True
         if waits:
             waiting.add(index)
@@ -74,15 +74,15 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
     for index in reversed(indices):
         line = lines[index]
         users = [user for user in indices if index in lines[user].args]
-        last = min((found[user] for user in users), default=found[index])
+        last = min((wave_of[user] for user in users), default=wave_of[index])
         if line.op == "carried" and line.name in renewed:  # it may be overwritten by its new value
-            last = min(last, found.get(renewed[line.name], 0))
-        between = index in waiting and any(user in awaited and found[user] == last for user in users)
+            last = min(last, wave_of.get(renewed[line.name], 0))
+        between = index in waiting and any(user in awaited and wave_of[user] == last for user in users)
         if index not in left and not between:
-            found[index] = max(found[index], last)
-        if _is_long(line.op) or any(user in awaited and found[user] == found[index] for user in users):
+            wave_of[index] = max(wave_of[index], last)
+        if _is_long(line.op) or any(user in awaited and wave_of[user] == wave_of[index] for user in users):
             awaited.add(index)
-    return found
+    return wave_of
 
 
 def _is_long(op: str) -> bool:

@@ -58,7 +58,7 @@ def _put(
     """
     e, lanes = f.e, f.target.lanes
 
-    def each(body: Callable[[ir.Value, ir.Value, ir.Value | None], None]) -> None:
+    def on_vectors(body: Callable[[ir.Value, ir.Value, ir.Value | None], None]) -> None:
         def row(r: ir.Value) -> None:
             of_acc, of_out = e.at(acc, f.times(r, width)), e.at(out, f.times(r, ld))
             f.vectors(
@@ -69,9 +69,9 @@ def _put(
 
     def by_way() -> None:
         if adding is not None:
-            f.when(adding, lambda: each(lambda to, at, mask: e.store(e.load(at, mask), to)))
+            f.when(adding, lambda: on_vectors(lambda to, at, mask: e.store(e.load(at, mask), to)))
         product(acc, width)
-        each(lambda at, to, mask: e.store(e.load(at), to, mask))
+        on_vectors(lambda at, to, mask: e.store(e.load(at), to, mask))
 
     f.when(f.b.icmp_signed(">=", columns, width), lambda: product(out, ld), by_way)
 

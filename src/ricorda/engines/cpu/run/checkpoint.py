@@ -44,18 +44,18 @@ class Segmented(torch.autograd.Function):
             part = replace(call, kernels=inference, steps=call.steps.part(first, last))
             low, high = call.steps.bounds(first, last)
             between += states
-            found, _ = forward(part, (x[low:high], *(state[: part.steps.B] for state in states), *parameters))
-            sequences = [found[0], *found[1 + count :]]
+            ran, _ = forward(part, (x[low:high], *(state[: part.steps.B] for state in states), *parameters))
+            sequences = [ran[0], *ran[1 + count :]]
             if not results:
-                results = [each.new_empty(call.steps.rows, each.shape[1]) for each in sequences]
-            for whole, each in zip(results, sequences, strict=True):
-                whole[low:high] = each
-            states = [_with_rows(old, new) for old, new in zip(states, found[1 : 1 + count], strict=True)]
+                results = [sequence.new_empty(call.steps.rows, sequence.shape[1]) for sequence in sequences]
+            for whole, sequence in zip(results, sequences, strict=True):
+                whole[low:high] = sequence
+            states = [_with_rows(old, new) for old, new in zip(states, ran[1 : 1 + count], strict=True)]
         ctx.call, ctx.length = call, length
         ctx.count = len(tensors)
         ctx.save_for_backward(*tensors, *between)
         ctx.set_materialize_grads(False)
-        finals = [state.clone() if state is given else state for state, given in zip(states, tensors[1:], strict=False)]
+        finals = [state.clone() if state is own else state for state, own in zip(states, tensors[1:], strict=False)]
         return results[0], *finals, *results[1:]
 
     @staticmethod
@@ -68,8 +68,8 @@ class Segmented(torch.autograd.Function):
         x, parameters = tensors[0], tensors[1 + count :]
         sequences = [gradients[0], *gradients[1 + count :]]
         d_states = [
-            torch.zeros_like(state) if given is None else given.clone()
-            for state, given in zip(tensors[1 : 1 + count], gradients[1 : 1 + count], strict=True)
+            torch.zeros_like(state) if gradient is None else gradient.clone()
+            for state, gradient in zip(tensors[1 : 1 + count], gradients[1 : 1 + count], strict=True)
         ]
         dx = torch.empty_like(x) if ctx.needs_input_grad[3] else None
         totals: list[Tensor | None] = [None] * len(parameters)
@@ -86,13 +86,13 @@ class Segmented(torch.autograd.Function):
             entering = between[number * count : (number + 1) * count]
             own = (x[low:high], *(state[: part.steps.B] for state in entering), *parameters)
             _, stored = forward(part, own)
-            given = [None if each is None else each[low:high] for each in sequences]
+            of_part = [None if sequence is None else sequence[low:high] for sequence in sequences]
             alive = [state[: part.steps.B] for state in d_states]
-            found = backward(part, own, stored, [given[0], *alive, *given[1:]], dx is not None)
-            if dx is not None and found[0] is not None:
-                dx[low:high] = found[0]
-            d_states = [_with_rows(old, new) for old, new in zip(d_states, found[1 : 1 + count], strict=True)]
-            totals = [_sum(old, new) for old, new in zip(totals, found[1 + count :], strict=True)]
+            gone_back = backward(part, own, stored, [of_part[0], *alive, *of_part[1:]], dx is not None)
+            if dx is not None and gone_back[0] is not None:
+                dx[low:high] = gone_back[0]
+            d_states = [_with_rows(old, new) for old, new in zip(d_states, gone_back[1 : 1 + count], strict=True)]
+            totals = [_sum(old, new) for old, new in zip(totals, gone_back[1 + count :], strict=True)]
         if call.watch is not None:
             for name, values in norms.items():
                 call.watch(name, values)
