@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 import torch
@@ -211,6 +212,33 @@ def test_a_child_forked_while_another_thread_compiles(folder: Path, monkeypatch:
     assert begun.wait(60)
     end_well("fork", [7])
     thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", r"ignore:os\.fork\(\) was called:RuntimeWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_child_forked_while_another_thread_is_inside_llvm() -> None:
+    """As where a kernel is freed, which no lock of ours is held for."""
+    inside = threading.Event()
+
+    def linger() -> None:
+        inside.set()
+        time.sleep(0.5)
+
+    def leave() -> None:
+        pass
+
+    llvm.ffi.register_lock_callback(linger, leave)
+    thread = threading.Thread(target=llvm.get_default_triple)
+    thread.start()
+    assert inside.wait(60)
+    llvm.ffi.unregister_lock_callback(linger, leave)
+    child = multiprocessing.get_context("fork").Process(target=llvm.get_default_triple)
+    child.start()
+    child.join(timeout=60)
+    code = child.exitcode
+    child.kill()
+    thread.join()
+    assert code == 0
 
 
 def test_several_threads_of_python_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,16 +35,31 @@ PROCESS = os.getpid()
 """A forked child has another, and none of the threads that its parent's OpenMP counts on."""
 
 
+_llvm_lock = llvm.ffi.lib._lock._lock
+"""llvmlite's own, which is also taken where a kernel that nobody needs any more is freed, in whatever thread."""
+
+
+def _before_fork() -> None:
+    """Wait until no other thread compiles or frees: a child would wait for ever for a lock whose holder it lacks."""
+    _lock.acquire()
+    _llvm_lock.acquire()
+
+
+def _after_fork() -> None:
+    _llvm_lock.release()
+    _lock.release()
+
+
 def _in_child() -> None:
     """Let torch's operations, of which runs have some, do without the threads that stayed behind."""
     import torch
 
-    _lock.release()
+    _after_fork()
     torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
 @dataclass(frozen=True)
