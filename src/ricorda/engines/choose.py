@@ -46,9 +46,9 @@ def wanted(engine: str) -> str:
     ArgumentError
         If the variable names no engine.
     """
-    if engine != "auto":
+    if engine != "auto" or VARIABLE not in os.environ:
         return engine
-    engine = os.environ.get(VARIABLE) or engine
+    engine = os.environ[VARIABLE] or engine
     if engine != "auto" and not any(engine == other.name for other in ENGINES):
         raise ArgumentError(f"the environment variable {VARIABLE} is {engine!r}: set it to {choices()}, or to nothing")
     return engine

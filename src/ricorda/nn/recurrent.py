@@ -261,7 +261,9 @@ class Recurrent(nn.Module):
         """All layers in one call of an engine; None where they have to go one by one, which also says what is wrong."""
         if not isinstance(input, Tensor) or input.dim() != 3:
             return None
-        weights = dict(zip(self.stack.shapes, map(self._parameters.get, self.stack.shapes), strict=True))
+        weights = self._parameters
+        if tuple(weights) != self.stack.full_names:  # a subclass has more, a parametrization stands in a place
+            weights = {name: weights.get(name) for name in self.stack.full_names}
         states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
         x = input.transpose(0, 1) if self.batch_first else input
         request = Request(self.stack.program, weights, x, states, engine=wanted(self.engine))  # type: ignore[arg-type]

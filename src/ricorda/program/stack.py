@@ -32,6 +32,8 @@ class Stack:
         The numbers behind "I", "H" and "P" in each layer; P is H where there is no projection.
     shapes : dict of str to tuple of int
         The shape of each parameter by its full name, in the order of layers, directions and `names`.
+    full_names : tuple of str
+        Those names alone.
     states : tuple of (int, int)
         First and last size of each state [layers * directions, B, size].
     """
@@ -65,6 +67,7 @@ class Stack:
                 for name, shape in of_layer.items():
                     columns = () if shape.columns is None else (sizes[shape.columns],)
                     self.shapes[name + suffix] = (sum(sizes[row] for row in shape.rows), *columns)
+        self.full_names = tuple(self.shapes)
         self.states = tuple((num_layers * directions, self.sizes[0][state.size]) for state in program.states)
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles of a layer have the same object

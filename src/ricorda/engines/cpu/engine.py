@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 import torch
@@ -21,13 +22,13 @@ _CPU = torch.device("cpu")
 
 def obstacle(request: Request) -> str | None:
     """Why it cannot serve a request; None if it can."""
-    dtype = request.x.dtype
+    dtype, strided = request.x.dtype, torch.strided
     for tensor in (request.x, *request.states, *request.parameters.values()):
         if (
             type(tensor) in PLAIN
             and tensor.dtype is dtype
             and tensor.is_cpu
-            and tensor.layout is torch.strided
+            and tensor.layout is strided
             and not tensor.is_neg()
         ):
             continue  # as always: every call comes this way
@@ -53,9 +54,7 @@ def run(request: Request) -> Run:
 
 def run_stack(stack: Stack, request: Request) -> StackRun | None:
     """Serve a request for a whole stack with what is kept for its shape; None where there is nothing to keep."""
-    from ricorda.engines.cpu.run.stack import run_stack
-
-    return run_stack(stack, request)
+    return _run_stack()(stack, request)
 
 
 def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> TurnStepper | None:
@@ -63,6 +62,14 @@ def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> TurnStepp
     from ricorda.engines.cpu.run.stepper import stepper
 
     return stepper(stack, request, batch)
+
+
+@cache
+def _run_stack() -> Callable[[Stack, Request], StackRun | None]:
+    """The function itself: an import statement, in each of many short calls, would take a microsecond."""
+    from ricorda.engines.cpu.run.stack import run_stack
+
+    return run_stack
 
 
 @cache

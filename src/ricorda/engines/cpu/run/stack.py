@@ -40,20 +40,21 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
     T, B, I = x.shape
     if not T or not B or stack.input_size != I or torch.is_autocast_enabled("cpu"):
         return None
-    grad = x.requires_grad
+    asked = torch.is_grad_enabled()
+    grad = asked and x.requires_grad
     for weight, shape in zip(weights, stack.shapes.values(), strict=True):
         if weight.shape != shape:
             return None
-        grad = grad or weight.requires_grad
+        grad = grad or (asked and weight.requires_grad)
     if states:
         if len(states) != len(stack.states):
             return None
         for state, (entries, size) in zip(states, stack.states, strict=True):
             if state.shape != (entries, B, size):
                 return None
-            grad = grad or state.requires_grad
+            grad = grad or (asked and state.requires_grad)
     processor = target.host("f64" if x.dtype == torch.float64 else "f32", few=B <= target.FEW)
-    if grad and torch.is_grad_enabled():
+    if grad:
         with_gradient = calls_with_gradient(stack, T, B, processor)
         return None if with_gradient is None else with_gradient(x, states, weights)
     for weight in weights:
@@ -210,10 +211,11 @@ class CallsWithoutGradient:
                 initial = states[0].contiguous()
                 others = [state.clone(memory_format=torch.contiguous_format) for state in states[1:]]
             x = x.contiguous()
-            begins = [initial.data_ptr(), *(state.data_ptr() for state in others)]
+            begins = [state.data_ptr() for state in (initial, *others)]
             for entry in self.layers[0]:
                 entry.block[self.x] = x.data_ptr()
             final = x.new_empty(self.states[0])
+            ends = final.data_ptr()
             for level, layer in enumerate(self.layers):
                 last = level == len(self.layers) - 1
                 for entry in layer:
@@ -226,8 +228,8 @@ class CallsWithoutGradient:
                 else:
                     output = self._both(layer, None if last else self.between[level])
                 for entry in layer:
-                    to = final.data_ptr() + entry.number * self.strides[0]
-                    memmove(to, entry.block[self.sequence] + entry.last, self.strides[0])
+                    end = entry.block[self.sequence] + entry.last
+                    memmove(ends + entry.number * self.strides[0], end, self.strides[0])
             return output, [final, *others]
         finally:
             self.lock.release()
