@@ -58,5 +58,5 @@ def label(token: str) -> str:
 
 
 def decimals(number: float) -> str:
-    """A number with two decimals and a true minus sign; zero has none."""
+    """A number with two decimals and a true minus sign; zero has no sign."""
     return f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−")

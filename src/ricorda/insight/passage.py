@@ -1,4 +1,4 @@
-"""A passage: one example as it enters a model's recurrent layers, step by step, with what each step is called."""
+"""A passage: the steps of one example as they enter a model's recurrent layers, each with a name."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ricorda.tasks.estimator import SequenceEstimator
 
 @dataclass(frozen=True)
 class Passage:
-    """What some recurrent layers read, and what they began with.
+    """The input of recurrent layers, and their initial states.
 
     Parameters
     ----------
     layer : Recurrent
         The layers, in evaluation mode.
     tokens : tuple of str
-        What each step is called: its token, or its number, from 1.
+        The name of each step: its token, or its number, from 1.
     inputs : Tensor [T, I]
-        What enters the first layer.
+        The input of the first layer.
     initial : tuple of Tensor [num_layers * directions, size], optional
         The states before the first step; zeros if None.
     """
@@ -71,10 +71,9 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
     Parameters
     ----------
     model : SequenceEstimator
-        Of any task; of a translator, its encoder.
+        A trained model of any task; of a translator, its encoder reads.
     example : text, token list, or array [T, I]
-        As the model's own `predict` takes one, of any length; a forecaster reads the end of its training series where
-        None is given.
+        As the model's own `predict` takes one, of any length; None for the end of a forecaster's training series.
 
     Raises
     ------
@@ -95,7 +94,7 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
 
 
 def spaced(tokens: Sequence[str]) -> tuple[str, ...]:
-    """Tokens as they stand in a line: with a space before a word, none before a part of one or a character."""
+    """Tokens as they stand in a line: a space before each word, none before its other parts or a character."""
     if any("▁" in token for token in tokens):
         return tuple(token.replace("▁", " ") for token in tokens)
     apart = any(len(token) > 1 and token != "<unk>" for token in tokens)
@@ -103,7 +102,7 @@ def spaced(tokens: Sequence[str]) -> tuple[str, ...]:
 
 
 def _reading_all(model: Any) -> Any:
-    """The same model, which reads sequences of any length."""
+    """A copy of the model that reads sequences of any length."""
     reader = copy.copy(model)
     if isinstance(getattr(model, "encoder_", None), Encoder):
         reader.encoder_ = replace(reader.encoder_, longest=None)
@@ -112,7 +111,7 @@ def _reading_all(model: Any) -> Any:
 
 @contextmanager
 def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor, ...] | None]]]:
-    """What enters a layer within the block: the first row's steps [T, I] and initial states, for each call."""
+    """Collects the input of a layer within the block: for each call the first row's steps [T, I] and initial states."""
     calls: list[tuple[Tensor, tuple[Tensor, ...] | None]] = []
 
     def note(_: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -120,7 +119,7 @@ def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor
         lengths = options.get("lengths")
         steps = len(x) if lengths is None else int(lengths[0])
         states = None if state is None else state if isinstance(state, tuple) else (state,)
-        with torch.inference_mode(False):  # tensors that autograd may use
+        with torch.inference_mode(False):  # Autograd may use these tensors.
             first = None if states is None else tuple(values[:, 0].detach().clone() for values in states)
             calls.append((x[:steps, 0].detach().clone(), first))
 

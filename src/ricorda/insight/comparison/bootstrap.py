@@ -18,11 +18,11 @@ class Difference:
     Attributes
     ----------
     difference : float
-        Of the means as they are.
+        The difference of the two means.
     low, high : float
         The 95 % interval: the 2.5th and 97.5th percentiles of the difference over the draws.
     p : float
-        Two-sided: twice the share of draws on the rarer side of no difference, those that show none counted on both.
+        Two-sided p-value: twice the share of the draws at or below zero or at or above it, whichever is smaller.
     """
 
     difference: float
@@ -41,18 +41,18 @@ def paired_bootstrap(
 ) -> Difference:
     """How far the mean of `first` lies above that of `second` (Efron, Tibshirani 1993, chapter 16; Koehn 2004).
 
-    A draw takes as many examples as there are, with replacement, and the same for both: what is hard for one is mostly
-    hard for the other. It takes seeds with replacement too, for each of the two by itself, as networks of the same
-    seed have nothing in common but the order of their batches. With one seed, nothing is known of how seeds differ.
+    Each draw takes N examples with replacement, the same for both, since what is hard for one is mostly hard for the
+    other. It also takes seeds with replacement, separately for each of the two: networks of the same seed share nothing
+    but the order of their batches. With one seed, the interval does not cover how much seeds differ.
 
     Parameters
     ----------
     first, second : array [seeds, N]
-        What each example came to, under each seed; both of the same examples, the seeds may be more or fewer.
+        The measure of each example under each seed. Both have the same examples; the numbers of seeds may differ.
     weights : array [N], optional
-        How much an example counts in the mean, such as its number of words; all alike by default.
+        Weight of each example in the mean, such as its number of words; equal by default.
     draws, seed : int
-        How many draws, and of which random numbers.
+        Number of draws, and the seed of their random numbers.
     """
     examples = first.shape[1]
     counts = np.ones(examples) if weights is None else np.asarray(weights, dtype=np.float64)

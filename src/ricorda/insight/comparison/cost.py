@@ -1,4 +1,4 @@
-"""What a cell costs: weights, operations a step, memory of a training step, all before anything is trained."""
+"""What a cell costs, known before training: weights, operations a step, and memory of a training step."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ COUNTED = (
     "matrix (a multiplication and an addition), one a unit for each bias, and one a unit for each pointwise operation, "
     "be it an addition or a tanh."
 )
-"""What `flops_of_layers` counts, for people."""
+"""What `flops_of_layers` counts, in words for the reader of a report."""
 
 
 def weights_of(module: nn.Module) -> int:
-    """How many weights a module has."""
+    """The number of weights of a module."""
     return sum(weight.numel() for weight in module.parameters())
 
 
 def recurrent_layers_of(module: nn.Module) -> list[Recurrent]:
-    """All recurrent layers of a network: an encoder's and a decoder's, those that read a word's characters."""
+    """All recurrent layers of a network, such as encoder and decoder, or the layers that read a word's characters."""
     return [layer for layer in module.modules() if isinstance(layer, Recurrent)]
 
 
 def recurrent_weights(module: nn.Module) -> int:
-    """How many weights are in the recurrent layers of a network."""
+    """The number of weights in the recurrent layers of a network."""
     return sum(map(weights_of, recurrent_layers_of(module)))
 
 
 def flops_of_step(program: Program, sizes: Mapping[str, int], *, bias: bool = True) -> int:
     """Floating-point operations of one forward step of one row.
 
-    A weight of a matrix counts as two, a multiplication and an addition; a bias as one addition a unit; every
-    pointwise operation as one a unit, be it an addition or a tanh.
+    A weight of a matrix counts as two operations, a multiplication and an addition. A bias counts as one addition for
+    each unit, and every pointwise operation as one for each unit, whether it is an addition or a tanh.
 
     Parameters
     ----------
     program : Program
         A cell.
     sizes : mapping
-        The numbers behind the sizes' names "I", "H" and "P".
+        The values of the sizes "I", "H" and "P".
     bias : bool
         Whether affines add biases.
     """
@@ -74,7 +74,7 @@ def flops_of_step(program: Program, sizes: Mapping[str, int], *, bias: bool = Tr
 
 
 def flops_of_layers(module: nn.Module) -> int:
-    """`flops_of_step` of all recurrent layers of a network, each layer and direction one step."""
+    """The sum of `flops_of_step` over all recurrent layers of a network: one step of each layer and direction."""
     total = 0
     for layer in recurrent_layers_of(module):
         directions = 2 if layer.bidirectional else 1
@@ -87,7 +87,7 @@ def flops_of_layers(module: nn.Module) -> int:
 
 
 def with_cell(model: SequenceEstimator, program: Program, **parameters: Any) -> Any:
-    """The estimator, untrained, with another cell; `memory` is left out where no gate of it keeps a state."""
+    """An untrained copy of the estimator with another cell; without `memory` if none of its gates keeps a state."""
     changed = clone(model).set_params(cell=program, **parameters)
     if getattr(changed, "memory", None) is not None and not memory_gates(program):
         changed.set_params(memory=None)
@@ -95,14 +95,14 @@ def with_cell(model: SequenceEstimator, program: Program, **parameters: Any) -> 
 
 
 def prepared(model: SequenceEstimator, data: Split) -> tuple[Any, Task]:
-    """An estimator as its `fit` has it when training would begin, and what would be trained.
+    """Prepare a copy of an estimator as `fit` does, up to the point where training begins.
 
     Returns
     -------
     model : SequenceEstimator
-        Another one, that knows its data; its network has its first weights.
+        The copy, which has read its data; its network has its first weights.
     task : Task
-        With the same network, and the examples.
+        The training of that network, with its examples.
     """
     probe: Any = clone(model)
     task, _, _ = probe.begin(data.X, data.y, data.validation)
@@ -112,16 +112,16 @@ def prepared(model: SequenceEstimator, data: Split) -> tuple[Any, Task]:
 
 
 def matching_hidden_size(probe: Any, program: Program, weights: int) -> int:
-    """The hidden size with which the recurrent layers of another cell have nearest to so many weights.
+    """The hidden size that brings the recurrent layers of another cell nearest to a number of weights.
 
     Parameters
     ----------
     probe : SequenceEstimator
-        As `prepared` returns it.
+        An estimator from `prepared`.
     program : Program
         The other cell.
     weights : int
-        How many the recurrent layers should have.
+        The number of weights that the recurrent layers should have.
     """
 
     def count(hidden: int) -> int:
@@ -129,7 +129,7 @@ def matching_hidden_size(probe: Any, program: Program, weights: int) -> int:
         other.hidden_size = hidden
         if getattr(other, "memory", None) is not None and not memory_gates(program):
             other.memory = None
-        with torch.device("meta"):  # shapes alone
+        with torch.device("meta"):  # The meta device has shapes without data.
             return recurrent_weights(other._network(program))
 
     low, high = 1, 2
@@ -142,10 +142,10 @@ def matching_hidden_size(probe: Any, program: Program, weights: int) -> int:
 
 
 def peak_of_step(probe: Any, task: Task) -> int:
-    """Bytes that the first training step holds at its peak above those held before: the longest batch, forward, BPTT,
-    gradients, and the optimiser's moments.
+    """Peak memory of the first training step in bytes, above what was held before it.
 
-    They are torch's own allocations, in their order: the same in every run, whatever the process held before.
+    The step reads the longest batch: forward pass, BPTT, gradients and the optimiser's moments. The peak is the highest
+    sum of torch's own allocations in their order, so it is the same in every run.
     """
     options = probe._options(seed=0)
     processes = join_processes(options.device)
@@ -161,12 +161,12 @@ def peak_of_step(probe: Any, task: Task) -> int:
 
 
 def _highest(run: Callable[[], None]) -> int:
-    """The highest sum of allocations and releases while something runs on the processor.
+    """The highest sum of allocations, less releases, while a function runs on the processor.
 
-    torch's newer profiler would take some seconds to start, and write to the standard error.
+    torch's newer profiler would take some seconds to start, and would write to standard error.
     """
-    legacy: Any = torch.autograd  # whose stubs leave it out
-    options = (False, True, False, False, False, torch._C._profiler._ExperimentalConfig())  # memory alone
+    legacy: Any = torch.autograd  # Any, because torch's stubs leave the profiler out.
+    options = (False, True, False, False, False, torch._C._profiler._ExperimentalConfig())  # Only memory.
     legacy._enable_profiler_legacy(legacy.ProfilerConfig(legacy.ProfilerState.CPU, *options))
     try:
         run()

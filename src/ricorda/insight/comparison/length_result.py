@@ -1,4 +1,4 @@
-"""What came out of a comparison of cells by length: numbers, tables, picture and report."""
+"""The result of a comparison of cells by length: numbers, tables, picture and report."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 NEW = 1_000
-"""New sequences that models are measured on."""
+"""The number of new sequences that models are measured on."""
 SOLVED = 0.99
-"""The share of them that must be right for a task to count as solved."""
+"""A task counts as solved if at least this share of the new sequences is right."""
 
 _PLACES = ("cell", "length", "seed")
 
 
 @dataclass(frozen=True)
 class LengthComparison:
-    """How each cell does at each length.
+    """How well each cell does at each length.
 
     Attributes
     ----------
     task : str
         The synthetic task.
     criterion : str
-        When its paper counts it as solved.
+        The criterion by which its paper counts it as solved.
     cells, seeds : tuple
         Names of the cells, and seeds of the trainings.
     lengths : array [L]
         Steps T.
     success : array [cells, L, seeds]
-        Share of new sequences that are right by the paper's criterion.
+        Share of new sequences that are right by this criterion.
     numbers : dict of str to array [cells, L, seeds]
-        The task's measures on them, such as "mean_squared_error".
+        The task's measures on the new sequences, such as "mean_squared_error".
     step_seconds : array [cells, L, seeds]
-        Median time of a step of one sequence in training: of an epoch over its examples and their steps.
+        Median time of one step of one sequence in training: an epoch's time divided by all steps of its examples.
     learning_rates : array [cells, L]
-        The best of those that were tried with the first seed.
+        The best of the rates that were tried with the first seed.
     flops : array [cells]
         Operations of a forward step of one sequence; see `cost.flops_of_step`.
     weights : array [cells]
-        Of the whole network.
+        The number of weights of the whole network.
     settings : dict
-        What decided the comparison.
+        The settings that the numbers depend on.
     """
 
     task: str
@@ -71,7 +71,7 @@ class LengthComparison:
 
     @property
     def solved(self) -> list[int | None]:
-        """Of each cell, the longest T at which 99 % are right, as a mean over the seeds; None if there is none."""
+        """For each cell, the longest T at which at least 99 % are right (mean over the seeds), or None."""
         solved = [self.lengths[success.mean(1) >= SOLVED] for success in self.success]
         return [int(lengths.max()) if len(lengths) else None for lengths in solved]
 
@@ -96,7 +96,7 @@ class LengthComparison:
         return pl.DataFrame(rows)
 
     def to_json(self) -> dict[str, Any]:
-        """All numbers, as JSON has them."""
+        """All numbers as JSON."""
         cells = [
             {"cell": name, "flops": flops, "weights": weights, "longest_solved": solved}
             for name, flops, weights, solved in zip(
@@ -107,16 +107,16 @@ class LengthComparison:
         return {**about, "trainings": self.to_frame().to_dicts(), "settings": self.settings}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> LengthComparison:
-        """What `to_json` said, as it was."""
-        names, rows = [cell["cell"] for cell in said["cells"]], said["trainings"]
+    def from_json(cls, written: Mapping[str, Any]) -> LengthComparison:
+        """The comparison that `to_json` wrote."""
+        names, rows = [cell["cell"] for cell in written["cells"]], written["trainings"]
         lengths, seeds = sorted({row["length"] for row in rows}), sorted({row["seed"] for row in rows})
         shape = (len(names), len(lengths), len(seeds))
         columns = {key: np.array([row[key] for row in rows]).reshape(shape) for key in rows[0] if key not in _PLACES}
         success, times, rates = (columns.pop(key) for key in ("success", "step_seconds", "learning_rate"))
         return cls(
-            task=said["synthetic"],
-            criterion=said["criterion"],
+            task=written["synthetic"],
+            criterion=written["criterion"],
             cells=tuple(names),
             seeds=tuple(seeds),
             lengths=np.array(lengths),
@@ -124,9 +124,9 @@ class LengthComparison:
             numbers=columns,
             step_seconds=times,
             learning_rates=rates[:, :, 0],
-            flops=np.array([cell["flops"] for cell in said["cells"]]),
-            weights=np.array([cell["weights"] for cell in said["cells"]]),
-            settings=dict(said["settings"]),
+            flops=np.array([cell["flops"] for cell in written["cells"]]),
+            weights=np.array([cell["weights"] for cell in written["cells"]]),
+            settings=dict(written["settings"]),
         )
 
     def tables(self) -> list[Table]:

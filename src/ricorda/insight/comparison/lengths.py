@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 LENGTHS = (25, 50, 100, 200, 400, 800)
 EXAMPLES, NEW_SEED = 8_000, 1_000_000
-"""Sequences to learn from, and the seed of those to measure on."""
+"""The number of sequences to learn from, and the seed of those to measure on."""
 
 _SHARED: dict[str, Any] = {
     "hidden_size": 64,
@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "regress": {**_SHARED, "pooling": "last"},
     "tag": {**_SHARED, "character_hidden_size": 0},
 }
-"""Parameters of the estimators, unless others are given: one layer, one direction, nothing dropped."""
+"""Defaults of the estimators' parameters here: one layer, one direction, no dropout."""
 
 
 def compare_lengths(
@@ -63,14 +63,14 @@ def compare_lengths(
     Parameters
     ----------
     source : str
-        "synthetic:NAME", or "synthetic:NAME?OPTION=NUMBER&...": the task's options but T, `n` of examples (8,000 if not
-        given) and `seed` of the first.
+        "synthetic:NAME", or "synthetic:NAME?OPTION=NUMBER&...". The options are the task's own except T, the number `n`
+        of examples (8,000 by default) and the `seed` of the first one.
     lengths : sequence of int
         Steps T.
     cells, seeds, learning_rates, folder, progress
         As `compare` takes them.
     **parameters
-        Of the task's estimator, other than `SETTINGS`; `memory` is T unless it is given, for cells with gates.
+        Parameters of the task's estimator, which override `SETTINGS`; `memory` is T by default, for cells with gates.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def compare_lengths(
 
 
 def _checked(source: str, lengths: Sequence[int]) -> tuple[SyntheticTask, dict[str, int]]:
-    """The task and its options; ArgumentError, before anything is trained, if they or a length are invalid."""
+    """The task and its options. An invalid option or length raises ArgumentError before anything is trained."""
     task, options = parse(source)
     if "T" in options:
         raise ArgumentError(f"{source} has T, which the lengths give: leave it out there")
@@ -142,7 +142,7 @@ def _checked(source: str, lengths: Sequence[int]) -> tuple[SyntheticTask, dict[s
 
 @dataclass(frozen=True)
 class _Reached:
-    """What a cell's trainings at one length came to; numbers and times by seed."""
+    """The results of a cell's trainings at one length; numbers and times by seed."""
 
     rate: float
     numbers: dict[str, list[float]]
@@ -179,6 +179,6 @@ def _drawn(task: SyntheticTask, options: Mapping[str, int], number: int, seed: i
 
 
 def _success(numbers: Mapping[str, Array]) -> Array:
-    """The share of sequences that are right, whichever way round the task says it."""
+    """The share of sequences that are right, also for a task that reports the share of wrong ones."""
     name = next(name for name in numbers if name.startswith("share"))
     return 1 - numbers[name] if name == "share_wrong" else numbers[name]

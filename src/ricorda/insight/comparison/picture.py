@@ -95,7 +95,7 @@ def _bars(axes: Any, places: Any, values: Any, colours: Any, texts: Any) -> None
     bars = axes.barh(places, values, color=colours, height=0.55)
     labels = [texts.format(value) for value in values] if isinstance(texts, str) else texts
     axes.bar_label(bars, labels, padding=4)
-    axes.set_xlim(0, 1.35 * max(values) or 1.0)  # with room for the labels
+    axes.set_xlim(0, 1.35 * max(values) or 1.0)  # Leaves room for the labels.
     axes.locator_params(axis="x", nbins=5)
 
 

@@ -50,7 +50,7 @@ def page(
     figures: Sequence[Figure],
     settings: Mapping[str, Any],
 ) -> str:
-    """The page, with nothing in it that is fetched or run.
+    """A page of HTML that fetches nothing and runs nothing.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ def page(
     says : sequence of str
         Paragraphs: what was done, and how to read the numbers.
     tables, figures
-        What was found.
+        The results.
     settings : mapping
-        What decided it; see `machine` too.
+        The settings that the results depend on; see also `machine`.
     """
     parts = [f"<h1>{escape(title)}</h1>", *(f"<figure>{_inline(figure)}</figure>" for figure in figures)]
     parts += [_table(table) for table in tables]
@@ -92,7 +92,7 @@ def machine() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Its name, where the system says it."""
+    """The processor's name, if the system reports it."""
     try:
         with open("/proc/cpuinfo") as file:
             model = re.search(r"^model name\s*:\s*(.+)$", file.read(), re.MULTILINE)
@@ -102,7 +102,7 @@ def _processor() -> str:
 
 
 def _inline(figure: Figure) -> str:
-    """A figure as an element of the page, on the page's own ground."""
+    """A figure as an SVG element, transparent so that the page's background shows."""
     figure.patch.set_alpha(0.0)
     for axes in figure.axes:
         axes.patch.set_alpha(0.0)

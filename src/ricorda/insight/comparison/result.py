@@ -1,4 +1,4 @@
-"""What came out of a comparison of cells: numbers, tables, picture and report."""
+"""The result of a comparison of cells: numbers, tables, picture and report."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 FLOW_EXAMPLES = 16
-"""Examples over which the gradient is followed, at most."""
+"""The most examples over which the gradient is followed."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out of a comparison; arrays have a row a cell, in the order of `cells`.
+    """The result of a comparison; arrays have one row for each cell, in the order of `cells`.
 
     Attributes
     ----------
     task : str
         The task.
     measure : Measure
-        What examples are measured by.
+        The measure of an example.
     where : str
-        On what: "test" data, or the "validation" data by which epochs and rates were chosen too.
+        The data that the cells were measured on: "test", or "validation", which also chose epochs and learning rates.
     cells, seeds : tuple
         Names of the cells, and seeds of the trainings.
     outcomes : array [cells, seeds, N]
-        What each example came to.
+        The measure of each example.
     example_weights : array [N]
-        How much each counts in the mean.
+        Weight of each example in the mean.
     rates : array [R]
         Learning rates that were tried, with the first seed.
     searched : array [cells, R]
@@ -57,14 +57,15 @@ class Comparison:
     peak_bytes : array [cells]
         See `cost.peak_of_step`.
     epoch_seconds : array [cells, seeds]
-        Median time of an epoch, with its validation.
+        Median time of an epoch, including its validation.
     half_lives, memory_lengths : array [cells]
-        Of the gradient, in steps, with the first seed; nan where it does not halve, inf where it is not gone at the
-        beginning of any example. See `gradients.StateFlow`.
+        Half-life and memory length of the gradient in steps, with the first seed. The half-life is nan if the gradient
+        does not halve, the memory length inf if the gradient is not gone at the beginning of any example. See
+        `gradients.StateFlow`.
     verdicts : tuple of str
         Whether the gradient vanishes, explodes or is sound.
     settings : dict
-        What decided the comparison.
+        The settings that the numbers depend on.
     """
 
     task: str
@@ -96,7 +97,7 @@ class Comparison:
 
     @cached_property
     def differences(self) -> tuple[Difference | None, ...]:
-        """Of each cell's mean to the first cell's, by paired bootstrap; None for the first itself."""
+        """The difference of each cell's mean to the first cell's, by paired bootstrap; None for the first itself."""
         first = self.outcomes[0]
         return (None, *(paired_bootstrap(outcomes, first, self.example_weights) for outcomes in self.outcomes[1:]))
 
@@ -130,7 +131,7 @@ class Comparison:
         ).with_columns(cs.float().fill_nan(None))
 
     def to_json(self) -> dict[str, Any]:
-        """All numbers but the examples' own, as JSON has them."""
+        """All numbers except those of single examples, as JSON."""
         rows = [
             {name: None if value == math.inf else value for name, value in row.items()}
             for row in self.to_frame().to_dicts()
@@ -151,7 +152,7 @@ class Comparison:
         }
 
     def tables(self) -> list[Table]:
-        """What it reaches, what it costs and how far back it learns, as text."""
+        """Three tables as text: what each cell reaches, what it costs, and how far back it learns."""
         return [self._reaches(), self._costs(), self._remembers()]
 
     def plot(self) -> Figure:

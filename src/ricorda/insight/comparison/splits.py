@@ -1,4 +1,4 @@
-"""One split of the data for every training of a comparison: what is trained on, chosen by, and measured on."""
+"""One split of the data, used by every training of a comparison: training, validation and test data."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Split:
     Attributes
     ----------
     X, y, validation
-        What every `fit` is given; `validation` is None where the task holds out the same whatever the seed.
+        The arguments of every `fit`. `validation` is None if the task holds out the same examples for every seed.
     test : (X, y)
-        What the cells are measured on.
+        The data that the cells are measured on.
     where : str
-        What that is: "test" data, or the "validation" data by which epochs and rates are chosen too.
+        Their name: "test", or "validation" if these data also choose epochs and learning rates.
     """
 
     X: Any
@@ -35,25 +35,25 @@ class Split:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of what is trained on and chosen by."""
+        """A hash of the training and validation data."""
         return fingerprint(*map(_plain, (self.X, self.y, self.validation)))
 
 
 def split(model: SequenceEstimator, X: Any, y: Any, *, validation: Any, test: Any, seed: int) -> Split:
-    """Split the data once, as the task itself would with this seed.
+    """Split the data once, as the task itself does with this seed.
 
     Parameters
     ----------
     model : SequenceEstimator
-        Its task decides how, its `validation_fraction` how much is held out.
+        Its task decides how to split, and its `validation_fraction` how much to hold out.
     X, y
-        What `fit` takes.
+        As `fit` takes them.
     validation : as `fit` takes it, optional
-        Instead of a part of X.
+        Validation data, instead of a part of X.
     test : (X, y), optional
-        Instead of the validation data, to measure on.
+        Test data to measure on, instead of the validation data.
     seed : int
-        Of the split.
+        Seed of the split.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def split(model: SequenceEstimator, X: Any, y: Any, *, validation: Any, test: An
 
 
 def _plain(data: Any) -> Any:
-    """Data as `fingerprint` hashes it whole."""
+    """Data in a form that `fingerprint` hashes completely."""
     if isinstance(data, Series):
         return data.values, data.observed, data.covariates, data.names, data.targets
     if isinstance(data, tuple | list) and any(isinstance(part, Series | Part) for part in data):

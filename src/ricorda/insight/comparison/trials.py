@@ -1,4 +1,4 @@
-"""The trainings of a comparison: each kept as a model folder, from which a repeated comparison takes it."""
+"""The trainings of a comparison: each is kept as a model folder, which a repeated comparison opens again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ricorda.tasks.folder import holds_model
 from ricorda.tasks.loading import load
 
 RUNS = "runs"
-"""Where in a comparison's folder its trainings are."""
+"""The subfolder of a comparison's folder that holds its trainings."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Searched:
 class Trials:
     """Trains models, or opens those that were trained before with the same settings on the same data.
 
-    A training that is stopped leaves nothing; those that were whole before it are found again.
+    A training that is interrupted leaves nothing. Trainings that finished before it are opened again.
 
     Parameters
     ----------
     folder : Path
-        Of the comparison.
+        Folder of the comparison.
     plan : sequence of float
-        The work of each training to come, in any unit, for the time that is left.
+        The work of each training to come, in any unit, for an estimate of the remaining time.
     progress : bool
-        Whether to say on standard error how it goes.
+        Whether to report on standard error.
     """
 
     def __init__(self, folder: Path, plan: Sequence[float], *, progress: bool) -> None:
@@ -57,18 +57,18 @@ class Trials:
         self.begun, self.worked, self.seconds = 0, 0.0, 0.0
 
     def train(self, model: Any, data: Split, title: str, work: float = 1.0) -> Any:
-        """A trained model.
+        """Train a model, or open it if it was trained before.
 
         Parameters
         ----------
         model : SequenceEstimator
-            Not trained; its cell is a Program, its `random_state` a whole number.
+            An untrained model; its cell is a Program, and its `random_state` a whole number.
         data : Split
-            What to train on.
+            Training and validation data.
         title : str
-            What to call the training.
+            Name of the training in the reports.
         work : float
-            Its share of the plan.
+            Work of this training, in the unit of the plan.
         """
         self.begun += 1
         path = self.folder / RUNS / f"{model.cell.name}-{_digest(model, data)}"
@@ -89,7 +89,7 @@ class Trials:
         return model
 
     def search(self, model: Any, rates: Sequence[float], data: Split, title: str, work: float = 1.0) -> Searched:
-        """Train with each learning rate, the first of the best kept by its validation score."""
+        """Train with each learning rate and keep the best by its validation score, the first if several are equal."""
         outcomes: list[Any] = []
         scores = []
         for rate in rates:
@@ -125,7 +125,7 @@ class Trials:
         return searched, trained()
 
     def _left(self) -> str:
-        """How long the rest will take, going by the trainings so far."""
+        """An estimate of the remaining time, from the trainings so far."""
         if not self.worked:
             return ""
         seconds = round(self.seconds / self.worked * (self.planned - self.worked))
@@ -137,6 +137,6 @@ class Trials:
 
 
 def _digest(model: Any, data: Split) -> str:
-    """Names a training by all that decides it: other settings or other data are another folder."""
+    """A name for a training made from all that decides it: other settings or other data get another folder."""
     said = [__version__, model._json_parameters(), model.cell.to_json(), data.digest]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

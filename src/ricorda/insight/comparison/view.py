@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
 MATCHES = ("hidden", "parameters")
 BACK = 1_000
-"""Steps that the gradient is followed back from the ends of examples, at most."""
+"""The most steps that the gradient is followed back from the end of an example."""
 
 
 def compare(
@@ -52,32 +52,32 @@ def compare(
     Parameters
     ----------
     model : SequenceEstimator
-        Of any task, not trained: all parameters but the cell, the learning rate and the hidden size are those of every
-        training; `memory` is left out for cells without gates. Its `random_state`, or 0, is the first seed, and that of
-        the split.
+        An untrained model of any task. Every training uses its parameters except the cell, the learning rate and the
+        hidden size; `memory` is left out for cells without gates. Its `random_state`, or 0, is the first seed and the
+        seed of the split.
     X, y, validation
         As its `fit` takes them; without `validation` a part of X is held out, the same for all.
     cells : sequence
         Two or more, in any of the ways that an estimator takes one. The first is what the others are compared to.
     seeds : int
-        How many trainings of each cell, each with other first weights and another order of batches.
+        Number of trainings of each cell, each with its own first weights and order of batches.
     learning_rates : sequence of float
-        What to search; the model's own alone by default.
+        Learning rates to search; by default only the model's own.
     match : {"hidden", "parameters"}
         Whether all cells have the same hidden size, or as many weights in the recurrent layers as the first cell.
     test : (X, y), optional
-        What to measure on instead of the validation data, by which epochs and rates are chosen.
+        Data to measure on, instead of the validation data, by which epochs and learning rates are chosen.
     folder : path, optional
-        Where to keep every training, from which the same call, if it was stopped, goes on.
+        Folder that keeps every training; after an interruption, the same call continues from it.
     progress : bool
-        Whether to say on standard error how it goes.
+        Whether to report on standard error.
 
     Raises
     ------
     ArgumentError, DataError
         If an argument or an example is invalid.
     KeyboardInterrupt
-        After Ctrl-C; the trainings that were whole are kept.
+        After Ctrl-C; finished trainings are kept.
     """
     programs = programs_of(cells)
     every_seed = seeds_from(model, seeds)
@@ -127,7 +127,7 @@ class _Cost:
 
 @dataclass(frozen=True)
 class _Tried:
-    """What a cell's trainings came to."""
+    """The results of a cell's trainings."""
 
     measure: Measure
     rate: float
@@ -141,7 +141,7 @@ class _Tried:
 
 
 def _costs(model: SequenceEstimator, programs: Sequence[Program], data: Split, match: str) -> list[_Cost]:
-    """Each cell's sizes and cost; the first cell has the model's own hidden size."""
+    """The sizes and cost of each cell; the first cell has the model's own hidden size."""
     costs: list[_Cost] = []
     first: Any = None
     for program in programs:
@@ -159,7 +159,7 @@ def _costs(model: SequenceEstimator, programs: Sequence[Program], data: Split, m
 
 
 def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds: Sequence[int]) -> _Tried:
-    """Search with the first seed, train the others, and measure."""
+    """Search with the first seed, train the other seeds, and measure all of them."""
     searched, models = trials.train_all(of.model, rates, data, seeds, of.model.cell.name)
     by_seed, times, weights = [], [], np.empty(0)
     for model in models:
@@ -171,9 +171,9 @@ def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds
 
 
 def _flow(model: Any, X: Any) -> tuple[float, float, str]:
-    """Half-life, memory length and verdict of the gradient on some examples."""
+    """Half-life, memory length and verdict of the gradient on the first examples."""
     examples = getattr(X, "inputs", X)
-    if isinstance(examples, str):  # a running text, in parts
+    if isinstance(examples, str):  # A running text is cut into parts.
         size = max(2, min(500, len(examples) // FLOW_EXAMPLES))
         examples = [examples[start : start + size] for start in range(0, FLOW_EXAMPLES * size, size)]
     try:
@@ -185,7 +185,7 @@ def _flow(model: Any, X: Any) -> tuple[float, float, str]:
 
 
 def programs_of(cells: Sequence[Any]) -> list[Program]:
-    """The cells to compare; ArgumentError if they are less than two or two have one name."""
+    """The programs of the cells to compare. Fewer than two cells, or two of one name, raise ArgumentError."""
     programs = [as_program(cell) for cell in cells]
     names = [program.name for program in programs]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -197,7 +197,7 @@ def programs_of(cells: Sequence[Any]) -> list[Program]:
 
 
 def seeds_from(model: Any, count: int) -> tuple[int, ...]:
-    """So many seeds from the model's own on, 0 if it has none; ArgumentError if one of the two is no number."""
+    """`count` seeds from the model's own on (0 if it has none). Raises ArgumentError if either is no whole number."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArgumentError(f"seeds is {count!r}: give a whole number of at least 1")
     first = 0 if model.random_state is None else model.random_state
@@ -207,7 +207,7 @@ def seeds_from(model: Any, count: int) -> tuple[int, ...]:
 
 
 def checked_rates(model: Any, learning_rates: Sequence[float]) -> list[float]:
-    """The learning rates to search, each once; the estimator's check holds for each."""
+    """The learning rates to search, without repetitions; the estimator checks each of them."""
     rates = list(dict.fromkeys(map(float, learning_rates))) or [float(model.learning_rate)]
     for rate in rates:
         clone(model).set_params(learning_rate=rate).check_parameters()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw_gates(gates: Gates, names: Sequence[str], order: NDArray[Any], window: slice) -> Figure:
-    """A row for each gate, and one for the time constants if a state is kept."""
+    """A row of plots for each gate, and one for the time constants if the cell keeps a state."""
     lasting = 1 if gates.kept else 0
     heights = [1.7] * len(names) + [1.5] * lasting
     figure = new_figure(sum(heights) + 1.5)
@@ -80,5 +80,5 @@ def _draw_time_constants(axes: Any, gates: Gates) -> None:
 
 
 def _size(count: int) -> float:
-    """Points of the tokens' letters, which must not overlap."""
+    """Font size in points at which so many tokens' letters do not overlap."""
     return min(9.0, 9.0 * 52 / max(count, 1))

@@ -20,11 +20,11 @@ from ricorda.tasks.many_to_one.network import ManyToOne
 
 Array = NDArray[Any]
 Property = Callable[[Sequence[str]], ArrayLike]
-"""From a text's tokens to a number for each; nan where it has none."""
+"""Maps the tokens of a text to a number for each token, or nan where it has none."""
 
 VERDICT = "verdict"
 LONGEST_VERDICT = 400
-"""Steps of a text for which the verdict so far is computed, since each beginning is read anew."""
+"""The most steps of a text for which the verdict so far is computed: each beginning of it is read anew."""
 
 _OPENING, _CLOSING = "“«„", "”»"
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
@@ -33,12 +33,12 @@ _QUOTES = {"``": "“", "''": "”"}
 
 
 def position(tokens: Sequence[str]) -> Array:
-    """Steps read so far."""
+    """The number of steps read so far."""
     return np.arange(1, len(tokens) + 1)
 
 
 def end(tokens: Sequence[str]) -> Array:
-    """Steps that are left, which only the direction that reads from the end can know."""
+    """The number of steps left, which only the direction that reads from the end can know."""
     return np.arange(len(tokens))[::-1]
 
 
@@ -63,7 +63,7 @@ def parentheses(tokens: Sequence[str]) -> Array:
 
 
 def word_begin(tokens: Sequence[str]) -> Array:
-    """Whether a token begins a word: of interest where tokens are characters or parts of words."""
+    """Whether a token begins a word; useful if tokens are characters or parts of words."""
     if any("▁" in token for token in tokens):
         return np.array([token[:1] == "▁" and token[1:2].isalnum() for token in tokens], dtype=float)
     letters = [token[:1].isalnum() for token in tokens]
@@ -80,24 +80,24 @@ def upper_case(tokens: Sequence[str]) -> Array:
 PROPERTIES: dict[str, Property] = {
     rule.__name__: rule for rule in (position, end, quotation, parentheses, word_begin, upper_case)
 }
-"""The properties by name, beside the verdict so far of a classifier."""
+"""The properties by name; classifiers have the verdict so far in addition."""
 
 
 def verdict_so_far(model: Any, read: Passage) -> dict[str, Array]:
-    """What a classifier would say had its text ended at each step: the log-odds of its classes, [T] each.
+    """What a classifier would say if its text ended at each step: the log-odds of its classes, [T] each.
 
     Parameters
     ----------
     model : SequenceClassifier
         A trained one.
     read : Passage
-        What its recurrent layers read.
+        The passage that its recurrent layers read.
 
     Returns
     -------
     dict of array [T]
-        Of two classes the second's against the first, as "verdict"; of more, each against all others, as
-        "verdict=CLASS". A second direction reads each beginning anew; steps beyond the first 400 are nan.
+        With two classes, "verdict": the log-odds of the second against the first. With more, "verdict=CLASS" for each
+        class: its log-odds against all others. Each beginning is read anew; values after the first 400 steps are nan.
     """
     network, T = model.network_, len(read)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def verdict_so_far(model: Any, read: Passage) -> dict[str, Array]:
 
 
 def _scores(network: Any, inputs: Tensor, lengths: Tensor) -> Tensor:
-    """The scores [B, classes] of a text's beginnings of the lengths [B]."""
+    """The scores [B, classes] of the beginnings of a text, which have the lengths [B]."""
     y, state = network.recurrent(inputs[:, None].expand(-1, len(lengths), -1).contiguous(), lengths=lengths)
     final = state[0] if isinstance(state, tuple) else state
     directions = 2 if network.recurrent.bidirectional else 1
@@ -142,12 +142,12 @@ def followers_of(
     model : SequenceEstimator
         A trained model of tokens.
     examples : texts or token lists
-        What it is to read; one after the other, so they may be many.
+        What the model reads, one after the other, so there may be many.
     show : text or token list, optional
-        The one on which units are shown; by default the first example.
+        The example on which units are shown; by default the first one.
     properties : mapping of str to function, optional
-        Functions from a text's tokens to a number for each, by name. By default `PROPERTIES`, and the verdict so far
-        of a classifier.
+        Functions from the tokens of a text to a number for each token, by name. By default `PROPERTIES`, and the
+        verdict so far of a classifier.
     value : str, optional
         The named value of the cell whose units are compared; by default its last state (`c` of an LSTM).
     layer, backward
@@ -158,7 +158,7 @@ def followers_of(
     ArgumentError
         If the cell has no such value, or there is no such layer or direction.
     DataError
-        If there is no example, one cannot be read, or a property has not one number for each token.
+        If there is no example, an example is invalid, or a property does not have one number for each token.
     """
     moments: dict[str, _Moments] = {}
     shown: Passage | None = None if show is None else passage(model, show)
@@ -194,7 +194,7 @@ def _activations(read: Passage, value: str, level: int, side: int) -> Array:
 def _measured(
     model: SequenceEstimator, read: Passage, properties: Mapping[str, Property] | None, side: int
 ) -> dict[str, Array]:
-    """Each property of a text."""
+    """The numbers of each property on one text."""
     if properties is None:
         wanted = {name: rule for name, rule in PROPERTIES.items() if name != "end" or side == 1}
         classifies = isinstance(model.network_, ManyToOne) and hasattr(model, "classes_")
@@ -210,16 +210,16 @@ def _measured(
 
 
 class _Moments:
-    """Pearson's correlation of units with a number, over steps that come in parts.
+    """Pearson's correlation of units with a number, over steps that arrive in parts.
 
-    Means and sums of squares of parts are joined as in Chan, Golub, LeVeque 1983, without losing digits.
+    Means and sums of squares of the parts are joined as in Chan, Golub, LeVeque 1983, without losing digits.
     """
 
     def __init__(self) -> None:
         self.steps = 0
 
     def add(self, units: Array, numbers: Array) -> None:
-        """Take steps: units [n, H], numbers [n], nan where a step does not count."""
+        """Add steps: units [n, H] and numbers [n]; a step whose number is nan does not count."""
         counts = np.isfinite(numbers)
         x, y, n = units[counts].astype(np.float64), numbers[counts][:, None], int(counts.sum())
         if n == 0:
@@ -239,11 +239,11 @@ class _Moments:
         self.steps = total
 
     def correlation(self) -> Array:
-        """Of each unit, [H]; nan where nothing changes."""
+        """The correlation of each unit, [H]; nan where the unit or the number never changes."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(self.xx * self.yy > 0, self.xy / np.sqrt(self.xx * self.yy), np.nan))
 
 
 def _plain(token: str) -> str:
-    """A token without the mark of a word's beginning."""
+    """A token without the marker of a word's beginning."""
     return token.replace("▁", "")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 LEFT, RIGHT = 0.1, 0.9
-"""A gate below the first is saturated to the left, above the second to the right (Karpathy, Johnson, Fei-Fei 2015)."""
+"""A gate below LEFT is left-saturated, one above RIGHT right-saturated (Karpathy, Johnson, Fei-Fei 2015)."""
 
 RANGES = (1, 2, 5, 10, 20, 50, 100)
 """Steps, the bounds of the ranges in which time constants are counted."""
@@ -26,28 +26,28 @@ RANGES = (1, 2, 5, 10, 20, 50, 100)
 ORDERS = ("time", "cluster")
 
 HEATMAP_STEPS = 60
-"""Steps of a text that heat maps show, unless a window is given."""
+"""Steps of a text that heat maps show by default."""
 
 
 @dataclass(frozen=True)
 class Gates:
-    """The gates of one layer and direction on one text or several, one after the other.
+    """The gates of one layer and direction on one text, or on several texts one after the other.
 
     Parameters
     ----------
     cell : str
         The cell's name.
     tokens : tuple of str [T]
-        What each step is called.
+        The name of each step.
     starts : tuple of int
         The step, from 0, at which each text begins.
     values : dict of array [T, H]
-        Each gate by its name: 0 is closed, 1 is open.
+        The values of each gate, by its name: 0 is closed, 1 is open.
     preactivations : dict of array [T, H]
-        What each gate is the sigmoid of.
+        The argument of each gate's sigmoid.
     kept : dict of array [T, H]
-        For each state whose new value is a share of the old one plus something, that share: f of `f * c + i * g`,
-        1 - u of `(1 - u) * a + u * n`.
+        For each state whose new value is `share * old + something`, that share: f in `f * c + i * g`, and 1 - u in
+        `(1 - u) * a + u * n`.
     """
 
     cell: str
@@ -59,37 +59,37 @@ class Gates:
 
     @property
     def saturated(self) -> dict[str, tuple[Array, Array]]:
-        """Of each gate, the share of the steps in which each unit is below 0.1, and above 0.9; [H] each."""
+        """For each gate, the share of steps in which each unit is below LEFT, and that above RIGHT; [H] each."""
         return {name: ((gate < LEFT).mean(0), (gate > RIGHT).mean(0)) for name, gate in self.values.items()}
 
     @property
     def time_constants(self) -> dict[str, Array]:
         """For each state that is kept, the steps after which 1/e of it is left in each unit, [H].
 
-        They are -1 / ln(k), k being the mean share of the state that a step keeps. Of a large k this is about
+        They are -1 / ln(k), where k is the mean share of the state that a step keeps. For a large k this is about
         1 / (1 - k), the forgetting time of Tallec, Ollivier 2018 ('Can recurrent neural networks warp time?').
         """
         shares = {name: np.clip(kept.mean(0, dtype=np.float64), 0, 1) for name, kept in self.kept.items()}
-        with np.errstate(divide="ignore"):  # a unit that keeps all lasts for ever, one that keeps nothing for 0 steps
+        with np.errstate(divide="ignore"):  # A unit that keeps everything lasts for ever, -1 / ln(1).
             return {name: 1 / np.abs(np.log(share)) for name, share in shares.items()}
 
     def counts(self) -> dict[str, list[int]]:
-        """For each state that is kept, how many units have a time constant in each range of `RANGES`."""
+        """For each state that is kept, the number of units with a time constant in each range of `RANGES`."""
         ranges = {name: np.digitize(times, RANGES) for name, times in self.time_constants.items()}
         return {name: np.bincount(numbers, minlength=len(RANGES) + 1).tolist() for name, numbers in ranges.items()}
 
     def order(self, by: str = "time") -> Array:
-        """The units [H] in an order for a picture.
+        """The order of the units [H] in a picture.
 
         Parameters
         ----------
         by : {"time", "cluster"}
-            By time constant, the longest first; or like ones together, by average linkage of the gates' values.
+            By time constant, the longest first; or by similarity: average linkage of the gates' values.
 
         Raises
         ------
         ArgumentError
-            If it is neither.
+            If `by` is neither.
         """
         if by not in ORDERS:
             raise ArgumentError(f"order is {by!r}: give {' or '.join(map(repr, ORDERS))}")
@@ -101,7 +101,7 @@ class Gates:
             return np.arange(first.shape[1])
         from scipy.cluster.hierarchy import leaves_list, linkage  # type: ignore[import-untyped]
 
-        steps = slice(None, None, 1 + len(first) // 1_000)  # a distance needs no more steps, and memory is bounded
+        steps = slice(None, None, 1 + len(first) // 1_000)  # Some 1,000 are enough, and bound the memory.
         units = np.concatenate([gate[steps] for gate in self.values.values()]).T
         return np.asarray(leaves_list(linkage(units, "average", optimal_ordering=True)))
 
@@ -126,16 +126,16 @@ class Gates:
         Parameters
         ----------
         gate : str, optional
-            The only gate to draw.
+            The only gate to draw; all by default.
         order : {"time", "cluster"}
-            Of the units; see `order`.
+            The order of the units; see `order`.
         window : (int, int), optional
-            The first step that the heat maps show, from 0, and that after the last; by default the first 60.
+            The first step that the heat maps show, from 0, and the step after the last; by default the first 60 steps.
 
         Raises
         ------
         ArgumentError
-            If there is no such gate, order or window.
+            If the gate, the order or the window is invalid.
         """
         from ricorda.insight.gates.picture import draw_gates
 
@@ -143,12 +143,12 @@ class Gates:
         return draw_gates(self, names, self.order(order), window_of(len(self.tokens), window, HEATMAP_STEPS))
 
     def check_gate(self, name: str) -> str:
-        """The name of a gate, if it is one.
+        """The name, if the cell has such a gate.
 
         Raises
         ------
         ArgumentError
-            If it is none.
+            If it has none.
         """
         if name not in self.values:
             raise ArgumentError(f"gate is {name!r}, and cell {self.cell} has {', '.join(self.values)}")
@@ -156,7 +156,7 @@ class Gates:
 
 
 def window_of(T: int, window: tuple[int, int] | None, shown: int) -> slice:
-    """The steps of a text of T that are shown: by default so many, from the first.
+    """The steps of a text of T steps that are shown: by default the first `shown`.
 
     Raises
     ------
@@ -170,6 +170,6 @@ def window_of(T: int, window: tuple[int, int] | None, shown: int) -> slice:
 
 
 def range_names() -> list[str]:
-    """What each range of time constants is called, in steps."""
+    """The names of the ranges of time constants, in steps."""
     inner = [f"{low} to {high}" for low, high in pairwise(RANGES)]
     return [f"under {RANGES[0]}", *inner, f"over {RANGES[-1]}"]

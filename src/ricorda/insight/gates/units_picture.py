@@ -1,4 +1,4 @@
-"""The picture of units on a text: each token on the colour of a unit's activation."""
+"""The picture of units on a text: each token on a background that shows a unit's activation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 POINTS = 9.5
 LETTER = 0.602 * POINTS / 72
-"""Inches that a letter of DejaVu Sans Mono is wide."""
+"""The width of a letter of DejaVu Sans Mono, in inches."""
 LINE, MARGIN, TITLE = 0.235, 0.3, 0.36
-"""Inches: a line of text, what is left free at the sides, the line above a text."""
+"""Inches: the height of a line of text, the margin, and the height of a title."""
 
 
 def draw_units(followers: Followers, shown: Sequence[tuple[str, int]], window: slice) -> Figure:
@@ -30,7 +30,7 @@ def draw_units(followers: Followers, shown: Sequence[tuple[str, int]], window: s
     block = TITLE + lines * LINE + 0.12
     height = MARGIN + block * len(shown) + 0.75
     figure = new_figure(height)
-    figure.set_layout_engine("none")  # places are given
+    figure.set_layout_engine("none")  # Everything has its absolute place.
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
@@ -44,7 +44,7 @@ def draw_units(followers: Followers, shown: Sequence[tuple[str, int]], window: s
 
 
 def lay_out(tokens: Sequence[str], columns: int) -> list[tuple[int, int, str]]:
-    """Line, first column and letters of each token, in lines of so many columns."""
+    """Line, first column and letters of each token, in lines of at most `columns` letters."""
     placed, line, column = [], 0, 0
     for token in spaced(tokens):
         letters = token.strip(" ").replace("\n", "↵").replace("\t", "⇥")[:columns] or "·"

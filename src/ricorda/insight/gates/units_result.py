@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 COLOURED_STEPS = 300
-"""Steps of a text that are coloured, unless a window is given."""
+"""Steps of a text that are coloured by default."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Followers:
     Parameters
     ----------
     value : str
-        The named value whose units they are.
+        The named value that the units belong to.
     correlations : dict of array [H]
-        Of each property, Pearson's correlation with each unit over all steps (point-biserial where the property is
-        yes or no); nan where unit or property never changes.
+        For each property, Pearson's correlation with each unit over all steps (point-biserial if the property is yes or
+        no); nan where the unit or the property never changes.
     steps : dict of int
-        The steps over which each was taken.
+        The number of steps behind each correlation.
     tokens : tuple of str [T]
         The text on which units are shown.
     activations : array [T, H]
-        The value there.
+        The units on this text.
     """
 
     value: str
@@ -47,7 +47,7 @@ class Followers:
     activations: Array
 
     def best(self, name: str, count: int = 1) -> list[tuple[int, float]]:
-        """The units that follow a property best, by absolute correlation: (unit, from 0; correlation).
+        """The units that follow a property best, by absolute correlation: pairs of unit (from 0) and correlation.
 
         Raises
         ------
@@ -78,18 +78,18 @@ class Followers:
         Parameters
         ----------
         *names : str
-            The properties; by default all that a unit follows.
+            The properties; by default all that some unit follows.
         unit : int, optional
             The only unit to show, from 0.
         window : (int, int), optional
-            The first step to show, from 0, and that after the last; by default the first 300.
+            The first step to show, from 0, and the step after the last; by default the first 300 steps.
 
         Raises
         ------
         ArgumentError
             If there is no such property, unit or window.
         DataError
-            If there is no unit that follows a property.
+            If no unit follows a property.
         """
         from ricorda.insight.gates.units_picture import draw_units
 
@@ -103,12 +103,12 @@ class Followers:
         return draw_units(self, titled, window_of(len(self.tokens), window, COLOURED_STEPS))
 
     def check_unit(self, unit: int) -> int:
-        """A unit's number, if there is such a unit.
+        """The number of the unit, if there is such a unit.
 
         Raises
         ------
         ArgumentError
-            If there is not.
+            If there is none.
         """
         count = self.activations.shape[1]
         if not 0 <= unit < count:

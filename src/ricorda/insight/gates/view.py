@@ -1,4 +1,4 @@
-"""How gates open and close on a text: their values, how often they are saturated, how long what they keep lasts."""
+"""How gates open and close on a text: their values, how often they are saturated, how long the kept states last."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def gates_of(
     Parameters
     ----------
     source : SequenceEstimator, Passage or sequence of Passage
-        A trained model of any task; or what some layers read, without examples.
+        A trained model of any task; or passages that some layers read, which need no examples.
     *examples : texts, token lists, or arrays [T, I]
-        What the model is to read, each from a state of its own.
+        What the model reads, each from its own initial state.
     layer : int, optional
-        Which layer, from 1; by default the last.
+        The layer, from 1; by default the last.
     backward : bool
-        Whether to look into the direction that reads from the end.
+        Whether to look at the direction that reads from the end.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def gates_of(
     ArgumentError
         If there is no such layer or direction.
     DataError
-        If there is no example, or one cannot be read.
+        If there is no example, or one is invalid.
     """
     passages = passages_of(source, *examples)
     recurrent = passages[0].layer
@@ -69,14 +69,14 @@ def gates_of(
 
 
 def passages_of(source: SequenceEstimator | Passage | Sequence[Passage], *examples: Any) -> list[Passage]:
-    """What there is to look into: passages as they are given, or a model's of each example."""
+    """The passages to look at: the source itself, or those of a model, one for each example."""
     if isinstance(source, SequenceEstimator):
         return [passage(source, example) for example in examples or (None,)]
     return [source] if isinstance(source, Passage) else list(source)
 
 
 def layer_and_side(recurrent: Recurrent, layer: int | None, backward: bool) -> tuple[int, int]:
-    """A layer, from 0, and a direction, 0 or 1, as the functions of insight take them.
+    """The layer, from 0, and the direction, 0 or 1, for the arguments `layer` and `backward`.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def layer_and_side(recurrent: Recurrent, layer: int | None, backward: bool) -> t
 
 
 def gate_names(program: Program) -> dict[str, int]:
-    """The gates of a program: its named values that are a sigmoid, and no state; each name with its line."""
+    """The gates of a program, each with the index of its line: named values that are a sigmoid and not a state."""
     gates: dict[int, str] = {}
     for name, index in program.names:
         if is_gate(program.values[index].op) and index not in program.outputs:
@@ -101,7 +101,7 @@ def gate_names(program: Program) -> dict[str, int]:
 
 
 def _read(passages: Sequence[Passage], level: int, side: int) -> tuple[_Parts, _Parts, _Parts]:
-    """Values, pre-activations and kept shares, in parts that follow each other as the steps of the text do."""
+    """Values, pre-activations and kept shares, in parts that follow each other in the order of the text."""
     collected: tuple[_Parts, _Parts, _Parts] = defaultdict(list), defaultdict(list), defaultdict(list)
     for read in passages:
         parts = list(map(_of_stretch, stretches(read.layer, read.inputs, read.initial, level=level, direction=side)))

@@ -17,23 +17,23 @@ from torch import Tensor
 from ricorda.insight.gradients.trail import Trail
 
 MOST_ROWS = 4
-"""Rows whose Jacobians are computed, at most."""
+"""The most rows whose Jacobians are computed."""
 LARGEST = 2**26
-"""Numbers in all Jacobians together, at most (512 MB): larger layers are followed less far back."""
+"""The most numbers in all Jacobians together (512 MB); larger layers are followed less far back."""
 LEADING = 16
-"""Lyapunov exponents that are computed, at most; the largest ones."""
+"""The number of Lyapunov exponents that are computed, the largest ones."""
 
 _AT_ONCE = 2**22
 """Numbers in the Jacobians of one chunk."""
 _WALKED, _SETTLED = 1_000, 1e-9
-"""Steps over which the exponents are refined, at most, and the change below which they count as settled."""
+"""The most steps over which the exponents are refined, and the change below which they count as settled."""
 
 
 def jacobians(trail: Trail) -> Tensor:
     """The Jacobian of each step, [D, R, S, S], of the first rows of a trail; the identity where a row has no step.
 
-    Entry d maps s_{T-d-1} to s_{T-d}. All steps and rows of a chunk are rows of a single step of the reference engine,
-    and its vector-Jacobian products are taken side by side.
+    Entry d maps s_{T-d-1} to s_{T-d}. One step of the reference engine computes a whole chunk: each of its rows is a
+    step and row of the trail, and the vector-Jacobian products are taken side by side.
     """
     entering = torch.cat(trail.states, dim=2)
     S = entering.shape[2]
@@ -99,9 +99,9 @@ def lyapunov_exponents(steps: Tensor, lengths: Tensor, *, seed: int = 0) -> Tens
     steps : Tensor [D, R, S, S]
         The Jacobians, the last step's first; the identity where a row has no step.
     lengths : Tensor [R]
-        Steps that each row has, D at most.
+        The number of steps of each row, at most D.
     seed : int
-        Of the first basis.
+        The seed of the first basis.
     """
     D, R, S, _ = steps.shape
     K = min(S, LEADING)
@@ -131,14 +131,15 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
     ----------
     trail : Trail
     direction : Tensor [B, size]
-        v, of the output state.
+        The direction v of the output state.
 
     Yields
     ------
     gradients : dict of Tensor
-        Of each recurrent matrix (`weight_hh`, and `weight_hh2` where a cell has it), to be multiplied by exp(scale).
+        The gradient of each recurrent matrix (`weight_hh`, and `weight_hh2` if the cell has it), to be multiplied by
+        exp(scale).
     scale : float
-        A natural logarithm, so that 1e-400 does not become 0.
+        The natural logarithm of the factor, so that 1e-400 does not become 0.
     """
     weights = {
         name: weight.clone().requires_grad_() for name, weight in trail.parameters.items() if "weight_hh" in name

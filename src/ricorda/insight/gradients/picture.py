@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ACROSS = 3
-"""Panels side by side, at most."""
+"""The most panels side by side."""
 _BAND = (10, 90)
-"""Percentiles of the rows, between which the band lies."""
+"""The percentiles of the rows that bound the band."""
 
 
 def draw_flows(flows: Sequence[GradientFlow]) -> Figure:

@@ -106,9 +106,11 @@ class GradientFlow:
     cell : str
         The cell's name, with layer and direction if it has several.
     states : dict of str to StateFlow
-        Each state, the output first. The gradient of an LSTM's c_t includes what flows through h_t of the same step.
+        The flow of each state, the output first. The gradient of an LSTM's c_t includes what flows through h_t of the
+        same step.
     shares : array [D] or None
-        The share of each step in the gradient of the recurrent weights, dL/dW_hh = sum over steps, by Frobenius norm.
+        The share of each step in the gradient of the recurrent weights, dL/dW_hh, which is a sum over steps; by
+        Frobenius norm.
     log10_products : array [D, R] or None
         log10 of the largest singular value of ds_T/ds_{T-d}, s all states side by side: an upper bound of the gradient.
     spectra : array [D, R, S] or None
@@ -148,22 +150,22 @@ class GradientFlow:
 
     @property
     def half_life(self) -> float | None:
-        """Of the carrier; see `StateFlow`."""
+        """The half-life of the carrier; see `StateFlow`."""
         return self.carrier.half_life
 
     @property
     def memory_length(self) -> int | None:
-        """Of the carrier; see `StateFlow`."""
+        """The memory length of the carrier; see `StateFlow`."""
         return self.carrier.memory_length
 
     @property
     def verdict(self) -> str:
-        """Of the carrier; see `StateFlow`."""
+        """The verdict of the carrier; see `StateFlow`."""
         return self.carrier.verdict
 
     @property
     def steps(self) -> int:
-        """Distances, D."""
+        """The number of distances, D."""
         return len(self.output.norms)
 
     @property
@@ -185,7 +187,7 @@ class GradientFlow:
         return pl.concat(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as JSON has them; norms are log10 of the geometric mean by distance, null for 0."""
+        """The figures as JSON; norms are log10 of the geometric mean by distance, null for 0."""
         return {
             "cell": self.cell,
             "steps": self.steps,

@@ -23,11 +23,11 @@ class Trail:
     Parameters
     ----------
     program : Program
-        What a step computes.
+        The program of a step.
     parameters : mapping of str to Tensor
-        Its weights, by their names in `program.weights.layout`.
+        The weights, by their names in `program.weights.layout`.
     inputs : Tensor [D, B, I]
-        What each step read.
+        The input of each step.
     states : tuple of Tensor [D, B, size]
         The states with which each step began, one tensor for each state.
     lengths : Tensor [B]
@@ -65,7 +65,7 @@ def trail_of(
     reverse: bool,
     steps: int,
 ) -> Trail:
-    """Run some layers and follow one of them back from each row's end.
+    """Run stacked layers and follow one of them back from each row's end.
 
     Parameters
     ----------
@@ -74,17 +74,17 @@ def trail_of(
     x : Tensor [T, B, I]
     lengths : Tensor [B]
     initial : tuple of Tensor [num_layers * directions, B, size], optional
-        Zeros if None.
+        The initial states; zeros by default.
     level : int
-        Which of the stacked layers, from 0.
+        The layer to follow, from 0.
     reverse : bool
         Whether to follow its second direction.
     steps : int
-        How far back at most.
+        The most steps to follow back.
     """
     names = [state.name for state in layer.program.states]
     with torch.no_grad():
-        _, finals, records = layer(x, as_given(initial), lengths=lengths, record=names)
+        _, finals, records = layer(x, as_argument(initial), lengths=lengths, record=names)
         inputs = x if level == 0 else torch.cat(list(records[names[0]][level - 1]), dim=-1)
     entry = level * (2 if layer.bidirectional else 1) + reverse
     finals = finals if isinstance(finals, tuple) else (finals,)
@@ -105,6 +105,6 @@ def trail_of(
     return Trail(program, parameters, inputs[places[:-1], rows], tuple(before), lengths.clamp(max=len(back) - 1))
 
 
-def as_given(states: tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
-    """States as a layer takes them: a single one as a tensor, several as a tuple."""
+def as_argument(states: tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
+    """States as a layer takes them: one state as a tensor, several as a tuple."""
     return states[0] if states is not None and len(states) == 1 else states

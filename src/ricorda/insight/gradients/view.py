@@ -13,7 +13,7 @@ from torch import Tensor
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.gradients import jacobians as jacobian
 from ricorda.insight.gradients.result import Array, GradientFlow, StateFlow
-from ricorda.insight.gradients.trail import as_given, trail_of
+from ricorda.insight.gradients.trail import as_argument, trail_of
 from ricorda.insight.passage import passage, recurrent_layers
 from ricorda.nn import Recurrent, watch_gradients
 from ricorda.program.cell import Cell
@@ -55,18 +55,18 @@ def gradient_flow(
     steps : int
         Steps of random input; with other input, how far to look back from each row's end.
     rows : int
-        Rows of random input; with other input, how many rows are read.
+        Rows of random input; with other input, the most rows that are read.
     input_size, hidden_size : int
-        Of a fresh cell; input_size is hidden_size by default.
+        The sizes of a fresh cell; input_size is hidden_size by default.
     level : int
-        Which of the stacked layers to watch, from 0; the last by default. The gradient starts from its h_T.
+        The layer to watch, from 0; the last by default. The gradient starts from its h_T.
     reverse : bool
         Whether to watch the second direction, whose last step is the first of the input.
     jacobians : bool
-        Whether to compute the Jacobians of 4 rows too, which takes most of the time. If they would fill more than
-        512 MB, fewer rows are taken, then fewer steps.
+        Whether to compute the Jacobians of 4 rows too, which takes most of the time. Fewer rows, and then fewer steps,
+        are taken if the Jacobians would fill more than 512 MB.
     seed : int
-        Of the fresh weights, the random input and the directions.
+        The seed of the fresh weights, the random input and the directions.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _norms(
 ) -> dict[str, Array]:
     """The norms of each state's gradient by distance, [D, B], nan where a row has no step."""
     with watch_gradients(layer) as watched:
-        _, finals = layer(x, as_given(initial), lengths=lengths)
+        _, finals = layer(x, as_argument(initial), lengths=lengths)
         last = finals[0] if isinstance(finals, tuple) else finals
         (direction * last[level * (2 if layer.bidirectional else 1) + reverse]).sum().backward()
     back = torch.arange(min(steps, len(x)))[:, None]
@@ -203,7 +203,7 @@ def _name(layer: Recurrent, level: int, reverse: bool) -> str:
 
 
 def _check(**numbers: tuple[Any, int]) -> None:
-    """Refuse a value that is not a whole number or is below its least."""
+    """Refuse a value that is no whole number, or is below its minimum."""
     for name, (value, least) in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ArgumentError(f"{name} is {value!r}: give a whole number of at least {least}")

@@ -1,4 +1,4 @@
-"""What each step gives to a score, for any network: integrated gradients, erasure; and how far two of them agree."""
+"""What each step contributes to a score, for any network: integrated gradients and erasure, and how far they agree."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from scipy.stats import rankdata  # type: ignore[import-untyped]
 from torch import Tensor
 
 Score = Callable[[Tensor], Tensor]
-"""From a batch of sequences [B, T, I] to a number for each, [B]."""
+"""Maps a batch of sequences [B, T, I] to one number for each, [B]."""
 
 STEPS_PER_BATCH = 16_384
-"""Steps of all rows together that are read at once: it bounds the memory."""
+"""The most steps of all rows together that are read at once: this bounds the memory."""
 
 COMPLETE = 0.005
-"""The completeness error of integrated gradients, at most, until which more points are taken."""
+"""Integrated gradients take more points until their completeness error is at most this."""
 
 PIECES, POINTS = 4, 8
-"""Pieces of the path at first, and points of each."""
+"""The number of pieces of the path at first, and of points in each piece."""
 
 STEP_LIMITS = {torch.float32: 30_000, torch.float64: 300_000}
-"""Steps of all points together after which no more are taken; in float32 points soon cease to differ."""
+"""No more points are taken after so many steps of all points together; in float32 close points soon coincide."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,12 @@ class Integrated:
     Parameters
     ----------
     values : array [T]
-        What each step gives, summed over its features.
+        The contribution of each step, summed over its features.
     error : float
-        Of completeness: how far their sum is from the score's difference to the baseline, relative to that.
+        Completeness error: how far the sum of the values is from the score's difference to the baseline, relative to
+        that.
     points : int
-        Of the path at which the gradient was taken.
+        The number of points of the path at which the gradient was taken.
     """
 
     values: NDArray[np.float64]
@@ -50,17 +51,17 @@ class Integrated:
 def integrated_gradients(score: Score, x: Tensor) -> Integrated:
     """Integrated gradients from zeros (Sundararajan, Taly, Yan 2017, 'Axiomatic attribution for deep networks').
 
-    Zeros are what padding is embedded as, and the mean of numbers that are standardised. Along the path a recurrent
-    network may change its mind at once, where evenly spaced points would miss it, so each piece of the path that is
-    not complete is halved, until the completeness error of the whole is under 1 %. Over hundreds of steps the change
-    may be narrower than float32 can tell, and the error larger: then take float64.
+    The baseline of zeros is what padding is embedded as, and the mean of standardised numbers. Along the path the score
+    of a recurrent network may jump, and evenly spaced points would miss the jump. So each piece of the path whose error
+    is too large is halved, until the completeness error of the whole is at most `COMPLETE`. Over hundreds of steps a
+    jump may be narrower than float32 can resolve, and the error stays larger: then use float64.
 
     Parameters
     ----------
     score : callable
-        What is explained.
+        The function that is explained.
     x : Tensor [T, I]
-        As it enters the recurrent layers.
+        The sequence, as it enters the recurrent layers.
     """
     with torch.no_grad():
         ends = score(torch.stack([torch.zeros_like(x), x])).double()
@@ -85,7 +86,7 @@ def integrated_gradients(score: Score, x: Tensor) -> Integrated:
 def _pieces(
     explainer: IntegratedGradients, x: Tensor, pieces: Sequence[tuple[float, float]]
 ) -> dict[tuple[float, float], tuple[NDArray[np.float64], float]]:
-    """What some pieces of the path give, [T] each, and how far each is from being complete."""
+    """The contributions [T] of pieces of the path, and the completeness error of each piece."""
     attributions: dict[tuple[float, float], tuple[NDArray[np.float64], float]] = {}
     at_once = max(STEPS_PER_BATCH // (POINTS * len(x)), 1)
     for first in range(0, len(pieces), at_once):
@@ -98,16 +99,16 @@ def _pieces(
 
 
 def erasure(score: Score, x: Tensor, start: int, stop: int) -> NDArray[np.float64]:
-    """How much lower the score is without each of some steps, [stop - start] (Li, Monroe, Jurafsky 2016).
+    """How much lower the score is without each step from `start` to `stop`, [stop - start] (Li, Monroe, Jurafsky 2016).
 
     Parameters
     ----------
     score : callable
-        What is explained.
+        The function that is explained.
     x : Tensor [T, I]
-        As it enters the recurrent layers.
+        The sequence, as it enters the recurrent layers.
     start, stop : int
-        The steps that are left out, one at a time. Of a single step, which cannot be left out, zeros are read.
+        The steps that are left out, one at a time. If the sequence has a single step, it is replaced by zeros.
     """
     T = len(x)
     everything, differences = torch.arange(T, device=x.device), list[Tensor]()
@@ -116,14 +117,14 @@ def erasure(score: Score, x: Tensor, start: int, stop: int) -> NDArray[np.float6
         if T == 1:
             return (whole - score(torch.zeros_like(x)[None]).double()).cpu().numpy()
         for steps in torch.split(torch.arange(start, stop, device=x.device), max(STEPS_PER_BATCH // T, 1)):
-            others = everything[:-1] + (everything[:-1] >= steps[:, None])  # [rows, T - 1]: all steps but one
+            others = everything[:-1] + (everything[:-1] >= steps[:, None])  # [rows, T - 1]: all but one
             differences.append(whole - score(x[others]).double())
     result: NDArray[np.float64] = torch.cat(differences).cpu().numpy()
     return result
 
 
 def rank_agreement(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Spearman's rank correlation; nan where there are fewer than three numbers, or all are the same."""
+    """Spearman's rank correlation; nan if there are fewer than three numbers or all are the same."""
     ranks = [rankdata(values) for values in (first, second)]
     if len(first) < 3 or min(rank.std() for rank in ranks) == 0:
         return float("nan")

@@ -1,14 +1,15 @@
 """The exact decomposition of a state: what each step wrote into it, and how much of that is still there later.
 
-A state is additive if its new value is `keep * old + written`, unit by unit, where the gates are the numbers that they
-were. Then nothing is lost in writing it as a sum over the steps:
+A state is additive if its new value is `keep * old + written`, unit by unit, when the gates are taken as the numbers
+that they were. Then it is exactly a sum over the steps:
 
     s_T = s_0 prod_t keep_t + sum_t (prod_{r > t} keep_r) written_t
 
 For an LSTM's cell state keep is f_t and written i_t * g_t; for the course's GRU they are 1 - u_t and u_t * candidate_t.
-Both are found in the equations, so this holds for a user's own cell, and for what a regulariser made of it. What a step
-shows of such states, as an LSTM's h = o * tanh(c), is divided by pushing the sum's growing parts through it (Murdoch,
-Szlam 2017, 'Automatic rule extraction from long short term memory networks', equations 10 to 12), the gates held.
+Both are found in the equations, so this holds for a user's own cell and for regularised cells too. What a step shows of
+such a state, such as an LSTM's h = o * tanh(c), is divided among the steps by equations 10 to 12 of Murdoch, Szlam 2017
+('Automatic rule extraction from long short term memory networks'): with the gates held, the growing partial sums go
+through the function, and each difference belongs to one step.
 """
 
 from __future__ import annotations
@@ -29,25 +30,25 @@ from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS, is_gate
 
 STEPS_AT_ONCE = 2_048
-"""Steps whose values are held in memory together."""
+"""The most steps whose values are held in memory together."""
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A state as the sum of what was written into it, in the order in which the direction reads.
+    """A state as the sum of what was written into it; steps are in the order in which the direction reads.
 
     Parameters
     ----------
     state : str
-        Its name.
+        The state's name.
     initial : array [H]
-        What it began with.
+        The state before the first step.
     kept : array [T, H]
-        What each step left of what it found.
+        The share of the state that each step kept.
     written : array [T, H]
         What each step added.
     states : array [T, H]
-        The state that the model really had after each step.
+        The state after each step, as the model computed it.
     """
 
     state: str
@@ -58,8 +59,9 @@ class Decomposition:
 
     @property
     def parts(self) -> NDArray[np.float64]:
-        """What is left at the end of the initial state and of each step's writing, [1 + T, H]; they add up to it."""
-        after = np.cumprod(self.kept[::-1], axis=0)[::-1]  # of what is there before step t, what is left at the end
+        """What is left at the end of the initial state and of each step's writing, [1 + T, H]; the sum is the state."""
+        # The share of the state before step t that is left at the end.
+        after = np.cumprod(self.kept[::-1], axis=0)[::-1]
         later = np.concatenate([after[1:], np.ones_like(after[:1])])
         return np.concatenate([(self.initial * after[0])[None], self.written * later])
 
@@ -78,24 +80,25 @@ def decompose(
     Parameters
     ----------
     layer : Recurrent
-        In evaluation mode.
+        The layers, in evaluation mode.
     x : Tensor [T, I]
         One sequence, as it enters the first layer.
     initial : tuple of Tensor [num_layers * directions, size], optional
-        The first states; zeros by default.
+        The initial states; zeros by default.
     level : int
-        The layer, from 0; negative from the last.
+        The layer, from 0; negative numbers count from the last.
     direction : {0, 1}
-        Of a bidirectional layer, which; the second reads from the end, and its steps are given in that order.
+        The direction of a bidirectional layer; the second reads from the end, and its steps are in that order.
     state : str, optional
-        Name of the state; by default the first that is additive in the cell itself, or else by zoneout.
+        Name of the state; by default the first that the cell itself makes additive, or else the first made so by
+        zoneout.
 
     Raises
     ------
     ArgumentError
         If the layer has no such level, direction or state.
     DataError
-        If the state is not additive, or none is.
+        If the state is not additive, or no state is.
     """
     program = layer.programs[False]
     names = [state.name for state in program.states]
@@ -112,12 +115,12 @@ def decompose(
         first = old[0] if first is None else first
         parts.append((*keep_and_written(stretch.values, place, program.outputs[place]), new))
     kept, written, states = (torch.cat(values).numpy() for values in zip(*parts, strict=True))
-    assert first is not None  # a sequence has a step
+    assert first is not None  # Every sequence has at least one step.
     return Decomposition(names[place], first.numpy(), kept, written, states)
 
 
 def not_additive(program: Program, state: str | None = None) -> str:
-    """The sentence that says why there is no decomposition."""
+    """A sentence that says why there is no decomposition."""
     subject = "no state of" if state is None else f"state {state} of"
     return (
         f"{subject} cell {program.name} {'is' if state is None else 'is not'} a gated sum of its old value and what is "
@@ -127,9 +130,9 @@ def not_additive(program: Program, state: str | None = None) -> str:
 
 @lru_cache(maxsize=256)
 def additive_lines(program: Program, place: int) -> frozenset[int]:
-    """The lines of a program that are `a * s + b` in one of its states, with the gates as numbers, by index."""
+    """The lines of a program, by index, that are `a * s + b` in one of its states s, with gates as numbers."""
     linear: set[int] = set()
-    otherwise: set[int] = set()  # they depend on the state in another way
+    otherwise: set[int] = set()  # Lines that depend on the state in another way.
     for index, value in enumerate(program.values):
         carrying = [place for place, arg in enumerate(value.args) if arg in linear]
         if index == 1 + place:
@@ -144,38 +147,38 @@ def additive_lines(program: Program, place: int) -> frozenset[int]:
 
 
 def _is_number(op: str) -> bool:
-    """Whether a line counts as the number that it was, whatever it is computed from."""
+    """Whether a line is taken as a number, whatever it is computed from."""
     return op == "affine" or is_gate(op)
 
 
 def _is_linear(op: str, places: list[int]) -> bool:
-    """Whether an operation is linear in its arguments at some places, if the others are numbers."""
+    """Whether an operation is linear in its arguments at these places when the others are numbers."""
     row = OPERATIONS[op]
     return bool(row.terms) or (len(places) == 1 and bool(row.factors) and not row.inverts(places[0]))
 
 
 @lru_cache(maxsize=256)
 def additive_states(program: Program) -> tuple[int, ...]:
-    """Which of a program's states are additive, by their places."""
+    """The places of a program's additive states."""
     places = range(len(program.states))
     return tuple(place for place in places if program.outputs[place] in additive_lines(program, place))
 
 
 def followed_states(layer: Recurrent) -> tuple[int, ...]:
-    """The additive states of a layer, by their places: those of its cell, then those that are so by zoneout alone."""
+    """The places of a layer's additive states: first those of its cell, then those made so by zoneout alone."""
     own = additive_states(layer.program)
     return own + tuple(place for place in additive_states(layer.programs[False]) if place not in own)
 
 
 @lru_cache(maxsize=256)
 def lines_of_states(program: Program) -> dict[int, int]:
-    """Of every line that is additive in an additive state, the place of that state (of the first, if in several)."""
+    """Maps each line that is additive in an additive state to the place of that state (the first, if in several)."""
     return {index: place for place in reversed(additive_states(program)) for index in additive_lines(program, place)}
 
 
 @lru_cache(maxsize=256)
 def shown_lines(program: Program) -> frozenset[int]:
-    """The lines that show additive states: computed from them, not through gates alone."""
+    """The lines that show additive states: they are computed from such a state, not through gates alone."""
     shown = set(lines_of_states(program))
     for index, value in enumerate(program.values):
         if not _is_number(value.op) and not shown.isdisjoint(value.args):
@@ -184,9 +187,9 @@ def shown_lines(program: Program) -> frozenset[int]:
 
 
 class Values(Mapping[int, Tensor]):
-    """The values of a program's lines at some steps, in float64, [T, size] by index.
+    """The values of a program's lines at some steps, by index; [T, size] in float64.
 
-    What the engine recorded is taken as it is; what has no name is computed from it.
+    Values that the engine recorded are taken from it. The others are computed from them when they are asked for.
     """
 
     def __init__(self, program: Program, known: dict[int, Tensor]) -> None:
@@ -210,7 +213,7 @@ class Values(Mapping[int, Tensor]):
 
 
 def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Tensor]:
-    """A line that is additive in a state as `keep * s + written`, [T, size] each."""
+    """Write a line that is additive in a state as `keep * s + written`, [T, size] each."""
     lines = additive_lines(values.program, place)
     like = values[1 + place]
 
@@ -237,7 +240,7 @@ def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Te
 
 @dataclass(frozen=True)
 class Stretch:
-    """Some steps in the order in which a direction reads: the number of the first, and their values."""
+    """Consecutive steps in the order in which a direction reads: the number of the first, and their values."""
 
     first: int
     values: Values
@@ -246,7 +249,7 @@ class Stretch:
 def stretches(
     layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None = None, *, level: int = -1, direction: int = 0
 ) -> Iterator[Stretch]:
-    """All values of one layer and direction, some steps at a time; arguments and errors as in `decompose`."""
+    """All values of one layer and direction, some steps at a time; arguments and errors are those of `decompose`."""
     directions = 2 if layer.bidirectional else 1
     if not -layer.num_layers <= level < layer.num_layers or not 0 <= direction < directions:
         raise ArgumentError(
@@ -281,7 +284,7 @@ def stretches(
 
 
 def _entering(layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, level: int) -> Tensor:
-    """What enters a layer, [T, size]: the input, or what the layer below shows."""
+    """What enters a layer, [T, size]: the input, or the output of the layer below."""
     if not level:
         return x
     output = layer.program.states[0].name
@@ -295,7 +298,7 @@ def _entering(layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, l
 
 
 def _reader(layer: Recurrent, input_size: int, level: int, direction: int) -> Recurrent:
-    """One layer and direction on its own: with the same weights, reading what it is given from first to last."""
+    """A layer of its own with the weights of one layer and direction, which reads from first to last."""
     own = layer.regularisers
     reader = Recurrent(
         layer.program,
@@ -307,7 +310,7 @@ def _reader(layer: Recurrent, input_size: int, level: int, direction: int) -> Re
         layer_norm=own.layer_norm,
         engine=layer.engine,
         precision=layer.precision,
-        device="meta",  # its weights are the layer's
+        device="meta",  # It gets the layer's weights below.
     )
     suffix = f"_l{level}{'_reverse' * direction}"
     weights = {

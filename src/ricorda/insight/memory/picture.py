@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ricorda.insight.memory.result import Memory
 
 ACROSS, DOWN = 60, 40
-"""The most labels that fit along each side; of more tokens, every second, third and so on has one."""
+"""The most labels that fit along each side; with more tokens, only every second, third and so on has one."""
 
 LONGEST_LABEL = 14
 """Characters of a label; longer ones are cut."""
@@ -44,7 +44,7 @@ def _draw_verdict(axes: Any, memory: Memory) -> None:
     places = np.arange(len(memory.tokens))
     name, values = verdict.best
     axes.bar(places, values, color=np.where(values > 0, ORANGE, BLUE), width=0.8, label=f"{name} (bars)")
-    few = len(places) <= ACROSS  # marks of more would hide the bars
+    few = len(places) <= ACROSS  # More markers would hide the bars.
     if verdict.decomposed is not None and few:
         axes.plot(places, verdict.integrated.values, "o", color="black", markersize=4, label="integrated gradients")
     if few:

@@ -1,4 +1,4 @@
-"""Follows what some steps wrote into a state: how much of it each later step still holds, and what it shows of it."""
+"""Follows what some steps wrote into a state: how much of it each later step still holds and shows."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ from ricorda.nn import Recurrent
 from ricorda.program.operations import OPERATIONS
 
 Weighing = Callable[[int], Tensor | None]
-"""How much of each unit's output at a step (in the input's order) enters a sum: [H], or None for nothing."""
+"""Maps a step (in the input's order) to the weight of each output unit in a sum, [H], or to None for zero weights."""
 
 _INITIAL, _BEFORE, _WINDOW = 0, 1, 2
-"""Rows of the parts: of the initial state, of the steps before the window, of the window's first; the last is of those
-after it."""
+"""Rows of `parts`: 0 initial state, 1 steps before the window, 2 and on its steps, last the steps after it."""
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What became of what the steps of a window wrote, for one direction; rows in the order of the input.
+    """What became of what the steps of a window wrote, in one direction; rows are in the order of the input.
 
     Parameters
     ----------
@@ -42,13 +41,13 @@ class Remains:
     written : array [W]
         The norm of what each step wrote.
     held : array [W, W]
-        The norm of what step w wrote as it is after step v; 0 where v is not read after w.
+        The norm of what step w wrote, as it is after step v; 0 if the direction reads v before w.
     left : array [W]
-        The same after the direction's last step.
+        The norm of what step w wrote, as it is after the direction's last step.
     shown : array [W, H], optional
-        What each step gave to the weighed sum of the outputs.
+        The contribution of each step to the weighted sum of the outputs.
     rest, initial : array [H], optional
-        What all other steps and the initial state gave to it.
+        The contributions of all other steps and of the initial state.
     """
 
     state: str
@@ -77,14 +76,15 @@ def follow(
     layer, x, initial, level, direction
         As in `decompose`.
     window : (int, int)
-        The first step, and that after the last.
+        The first step, and the step after the last.
     weighing : callable, optional
-        To divide a weighed sum of the outputs among the steps as well.
+        Weights for a sum of the outputs, which is then divided among the steps too.
 
     Raises
     ------
     DataError
-        If the cell has no additive state, or with a weighing, if its output does not come from one.
+        If the cell has no additive state, or if there is a weighing and the output does not come from an additive
+        state.
     """
     program, T = layer.programs[False], len(x)
     places = followed_states(layer)
@@ -115,8 +115,9 @@ def follow(
             if weights is not None:
                 pooled[: own + 1] += weights * _shown(stretch.values, row, leaves, parts, own)
             for place, (kept, new) in forms.items():
-                through = kept[row:end].flip(0).cumprod(0).flip(0)  # each step and all after it
-                parts[place][: own + 1] *= through[0]  # what comes after is zero yet
+                # Row r: the share kept from there to the end of the run. Parts of later steps are still zero.
+                through = kept[row:end].flip(0).cumprod(0).flip(0)
+                parts[place][: own + 1] *= through[0]
                 parts[place][own] += (new[row : end - 1] * through[1:]).sum(0) + new[end - 1]
             if start <= step < stop:
                 now = parts[places[0]][_WINDOW : own + 1]
@@ -138,7 +139,7 @@ def follow(
 
 
 def _runs(first: int, count: int, window: tuple[int, int], weigh: Weighing) -> Iterator[tuple[int, int]]:
-    """The rows of a stretch, alone where the window or a weight asks for them, else as many together as there are."""
+    """Runs of rows of a stretch: a row in the window or with a weight alone, all rows between two of these together."""
     start, stop = window
 
     def alone(row: int) -> bool:
@@ -155,11 +156,11 @@ def _runs(first: int, count: int, window: tuple[int, int], weigh: Weighing) -> I
 
 
 Forms = dict[int, tuple[int, Tensor, Tensor]]
-"""Of a line that is additive in a state: the state's place, what the line keeps of it [T, H], what it adds [T, H]."""
+"""For each line that is additive in a state: the state's place, the share of it that the line keeps, what it adds."""
 
 
 def _leaves(values: Values) -> Forms:
-    """The additive lines from which the output is computed, or which it is."""
+    """The additive lines that the output is computed from, or the output itself if it is additive."""
     program, states = values.program, lines_of_states(values.program)
     used = {arg for index in shown_lines(program) - states.keys() for arg in program.values[index].args}
     return {
@@ -170,19 +171,19 @@ def _leaves(values: Values) -> Forms:
 
 
 def _shown(values: Values, row: int, leaves: Forms, parts: dict[int, Tensor], own: int) -> Tensor:
-    """The output at a step, divided among those who wrote what it shows, [own + 1, H].
+    """The output at a step, divided among the steps that wrote what it shows, [own + 1, H].
 
     Parameters
     ----------
     values, row, leaves
-        Those of a stretch, the step's place in it, and `_leaves` of it.
+        The values of a stretch, the step's row in it, and `_leaves` of its values.
     parts : place of an additive state -> [.., H]
-        Of its value before the step, in the order of writing.
+        The parts of the state before the step, in the order of writing.
     own : int
-        The step's own row.
+        The step's own row in the parts.
     """
     program, moving = values.program, shown_lines(values.program)
-    # sums of the first 0, 1, 2, ... parts; the differences of what is shown of them add up to what is shown of all
+    # Sums of the first 0, 1, 2, ... parts. Differences of what is shown of them add up to the whole output.
     sums = {
         place: torch.cat([part.new_zeros(1, part.shape[1]), part[: own + 1].cumsum(0)]) for place, part in parts.items()
     }
@@ -205,5 +206,5 @@ def _shown(values: Values, row: int, leaves: Forms, parts: dict[int, Tensor], ow
 
     shown = take(program.outputs[0])
     divided = shown.diff(dim=0)
-    divided[-1] += shown[0]  # what is shown of nothing: the step's own
+    divided[-1] += shown[0]  # What is shown even of zero is the step's own.
     return divided

@@ -26,19 +26,19 @@ class Memory:
     Parameters
     ----------
     tokens : tuple of str
-        Those of the window.
+        The tokens of the window.
     texts : tuple of str
-        The same as they stand in a line: a space before a word.
+        The tokens as they stand in a line: with a space before each word.
     start, steps : int
-        The window's first step, from 0, and the steps of the whole.
+        The window's first step, from 0, and the number of steps of the whole sequence.
     layer : int
-        The layer that was looked into, from 1.
+        The layer that was examined, from 1.
     remains : tuple of Remains
-        What became of what the steps wrote, for each direction; empty where the cell has no additive state.
+        What became of what the steps wrote, for each direction; empty if the cell has no additive state.
     verdict : Verdict, optional
-        Of a classifier or regressor.
+        The verdict of a classifier or regressor.
     notes : tuple of str
-        Why something is missing.
+        Sentences that say why something is missing.
     """
 
     tokens: tuple[str, ...]
@@ -52,19 +52,20 @@ class Memory:
 
     @property
     def written(self) -> Array | None:
-        """The norm of what each step wrote, of all directions together, [W]."""
+        """The norm of what each step wrote, over all directions, [W]."""
         return _together([direction.written for direction in self.remains])
 
     @property
     def left(self) -> Array | None:
-        """The norm of what is left of it at the end of each direction's way, of all together, [W]."""
+        """The norm of what is left of it after the last step of each direction, over all directions, [W]."""
         return _together([direction.left for direction in self.remains])
 
     @property
     def kept(self) -> Array | None:
-        """The share of what step w wrote that is there after step v, [W, W].
+        """The share of what step w wrote that is still there after step v, [W, W].
 
-        Above the diagonal it is that of the first direction, below that of the second, which reads from the end.
+        Values above the diagonal are those of the first direction, values below it those of the second, which reads
+        from the end.
         """
         if not self.remains:
             return None
@@ -76,7 +77,7 @@ class Memory:
         return kept if len(shares) == 1 else kept + np.tril(shares[1], -1)
 
     def columns(self) -> dict[str, Array]:
-        """The numbers that there are for each step, by name, [W] each."""
+        """The numbers of each step, by name, as far as there are any, [W] each."""
         verdict = self.verdict
         columns = {
             "written": self.written,
@@ -101,12 +102,12 @@ class Memory:
         return draw(self)
 
     def to_html(self) -> str:
-        """One HTML page, of its own: the coloured text, and for each word its numbers and what still holds it."""
+        """One self-contained HTML page: the coloured text, and for each word its numbers and what still holds it."""
         from ricorda.insight.memory.words import html_page
 
         return html_page(self)
 
 
 def _together(norms: Sequence[Array]) -> Array | None:
-    """The norm of several directions' vectors side by side."""
+    """The norm of the vectors of several directions, side by side."""
     return np.sqrt(np.sum(np.square(norms), axis=0)) if len(norms) else None

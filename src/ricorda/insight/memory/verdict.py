@@ -1,4 +1,4 @@
-"""What each step gave to the verdict of a classifier or a regressor, by three accounts."""
+"""What each step gave to the verdict of a classifier or a regressor, computed in three ways."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ricorda.insight.memory.remains import Remains, Weighing
 from ricorda.insight.passage import Passage
 
 LONGEST_WHOLE = 2_000
-"""Steps of a sequence above which erasure and integrated gradients read the window as if it were all there is."""
+"""The most steps of a sequence for which erasure and integrated gradients read all of it, not the window alone."""
 
 COMPLETENESS = 0.01
-"""The completeness error of integrated gradients above which they are computed in float64."""
+"""If the completeness error of integrated gradients is above this, they are computed in float64."""
 
 LONGEST_DOUBLE = 100
-"""The most steps for which that is done: in longer sequences it takes seconds, and need not help."""
+"""The most steps for which float64 is tried: in longer sequences it takes seconds, and may not help."""
 
 Array = NDArray[np.float64]
 
@@ -34,25 +34,26 @@ class Verdict:
     """What each step of a window gave to what the model says.
 
     A classifier's verdict is explained as the score of a class less that of the strongest other one (log-odds, in
-    nats), a regressor's as the number itself, in its unit. What speaks for it is positive.
+    nats), a regressor's as the number itself, in its unit. Positive contributions speak for the verdict.
 
     Parameters
     ----------
     label, rival : object
-        The class and the strongest other one; of a regressor, the number's name and None.
+        The class and the strongest other class; for a regressor, the number's name and None.
     labels : tuple
         The classes, or the names of the numbers, C.
     scores : array [C]
-        Those of the model.
+        The model's scores.
     shares : array [W, C], optional
-        What each step gave to each score by the decomposition; with `rest`, `initial` and `bias` [C] (all other steps,
-        the initial states, the head) they add up to `scores`. None where the decomposition does not reach the verdict.
+        The contribution of each step to each score by the decomposition. With `rest`, `initial` and `bias` [C] (all
+        other steps, the initial states, the head) they add up to `scores`. None if the decomposition does not reach the
+        verdict.
     integrated : Integrated
         Integrated gradients of the window.
     erasure : array [W]
         How much lower the verdict is without each step.
     alone : bool
-        Whether the last two come from reading the window alone, as they do where a text is long.
+        Whether erasure and integrated gradients read the window alone, as they do if the text is long.
     """
 
     label: Any
@@ -68,30 +69,30 @@ class Verdict:
     alone: bool
 
     def of(self, scores: Array) -> Array:
-        """What scores [..., C] say for the label and against its rival."""
+        """Scores [..., C] of the label, less those of its rival."""
         own = scores[..., self.labels.index(self.label)]
         return own if self.rival is None else own - scores[..., self.labels.index(self.rival)]
 
     @property
     def claim(self) -> str:
-        """What is explained, in words."""
+        """The quantity that is explained, in words."""
         return f"{self.label}" if self.rival is None else f"{self.label} rather than {self.rival}"
 
     @property
     def decomposed(self) -> Array | None:
-        """What each step gave to the verdict by the decomposition, [W]."""
+        """The contribution of each step to the verdict by the decomposition, [W]."""
         return None if self.shares is None else self.of(self.shares)
 
     @property
     def best(self) -> tuple[str, Array]:
-        """The finest account that there is, and its name: the decomposition's, or integrated gradients."""
+        """The name and values of the most exact account that there is: the decomposition's, or integrated gradients."""
         if self.decomposed is None:
             return "integrated gradients", self.integrated.values
         return "decomposition", self.decomposed
 
     @property
     def agreement(self) -> dict[tuple[str, str], float]:
-        """Spearman's rank correlation of each two accounts."""
+        """Spearman's rank correlation of each pair of accounts."""
         accounts = {"decomposition": self.decomposed, "integrated gradients": self.integrated.values}
         named = [(name, values) for name, values in {**accounts, "erasure": self.erasure}.items() if values is not None]
         return {
@@ -103,7 +104,7 @@ class Verdict:
 
 @contextmanager
 def at_rest(network: nn.Module) -> Iterator[None]:
-    """Within the block a network is in evaluation mode and its weights ask for no gradient."""
+    """Within the block a network is in evaluation mode and its weights need no gradient."""
     training, learning = network.training, [weight for weight in network.parameters() if weight.requires_grad]
     network.eval().requires_grad_(False)
     try:
@@ -127,16 +128,16 @@ def _in_double(network: nn.Module) -> Iterator[None]:
 
 
 class Explained:
-    """A many-to-one model's verdict on a passage, and what it can be divided by.
+    """A many-to-one model's verdict on a passage, and how its pooling weighs the outputs.
 
     Parameters
     ----------
     model : SequenceClassifier or SequenceRegressor
-        Its network at rest.
+        A model whose network is `at_rest`.
     read : Passage
-        What it read.
+        The passage that it read.
     target : class or name of a number, optional
-        Whose score is explained.
+        The class or number whose score is explained.
 
     Raises
     ------
@@ -160,7 +161,7 @@ class Explained:
         self.rival = int(others[0]) if classes is not None else None
 
     def weighings(self) -> Sequence[Weighing]:
-        """How the pooling weighs each direction's outputs, once what it chooses is fixed."""
+        """How the pooling weighs each direction's outputs; weights that depend on the outputs are held fixed."""
         y, pooling = self.outputs, self.network.pooling
         halves = y.chunk(2 if self.read.layer.bidirectional else 1, dim=1)
         if pooling.kind == "attention":
@@ -170,14 +171,14 @@ class Explained:
             share = torch.full((1,), 1 / len(y), dtype=torch.float64)
             return [lambda step: share] * len(halves)
         if pooling.kind == "last":
-            ends = (len(y) - 1, 0)  # the second direction ends where the text begins
+            ends = (len(y) - 1, 0)  # The second direction ends where the text begins.
             winners = [torch.full((half.shape[1],), ends[direction]) for direction, half in enumerate(halves)]
         else:
             winners = [half.argmax(0).cpu() for half in halves]
         return [_where(steps) for steps in winners]
 
     def verdict(self, remains: Sequence[Remains], start: int, stop: int) -> Verdict:
-        """The verdict and its accounts for a window."""
+        """The verdict and what each step of a window gave to it."""
         bias = self.network.head.bias.double().cpu().numpy() * self.scale + self.mean
         shares, rest, initial = None, np.zeros_like(bias), np.zeros_like(bias)
         if remains and remains[0].shown is not None:
@@ -217,7 +218,7 @@ class Explained:
         )
 
     def _explained_score(self, x: Tensor) -> Tensor:
-        """What is explained, [B], of sequences [B, T, I]."""
+        """The quantity that is explained, [B], of sequences [B, T, I]."""
         scores = self._scores(x)
         own = scores[:, self.label] * float(self.scale[self.label])
         return own if self.rival is None else own - scores[:, self.rival]
@@ -236,6 +237,6 @@ class Explained:
 
 
 def _where(winners: Tensor) -> Weighing:
-    """Weights of a pooling that takes each unit [H] from one step."""
+    """The weighing of a pooling that takes each unit [H] from one step."""
     steps = set(winners.tolist())
     return lambda step: (winners == step).double() if step in steps else None

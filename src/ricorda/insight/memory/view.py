@@ -15,10 +15,10 @@ from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.many_to_one.network import ManyToOne
 
 DEFAULT_WINDOW = 200
-"""Steps that are shown of a longer sequence, unless a window is given."""
+"""Steps that are shown of a longer sequence by default."""
 
 WIDEST_WINDOW = 1_000
-"""The most steps that a window may have: what each holds of each other is kept."""
+"""The most steps of a window, for which W x W numbers are kept."""
 
 
 def memory_of(
@@ -34,15 +34,15 @@ def memory_of(
     Parameters
     ----------
     model : SequenceEstimator
-        Of any task; a verdict is that of a classifier or a regressor.
+        A trained model of any task; only classifiers and regressors have a verdict.
     example : text, token list, or array [T, I]
         As the model's own `predict` takes one, of any length.
     target : class or name of a number, optional
-        Whose score is explained; by default the class that the model chose, or the first number.
+        The class or number whose score is explained; by default the class that the model chose, or the first number.
     layer : int, optional
-        The layer to look into, from 1; by default the last.
+        The layer to look at, from 1; by default the last.
     window : (int, int), optional
-        The first step to show, from 0, and that after the last; by default the last 200.
+        The first step to show, from 0, and the step after the last; by default the last 200 steps.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _window(T: int, window: tuple[int, int] | None) -> tuple[int, int]:
 
 
 def _why_no_shares(read: Passage) -> list[str]:
-    """Why a decomposition does not reach the verdict, if so."""
+    """Why the decomposition does not reach the verdict, or an empty list if it does."""
     program, layers = read.layer.programs[False], read.layer.num_layers
     if layers > 1:
         return [

@@ -1,6 +1,6 @@
 """Coloured words: a text in the terminal, and as one HTML page, with what each word gave to the verdict.
 
-Red speaks for it and blue against it, and each word carries as many `+` or `-` as it is strong, so that the text can be
+Red speaks for the verdict and blue against it. The stronger a word, the more `+` or `-` it has, so that the text can be
 read without colours.
 """
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from ricorda.insight.memory.result import Memory
 
 WEAK, MEDIUM, STRONG = 0.1, 1 / 3, 2 / 3
-"""Shares of the strongest word from which on a word has one mark, two, three."""
+"""A word whose share of the strongest word's value is at least so large has one, two or three marks."""
 
 FOR = ("black on #fddbc7", "black on #f4a582", "bold white on #b2182b")
 AGAINST = ("black on #d1e5f0", "black on #92c5de", "bold white on #2166ac")
-"""How the terminal shows words of one mark, two, three (ColorBrewer's RdBu, safe for colour-blind eyes)."""
+"""Terminal styles of words with one, two and three marks (ColorBrewer's RdBu, safe for colour-blind eyes)."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Word:
     Parameters
     ----------
     text : str
-        As it stands in the line.
+        The word as it stands in the line.
     pieces : range
-        The window's tokens that it is made of.
+        The places of its tokens in the window.
     value : float
-        What it gave: the sum of its tokens'.
+        The sum of its tokens' values.
     strength : float
-        The same as a share of the strongest word's, -1 to 1.
+        The value as a share of the strongest word's, from -1 to 1.
     """
 
     text: str
@@ -55,23 +55,23 @@ class Word:
 
     @property
     def marks(self) -> str:
-        """A `+` for what speaks for the verdict or a `-`, up to three."""
+        """Up to three `+` for a word that speaks for the verdict, or up to three `-`."""
         count = sum(abs(self.strength) >= limit for limit in (WEAK, MEDIUM, STRONG))
         return ("+" if self.strength > 0 else "-") * count
 
 
 def title_and_values(memory: Memory) -> tuple[str, NDArray[np.float64]]:
-    """What the colours tell, in words, and its number for each token."""
+    """What the colours show, in words, and the number of each token."""
     if memory.verdict is not None:
         name, values = memory.verdict.best
         return f"{memory.verdict.claim}, by {name}", values
     left = memory.left
-    assert left is not None  # a memory without a verdict has remains
+    assert left is not None  # A memory without a verdict has remains.
     return "what is left of each word at the end", left
 
 
 def window_words(memory: Memory) -> list[Word]:
-    """The words of the window: tokens put together up to the next that begins with a space."""
+    """The words of the window: tokens joined up to the next one that begins with a space."""
     _, values = title_and_values(memory)
     opens = [at for at, text in enumerate(memory.texts) if at == 0 or text[:1].isspace()]
     ranges = [range(first, last) for first, last in zip(opens, [*opens[1:], len(memory.texts)], strict=True)]
@@ -84,7 +84,7 @@ def window_words(memory: Memory) -> list[Word]:
 
 
 def _spelled(text: str) -> str:
-    """A word as it is read: bytes that spell a character are that character, and a space is seen."""
+    """A word for people to read: bytes that spell a character become it, and a space becomes visible."""
 
     def characters(match: re.Match[str]) -> str:
         return bytes.fromhex(match[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace")
@@ -107,7 +107,7 @@ def coloured(memory: Memory) -> Text:
 
 
 def html_page(memory: Memory) -> str:
-    """The window as one HTML page that needs nothing else; it shows the numbers of the word that is pointed at."""
+    """The window as one self-contained HTML page, which shows the numbers of the word under the pointer."""
     words = window_words(memory)
     spans = [
         f'<span class="w {_side(word)}" style="--a:{abs(word.strength):.2f}" tabindex="0">'
@@ -148,7 +148,7 @@ def _side(word: Word) -> str:
 
 
 def facts(memory: Memory) -> list[str]:
-    """What there is to say beside the words, a sentence each."""
+    """Sentences to show beside the words."""
     shown = f"Tokens {memory.start + 1:,} to {memory.start + len(memory.tokens):,} of {memory.steps:,}."
     sentences = [shown] if len(memory.tokens) < memory.steps else []
     verdict = memory.verdict
@@ -183,13 +183,13 @@ def facts(memory: Memory) -> list[str]:
 
 
 def _over(name: str, values: NDArray[np.float64], word: Word) -> str:
-    """A word's number: norms of its tokens together, sums of what they gave."""
+    """A word's number: the norm over its tokens for norms, the sum over its tokens for contributions."""
     own = values[word.pieces.start : word.pieces.stop]
     return f"{np.linalg.norm(own):.3f}" if name in ("written", "left") else f"{own.sum():+.3f}"
 
 
 def _held(memory: Memory, words: Sequence[Word]) -> list[list[int]]:
-    """How many per cent of a word each other one still holds, a row for each word; empty rows where it is not known."""
+    """How many per cent of each word every other word still holds, a row for each word; empty rows if unknown."""
     kept = memory.kept
     if kept is None:
         return [[] for _ in words]

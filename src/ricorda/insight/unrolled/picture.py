@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 MARGIN, TITLE, OUTPUT, LANE, PILL, INPUT, TOKEN, EQUATION = 0.25, 0.45, 0.65, 0.56, 0.5, 0.62, 0.2, 0.21
-"""Inches: the sides, the title, an output above its box, a state's lane, a named value, an input below, its token, an
-equation."""
+"""Inches: the margin, the title, an output above its box, a state's lane, a named value, an input below its box, its
+token, an equation."""
 
 MOST_UNITS = 12
-"""Units whose values are drawn as coloured cells."""
+"""The most units whose values are drawn as coloured cells."""
 
 COLOUR_OF = {(0, 1): BLUE, (-1, 1): ORANGE}
 """Colours of squashing functions, by their bounds."""
@@ -34,7 +34,7 @@ COLOUR_OF = {(0, 1): BLUE, (-1, 1): ORANGE}
 
 @dataclass(frozen=True)
 class Row:
-    """A named value inside the box: its name, its operation, and the name of what that was applied to, if any."""
+    """A named value inside the box: its name, its operation, and the name of the operation's argument, if any."""
 
     name: str
     op: str
@@ -44,7 +44,7 @@ class Row:
 def rows_of(program: Program) -> list[Row]:
     """The named values that stand inside the box, in the order of computation.
 
-    A state that goes on through its lane is not among them, nor a pre-activation that stands beside its activation.
+    States that pass through their lane are left out, and pre-activations that stand beside their activation.
     """
     names = {index: name for name, index in reversed(program.names)}
     on_lanes = {program.outputs[place] for place in additive_states(program)}
@@ -60,13 +60,13 @@ def rows_of(program: Program) -> list[Row]:
 
 
 def draw_unrolled(unrolled: Unrolled) -> Figure:
-    """A box a step, with the states' lanes through it."""
+    """Draw a box for each step, with the states' lanes through it."""
     picture = _Picture(unrolled)
     return picture.draw()
 
 
 class _Picture:
-    """Places in inches, y upwards from the lower edge."""
+    """The layout; places are in inches, y upwards from the lower edge."""
 
     def __init__(self, unrolled: Unrolled) -> None:
         self.unrolled = unrolled
@@ -82,7 +82,7 @@ class _Picture:
         steps = len(unrolled)
         self.pitch = (WIDTH - 2 * MARGIN) / steps
         self.gap = min(0.9, 0.34 * self.pitch)
-        if steps < 3:  # a box is not wider than its numbers need
+        if steps < 3:  # A box is not wider than its numbers need.
             self.pitch = (WIDTH - 2 * MARGIN) / 3
             self.gap = 0.9
         self.box = (WIDTH - 2 * MARGIN - self.gap * (steps + 1)) / steps if steps >= 3 else self.pitch - self.gap
@@ -95,13 +95,13 @@ class _Picture:
         self.top: float = self.bottom + inside
         self.height = self.top + OUTPUT + TITLE + (0.0 if self.single else 0.1)
         self.figure = new_figure(self.height)
-        self.figure.set_layout_engine("none")  # places are given
+        self.figure.set_layout_engine("none")  # Everything has its absolute place.
         self.axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set(xlim=(0, WIDTH), ylim=(0, self.height))
         self.axes.axis("off")
 
     def draw(self) -> Figure:
-        """All of it."""
+        """Draw all parts of the picture."""
         unrolled = self.unrolled
         last = unrolled.first + len(unrolled) - 1
         units = "one unit" if self.single else f"{max(numbers.shape[1] for numbers in unrolled.values.values())} units"
@@ -162,7 +162,7 @@ class _Picture:
             self._say(middle, self.bottom - (0.78 if self.wide else 0.62), shown, 11, weight="bold")
 
     def _draw_row(self, row: Row, step: int, x: float, top: float) -> None:
-        """A value: its name and number, and below them what its operation was applied to, or its units."""
+        """A value: its name and number, and below them its operation's argument, or its units."""
         from matplotlib.patches import FancyBboxPatch
 
         width, colour = self.box - 0.1, _colour(row.op)
@@ -197,7 +197,7 @@ class _Picture:
             self._say(x + width - 0.05, top - 0.345, text, size - (2.5 if self.small else 2), ha="right", colour=GREY)
 
     def _draw_lane(self, name: str, y: float) -> None:
-        """A state from the first step to the last: through the boxes where a step keeps of it, from box to box else."""
+        """Draw a state's arrows between boxes, and its line through them if each step keeps a share of it."""
         unrolled, values = self.unrolled, self.unrolled.values[name]
         before = np.concatenate([unrolled.initial[name][None], values])
         for step in range(len(unrolled) + 1):
@@ -217,7 +217,7 @@ class _Picture:
             self._draw_update(name, y, step, share[step], values[step] - share[step] * before[step])
 
     def _draw_update(self, name: str, y: float, step: int, share: Array, written: Array) -> None:
-        """The line of a state through a box: times what is kept, plus what is written."""
+        """The line of a state through a box: it is multiplied by the kept share, then the written part is added."""
         x = self._box(step)
         self.axes.plot([x, x + self.box], [y, y], color="black", linewidth=1.6, solid_capstyle="butt", zorder=2)
         size = 8 if self.small else 10
@@ -238,7 +238,7 @@ class _Picture:
             self._say(MARGIN + column * (WIDTH / 2), y, line, 9, ha="left", colour="#333333")
 
     def _draw_scales(self) -> None:
-        """What the coloured cells mean."""
+        """The legend of the coloured cells."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
@@ -303,7 +303,7 @@ def _colour(op: str) -> str:
 
 
 def _mathematics(program: Program) -> list[str]:
-    """The cell's equations, set as mathematics where matplotlib can."""
+    """The cell's equations, as mathematics where matplotlib can typeset them."""
     from matplotlib.mathtext import MathTextParser
 
     parser: Any = MathTextParser("path")
@@ -319,7 +319,7 @@ def _mathematics(program: Program) -> list[str]:
 
 
 def _name(name: str) -> str:
-    """A name as mathematics, with what follows its first letter and underscore below the line."""
+    """A name as mathematics; what follows its first letter and underscore becomes a subscript."""
     letter, _, below = name.partition("_")
     if len(letter) == 1 and below:
         return f"${letter}_{{{_upright(below)}}}$"
@@ -332,5 +332,5 @@ def _upright(text: str) -> str:
 
 
 def _italic(name: str, step: int) -> str:
-    """A variable at a step."""
+    """A variable with its step as a subscript."""
     return f"${name if len(name) == 1 else _upright(name)}_{{{step}}}$"

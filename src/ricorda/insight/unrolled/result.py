@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 MOST_STEPS = 8
-"""Steps that one picture has room for."""
+"""The most steps that one picture has room for."""
 
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Some steps of one layer and direction, in the order in which it reads them.
+    """Consecutive steps of one layer and direction, in the order in which it reads them.
 
     Parameters
     ----------
@@ -33,16 +33,16 @@ class Unrolled:
     first : int
         The number of the first step, from 1.
     tokens : tuple of str [T]
-        What each step is called.
+        The name of each step.
     inputs : array [T, I]
-        What enters the layer.
+        The input of the layer.
     initial : dict of array [size]
         The states before the first of these steps.
     values : dict of array [T, size]
-        Each named value, in the order of computation: states as they leave the step, `z_` and an affine's name for what
-        it gives before an activation.
+        Each named value, in the order of computation. States are those after the step; `z_` and an affine's name stands
+        for what the affine gives before an activation.
     kept : dict of array [T, size]
-        For each state whose new value is a share of the old one plus something, that share.
+        For each state whose new value is `share * old + something`, that share.
     """
 
     program: Program
@@ -57,7 +57,7 @@ class Unrolled:
         return len(self.tokens)
 
     def brief(self, name: str, values: Array) -> Array:
-        """Values [..., size] of a name as one number each: of one unit its own, of a gate's the mean, else the norm."""
+        """One number for values [..., size] of a name: a single unit's value, a gate's mean, or else the norm."""
         if values.shape[-1] == 1:
             return values[..., 0]
         return np.asarray(values.mean(-1) if name in gate_names(self.program) else np.linalg.norm(values, axis=-1))
@@ -78,7 +78,7 @@ class Unrolled:
         return frame.select("step", "token", "name", "unit", "value").sort("step", maintain_order=True)
 
     def unit(self, number: int) -> Unrolled:
-        """The same for one unit, from 0, alone.
+        """The same steps with a single unit, from 0.
 
         Raises
         ------
@@ -95,12 +95,12 @@ class Unrolled:
         return replace(self, initial=initial, values=values, kept=kept)
 
     def __getitem__(self, steps: slice) -> Unrolled:
-        """Some of the steps, from 0, as Python slices.
+        """A slice of the steps, from 0.
 
         Raises
         ------
         ArgumentError
-            If that is none.
+            If the slice has no steps or leaves some out.
         """
         start, stop, stride = steps.indices(len(self))
         if start >= stop or stride != 1:

@@ -42,22 +42,22 @@ def unroll(
     Parameters
     ----------
     source : SequenceEstimator, Passage, Recurrent, or a cell in any of the ways that a layer takes one
-        What is to be unrolled.
-    inputs : what the model's `predict` takes one of; for a layer or a cell numbers [T, I], or [T] where I is 1
-        What it reads; a layer or cell starts with states of zero.
+        What to unroll.
+    inputs : for a model an example as its `predict` takes it; for a layer or a cell numbers [T, I], or [T] if I is 1
+        What it reads. A layer or a cell starts from states of zero.
     weights : mapping of str to array, optional
-        Of a cell, under torch.nn's names (`weight_ih_l0` [gates*H, I], `weight_hh_l0` [gates*H, H], `bias_ih_l0`,
-        `bias_hh_l0` [gates*H]); biases that are not there are 0. Without weights it has one unit, drawn as a layer
-        draws them.
+        Weights of a cell, under torch.nn's names (`weight_ih_l0` [gates*H, I], `weight_hh_l0` [gates*H, H],
+        `bias_ih_l0`, `bias_hh_l0` [gates*H]); biases that are missing are 0. Without weights the cell has one unit with
+        random weights, drawn as a layer draws them.
     layer : int, optional
-        Which of a stack, from 1; by default the last.
+        The layer of a stack, from 1; by default the last.
     backward : bool
         Whether to take the direction that reads from the end.
 
     Returns
     -------
     Unrolled
-        With numbers of float64.
+        All numbers, in float64.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def layer_of(cell: AnyCell, weights: Mapping[str, ArrayLike] | None = None, *, i
     Raises
     ------
     ArgumentError
-        If a weight is missing, is none of the cell's, has another shape or is not finite.
+        If a weight is missing, unknown, of another shape or not finite.
     """
     if weights is None:
         return Recurrent(cell, input_size, 1, dtype=torch.float64)
@@ -143,7 +143,7 @@ def read_weights(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If there is no such file, or it is neither.
+        If there is no such file, or it is in neither format.
     """
     path = Path(path)
     try:
@@ -154,7 +154,7 @@ def read_weights(path: str | Path) -> dict[str, Any]:
         weights = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}): give a JSON or safetensors file") from None
-    except Exception as error:  # safetensors has an exception of its own for every kind of damage
+    except Exception as error:  # Each kind of damage raises another exception of safetensors.
         raise DataError(f"{path} is neither JSON nor safetensors ({error}): give a file of weights") from None
     if not isinstance(weights, dict):
         raise DataError(f'{path} holds no object: give {{"weight_ih_l0": [[...]], ...}}')
@@ -197,7 +197,7 @@ def _array(name: str, values: ArrayLike) -> Array:
 
 
 def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> dict[str, int]:
-    """The sizes that some weights have; by their columns, which tell them directly."""
+    """The sizes that weights imply: columns say the sizes directly, rows of the first weight the hidden size."""
     sizes: dict[str, int] = {}
     for name, shape in shapes.items():
         if shape.columns is not None:
