@@ -23,7 +23,7 @@ def read_corpus(path: str | Path, *, text: str | None = None) -> str | list[str]
     | .csv, .tsv, .jsonl, .ndjson, .parquet | a document for each row; JSON lines and Parquet may hold token lists |
     | anything else | the file's text as one stream |
 
-    Each may be gzipped, and may be an address (https://, s3://, gs://, az://, hf://) but for the folder.
+    Each may be gzipped, and each but the folder may be an address (https://, s3://, gs://, az://, hf://).
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def read_corpus(path: str | Path, *, text: str | None = None) -> str | list[str]
     Raises
     ------
     DataError
-        For anything that cannot be read or used; the sentence names file, row and way out.
+        If the source is unreadable or invalid; the message names file, row and remedy.
     """
     source = os.fspath(path)
     refuse_synthetic(source, "language")
@@ -58,7 +58,7 @@ def read_text(source: str) -> str:
     Raises
     ------
     DataError
-        If it cannot be read, is no UTF-8 text, or is blank.
+        If it is unreadable, not UTF-8, or blank.
     """
     parts: list[str] = []
     try:
@@ -70,7 +70,7 @@ def read_text(source: str) -> str:
 
 
 def check_text(text: str, where: str) -> str:
-    """The text, if it is one.
+    """The text, if it is valid.
 
     Raises
     ------

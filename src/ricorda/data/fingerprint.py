@@ -1,4 +1,4 @@
-"""A hash of a training's data, by which a resumed training knows it again."""
+"""A hash of a training's data, by which a resumed training recognises the data."""
 
 from __future__ import annotations
 

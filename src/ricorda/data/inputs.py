@@ -1,4 +1,4 @@
-"""What a task accepts, told apart and checked: texts, lists of tokens, or arrays of numbers, one an example."""
+"""The kinds of input, one for each example: texts, lists of tokens, or arrays of numbers; recognised and checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE_OF = {"texts": "a text", "tokens": "a token list", "numbers": "a list of num
 
 
 def place_of(argument_value: Any, argument: str = "X") -> Place:
-    """Name examples as their own source does (`row 7 of reviews.csv`), or else as those of an argument (`X[6]`)."""
+    """Where examples stand: as their own source says (`row 7 of reviews.csv`), or else in an argument (`X[6]`)."""
     place: Place = getattr(argument_value, "place", None) or (lambda index: f"{argument}[{index}]")
     return place
 
@@ -32,7 +32,7 @@ def read_inputs(examples: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
     examples : sequence, array [N, T] or [N, T, I], or `ricorda.data.read.Examples`
         The examples.
     argument : str
-        Its name.
+        Its name, for messages.
     """
     place = place_of(examples, argument)
     values = as_list(getattr(examples, "inputs", examples))
@@ -47,7 +47,7 @@ def read_inputs(examples: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
 
 
 def as_list(sequence: Any) -> list[Any] | None:
-    """The members of a list, tuple, array, tensor or column; None for anything else, a whole table among them."""
+    """The members of a list, tuple, array, tensor or column; None for anything else, such as a whole table."""
     if isinstance(sequence, str | bytes | dict | set) or hasattr(sequence, "columns"):
         return None
     try:
@@ -58,7 +58,7 @@ def as_list(sequence: Any) -> list[Any] | None:
 
 
 def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
-    """Texts, token lists, or arrays float32 [T, I]: the kind of the first, which all must have.
+    """Texts, token lists, or arrays float32 [T, I]; all must be of the first one's kind.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _tokens(value: Sequence[Any]) -> list[str]:
 
 
 def has_surrogates(text: str) -> bool:
-    """Whether a string holds what no UTF-8 file can, as the arguments of a command may."""
+    """Whether a string holds surrogates, which no UTF-8 file can hold, but the arguments of a command may."""
     return not text.isascii() and re.search(r"[\ud800-\udfff]", text) is not None
 
 

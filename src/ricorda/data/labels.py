@@ -21,7 +21,7 @@ def as_labels(values: Sequence[Any], where: Place) -> list[str]:
     Raises
     ------
     DataError
-        If one is missing or no class.
+        If a label is missing or invalid.
     """
     labels = []
     for index, value in enumerate(values):
@@ -60,19 +60,19 @@ def read_labels(sequence: Any, examples: int, argument: str = "y") -> NDArray[An
     sequence : sequence of str, int, bool or whole floats
         The labels.
     examples : int
-        How many there must be.
+        The number of examples.
     argument : str
-        Its name.
+        Its name, for messages.
 
     Returns
     -------
     array [examples]
-        Of strings, integers, booleans or floats.
+        Strings, integers, booleans or floats.
 
     Raises
     ------
     DataError
-        If there are too few or too many, or one is missing, of another type than the first, or no class at all.
+        If there are too few or too many, or one is missing, of another type than the first, or invalid.
     """
     values = as_list(sequence)
     if values is None:
@@ -105,7 +105,7 @@ def _check_class(label: Any) -> None:
 def find_classes(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     """Index of each label among the classes, -1 for one that is none of them.
 
-    Where labels and classes are of different types, they are compared as a file has them, where all are strings.
+    Labels and classes of different types are compared as strings, which is what a file holds.
     """
     wanted, known = labels.tolist(), classes.tolist()
     if type(wanted[0]) is not type(known[0]):

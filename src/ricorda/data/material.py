@@ -1,4 +1,4 @@
-"""What a language model learns from, told apart and checked: a running text, documents, token lists, or music."""
+"""What a language model learns from: a running text, documents, token lists, or music; recognised and checked."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Material:
     Attributes
     ----------
     kind
-        What it is.
+        The kind of material.
     parts
-        The text alone, or each document, token list or piece.
+        The single text, or each document, token list or piece.
     condition
         A vector for each part, [N, C], if any.
     """
@@ -45,7 +45,7 @@ class Material:
     condition: Tensor | None = None
 
     def split(self, fraction: float, *, anywhere: bool) -> tuple[Material, Material | None]:
-        """All but the last share, and that share; of a text it begins behind white space unless it may anywhere."""
+        """All but the last share, and that share; a text is cut after white space, unless `anywhere` is true."""
         if not fraction:
             return self, None
         if self.kind == "stream":
@@ -74,14 +74,14 @@ def read_material(value: Any, argument: str = "X", condition: Any = None) -> Mat
     value : str, Path, or a list of texts, token lists or pieces of music
         A text is one stream; a path is read by `ricorda.data.corpus.read_corpus`.
     argument : str
-        Its name.
+        Its name, for messages.
     condition : array [N, C], optional
         A vector for each document, token list or piece.
 
     Raises
     ------
     DataError, ArgumentError
-        If it is none of these, or the vectors are invalid or not as many.
+        If it is none of these, or the vectors are invalid or not one for each part.
     """
     if isinstance(value, Path):
         path, argument = value, str(value)
@@ -118,7 +118,7 @@ def read_condition(condition: Any, count: int, features: int | None = None) -> T
     Raises
     ------
     ArgumentError
-        If they are not finite numbers, not as many as documents, or of another size than the model's.
+        If they are not finite numbers, not one for each document, or not of the model's size.
     """
     try:
         array = np.asarray(condition, dtype=np.float64)
@@ -138,17 +138,18 @@ def read_condition(condition: Any, count: int, features: int | None = None) -> T
 def read_training(
     X: Any, condition: Any, validation: Any, *, share: float, anywhere: bool
 ) -> tuple[Material, Material | None]:
-    """What to train on and what to validate with, as `LanguageModel.fit` is given them.
+    """Training and validation material, from the arguments of `LanguageModel.fit`.
 
     Parameters
     ----------
     share, anywhere
-        The part of X that is held out if there is no validation; see `Material.split`.
+        The share of X that is held out if there is no `validation`, and whether a text is cut anywhere; see
+        `Material.split`.
 
     Raises
     ------
     ArgumentError, DataError
-        If one is invalid, or they do not fit together.
+        If an argument is invalid, or the arguments do not fit together.
     """
     training = read_material(X, "X", condition)
     if validation is None:

@@ -16,7 +16,7 @@ from ricorda.data.source import opened
 from ricorda.errors import DataError
 
 LOWEST, HIGHEST = 21, 108
-"""The piano's keys as MIDI has them, A0 to C8."""
+"""The MIDI numbers of a piano's lowest and highest key, A0 and C8."""
 
 KEYS = HIGHEST - LOWEST + 1
 
@@ -26,7 +26,7 @@ Roll = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Music:
-    """What a file of music holds; `validation` and `test` are None where it makes no parts."""
+    """The content of a music file; `validation` and `test` are None if the file has no parts."""
 
     training: list[Piece]
     validation: list[Piece] | None = None
@@ -42,7 +42,7 @@ def read_music(path: str | Path) -> Music:
     Raises
     ------
     DataError
-        For anything that cannot be read or used; the sentence names piece, step and way out.
+        If the file is unreadable or invalid; the message names piece, step and remedy.
     """
     source = os.fspath(path)
     with opened(source) as stream:

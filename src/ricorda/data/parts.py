@@ -20,7 +20,8 @@ def read_in_parts(
 ) -> Iterator[Examples]:
     """Read examples in parts, each of which knows where its examples stand in the whole.
 
-    No more than a part is held of a local file, or some row groups of Parquet; what comes over HTTP is held as a whole.
+    Of a local file one part is in memory at a time, or some row groups of Parquet; a download over HTTP is held as a
+    whole.
 
     Parameters
     ----------
@@ -32,11 +33,11 @@ def read_in_parts(
     Returns
     -------
     iterator of Examples
-        At least one part; all but the last of `rows` examples, but where a Parquet file is made of smaller ones.
+        At least one part. All but the last have `rows` examples, unless a Parquet file consists of smaller parts.
 
     Raises
     ------
     DataError, ArgumentError
-        As `read_examples`, when the part in which the mistake is would be next.
+        As `read_examples`, when the iterator comes to the part with the mistake.
     """
     return examples_of_parts(os.fspath(path), rows, text=text, label=label, by=by, labelled=labelled)

@@ -40,5 +40,5 @@ class SourceRows:
 
 
 def row_name(source: str, row: int, line: int | None = None) -> str:
-    """Name a row, and its first line where that has another number."""
+    """Name a row, and its first line if that has another number."""
     return f"row {row}{f' (line {line})' if line not in (None, row) else ''} of {source}"

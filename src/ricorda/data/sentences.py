@@ -13,7 +13,7 @@ from ricorda.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Sentences:
-    """Sentences, and where each stands."""
+    """Sentences, and where each one stands."""
 
     texts: list[str]
     place: Place
@@ -25,7 +25,7 @@ class Sentences:
         Raises
         ------
         DataError
-            If it holds none, or one is no text or blank.
+            If there are none, or one is no text or blank.
         """
         place = place or place_of(value, argument)
         return cls(as_texts(getattr(value, "inputs", value), place, argument), place)
@@ -43,7 +43,7 @@ def read_pairs_of(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> tuple[
     Raises
     ------
     ArgumentError
-        If there are more of one side than of the other.
+        If X and y are not equally long.
     DataError
         If a text is invalid.
     """

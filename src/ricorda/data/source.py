@@ -51,7 +51,7 @@ def lines(source: str) -> Iterator[str]:
     Raises
     ------
     DataError
-        For a source that cannot be read or is damaged.
+        If the source is unreadable or damaged.
     BadLineError
         At a line that is no UTF-8 text.
     """
@@ -71,7 +71,7 @@ def lines(source: str) -> Iterator[str]:
 
 @contextmanager
 def opened(source: str) -> Iterator[io.BufferedReader[io.RawIOBase] | gzip.GzipFile]:
-    """Open a local file or an HTTP address, unpacked if it is gzipped; DataError says what went wrong."""
+    """Open a local file or an HTTP address, unpacked if it is gzipped; raises DataError if that fails."""
     try:
         with io.BufferedReader(_raw(source)) as raw:
             if raw.peek(2)[:2] == _GZIP:
@@ -88,7 +88,7 @@ def opened(source: str) -> Iterator[io.BufferedReader[io.RawIOBase] | gzip.GzipF
 
 
 def scan_parquet(source: str) -> polars.LazyFrame:
-    """A Parquet source as a lazy table; what polars raises while it is read is the caller's to translate."""
+    """A Parquet source as a lazy table; the caller translates the errors that polars raises while reading."""
     import polars
 
     if _scheme(source) in _CLOUD:
@@ -100,7 +100,7 @@ def scan_parquet(source: str) -> polars.LazyFrame:
 
 
 def unreadable(source: str, error: OSError) -> str:
-    """One sentence for a source that cannot be read."""
+    """One sentence that says why a source is unreadable."""
     if is_remote(source):
         return _unreachable(source, error)
     if isinstance(error, FileNotFoundError | NotADirectoryError):

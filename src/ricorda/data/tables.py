@@ -1,4 +1,4 @@
-"""Reads columns of CSV, TSV, JSON lines, Parquet and `label text` files, with the values as they stand there.
+"""Reads columns of CSV, TSV, JSON lines, Parquet and `label text` files; values stay as the file has them.
 
 CSV and JSON are parsed by the standard library and not by polars: polars fills up rows that lack fields, drops quotes
 inside quoted fields, turns a list among texts into a text, and does not say which row is broken. On 90 MB of CSV it
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import polars
 
 Wanted = dict[str, str]
-"""The option that names a column -> the column's name."""
+"""Maps the option that names a column to the column's name."""
 Columns = tuple[list[Sequence[Any]], SourceRows]
 """The values of each wanted column, and where each row stands."""
 Reader = Callable[[str, Wanted, int | None], Iterator[Columns]]
-"""Yields a source in parts of so many rows at most, or as one part; a source without rows is an error."""
+"""Yields a source in parts of at most so many rows, or as one part; a source without rows is an error."""
 _Record = TypeVar("_Record", str, list[str])
 _LONGEST_FIELD = 2**31 - 1
 
@@ -79,7 +79,7 @@ def read_json_lines(source: str, wanted: Wanted, rows: int | None = None) -> Ite
 
 
 def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterator[Columns]:
-    """Read a Parquet source through polars, the wanted columns alone."""
+    """Read the wanted columns of a Parquet source, through polars."""
     import polars
 
     done = 0
@@ -124,7 +124,7 @@ def read_labelled_lines(source: str, rows: int | None = None, *, labelled: bool)
 def _read_lines(
     source: str, columns: int, rows: int | None, values: Callable[[int, str], Iterable[Any]], wanted: str
 ) -> Iterator[Columns]:
-    """Parts of a source with an example a line, from whose number and text `values` takes one for each column."""
+    """Parts of a source with an example a line; `values` makes a line's values from its number and its text."""
     done = 0
     with closing(_text_lines(source)) as all_lines:
         lines_left = _without_blank_end(source, all_lines)
@@ -143,7 +143,7 @@ def _read_lines(
 
 FORMATS: dict[str, Reader] = {
     ".csv": partial(read_delimited, separator=",", quoting=csv.QUOTE_MINIMAL),
-    ".tsv": partial(read_delimited, separator="\t", quoting=csv.QUOTE_NONE),  # IANA defines it so.
+    ".tsv": partial(read_delimited, separator="\t", quoting=csv.QUOTE_NONE),  # IANA defines TSV so.
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
     ".json": read_json_lines,
@@ -182,7 +182,7 @@ def _text_lines(source: str) -> Generator[tuple[int, int, str]]:
 
 
 def _without_blank_end(source: str, records: Iterable[tuple[int, int, _Record]]) -> Iterator[tuple[int, int, _Record]]:
-    """Leave out blank lines at the end; one before the end may be a row that got lost."""
+    """Leave out blank lines at the end; one before the end raises DataError, as it may be a row that got lost."""
     blank = None
     for row, line, record in records:
         if not "".join(record).strip() and (isinstance(record, str) or len(record) < 2):
@@ -195,7 +195,7 @@ def _without_blank_end(source: str, records: Iterable[tuple[int, int, _Record]])
 
 @contextmanager
 def _fields_of_any_size() -> Iterator[None]:
-    """The csv module's own limit, 128 KiB a field, is for the whole process."""
+    """Within the block fields may be of any size: the csv module's limit of 128 KiB holds for the whole process."""
     limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield
@@ -216,7 +216,7 @@ def _count(fields: list[str]) -> str:
 
 
 def no_column(where: str, option: str, name: str, names: Collection[str]) -> str:
-    """Say that a column is not there, and which are."""
+    """Say that there is no such column, and which columns there are."""
     there = ", ".join(map(repr, names))
     if len(names) == 1 and any(separator in there for separator in (";", "\\t", ",")):
         return f"{where} has no column {name!r} but one named {there}: separate .csv by commas and .tsv by tabs"
@@ -244,7 +244,7 @@ _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", boo
 
 def _values(column: polars.Series) -> Sequence[Any]:
     """A polars column as Python values, its lists of numbers as arrays."""
-    inner = getattr(column.dtype, "inner", None)  # Lists and arrays have one.
+    inner = getattr(column.dtype, "inner", None)  # Only lists and arrays have one.
     if inner is None:
         return column.to_list()
     numbers = inner.is_numeric()

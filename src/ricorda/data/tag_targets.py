@@ -1,4 +1,4 @@
-"""What belongs to each step of a user's sequences: tags, or numbers; told apart and checked."""
+"""The targets of a sequence's steps: tags, or numbers; recognised and checked."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from ricorda.errors import DataError
 TargetKind = Literal["tags", "numbers"]
 
 
-def read_targets(given: Any, inputs: Sequence[Any], place: Place, argument: str = "y") -> tuple[TargetKind, list[Any]]:
-    """The tags or numbers that an argument of a Python call holds, as many steps in each as its input has.
+def read_step_targets(
+    targets: Any, inputs: Sequence[Any], place: Place, argument: str = "y"
+) -> tuple[TargetKind, list[Any]]:
+    """The tags or numbers in an argument of a Python call, for each input as many as it has steps.
 
-    Texts, whole numbers and booleans are tags; other numbers are numbers, as are whole ones [T, O].
+    Texts, whole numbers and booleans are tags. Other numbers are numbers, and so are whole ones in arrays [T, O].
 
     Parameters
     ----------
-    given : sequence of lists of tags, or of arrays [T] or [T, O]; or an array [N, T, O]
-        What belongs to the inputs.
+    targets : sequence of lists of tags, or of arrays [T] or [T, O]; or an array [N, T, O]
+        The targets of the inputs.
     inputs : sequence
         The inputs, checked.
     place : callable
         Says where an input stands.
     argument : str
-        The name of `given`.
+        The name of `targets`, for messages.
 
     Raises
     ------
     DataError
-        If there are too few or too many, in all or of one input, or one is no tag or number, or of another kind.
+        If there are too few or too many, in all or for one input, or one is neither tag nor number or of another kind.
     """
-    values = as_list(given)
+    values = as_list(targets)
     if values is None:
-        raise DataError(f"{argument} is of type {type(given).__name__}: give a sequence with the tags of each input")
+        raise DataError(f"{argument} is of type {type(targets).__name__}: give a sequence with the tags of each input")
     if len(values) != len(inputs):
         raise DataError(f"there are {len(inputs)} inputs and {len(values)} lists of tags: give one for each input")
     lists = [_plain(value) for value in values]
@@ -65,7 +67,7 @@ def read_targets(given: Any, inputs: Sequence[Any], place: Place, argument: str 
 
 
 def classes_of(tags: Sequence[list[Any]]) -> NDArray[Any]:
-    """The different tags, sorted; raises DataError if there is one only."""
+    """The different tags, sorted; raises DataError if there is only one."""
     classes = np.unique(np.array([tag for sequence in tags for tag in sequence]))
     if len(classes) < 2:
         raise DataError(f"all steps have one tag only ({classes[0].item()!r}): give examples of at least two")
@@ -78,7 +80,7 @@ def tag_numbers(tags: Sequence[list[Any]], inputs: Sequence[Any], classes: NDArr
     Raises
     ------
     DataError
-        If a tag is none of them.
+        If a tag is not among the classes.
     """
     ends = np.cumsum([len(sequence) for sequence in tags])
     numbers = find_classes(np.array([tag for sequence in tags for tag in sequence]), classes).astype(np.int64)
@@ -114,7 +116,7 @@ def _check_texts(lists: Sequence[list[str] | None], place: Place) -> None:
 
 
 def _mixed(lists: Sequence[list[Any] | None], place: Place) -> str:
-    """Why these are neither tags nor numbers: the first that is of another type than the one before all."""
+    """Why these are neither tags nor numbers: the sentence names the first value of another type than the first one."""
     steps = [(index, step, tag) for index, tags in enumerate(lists) for step, tag in enumerate(tags or [], 1)]
     kind = type(steps[0][2])
     if kind not in (str, int, bool, float, list):

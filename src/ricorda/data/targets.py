@@ -22,12 +22,12 @@ from ricorda.errors import ArgumentError, DataError
 Targets = NDArray[np.float64]
 
 LARGEST = float(np.finfo(np.float32).max)
-"""As for the numbers that are read; the squares of such are finite in float64."""
+"""The largest number, as for inputs: the squares of such numbers are finite in float64."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Sequences with numbers that were read, and where each stands.
+    """Sequences and their numbers as they were read, and where each example stands.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Measured:
     targets : array [N] or [N, outputs]
         The numbers; one column as [N].
     target_names
-        The columns that they stood in; none of a source without columns.
+        The columns of the numbers; empty for a source without columns.
     source
-        The path, address or name as it was given.
+        The path, address or name, as the user wrote it.
     """
 
     inputs: Inputs
@@ -70,14 +70,14 @@ def read_measured(
     targets : sequence of str
         The columns of the numbers.
     default : sequence of str
-        Those of a table where none is given.
+        The columns of a table if `targets` is empty.
 
     Raises
     ------
     DataError
-        For anything that cannot be read or used; the sentence names file, row, column, value and way out.
+        If the source is unreadable or invalid; the message names file, row, column, value and remedy.
     ArgumentError
-        For a column name where the source has no columns, or one that is given twice.
+        If a column is named for a source without columns, or twice.
     """
     source = os.fspath(path)
     read_table = FORMATS.get(extension(source))
@@ -117,7 +117,7 @@ def as_numbers(values: Sequence[Any], where: Place) -> list[float]:
     Raises
     ------
     DataError
-        If one is missing, no number, or not finite.
+        If a number is missing, invalid or not finite.
     """
     numbers = []
     for index, value in enumerate(values):
@@ -138,7 +138,7 @@ def read_targets(sequence: Any, examples: int, argument: str = "y") -> Targets:
     examples : int
         How many examples there are.
     argument : str
-        Its name.
+        Its name, for messages.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def read_targets(sequence: Any, examples: int, argument: str = "y") -> Targets:
     Raises
     ------
     DataError
-        If there are too few or too many, or one is missing, no number, or not finite.
+        If there are too few or too many, or one is missing, invalid or not finite.
     """
     table = hasattr(sequence, "columns") and hasattr(sequence, "to_numpy")
     values = as_list(sequence.to_numpy() if table else sequence)
@@ -171,7 +171,7 @@ def read_targets(sequence: Any, examples: int, argument: str = "y") -> Targets:
 
 
 def _row(value: Any) -> Any:
-    """A list where there are several numbers, else the value; arrays and tensors as Python has them."""
+    """A list if there are several numbers, else the value; arrays and tensors become Python's own types."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return list(value) if isinstance(value, tuple) else value
 

@@ -28,7 +28,7 @@ KINDS = tuple(_SMALLEST_VOCABULARY)
 
 Texts = Sequence[str] | Sequence[list[str]]
 
-# What a word token is, the first alternative that fits. English contractions are split as the Penn Treebank does
+# A word token is the first alternative that fits. English contractions are split as the Penn Treebank does
 # (do n't, it 's), so that the negation is a token of its own and raw text meets the tokens of corpora that come
 # split already; Italian elisions and apocopes keep their apostrophe (l' amore, un po', e').
 _LETTER = r"[\p{L}\p{M}\p{N}]"
@@ -53,7 +53,7 @@ _WORD_TOKEN = "|".join(
         r"\S",
     ]
 )
-_WORD = rf"(?=\S)(?:{_WORD_TOKEN})"  # the guard spares each space the alternatives; (?i) would cost ten times the time
+_WORD = rf"(?=\S)(?:{_WORD_TOKEN})"  # The guard keeps spaces from the alternatives; (?i) would take ten times as long.
 
 
 def train_tokenizer(
@@ -88,8 +88,8 @@ def train_tokenizer(
     Raises
     ------
     ArgumentError
-        For an unknown kind, a vocabulary that cannot hold one token, a frequency below 1 or above that of every
-        token, or token lists where the kind reads texts.
+        If the kind is unknown, the vocabulary has no room for a token, the frequency is below 1 or above that of every
+        token, or token lists come to a kind that reads texts.
     """
     if kind not in _SMALLEST_VOCABULARY:
         raise ArgumentError(f"tokenizer {kind!r} is unknown: choose one of {', '.join(_SMALLEST_VOCABULARY)}")
@@ -121,7 +121,7 @@ def encode(tokenizer: Tokenizer, texts: Texts) -> list[list[int]]:
     Raises
     ------
     ArgumentError
-        For token lists where the tokeniser was trained on texts, and the other way round.
+        If token lists come to a tokeniser of texts, or texts to one of token lists.
     """
     for_lists = tokenizer.pre_tokenizer is None
     # `id or UNKNOWN` below: a token that is spelled like padding has its id, 0, and must not be taken for it.
@@ -140,7 +140,7 @@ def encode(tokenizer: Tokenizer, texts: Texts) -> list[list[int]]:
 
 
 def tokens_of(tokenizer: Tokenizer, text: str | list[str]) -> list[str]:
-    """The tokens behind the ids that `encode` gives for one text: what the model reads, `<unk>` where it is unknown."""
+    """The tokens behind the ids that `encode` gives for one text: what the model reads, `<unk>` for unknown ones."""
     (ids,) = encode(tokenizer, cast(Texts, [text]))
     return [cast(str, tokenizer.id_to_token(id)) for id in ids]
 

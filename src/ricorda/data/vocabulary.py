@@ -14,14 +14,14 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from ricorda.errors import ArgumentError, DataError
 
 Kind = Literal["char", "bpe", "word", "tokens"]
-"""What a token is: a character, a part of a word, what stands between white space, or what a token list holds."""
+"""What a token is: a character, a part of a word, the text between white space, or an entry of a token list."""
 
 UNKNOWN, END = 0, 1
 """The ids of `<unk>` and `<eos>`: the end of a document, and of a line where tokens are words."""
 
 MARKS = ("<unk>", "<eos>")
 BPE_SIZE = 4_000
-"""Tokens of a byte-pair vocabulary whose size is not given."""
+"""The default number of tokens of a byte-pair vocabulary."""
 
 Ids = NDArray[np.int32]
 
@@ -34,7 +34,7 @@ class Vocabulary:
     kind : {"char", "bpe", "word", "tokens"}
         What a token is. Byte pairs know every text (they begin with all bytes); others have `<unk>`.
     tokenizer : Tokenizer
-        Of the `tokenizers` library, as `train_vocabulary` makes it.
+        A tokeniser of the `tokenizers` library, from `train_vocabulary`.
     """
 
     def __init__(self, kind: Kind, tokenizer: Tokenizer) -> None:
@@ -87,16 +87,16 @@ class Vocabulary:
         return self._tokens[id]
 
     def find(self, token: str) -> int | None:
-        """The id of a token, if it has one."""
+        """The id of a token, or None if it has none."""
         return self._ids.get(token)
 
     def writer(self, *, at_line_start: bool = True) -> Writer:
-        """What turns generated ids into text, piece by piece."""
+        """A writer, which turns generated ids into text piece by piece."""
         return Writer(self, at_line_start)
 
 
 class Writer:
-    """Turns ids into text as they come; what it returns, joined, is the text."""
+    """Turns ids into text as they come; the pieces that it returns, joined, are the text."""
 
     def __init__(self, vocabulary: Vocabulary, at_line_start: bool) -> None:
         self._vocabulary = vocabulary
@@ -104,7 +104,7 @@ class Writer:
         self._waiting: list[int] = []
 
     def write(self, id: int) -> str:
-        """The text that an id adds; empty while a character's bytes are not all there."""
+        """The text that an id adds; empty while bytes of a character are still missing."""
         kind = self._vocabulary.kind
         if kind == "bpe":
             self._waiting.append(id)
@@ -123,7 +123,7 @@ class Writer:
     def _ends_whole(self) -> bool:
         """Whether the waiting tokens end with the bytes of U+FFFD itself, by which a decoder marks broken ones too."""
         tokens = "".join(str(self._vocabulary.tokenizer.id_to_token(id)) for id in self._waiting)
-        return tokens.endswith("\u00ef\u00bf\u00bd")  # as byte-level tokens write EF BF BD
+        return tokens.endswith("\u00ef\u00bf\u00bd")  # Byte-level tokens write EF BF BD so.
 
 
 def train_vocabulary(
@@ -153,7 +153,7 @@ def train_vocabulary(
     Raises
     ------
     ArgumentError
-        If no token could be in it.
+        If the vocabulary has no room for a token.
     """
     smallest = len(MARKS) + (256 if kind == "bpe" else 1)
     if vocab_size is not None and vocab_size < smallest:
@@ -199,5 +199,5 @@ def _byte_pairs(
     )
     tokenizer.train_from_iterator((line for text in texts for line in str(text).splitlines(keepends=True)), trainer)
     content = json.loads(tokenizer.to_str())
-    content["added_tokens"] = []  # or a text that spells a mark would be read as one
+    content["added_tokens"] = []  # Otherwise a text that spells a mark would be read as the mark.
     return Tokenizer.from_str(json.dumps(content))

@@ -15,28 +15,28 @@ from ricorda.training.flow import FlowRecord
 from ricorda.training.options import TrainingOptions
 
 VANISHED = 1e-4
-"""What is left at a row's other end where we say that the gradient vanishes.
+"""The gradient vanishes if no more than this share of it is left at a row's other end.
 
 The weights' gradient is a sum over time: a part with a share of 1e-4 in it is lost in the noise of the batch, and one
 of 1e-7 in the rounding of float32.
 """
 
 EXPLODED = 1e3
-"""How many times what it is at a row's end the gradient is where we say that it explodes: the far steps are then all
-that the weights' gradient has.
+"""The gradient explodes if it grows to this many times its norm at a row's end: the far steps are then all that the
+weights' gradient has.
 
-It must be more than the number of steps as well: where every step has a loss, a step's gradient is that of all later
-ones, and a sum of so many equal parts is no explosion.
+It must exceed the number of steps as well. If every step has a loss, a step's gradient is the sum over all later steps,
+and a sum of so many equal parts is no explosion.
 """
 
 NEAR = 10
-"""The steps at a row's end with whose largest norm the others are compared; a shorter row is not judged.
+"""The number of steps at a row's end whose largest norm the others are compared with; shorter rows are not judged.
 
-The largest, because the last step of all may have little of its own: under max pooling few units choose it.
+It is the largest norm because the last step may have little gradient of its own: under max pooling few units choose it.
 """
 
 IN_A_ROW = 3
-"""Watched steps that must agree: a single batch may be an accident."""
+"""The number of watched steps that must agree: a single batch may be an accident."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Diagnosis:
     Parameters
     ----------
     kind : {"vanishes", "explodes"}
-        What it does.
+        The fault.
     ratio : float
-        Its norm as a multiple of the largest at the row's end.
+        The gradient's norm as a multiple of the largest norm at the row's end.
     distance : int
-        After so many steps of BPTT.
+        The number of BPTT steps after which it has this norm.
     record : FlowRecord
         The record that shows it.
     """
@@ -64,7 +64,8 @@ class Diagnosis:
 def diagnose(records: Sequence[FlowRecord]) -> Diagnosis | None:
     """Judge the flow through the states of one layer and direction in one step; None if it is sound.
 
-    It vanishes if it does in every state, as one that carries it is enough; it explodes if it does in one.
+    It vanishes if it vanishes in every state, since one state that carries it is enough. It explodes if it does so in
+    one.
     """
     judged = [_ends(record) for record in records if len(record["norm"]) * record["width"] > NEAR]
     judged = [ends for ends in judged if ends]
@@ -98,9 +99,9 @@ class Alarm:
     Parameters
     ----------
     module : nn.Module
-        What is trained.
+        The module that is trained.
     options : TrainingOptions
-        How it is trained.
+        The options of the training.
     """
 
     def __init__(self, module: nn.Module, options: TrainingOptions) -> None:
@@ -114,7 +115,7 @@ class Alarm:
         self._said: set[str] = set()
 
     def hear(self, records: Sequence[FlowRecord]) -> list[str]:
-        """Take in a step's records; return what is to be said, a sentence each."""
+        """Take in a step's records and return the warnings to show, a sentence each."""
         sentences = []
         for (layer, direction), states in groupby(records, key=lambda record: (record["layer"], record["direction"])):
             diagnosis = diagnose(list(states))

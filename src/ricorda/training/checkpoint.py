@@ -32,11 +32,11 @@ class Checkpoint:
     Attributes
     ----------
     tensors
-        Group name -> tensor name -> tensor.
+        Tensors, by the names of their group and their own.
     state
-        Everything else that changes, as JSON has it.
+        All else that changes, as JSON.
     settings
-        What the run was started with, as JSON has it; only a run with the same may go on.
+        What the run was started with, as JSON; a run resumes only with the same settings.
     """
 
     tensors: dict[str, Tensors]
@@ -68,7 +68,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises
     ------
     ModelFolderError
-        There is none, it is damaged, or it is of a newer format.
+        If there is none, it is damaged, or it is of a newer format.
     """
     path = folder / CHECKPOINT
     if not path.exists():
@@ -93,12 +93,12 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def check_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with other settings than those of the checkpoint.
+    """Refuse to resume with settings other than the checkpoint's.
 
     Raises
     ------
     ModelFolderError
-        Names the first setting that differs, with both values.
+        If a setting differs; the message names the first one, with both values.
     """
     for name in {**before, **now}:
         old, new = before.get(name), now.get(name)

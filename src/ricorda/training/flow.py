@@ -1,8 +1,8 @@
-"""Where the gradient goes in time while training: what BPTT leaves of a step, made small enough to be kept.
+"""Where the gradient goes in time while training: the norms of BPTT in a step, reduced to a short record.
 
 A row's gradient enters at its end (or at every step) and goes back in time. So the norms are kept by *distance*: how
 many steps the layer still has to read after this one. In the second direction of a bidirectional layer, which reads
-from a row's end, that is the number of the step, counted from 0. Rows of other lengths are so laid end to end.
+from a row's end, that is the number of the step, counted from 0. So rows of different lengths meet at their ends.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from torch import Tensor, nn
 from ricorda.nn import Recurrent, watch_gradients
 
 FLOW = "gradient_flow"
-"""The key of the history under which an epoch has its records."""
+"""The key of an epoch's flow records in the history."""
 
 MOST_BINS = 50
-"""The most numbers of a record."""
+"""The most numbers in a record."""
 
 WRITTEN = 2_000
 """The most steps of a run that are recorded: more than a picture has columns."""
 
 FlowRecord = dict[str, Any]
-"""The flow through one state of a recurrent layer in one training step, as JSON has it.
+"""The flow through one state of a recurrent layer in one training step, as JSON.
 
 step
     The training step, counted from 1.
 layer, direction, state
-    The layer's name in the module, of which the top level is watched; 0, or 1 for the direction that reads from the
-    end; the state's name.
+    The layer's name in the module, whose top level is watched; 0, or 1 for the direction that reads from the end; the
+    state's name.
 width
     How many distances a bin has, a power of two: bin k has k * width to (k + 1) * width - 1.
 norm
-    For each bin the mean of ||dL/ds_t|| over its steps and the rows that are so long, to four digits; L is what the
-    step learns from, the mean loss of the batch. The bins end where fewer than half of the rows are so long: the
-    mean of a few rows is not to be compared with that of all. What is too small for the squares of the layer's dtype,
-    1e-19 in float32, is 0.
+    For each bin the mean of ||dL/ds_t|| over its steps and over the rows that are so long, to four digits; L is the
+    mean loss of the step's batch. The bins end where fewer than half of the rows are so long, because a mean of few
+    rows does not compare with that of all. A norm whose square is too small for the layer's dtype, below 1e-19 in
+    float32, is 0.
 """
 
 
@@ -59,8 +59,8 @@ class Flow:
     def records(self, step: int) -> list[FlowRecord]:
         """A record for each layer, direction and state, in this order; `step` is the training step's number.
 
-        A layer that is called several times, as a decoder that is fed its own output, is left out: each of its calls
-        knows only the steps that it had itself.
+        A layer that is called several times, such as a decoder that is fed its own output, is left out: each of its
+        calls knows only its own steps.
         """
         result: list[FlowRecord] = []
         for name, states in self.norms.items():
@@ -90,7 +90,7 @@ class Flow:
 
 
 class Bins:
-    """Neighbouring distances as one bin: which bin each step of each row belongs to.
+    """Groups neighbouring distances into bins, and knows the bin of each step of each row.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Bins:
 
 @contextmanager
 def recording_flow(module: nn.Module) -> Iterator[Flow]:
-    """Record the gradient's flow through a module's recurrent layers; forward and backward both belong within."""
+    """Record the gradient's flow through a module's recurrent layers in the passes that the block runs."""
     layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, Recurrent)}
     flow = Flow(layers)
     with ExitStack() as stack:
@@ -142,7 +142,7 @@ def steps_between(every: int, steps: int) -> int:
 
 
 BLOCKS = "▁▂▃▄▅▆▇"
-"""The characters of a sparkline; each stands for ten times less than the next."""
+"""The characters of a sparkline; each stands for a tenth of the next."""
 
 CHARACTERS = 8
 """The most characters of a sparkline."""
@@ -151,7 +151,8 @@ CHARACTERS = 8
 def sparkline(records: Sequence[FlowRecord]) -> str:
     """A step's flow through the states of its first layer, from a row's end (left) to its beginning.
 
-    The highest block is the largest norm of a state, one less is ten times less: what falls to the right vanishes.
+    The highest block is the largest norm of a state, the one below it a tenth of that: what falls to the right
+    vanishes.
     """
     first = [(record["layer"], record["direction"]) for record in records[:1]]
     shown = (record for record in records if (record["layer"], record["direction"]) in first)

@@ -19,10 +19,10 @@ class Interruption:
 
 @contextmanager
 def noticing_interruption() -> Iterator[Interruption]:
-    """Let the first Ctrl-C only set a flag within the block, and give back the previous handler after it.
+    """Within the block the first Ctrl-C only sets a flag; after it the previous handler is back.
 
-    Elsewhere than in the main thread, where Python permits no handlers, and where Ctrl-C is ignored or handled
-    by other than Python code, nothing is changed and the flag stays unset.
+    Nothing changes, and the flag stays unset, outside the main thread, where Python permits no handlers, and where
+    Ctrl-C is ignored or handled by code other than Python's.
     """
     interruption = Interruption()
     previous = signal.getsignal(signal.SIGINT)

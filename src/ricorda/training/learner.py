@@ -19,7 +19,7 @@ from ricorda.training.task import Task
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to, summed over all processes.
+    """The results of a step, summed over all processes.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Outcome:
 
 
 class Learner:
-    """A task's weights and what changes them; of the steps each `watch_gradients`-th is watched, from the first."""
+    """A task's weights and their optimiser; every `watch_gradients`-th step is watched, from the first."""
 
     def __init__(
         self,
@@ -62,26 +62,26 @@ class Learner:
             {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": options.weight_decay},
             {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
-        # Fused: 15 to 25 % off a small model's step on a CPU.
+        # The fused optimiser saves 15 to 25 % of a small model's step on a CPU.
         kind = torch.optim.SGD if options.optimizer == "sgd" else torch.optim.AdamW
         self._optimizer = kind(groups, lr=options.learning_rate, fused=True)
 
     def step(self, batch: Rows, epoch: int, index: int, interruption: Interruption) -> Outcome:
-        """Learn from one batch, this process from its share of the rows.
+        """Learn from one batch; each process learns from its share of the rows.
 
         Parameters
         ----------
         batch
             The rows of all processes together.
         epoch, index
-            Which epoch and which of its steps, counted from 0.
+            The epoch, and the step in it, both counted from 0.
         interruption
-            Whether this process was asked to stop; read once the loss is there.
+            Whether this process was asked to stop; it is read after the loss is computed.
 
         Raises
         ------
         ArgumentError
-            The loss or its gradient is not finite; the weights are as they were before the step.
+            If the loss or its gradient is not finite; the weights are as they were before the step.
         """
         processes, options = self._processes, self._options
         step = epoch * self._steps_per_epoch + index
@@ -94,7 +94,8 @@ class Learner:
 
             self._optimizer.zero_grad()
             if len(rows):
-                # By the weights of all processes, so that the sum of their gradients is that of one with all rows.
+                # Divided by the weights of all processes: the sum of their gradients is that of one process with all
+                # rows.
                 torch.autograd.backward(loss / (total_weight or 1.0))
         processes.sum_gradients(self._parameters)
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
@@ -126,7 +127,7 @@ class Learner:
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": states})
 
     def _watching(self, step: int) -> AbstractContextManager[Flow | None]:
-        """What records the step's flow of the gradient, if it is wanted."""
+        """A context that records the gradient's flow of the step, if the step is watched."""
         if self._watch_gradients is None or step % self._watch_gradients:
             return nullcontext()
         return recording_flow(self._task.module)

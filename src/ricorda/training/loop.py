@@ -45,13 +45,13 @@ def train(
 ) -> list[Record]:
     """Train a task's module; it ends with the weights of the best epoch, in evaluation mode, on its old device.
 
-    Started by torchrun, the processes share every batch and reach the weights of one process with as many times the
-    batch size, within rounding. The caller's random numbers are left as they were.
+    Processes that torchrun started share every batch. They reach the same weights, within rounding, as one process with
+    as many times the batch size. The caller's random numbers are left as they were.
 
     Parameters
     ----------
     task, options
-        What to train and how.
+        The task and the options of its training.
     folder
         Where checkpoint.safetensors and history.jsonl are written after each epoch, and the checkpoint after the
         step in which Ctrl-C was pressed as well. Without it nothing is written and Ctrl-C stops at once. Only the
@@ -59,16 +59,16 @@ def train(
     resume
         Go on from the checkpoint in ``folder``, bit for bit as if the run had never stopped.
     progress
-        Show on standard error how it goes.
+        Show progress on standard error.
     tensorboard
         Write the history to ``folder/tensorboard`` as well.
     watch_gradients
-        Record of each so many steps, from the first, where the gradient goes in time (`ricorda.training.flow`), and
-        say on standard error if it vanishes or explodes. The steps compute what they would without. Of several
+        Record in every so many steps, from the first, where the gradient goes in time (`ricorda.training.flow`), and
+        warn on standard error if it vanishes or explodes. The weights become the same as without it. Of several
         processes the first one's rows are watched.
     settings
-        What else decides the run, as values that JSON knows (sizes of the model, a digest of the data, ...): a run
-        resumes only with the same settings and the same options.
+        All else that decides the run, as JSON (sizes of the model, a digest of the data, ...): a run resumes only with
+        the same settings and the same options.
 
     Returns
     -------
@@ -80,10 +80,10 @@ def train(
     Raises
     ------
     ArgumentError
-        There is nothing to train on; an argument is invalid; the device or a package is missing; a loss, gradient or
-        score is not finite.
+        If there is nothing to train on, an argument is invalid, the device or a package is missing, or a loss, gradient
+        or score is not finite.
     ModelFolderError
-        The folder cannot be written, or there is no run in it that could be resumed with these settings.
+        If the folder is not writable, or has no run that can be resumed with these settings.
     Interrupted
         After Ctrl-C, once the checkpoint is written.
     """
@@ -117,7 +117,7 @@ def train(
 
 
 class _Loop:
-    """A run and what it acts on."""
+    """A run, and the objects that it works with."""
 
     def __init__(
         self,
@@ -200,11 +200,11 @@ class _Loop:
         tensors: dict[str, Tensors] = {**self.learner.tensors(), "best": self.best}
         tensors |= {_carried_by(rank): part for rank, part in enumerate(carried)}
         write_checkpoint(self.folder, Checkpoint(tensors, self.run.state(), self.settings))
-        # Whole each time, so that a line is never there twice and never half.
+        # The whole file each time, so that no line is there twice or half written.
         write_atomically(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in self.run.history))
 
     def restore(self) -> None:
-        """Go back to where the checkpoint was written."""
+        """Go back to the state of the checkpoint."""
         assert self.folder is not None
         checkpoint = read_checkpoint(self.folder)
         check_settings(self.folder, checkpoint.settings, self.settings)
@@ -226,7 +226,7 @@ class _Loop:
         )
 
     def all_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all that decides the run, as JSON has it; what a user would name comes first."""
+        """All that decides the run, as JSON; settings that a user would name come first."""
         lengths = zlib.crc32(np.ascontiguousarray(self.lengths, dtype=np.int64).data)
         shapes = {f"shape of {name}": value.shape for name, value in self.task.module.state_dict().items()}
         everything = {
@@ -241,5 +241,5 @@ class _Loop:
 
 
 def _carried_by(rank: int) -> str:
-    """The group of a checkpoint that holds what a process's task carries from batch to batch."""
+    """The group of a checkpoint for the tensors that a process's task carries from batch to batch."""
     return f"carried by process {rank}"

@@ -19,7 +19,7 @@ class TrainingOptions:
     Parameters
     ----------
     epochs
-        The most passes over the training data; the schedule of the learning rate goes by so many.
+        The most passes over the training data; the learning rate's schedule is made for so many.
     batch_size
         Rows of a batch on each process.
     learning_rate
@@ -33,13 +33,13 @@ class TrainingOptions:
     warmup
         Share of all steps in which the learning rate rises linearly.
     clip_norm
-        The most that the global norm of the gradient may be (Pascanu et al. 2013); None clips nothing.
+        The largest allowed global norm of the gradient (Pascanu et al. 2013); None does not clip.
     patience
         Epochs without a better score after which training stops; None trains all epochs.
     seed
-        Of the batches and of every random number drawn while training.
+        Seed of the batches and of every random number that is drawn while training.
     device
-        "cpu", "cuda", "cuda:1" and so on, or "auto": CUDA where there is one.
+        "cpu", "cuda", "cuda:1" and so on, or "auto": CUDA if there is one.
     precision
         "32", or "bf16" for bfloat16 products in the training steps (weights, optimiser and validation stay as they
         are).

@@ -96,7 +96,7 @@ def join_processes(device: str) -> Processes:
     Raises
     ------
     ArgumentError
-        There is no such device here.
+        If there is no such device.
     """
     size = int(os.environ["WORLD_SIZE"]) if dist.is_available() and dist.is_torchelastic_launched() else 1
     local_rank = int(os.environ["LOCAL_RANK"]) if size > 1 else 0
@@ -109,7 +109,7 @@ def join_processes(device: str) -> Processes:
             dist.init_process_group("nccl", device_id=chosen)
         else:
             dist.init_process_group("gloo")
-        # Only at the very end: a second group under the same torchrun could not find its members.
+        # The group lives until Python ends: a second one under the same torchrun could not find its members.
         atexit.register(dist.destroy_process_group)
     return Processes(dist.get_rank(), size, chosen)
 

@@ -107,7 +107,7 @@ class Warnings(Display):
 def showing(
     run: RunState, *, progress: bool, board_folder: Path | None, alarm: Alarm | None = None
 ) -> Iterator[list[Display]]:
-    """Open the displays that are asked for: on standard error, with warnings, and TensorBoard's files; close them."""
+    """Open the displays that are asked for, on standard error and in TensorBoard's files, and close them in the end."""
     displays: list[Display] = []
     with ExitStack() as stack:
         if board_folder is not None:
@@ -116,7 +116,7 @@ def showing(
             displays.append(Board(writer))
         console = Console(stderr=True)
         if progress and console.is_terminal:
-            # Drawn by `Bar` and not by rich's own thread, which would take its time from the steps.
+            # `Bar` draws it: rich's own thread would take its time from the steps.
             columns: list[ProgressColumn] = [
                 TextColumn("{task.fields[text]}"),
                 BarColumn(),

@@ -27,7 +27,7 @@ class Randomness:
 
 @contextmanager
 def own_randomness(device: torch.device) -> Iterator[Randomness]:
-    """Give torch's global random numbers to the enclosed lines, and their old state back to the caller after it."""
+    """Within the block torch's global random numbers are the run's own; after it the caller has the old state back."""
     with torch.random.fork_rng(devices=[device.index] if device.type == "cuda" else []):
         yield Randomness(device)
 

@@ -8,7 +8,7 @@ from ricorda.training.flow import FLOW, FlowRecord
 from ricorda.training.learner import Outcome
 
 Record = dict[str, Any]
-"""Of an epoch: numbers by their names, and the list of its `FlowRecord`s if some steps were watched."""
+"""The record of an epoch: numbers by their names, and a list of `FlowRecord`s if some steps were watched."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Totals:
     seconds: float = 0.0
 
     def add(self, outcome: Outcome, *, tokens: int, seconds: float) -> None:
-        """Take in a step."""
+        """Add a step."""
         self.steps += 1
         self.loss += outcome.loss
         self.weight += outcome.weight
@@ -49,15 +49,15 @@ class RunState:
     Attributes
     ----------
     epochs, steps_per_epoch, patience
-        Values of the training options, and the number of batches.
+        The options of these names, and the number of batches in an epoch.
     history
         A record for every finished epoch.
     totals
-        The epoch under way.
+        Sums over the epoch under way.
     flows
-        What is written down of its watched steps.
+        Records of its watched steps.
     flow
-        The last watched step's, to be shown; it is no part of the state.
+        The flow of the last watched step, to be shown; it is not part of the state.
     """
 
     epochs: int
@@ -70,7 +70,7 @@ class RunState:
 
     @property
     def epoch_under_way(self) -> int:
-        """Its number, counted from 1; the last one's when all are finished."""
+        """The number of the epoch under way, counted from 1; the last one if all are finished."""
         return min(len(self.history) + 1, self.epochs)
 
     @property
@@ -86,12 +86,12 @@ class RunState:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or so many without a better score that patience is over."""
+        """Whether all epochs are done, or `patience` epochs have passed without a better score."""
         done = len(self.history)
         return done == self.epochs or (self.patience is not None and done - self.best_epoch >= self.patience)
 
     def take_flow(self, flow: Sequence[FlowRecord], *, steps_between: int) -> None:
-        """Take in what was watched of a step; each `steps_between`-th step of the run is written down."""
+        """Keep a watched step's flow to be shown, and record that of every `steps_between`-th step of the run."""
         self.flow = flow
         if (flow[0]["step"] - 1) % steps_between == 0:
             self.flows += flow
@@ -115,11 +115,11 @@ class RunState:
         self.totals, self.flows = Totals(), []
 
     def state(self) -> dict[str, Any]:
-        """Return what changes, as JSON has it."""
+        """All that changes, as JSON."""
         return {"history": self.history, "totals": asdict(self.totals), "flows": self.flows}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.history = list(state["history"])
         self.totals = Totals(**state["totals"])
         self.flows = list(state.get("flows", []))  # Older versions watched nothing.

@@ -16,7 +16,7 @@ class Task(ABC):
     Attributes
     ----------
     module
-        What is trained; the loop moves it to the device and sets its mode.
+        The module to train; the loop moves it to the device and sets its mode.
     lengths
         Steps of every training example; batches hold rows of similar length, and speed is counted in these steps.
     """
@@ -44,8 +44,8 @@ class Task(ABC):
     def batches(self, size: int, *, seed: int, epoch: int) -> list[Rows]:
         """Return the rows of every step of an epoch, at most ``size`` each; as many steps in every epoch.
 
-        A task of its own kind of rows may give arrays [rows, ...], and then counts their steps in `steps` as well.
-        Each process is given every n-th row of a batch.
+        A task may give arrays [rows, ...] as rows of its own kind, and then counts their steps in `steps` as well. Each
+        process gets every n-th row of a batch.
         """
         return batches(self.lengths, size, seed=seed, epoch=epoch)
 
@@ -55,8 +55,8 @@ class Task(ABC):
         return int(lengths[rows].sum())
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """Return what the task carries from a batch to the next of the same epoch; it is part of a checkpoint."""
+        """Return the tensors that the task carries from batch to batch of an epoch; they are part of a checkpoint."""
         return {}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027 - most tasks carry nothing
-        """Take back what `tensors` returned, before the batch that follows."""
+        """Restore what `tensors` returned, before the batch that follows."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ricorda.data.synthetic.task import Drawn, Generated, Model, Option, SyntheticTask, same_lengths
 
 VARIANCE = 1 / 6
-"""Of the sum of two uniform numbers: the mean squared error of who always says 1."""
+"""Variance of the sum of two uniform numbers: the mean squared error of always saying 1."""
 
 
 def _generate(random: np.random.Generator, number: int, T: int) -> Generated:
@@ -21,17 +21,17 @@ def _generate(random: np.random.Generator, number: int, T: int) -> Generated:
     return Generated(np.stack([numbers, marks], axis=2), sums, same_lengths(number, T))
 
 
-def wrong(found: NDArray[np.floating], sums: NDArray[np.floating]) -> float:
+def wrong(predicted: NDArray[np.floating], sums: NDArray[np.floating]) -> float:
     """Share of sequences that count as wrong in Hochreiter & Schmidhuber 1997: an absolute error of 0.04 or more.
 
     Their target, 0.5 + (a + b) / 4 with a and b from [-1, 1], is half the sum of two numbers from [0, 1].
 
     Parameters
     ----------
-    found, sums : array [N]
-        What a model says, and what is right.
+    predicted, sums : array [N]
+        The model's sums, and the true ones.
     """
-    return float((np.abs(found - sums) / 2 >= 0.04).mean())
+    return float((np.abs(predicted - sums) / 2 >= 0.04).mean())
 
 
 def _measure(model: Model, drawn: Drawn) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Copy memory: ten symbols are to be said again after a long blank."""
+"""Copy memory: ten symbols are to be repeated after a long blank."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def _generate(random: np.random.Generator, number: int, T: int) -> Generated:
 
 
 def memoryless(T: int) -> float:
-    """Cross-entropy a step, in nats, of who knows the time but remembers nothing: 10 ln 8 / (T + 20)."""
+    """Cross-entropy a step, in nats, of a model that knows the time but remembers nothing: 10 ln 8 / (T + 20)."""
     return WIDTH * math.log(KINDS) / (T + 2 * WIDTH)
 
 
-def recalled(found: NDArray[Any], targets: NDArray[Any]) -> float:
-    """Share of sequences whose ten symbols are all said again rightly.
+def recalled(predicted: NDArray[Any], targets: NDArray[Any]) -> float:
+    """Share of sequences whose ten symbols are all repeated correctly.
 
     Parameters
     ----------
-    found, targets : array [N, T + 20]
-        The tags that a model gives, and those that are right.
+    predicted, targets : array [N, T + 20]
+        The model's tags, and the true ones.
     """
-    return float((found[:, -WIDTH:] == targets[:, -WIDTH:]).all(1).mean())
+    return float((predicted[:, -WIDTH:] == targets[:, -WIDTH:]).all(1).mean())
 
 
 def _measure(model: Model, drawn: Drawn) -> dict[str, float]:

@@ -12,7 +12,7 @@ from ricorda.data.synthetic.task import Drawn, Generated, Model, Option, Synthet
 _SYMBOLS = ("E", "B", "a", "b", "c", "d", "X", "Y")
 _START, _END, _NOISE, _MARKED = 0, 1, 2, 6
 _WHERE = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
-"""Steps, in hundredths of T, between which each relevant symbol stands."""
+"""For two and three symbols, the steps between which each of them stands, in hundredths of T."""
 
 
 def _generate(random: np.random.Generator, number: int, T: int, symbols: int) -> Generated:
@@ -35,7 +35,7 @@ def right(probabilities: NDArray[np.floating], targets: NDArray[np.integer]) -> 
     Parameters
     ----------
     probabilities : array [N, classes]
-        Of each class.
+        The probability of each class.
     targets : array [N]
         The index of each sequence's class.
     """

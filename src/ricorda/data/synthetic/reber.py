@@ -20,7 +20,7 @@ _INNER: tuple[tuple[tuple[str, int], ...], ...] = (
     (("P", 4), ("V", 6)),
     (("E", 7),),
 )
-"""The Reber grammar: of each state, the symbols that may follow and where they lead; 7 is its end."""
+"""The Reber grammar: for each state, the symbols that may follow and the states that they lead to; 7 is the end."""
 
 
 def _embed() -> list[list[tuple[str, int]]]:
@@ -36,7 +36,7 @@ def _embed() -> list[list[tuple[str, int]]]:
 
 
 def _table(of: int, past_the_end: int) -> NDArray[np.int64]:
-    """Of each state and of both sides of a coin, the symbol (of=0) or the state (of=1) that follows."""
+    """For each state and both sides of a coin, the symbol (of=0) or the state (of=1) that follows."""
     rows = []
     for follows in _STATES:
         entries = [(REBER_SYMBOLS.index(symbol), state)[of] for symbol, state in follows] or [past_the_end]
@@ -88,7 +88,7 @@ def predicted(probabilities: NDArray[np.floating], string: str | Sequence[str]) 
     probabilities : array [T, 7]
         What a model expects after each of the string's symbols, in the order of `REBER_SYMBOLS`.
     string : str
-        A string of the grammar; what follows its last symbol is not asked.
+        A string of the grammar; what follows its last symbol is not judged.
     """
     for expected, right in zip(probabilities, allowed(string), strict=False):
         best = {REBER_SYMBOLS[index] for index in np.argsort(-expected)[: len(right)]}
@@ -101,9 +101,8 @@ def _measure(model: Model, drawn: Drawn) -> dict[str, float]:
     columns = [REBER_SYMBOLS.index(symbol) for symbol in model.classes_.tolist()]
     right = []
     for string, of_known in zip(drawn.inputs, model.predict_proba(drawn.inputs), strict=True):
-        probabilities = np.zeros(
-            (len(string), len(REBER_SYMBOLS))
-        )  # Symbols that the training never asked for have none.
+        # A symbol that the training never asked for keeps the probability 0.
+        probabilities = np.zeros((len(string), len(REBER_SYMBOLS)))
         probabilities[:, columns] = of_known
         right.append(predicted(probabilities, string))
     return {"share_predicted": float(np.mean(right))}

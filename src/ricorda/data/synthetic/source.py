@@ -16,7 +16,7 @@ from ricorda.errors import ArgumentError
 PREFIX = "synthetic:"
 SYNTHETIC_TASKS = {task.name: task for task in (ADDING, COPY, ORDER, PARITY, REBER)}
 EXAMPLES, MOST_EXAMPLES, MOST_STEPS = 10_000, 1_000_000, 100_000_000
-"""Of one source, where none are asked for and at most: all of it is drawn at once, and more would fill the memory."""
+"""The default number of examples, the most examples and the most steps of a source, which is held in memory at once."""
 
 
 def is_synthetic(source: object) -> bool:
@@ -30,15 +30,15 @@ def read_synthetic(source: str, relation: Relation | None) -> Drawn:
     Parameters
     ----------
     source : str
-        "synthetic:NAME", or "synthetic:NAME?OPTION=NUMBER&...": the options of the task, `n` (of examples, 10,000 if
-        not given) and `seed` (0).
+        "synthetic:NAME", or "synthetic:NAME?OPTION=NUMBER&...". The options are those of the task, the number `n` of
+        examples (10,000 by default) and the `seed` (0 by default).
     relation : {"classify", "regress", "tag"}, optional
-        What is to be learned from them; None where only the inputs are of use.
+        What is to be learned from them; None if only the inputs are needed.
 
     Raises
     ------
     ArgumentError
-        If there is no such task or option, a value is no number or out of bounds, or the task is another relation's.
+        If there is no such task or option, a value is no number or out of bounds, or the task has another relation.
     """
     task, options = parse(source)
     if relation is not None and task.relation != relation:
@@ -62,7 +62,7 @@ def read_synthetic(source: str, relation: Relation | None) -> Drawn:
 
 
 def refuse_synthetic(source: str, relation: str) -> None:
-    """Raise ArgumentError, as `read_synthetic` does, if a source is synthetic: for a relation that has no such task."""
+    """Raise ArgumentError, as `read_synthetic` does, if a source is synthetic; for a relation without such tasks."""
     if is_synthetic(source):
         task, _ = parse(source)
         raise ArgumentError(_other_relation(task, relation))

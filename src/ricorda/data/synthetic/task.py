@@ -16,16 +16,16 @@ Relation = Literal["classify", "regress", "tag"]
 
 @dataclass(frozen=True)
 class Generated:
-    """Sequences and what is to be said of them.
+    """Sequences, and what is to be predicted.
 
     Attributes
     ----------
     inputs : array [N, T, I] of float32, or [N, T] of symbol numbers
-        What is read; a row may be shorter, see `lengths`.
+        The inputs; a row may be shorter than T, see `lengths`.
     targets : array [N] of float32 or class numbers, or [N, T] of tag numbers
-        What is to be said.
+        What is to be predicted.
     lengths : array [N]
-        Steps of each row. What stands beyond them has the number -1 and no meaning.
+        Steps of each row. Entries after them are -1 and mean nothing.
     """
 
     inputs: NDArray[Any]
@@ -35,14 +35,14 @@ class Generated:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Examples of a synthetic task in the form in which files give theirs.
+    """Examples of a synthetic task, in the form in which files are read.
 
     Attributes
     ----------
     inputs : list of arrays [T, I], or of token lists
-        What is read.
+        The inputs.
     targets : list of numbers, of classes, or of lists of tags
-        What is to be said.
+        What is to be predicted.
     """
 
     inputs: list[Any]
@@ -50,7 +50,7 @@ class Drawn:
 
 
 class Model(Protocol):
-    """What the success measures ask of a trained estimator of the task's relation."""
+    """What the success measures need of a trained estimator of the task's relation."""
 
     classes_: NDArray[Any]
 
@@ -58,7 +58,7 @@ class Model(Protocol):
         """A number, a class, or a list of tags for each example."""
 
     def predict_proba(self, X: Any) -> Any:
-        """Of each class [classes], or of each tag at each step [T, tags], for each example."""
+        """For each example the probability of each class [classes], or of each tag at each step [T, tags]."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,15 @@ class SyntheticTask:
     paper, definition, success : str
         Where it comes from, what it asks, and when it counts as solved.
     symbols : tuple of str
-        Names of the symbols that are read; empty where they are numbers.
+        Names of the input's symbols; empty if the input is numbers.
     labels : tuple of str, or function
-        Names of the classes or tags, or what makes them of the options; empty where targets are numbers.
+        Names of the classes or tags, or a function from the options to these names; empty if targets are numbers.
     options : mapping
-        What can be chosen, by name.
+        The options, by name.
     generator : callable
         (random generator, number of examples, **options) -> Generated.
     measure : callable
-        (trained model, examples) -> the numbers that `success` goes by; the names of shares begin with "share".
+        (trained model, examples) -> the numbers that `success` speaks of; names of shares begin with "share".
     """
 
     name: str
@@ -107,16 +107,16 @@ class SyntheticTask:
     labels: tuple[str, ...] | Callable[..., tuple[str, ...]] = ()
 
     def generate(self, seed: int, number: int, **options: int) -> Generated:
-        """So many examples; the same seed, number and options always give the same.
+        """Draw examples; the same seed, number and options always give the same ones.
 
         Parameters
         ----------
         seed : int
-            Of the random numbers.
+            Seed of the random numbers.
         number : int
-            Of examples, N.
+            The number of examples, N.
         **options : int
-            Those of `self.options`; one that is left out has its default.
+            Options of the task; those that are left out have their defaults.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class SyntheticTask:
         return self.generator(np.random.default_rng(seed), number, **self.complete(options))
 
     def labels_for(self, **options: int) -> tuple[str, ...]:
-        """The names of the classes or tags under these options; none where targets are numbers."""
+        """The names of the classes or tags under these options; none if targets are numbers."""
         return self.labels(**self.complete(options)) if callable(self.labels) else self.labels
 
     def complete(self, chosen: Mapping[str, int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.inputs import place_of
 from ricorda.data.labels import read_labels
-from ricorda.data.tag_targets import classes_of, read_targets
+from ricorda.data.tag_targets import classes_of, read_step_targets
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
@@ -119,7 +119,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
         place = place_of(X)
         kind, inputs = read_sequences(X, place)
-        target_kind, targets = read_targets(y, inputs, place)
+        target_kind, targets = read_step_targets(y, inputs, place)
         classes = classes_of(targets) if target_kind == "tags" else None
         if classes is None and self.crf:
             raise ArgumentError("crf=True scores tags, and y has numbers: leave it out, or give tags")
@@ -221,7 +221,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         _, inputs = read_sequences(X, place_of(X))
-        kind, targets = read_targets(y, inputs, place_of(X))
+        kind, targets = read_step_targets(y, inputs, place_of(X))
         training, held_out = split(len(inputs), self.validation_fraction, seed)
         if kind == "tags":  # a sequence with a tag that stands nowhere else is trained on
             known = {tag for row in training for tag in targets[row]}

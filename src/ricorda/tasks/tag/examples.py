@@ -13,7 +13,7 @@ from torch import Tensor
 from ricorda.data.batches import Rows
 from ricorda.data.inputs import place_of
 from ricorda.data.places import Place
-from ricorda.data.tag_targets import read_targets, tag_numbers
+from ricorda.data.tag_targets import read_step_targets, tag_numbers
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.tag.objective import Targeted
 from ricorda.tasks.tag.reading import Reading, read_sequences
@@ -54,7 +54,7 @@ def targeted(
     """
     place = place_of(X, names[0])
     kind, inputs = read_sequences(X, place, names[0])
-    target_kind, targets = read_targets(y, inputs, place, names[1])
+    target_kind, targets = read_step_targets(y, inputs, place, names[1])
     if (target_kind == "numbers") != (classes is None):
         wanted = "numbers" if classes is None else "tags"
         raise DataError(f"{names[1]} has {target_kind}, and the model was trained on {wanted}: give it those")
