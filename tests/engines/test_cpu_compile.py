@@ -1,5 +1,6 @@
 """Machine code in memory and on disk: other processes, damaged files, forks and threads."""
 
+import hashlib
 import multiprocessing
 import os
 import subprocess
@@ -17,6 +18,7 @@ import torch
 from engine_cases import PROGRAMS, Case, check
 
 from ricorda.engines import reference
+from ricorda.engines.cpu.kernels import cache as kept
 from ricorda.engines.cpu.kernels import compile as machine
 from ricorda.engines.cpu.kernels import kernels as plans
 from ricorda.engines.cpu.run import call
@@ -86,6 +88,99 @@ def test_a_damaged_file_is_noticed_and_written_anew(folder: Path, compiled: list
     train()
     assert len(compiled) == 2 * KERNELS
     assert {path: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+def test_files_that_change_places_are_noticed(folder: Path, compiled: list[str]) -> None:
+    train()
+    whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+    for path, other in zip(whole, [*list(whole)[1:], next(iter(whole))], strict=True):
+        path.write_bytes(whole[other])
+    forget()
+    train()
+    assert len(compiled) == 2 * KERNELS
+    assert {path: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["sound for the bytes", "sound for the name too"])
+@pytest.mark.parametrize("what", ["no code", "another kernel's", "no slots", "slots of another kind"])
+def test_a_sound_checksum_over_something_else_is_not_trusted(
+    folder: Path, compiled: list[str], what: str, own: bool
+) -> None:
+    train()
+    whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+    for path, other in zip(whole, [*list(whole)[1:], next(iter(whole))], strict=True):
+        slots, code = whole[path].split(b"\n", 2)[1:]
+        rest = {
+            "no code": slots + b"\n" + b"\x90" * len(code),
+            "another kernel's": whole[other].partition(b"\n")[2],
+            "no slots": b"{\n" + code,
+            "slots of another kind": b"[1]\n" + code,
+        }[what]
+        digest = kept._digest(path.stem, rest) if own else hashlib.sha256(rest).hexdigest().encode()
+        path.write_bytes(digest + b"\n" + rest)
+    forget()
+    train()
+    assert len(compiled) == 2 * KERNELS
+    assert {path: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no FIFOs")
+@pytest.mark.parametrize("what", ["a FIFO", "a folder", "a device", "a file without end", "a file of anybody's"])
+def test_what_is_no_file_of_ours_is_neither_run_nor_waited_for(folder: Path, compiled: list[str], what: str) -> None:
+    train()
+    for path in list(folder.iterdir()):
+        if what == "a file of anybody's":
+            path.chmod(0o666)
+            continue
+        path.unlink()
+        if what == "a FIFO":
+            os.mkfifo(path)
+        elif what == "a folder":
+            path.mkdir()
+        elif what == "a device":
+            path.symlink_to("/dev/zero")
+        else:
+            path.touch()
+            os.truncate(path, 2**40)
+    forget()
+    train()
+    assert len(compiled) == 2 * KERNELS
+    forget()
+    train()
+    assert len(compiled) == (3 if what == "a folder" else 2) * KERNELS  # which alone cannot be replaced
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="the system has no such rights")
+@pytest.mark.parametrize("whose", ["everybody's", "the group's", "another user's"])
+def test_a_folder_that_others_can_write_is_left_unused_and_that_is_said_once(
+    folder: Path, compiled: list[str], whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    folder.chmod({"everybody's": 0o777, "the group's": 0o770}.get(whose, 0o700))
+    if whose == "another user's":
+        uid = folder.stat().st_uid
+        os.chown(folder, 12_345, -1) if uid == 0 else monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+    forget()
+    with pytest.warns(UserWarning, match="as others can write there") as caught:
+        train()
+    assert len(caught) == 1
+    assert str(folder) in str(caught[0].message)
+    assert len(compiled) == 2 * KERNELS
+    forget()
+    train()  # a second warning would be an error
+    assert len(compiled) == 3 * KERNELS
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_nobody_else_can_read_or_write_what_is_kept(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        train()
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_an_empty_name_turns_the_folder_off(compiled: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,15 @@
 """From a module to machine code in this process, kept in memory and on disk.
 
 The code is stored under a hash of all that it follows from: what it computes, the processor, and the versions of what
-wrote it. A file that is cut or altered is noticed and written anew. Files are written beside and renamed, so several
-processes can share the folder.
+wrote it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import glob
 import hashlib
-import json
 import os
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +21,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from ricorda import __version__
+from ricorda.engines.cpu.kernels.cache import from_disk, mark, to_disk
 from ricorda.engines.cpu.kernels.code import Code
 from ricorda.engines.cpu.products.tile import ROWS_APART, ROWS_TOGETHER, emit_tiles
 from ricorda.engines.cpu.words.target import Target, host
@@ -86,11 +83,13 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
     """
     with _lock:
         tiles(target)
-        slots, machine_code = _from_disk(key, target) or (None, b"")
-        if slots is None:
+
+        def make() -> tuple[dict[str, int], bytes]:
             code = write()
-            slots, machine_code = code.slots, _machine_code(str(code.module), target)
-            _to_disk(key, target, slots, machine_code)
+            return code.slots, _machine_code(_marked(code.module, name), target)
+
+        name = _name(key, target)
+        slots, machine_code = _kept(name, make)
         owner = _loaded(machine_code, target)
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
         packed, pair = (owner.get_function_address(name) for name in ("run_packed", "run_pair"))
@@ -114,15 +113,26 @@ def check() -> None:
 def tiles(target: Target) -> Any:
     """The tiles of a target, which all its kernels call."""
     with _lock:
-        stored = _from_disk("tiles", target)
-        if stored is None:
-            stored = {}, _machine_code(str(emit_tiles(target)), target, True)
-            _to_disk("tiles", target, *stored)
-        owner = _loaded(stored[1], target)
-        for form in (ROWS_APART, ROWS_TOGETHER):
-            name = target.tiles(form)
-            llvm.add_symbol(name, owner.get_global_value_address(name))
+        name = _name("tiles", target)
+        _, machine_code = _kept(name, lambda: ({}, _machine_code(_marked(emit_tiles(target), name), target, True)))
+        owner = _loaded(machine_code, target)
+        for table in map(target.tiles, (ROWS_APART, ROWS_TOGETHER)):
+            llvm.add_symbol(table, owner.get_global_value_address(table))
         return owner
+
+
+def _kept(name: str, make: Callable[[], tuple[dict[str, int], bytes]]) -> tuple[dict[str, int], bytes]:
+    """The slots and the machine code of a name: from the disk, or made now and kept there."""
+    kept = from_disk(name)
+    if kept is None:
+        kept = make()
+        to_disk(name, *kept)
+    return kept
+
+
+def _marked(module: Any, name: str) -> str:
+    """A module's text, with a symbol that ties its code to its name."""
+    return f"{module}\n@{mark(name)} = constant i8 0\n"
 
 
 @cache
@@ -159,18 +169,6 @@ def _loaded(machine_code: bytes, target: Target) -> Any:
     return engine
 
 
-def folder() -> Path | None:
-    """Where compiled kernels are kept: `RICORDA_CACHE`, or a folder of the user's; none where it is set to nothing."""
-    path = os.environ.get("RICORDA_CACHE")
-    if path is not None:
-        return Path(path) if path else None
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ricorda"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "ricorda"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ricorda"
-
-
 @cache
 def _writers() -> str:
     """The versions of what wrote the code: of LLVM, and of every file that takes part."""
@@ -182,42 +180,6 @@ def _writers() -> str:
     return digest.hexdigest()
 
 
-def _file(key: str, target: Target) -> Path | None:
-    where = folder()
-    name = hashlib.sha256(f"{_writers()}\n{target}\n{key}".encode()).hexdigest()
-    return None if where is None else where / f"{name}.kernel"
-
-
-def _from_disk(key: str, target: Target) -> tuple[dict[str, int], bytes] | None:
-    path = _file(key, target)
-    try:
-        if path is None or not _ours(path):
-            return None
-        data = path.read_bytes()
-    except OSError:
-        return None
-    digest, _, rest = data.partition(b"\n")
-    if not rest or hashlib.sha256(rest).hexdigest().encode() != digest:
-        return None
-    slots, _, machine_code = rest.partition(b"\n")
-    return json.loads(slots), machine_code
-
-
-def _ours(path: Path) -> bool:
-    """Whether a file is the user's own, so that nobody else wrote the code in it."""
-    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0)
-
-
-def _to_disk(key: str, target: Target, slots: dict[str, int], machine_code: bytes) -> None:
-    path = _file(key, target)
-    if path is None:
-        return
-    rest = json.dumps(slots).encode() + b"\n" + machine_code
-    beside = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
-        beside.replace(path)
-    except OSError:  # without a cache everything works, if slower at the start
-        with contextlib.suppress(OSError):
-            beside.unlink()
+def _name(key: str, target: Target) -> str:
+    """The name under which the code for a key and a target is kept."""
+    return hashlib.sha256(f"{_writers()}\n{target}\n{key}".encode()).hexdigest()

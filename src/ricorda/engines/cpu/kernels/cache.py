@@ -1,0 +1,114 @@
+"""Machine code on disk: a file for each kernel, in a folder that nobody but its owner can write.
+
+What a file holds is run, so it is read only where nobody else can have written it, and its hash binds it to its name,
+size and format. On any doubt there is no such file, and the code is made again. Files are written beside and renamed,
+so several processes can share the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+FORMAT = "ricorda kernel 2"
+LARGEST = 2**26
+"""Bytes of a file that is read; the largest kernels have some hundred thousand."""
+
+_told: set[Path] = set()
+
+
+def folder() -> Path | None:
+    """Where compiled kernels are kept: `RICORDA_CACHE`, or a folder of the user's; none where it is set to nothing."""
+    path = os.environ.get("RICORDA_CACHE")
+    if path is not None:
+        return Path(path) if path else None
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "ricorda"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "ricorda"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ricorda"
+
+
+def mark(name: str) -> str:
+    """A symbol that the code of a name holds, so that it says itself what it is."""
+    return f"ricorda_kernel_{name}"
+
+
+def from_disk(name: str) -> tuple[dict[str, int], bytes] | None:
+    """The slots and the machine code of a name; None if there are none, or it is doubtful whether they are ours."""
+    path = folder()
+    try:
+        if path is None or not _is_private(path):
+            return None
+        data = _read(path / f"{name}.kernel")
+        digest, _, rest = data.partition(b"\n")
+        if digest != _digest(name, rest):
+            return None
+        line, _, machine_code = rest.partition(b"\n")
+        slots = json.loads(line)
+    except (OSError, ValueError):
+        return None
+    return (slots, machine_code) if isinstance(slots, dict) and mark(name).encode() in machine_code else None
+
+
+def to_disk(name: str, slots: dict[str, int], machine_code: bytes) -> None:
+    """Keep the code of a name, where that is possible: without a cache everything works, if slower at the start."""
+    path = folder()
+    if path is None:
+        return
+    rest = json.dumps(slots).encode() + b"\n" + machine_code
+    beside = path / f"{name}.kernel.{os.getpid()}.{threading.get_ident()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not _is_private(path):
+            return
+        beside.touch(mode=0o600)
+        beside.write_bytes(_digest(name, rest) + b"\n" + rest)
+        beside.replace(path / f"{name}.kernel")
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def _digest(name: str, rest: bytes) -> bytes:
+    digest = hashlib.sha256(f"{FORMAT}\n{name}\n{len(rest)}\n".encode())
+    digest.update(rest)
+    return digest.hexdigest().encode()
+
+
+def _is_private(path: Path) -> bool:
+    """Whether nobody else can write a folder; where somebody can, a warning says so, once."""
+    if _is_ours(path.stat()):
+        return True
+    if path not in _told:
+        _told.add(path)
+        warnings.warn(
+            f"compiled kernels are not kept in {path}, as others can write there and code from it is run: take their "
+            "right to (chmod go-w), or set RICORDA_CACHE to a folder of your own, or to nothing",
+            UserWarning,
+            stacklevel=2,
+        )
+    return False
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether a file or folder belongs to the user or to root, and nobody else can write it."""
+    if not hasattr(os, "getuid"):
+        return True  # Windows, where the folder is below the user's own
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _read(path: Path) -> bytes:
+    """A file's bytes; none of one that is not ours, is no regular file or far too large. It never waits for a FIFO."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or not _is_ours(status) or status.st_size > LARGEST:
+            return b""
+        return file.read()
