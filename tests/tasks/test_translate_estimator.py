@@ -1,6 +1,7 @@
 """`Translator`: what it learns, returns, keeps and refuses; BLEU and chrF against sacrebleu by hand."""
 
 import itertools
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,29 @@ def test_pairs_that_were_learned_are_translated_with_case_and_punctuation(fitted
     assert fitted.predict(SOURCES) == TARGETS
     assert fitted.predict(np.array(SOURCES[:3])) == TARGETS[:3]
     assert fitted.score(SOURCES, TARGETS) == pytest.approx(100)
+
+
+def test_what_is_written_holds_the_characters_of_its_examples() -> None:
+    sources = [text.replace("o", "o’") for text in SOURCES[:5]]
+    targets = [f"L’{text} perché▁no\u00a0!" for text in TARGETS[:5]]
+    decomposed = [unicodedata.normalize("NFD", text) for text in targets]
+    learning = {"hidden_size": 48, "embedding_size": 48, "dropout": 0.0, "validation_fraction": 0.0}
+    model = small(**learning, epochs=60, batch_size=5, learning_rate=0.01, beam_size=1).fit(sources, decomposed)
+    assert model.predict(sources) == targets
+    assert model.predict([text.replace("’", "'") for text in sources]) == targets
+    assert model.score(sources, decomposed) == pytest.approx(100)
+    assert model.score(sources, [text.replace("’", "'") for text in targets]) < 90  # They are other characters.
+
+
+def test_small_letters_are_compared_with_small_letters() -> None:
+    learning = {"hidden_size": 48, "embedding_size": 48, "dropout": 0.0, "validation_fraction": 0.0, "lowercase": True}
+    model = small(**learning, epochs=60, batch_size=5, learning_rate=0.01, beam_size=1).fit(SOURCES[:5], TARGETS[:5])
+    result = model.evaluate(SOURCES[:5], TARGETS[:5])
+    assert result.bleu == pytest.approx(100)
+    assert "case:lc" in result.signature
+    assert "case:lc" in result.chrf_signature
+    scores, _ = model._outcomes(SOURCES[:5], TARGETS[:5])
+    assert list(scores) == pytest.approx([100] * 5)
 
 
 def test_the_best_translations_come_in_the_order_of_their_scores(fitted: Translator) -> None:

@@ -71,9 +71,11 @@ def _lines_of_standard_input() -> Iterator[str]:
         try:
             text = line.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError as error:
+            from ricorda.data.source import encoding_of
+
             raise DataError(
                 f"line {number} of the standard input is not UTF-8 text (byte 0x{line[error.start]:02x}): "
-                "convert it, e.g. with iconv -f latin1 -t utf-8"
+                f"convert it, e.g. with iconv -f {encoding_of(line)} -t utf-8"
             ) from None
         blank.append(text)
         if text.strip():

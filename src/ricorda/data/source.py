@@ -143,7 +143,8 @@ def _cloud_lines(source: str) -> Iterator[str]:
         raise DataError(_unreachable(source, error)) from None
     except polars.exceptions.PolarsError as error:
         if "utf8" in str(error):
-            raise BadLineError(f"or a later one is not UTF-8 text: convert the file, e.g. {_iconv(source)}") from None
+            advice = _iconv(source, "cp1252")
+            raise BadLineError(f"or a later one is not UTF-8 text: convert the file, e.g. {advice}") from None
         raise DataError(_unreachable(source, OSError())) from None
     for number, line in enumerate(column):
         yield (line if number else line.removeprefix("\ufeff")) + "\n"
@@ -156,12 +157,25 @@ def _not_utf8(source: str, line: bytes, error: UnicodeDecodeError) -> str:
         return "is binary data, not text: give a CSV, TSV, JSON lines or Parquet file, or a folder of .txt files"
     before = line[max(0, error.start - 20) : error.start].decode("utf-8", "ignore")
     byte = f"byte 0x{line[error.start]:02x}" + (f" behind {before!r}" if before else "")
-    return f"is not UTF-8 text ({byte}): convert the file, e.g. {_iconv(source)}"
+    return f"is not UTF-8 text ({byte}): convert the file, e.g. {_iconv(source, encoding_of(line))}"
 
 
-def _iconv(source: str, encoding: str = "latin1") -> str:
+def encoding_of(line: bytes) -> str:
+    """What to call the likely encoding of a line that is no UTF-8, for iconv.
+
+    Windows' own, cp1252, has the letters of latin1, and its quotes and dashes where latin1 has control characters.
+    """
+    try:
+        line.decode("cp1252")
+    except UnicodeDecodeError:  # It has no character for five of the bytes.
+        return "ENCODING"
+    return "cp1252"
+
+
+def _iconv(source: str, encoding: str) -> str:
     name = PurePosixPath(source.replace(os.sep, "/")).name
-    return f"iconv -f {encoding} -t utf-8 {name} > utf8-{name}"
+    why = " (with the name of its encoding, which is not cp1252)" if encoding == "ENCODING" else ""
+    return f"iconv -f {encoding} -t utf-8 {name} > utf8-{name}{why}"
 
 
 def _missing(path: Path) -> str:

@@ -1,27 +1,34 @@
 """A byte-pair encoding that gives the text back: what a translator reads and writes.
 
 Other than the tokenisers of `tokenization`, its tokens keep the spaces between words, as the mark ▁ that a token
-begins with, so that joining them is all that is needed to get a text.
+begins with, so that joining them is all that is needed to get a text. What is written is as its examples were: every
+character, after Unicode's composition (NFC). What is only read may have its quotes and spaces made alike.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from ricorda.data.tokenization import UNKNOWN
+from ricorda.data.tokenization import UNKNOWN, encode
 from ricorda.errors import ArgumentError
 
 _MARKS = ["<pad>", "<unk>"]
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 SMALLEST_VOCABULARY = len(_MARKS) + len(_BYTES) + 2
 
+_QUOTES = "[’ʼ´]"
+"""What is typed for an apostrophe, beside the typewriter's own."""
+_BAR = "\ufdd0"
+"""Stands for a ▁ of the text itself; Unicode keeps this code for such uses, no text has it."""
+
 # The pieces that no token crosses: a word, an elision (l', don'), a digit, marks. Merging takes the square of a piece's
 # length, so pieces are short.
-_PIECE = r"▁?[\p{L}\p{M}]{1,64}'?|▁?\p{N}|▁?[^▁\p{L}\p{M}\p{N}]{1,8}|▁"
+_PIECE = r"▁?[\p{L}\p{M}]{1,64}['’ʼ´]?|▁?\p{N}|▁?[^▁\p{L}\p{M}\p{N}]{1,8}|▁"
 
 
 def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int, lowercase: bool) -> Tokenizer:
@@ -30,7 +37,8 @@ def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int,
     Parameters
     ----------
     texts
-        Texts without lone surrogates. Spaces at their ends and runs of spaces are read as one space and not kept.
+        Texts without lone surrogates. Spaces at their ends are not kept, and runs of spaces, tabs and line ends are one
+        space; other blanks (no-break spaces) are characters.
     vocab_size
         Most tokens, `<pad>` (id 0), `<unk>` (id 1, which no text has) and the 256 bytes that spell unknown
         characters among them.
@@ -52,13 +60,19 @@ def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int,
     if vocab_size < SMALLEST_VOCABULARY:
         raise ArgumentError(f"vocab_size {vocab_size} is too small for subwords: give at least {SMALLEST_VOCABULARY}")
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
-    steps = [normalizers.NFC(), normalizers.Replace(Regex("[’ʼ´]"), "'"), normalizers.Replace(Regex(r"\s+"), " ")]
+    steps = [
+        normalizers.NFC(),
+        normalizers.Replace(Regex(r"[ \t-\r]+"), " "),
+        normalizers.Replace("▁", _BAR),
+    ]
     tokenizer.normalizer = normalizers.Sequence(
         [*steps, normalizers.Strip(), *([normalizers.Lowercase()] if lowercase else [])]
     )
     spaces = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([spaces, pre_tokenizers.Split(Regex(_PIECE), "isolated")])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Replace(_BAR, "▁")]
+    )
     alphabet = _alphabet(map(tokenizer.normalizer.normalize_str, texts))
     alphabet = alphabet[: (vocab_size - len(_MARKS) - len(_BYTES) + 1) // 2]  # The other half is for merges.
     trainer = trainers.BpeTrainer(
@@ -75,6 +89,19 @@ def train_subwords(texts: Sequence[str], *, vocab_size: int, min_frequency: int,
     return Tokenizer.from_str(json.dumps(content))
 
 
+def reader_of(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer for texts that are only read: to it, all apostrophes are one, and so are all blanks."""
+    reader = Tokenizer.from_str(tokenizer.to_str())
+    alike = [normalizers.Replace(Regex(_QUOTES), "'"), normalizers.Replace(Regex(r"\s+"), " ")]
+    reader.normalizer = normalizers.Sequence([tokenizer.normalizer, *alike])
+    return reader
+
+
+def with_one_quote(text: str) -> str:
+    """The text with the apostrophe that a reader (`reader_of`) has for all."""
+    return re.sub(_QUOTES, "'", text)
+
+
 def _alphabet(texts: Iterable[str]) -> list[str]:
     """The texts' characters, the most frequent first; the trainer's own choice among equals differs from run to run."""
     counts: Counter[str] = Counter()
@@ -87,3 +114,11 @@ def _alphabet(texts: Iterable[str]) -> list[str]:
 def decode_subwords(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     """The text that tokens spell; bytes that are no UTF-8 become �."""
     return str(tokenizer.decode([id for id in ids if id > UNKNOWN], skip_special_tokens=False)).strip()
+
+
+def as_written(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
+    """The texts as `decode_subwords` would write them: composed, and in lower case if the tokenizer is.
+
+    Two texts that a reader takes for the same are alike then, so translations and references are compared in this form.
+    """
+    return [decode_subwords(tokenizer, ids) for ids in encode(tokenizer, texts)]

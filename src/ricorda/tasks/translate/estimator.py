@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.pairs import as_texts
 from ricorda.data.sentences import Sentences, read_pairs_of
-from ricorda.data.subwords import decode_subwords
+from ricorda.data.subwords import decode_subwords, reader_of
 from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
@@ -141,6 +141,9 @@ class Translator(SequenceEstimator, TranslateParameters):
     ) -> Report:
         """BLEU and chrF of the best translations; where a sentence stands several times, against all its references.
 
+        Translations and references are compared as the model writes texts: in composed characters (NFC), with single
+        spaces, and in small letters if `lowercase`.
+
         Parameters
         ----------
         X, y : sequence [N] of str
@@ -159,8 +162,10 @@ class Translator(SequenceEstimator, TranslateParameters):
         groups = grouped(sources.texts, targets.texts)
         rows = {text: row for row, text in reversed(list(enumerate(sources.texts)))}
         different = Sentences(list(groups), lambda index: sources.place(rows[different.texts[index]]))
-        translated = self._translated(different, options, 1)
-        return report(different.texts, [best[0].text for best in translated], list(groups.values()))
+        translated = [best[0].text for best in self._translated(different, options, 1)]
+        written = self.subwords_.written
+        references = [written(texts) for texts in groups.values()]
+        return report(different.texts, written(translated), references, lowercase=self.lowercase)
 
     def score(self, X: Any, y: Any) -> float:
         """BLEU of `evaluate`, 0 to 100."""
@@ -225,14 +230,15 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     def _tokenizers(self) -> dict[str, Tokenizer]:
         if self.shared_vocabulary:
-            return {"tokenizer": self.subwords_.source}
+            return {"tokenizer": self.subwords_.target}
         return {"source_tokenizer": self.subwords_.source, "target_tokenizer": self.subwords_.target}
 
     def _restore(self, _description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> None:
-        names = ["tokenizer"] * 2 if self.shared_vocabulary else ["source_tokenizer", "target_tokenizer"]
+        names = ["tokenizer"] if self.shared_vocabulary else ["source_tokenizer", "target_tokenizer"]
         if set(tokenizers) != set(names):
-            raise ModelFolderError(f"it holds not the tokenizers {' and '.join(sorted(set(names)))}")
-        self.subwords_ = Subwords(*(tokenizers[name] for name in names))
+            raise ModelFolderError(f"it holds not the tokenizers {' and '.join(names)}")
+        source, target = tokenizers[names[0]], tokenizers[names[-1]]
+        self.subwords_ = Subwords(reader_of(source) if self.shared_vocabulary else source, target)
 
     def _card(self) -> Card:
         form = "without attention" if self.attention is None else f"with {self.attention} attention"
@@ -265,5 +271,7 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
         references = grouped(list(getattr(X, "inputs", X)), list(y))
-        scores = sentence_scores(self.predict(list(references)), list(references.values()))
+        written = self.subwords_.written
+        translated = written(self.predict(list(references)))
+        scores = sentence_scores(translated, [written(texts) for texts in references.values()])
         return scores, np.ones(len(scores))

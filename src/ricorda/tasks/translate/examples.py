@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ricorda.data.batches import Rows
 from ricorda.data.sentences import Sentences
-from ricorda.data.subwords import train_subwords
+from ricorda.data.subwords import as_written, reader_of, train_subwords, with_one_quote
 from ricorda.data.tokenization import encode
 from ricorda.errors import ArgumentError, DataError
 
@@ -32,7 +32,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Subwords:
-    """The tokenisers of both sides, one and the same where the vocabulary is shared."""
+    """The tokenisers of both sides, with the same tokens where the vocabulary is shared.
+
+    The source is only read: `reader_of` makes its apostrophes and blanks alike. The target stays as it was written.
+    """
 
     source: Tokenizer
     target: Tokenizer
@@ -40,10 +43,9 @@ class Subwords:
     @classmethod
     def learn(cls, sources: list[str], targets: list[str], *, shared: bool, **options: Any) -> Subwords:
         """Learn them from training pairs; for the options see `train_subwords`."""
-        if shared:
-            both = train_subwords(sources + targets, **options)
-            return cls(both, both)
-        return cls(train_subwords(sources, **options), train_subwords(targets, **options))
+        sources = [with_one_quote(text) for text in sources]
+        target = train_subwords(sources + targets if shared else targets, **options)
+        return cls(reader_of(target if shared else train_subwords(sources, **options)), target)
 
     def encode_pairs(self, sources: Sentences, targets: Sentences, max_length: int) -> Encoded:
         """Training pairs as token ids.
@@ -62,6 +64,10 @@ class Subwords:
     def encode_sources(self, sources: Sentences, max_length: int) -> list[Tensor]:
         """Sentences to translate as token ids; raises DataError for one of more than `max_length` tokens."""
         return _encoded(self.source, sources, max_length, "in its text", "split it into sentences")
+
+    def written(self, texts: Sequence[str]) -> list[str]:
+        """Translations or references as the model writes them, the form in which they are compared."""
+        return as_written(self.target, texts)
 
 
 def split(sources: Sequence[str], fraction: float, seed: int) -> tuple[Rows, Rows]:

@@ -65,7 +65,9 @@ def bleu(translations: Sequence[str], references: Sequence[Sequence[str]]) -> fl
     return float(BLEU().corpus_score(list(translations), _streams(references)).score)
 
 
-def report(sources: Sequence[str], translations: Sequence[str], references: Sequence[Sequence[str]]) -> Report:
+def report(
+    sources: Sequence[str], translations: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+) -> Report:
     """Compare a translation of each source with its references.
 
     Parameters
@@ -74,11 +76,13 @@ def report(sources: Sequence[str], translations: Sequence[str], references: Sequ
         As long as each other; sources are all different.
     references : sequence of sequences of str
         One or more of each source.
+    lowercase : bool
+        Whether all are compared in small letters; the signatures say so.
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    by_bleu, by_chrf, streams = BLEU(), CHRF(), _streams(references)
+    by_bleu, by_chrf, streams = BLEU(lowercase=lowercase), CHRF(lowercase=lowercase), _streams(references)
     overall, characters = by_bleu.corpus_score(list(translations), streams), by_chrf.corpus_score(translations, streams)
     return Report(
         sentences=len(sources),
