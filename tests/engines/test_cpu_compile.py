@@ -18,11 +18,11 @@ import torch
 from engine_cases import PROGRAMS, Case, check
 
 from ricorda.engines import reference
+from ricorda.engines.cpu import engine as cpu
 from ricorda.engines.cpu.kernels import cache as kept
 from ricorda.engines.cpu.kernels import compile as machine
 from ricorda.engines.cpu.kernels import kernels as plans
 from ricorda.engines.cpu.run import call
-from ricorda.engines.cpu.run import run as cpu
 from ricorda.engines.cpu.words.target import Target
 
 RNN = PROGRAMS["rnn"]
@@ -219,7 +219,7 @@ import torch
 torch.set_num_threads(1)
 from engine_cases import PROGRAMS, Case, check
 from ricorda.engines.cpu.kernels import compile as machine
-from ricorda.engines.cpu.run import run as cpu
+from ricorda.engines.cpu import engine as cpu
 count, whole = 0, machine._machine_code
 def counted(*args):
     global count

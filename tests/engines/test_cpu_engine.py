@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from ricorda.engines import reference
-from ricorda.engines.cpu.run import run as cpu
+from ricorda.engines.cpu import engine as cpu
 from ricorda.program.ir import Program
 from ricorda.program.regularise import layer_norm, recurrent_dropout, state_dropout, zoneout
 

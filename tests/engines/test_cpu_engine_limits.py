@@ -11,8 +11,8 @@ from kernels import LESSER, work_on
 from torch import Tensor
 
 from ricorda.engines import Request
+from ricorda.engines.cpu import engine as cpu
 from ricorda.engines.cpu.run import call, steps
-from ricorda.engines.cpu.run import run as cpu
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.regularise import state_dropout, zoneout

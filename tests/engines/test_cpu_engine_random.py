@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_cells import sources, traced
 
-from ricorda.engines.cpu.run import run as cpu
+from ricorda.engines.cpu import engine as cpu
 from ricorda.engines.cpu.run import steps
 
 EDGES = st.sampled_from([1, 15, 16, 17, 31, 33, 64, 65]) | st.integers(1, 40)

@@ -14,7 +14,7 @@ import ricorda.nn as rn
 from ricorda.catalogue import CELLS
 from ricorda.engines import choose
 from ricorda.engines.cpu.run import call, checkpoint
-from ricorda.engines.cpu.run import run as cpu
+from ricorda.engines.cpu.run import layer as runs
 from ricorda.errors import ArgumentError
 
 D = torch.float64
@@ -87,7 +87,7 @@ def test_checkpoint_changes_no_number(name: str, kind: str | int, monkeypatch: p
     plain, segmented = twins(cell, 3, 5, **BOTH, **masks, engine="cpu", other={"checkpoint": kind})
     taken: list[int] = []
     steps = checkpoint.segment_steps
-    monkeypatch.setattr(cpu, "segment_steps", lambda *given: taken.append(steps(*given)) or taken[-1])
+    monkeypatch.setattr(runs, "segment_steps", lambda *arguments: taken.append(steps(*arguments)) or taken[-1])
     x = torch.randn(9, 4, 3, dtype=D)
     record = ("r", "z_r") if "gru" in cell else ("f", "c")
     for lengths in (None, LENGTHS):

@@ -19,28 +19,28 @@ def is_long(op: str) -> bool:
     return op in OPERATIONS and OPERATIONS[op].long
 
 
-def longest(loop: Loop, indices: list[int], found: dict[int, int]) -> int:
+def longest(loop: Loop, indices: list[int], wave_of: dict[int, int]) -> int:
     """The most long functions of one wave that wait for each other."""
     depth: dict[int, int] = {}
     for index in indices:
-        args = [arg for arg in loop.lines[index].args if arg in found and found[arg] == found[index]]
+        args = [arg for arg in loop.lines[index].args if arg in wave_of and wave_of[arg] == wave_of[index]]
         depth[index] = max((depth[arg] for arg in args), default=0) + is_long(loop.lines[index].op)
     return max(depth.values(), default=0)
 
 
 def check(loop: Loop, indices: list[int], left: set[int]) -> dict[int, int]:
-    found = waves(loop, indices, left)
-    assert list(found) == indices
+    wave_of = waves(loop, indices, left)
+    assert list(wave_of) == indices
     for index in indices:
         for arg in loop.lines[index].args:
-            assert arg not in found or found[arg] <= found[index]
-    assert longest(loop, indices, found) <= 1
+            assert arg not in wave_of or wave_of[arg] <= wave_of[index]
+    assert longest(loop, indices, wave_of) <= 1
     new = dict(loop.carried)
     for index in indices:  # a state may lie where its new value is written
         line = loop.lines[index]
-        if line.op == "carried" and new[line.name] in found:
-            assert found[index] <= found[new[line.name]]
-    return found
+        if line.op == "carried" and new[line.name] in wave_of:
+            assert wave_of[index] <= wave_of[new[line.name]]
+    return wave_of
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -58,10 +58,10 @@ def test_an_lstm_s_output_gate_goes_beside_the_tanh_of_its_cell_state() -> None:
     sigmoids = [i for i, line in enumerate(loop.lines) if line.op == "sigmoid"]
     tanhs = [i for i, line in enumerate(loop.lines) if line.op == "tanh"]
     indices = [i for i, line in enumerate(loop.lines) if line.op in ("add", "multiply", "sigmoid", "tanh", "carried")]
-    found = check(loop, indices, {stored["h"]})
-    assert [found[i] for i in tanhs] == [0, 1]
-    assert sorted(found[i] for i in sigmoids) == [0, 0, 1]
-    assert found[stored["h"]] == 1
+    wave_of = check(loop, indices, {stored["h"]})
+    assert [wave_of[i] for i in tanhs] == [0, 1]
+    assert sorted(wave_of[i] for i in sigmoids) == [0, 0, 1]
+    assert wave_of[stored["h"]] == 1
 
 
 LINES = st.tuples(st.sampled_from(["tanh", "sigmoid", "negative", "add"]), st.integers(0, 99), st.integers(0, 99))
@@ -85,5 +85,5 @@ def test_a_state_is_read_before_its_new_value_takes_its_place() -> None:
         Line("tanh", (2,)),
         Line("add", (1, 3)),
     )
-    found = {new: check(Loop(lines, (("h", new),), ()), [1, 2, 3, 4], {new, 4}) for new in (2, 4)}
-    assert [found[new][1] for new in (2, 4)] == [0, 1]
+    waves_of = {new: check(Loop(lines, (("h", new),), ()), [1, 2, 3, 4], {new, 4}) for new in (2, 4)}
+    assert [waves_of[new][1] for new in (2, 4)] == [0, 1]

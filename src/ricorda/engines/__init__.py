@@ -1,9 +1,9 @@
 """Engines run a program over a sequence. One contract, several implementations; `reference` is the oracle.
 
-An engine is a module, or an object, with what `Engine` lists. `choose` has them in order of preference and takes, for
-each request, the first without an obstacle.
+An engine is a module or an object that has what `Engine` lists. `choose` lists the engines in order of preference; the
+first one without an obstacle serves a request.
 
-Steps beyond a row's length do not touch its states, and read as zero in every result.
+Steps beyond a row's length do not change its states and are zero in every result.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class Manner(NamedTuple):
-    """How a run is made, beside what it computes.
+    """How an engine runs a request.
 
     Parameters
     ----------
     bf16 : whether the factors of float32 products are rounded to bf16; sums and states stay in float32
-    checkpoint : "sqrt" or a number: the steps of the segments that BPTT runs again instead of keeping their values
-    watch : gets, in BPTT, each state's name and the norms [T, B] of the gradients of its new values
+    checkpoint : "sqrt" or a number: length of the segments that BPTT runs again instead of keeping their values
+    watch : called in BPTT with each state's name and the norms [T, B] of the gradients of its new values
     """
 
     bf16: bool = False
@@ -34,34 +34,34 @@ class Manner(NamedTuple):
 
 
 USUAL = Manner()
-"""Full precision, all values kept, nobody watching."""
+"""Full precision, all values kept, no gradients watched."""
 
 
 class Request(NamedTuple):
-    """What a call asks of an engine: a program over a sequence, in one layer and direction or in a whole stack.
+    """What an engine should run: a program over a sequence, for one layer and direction or for a whole stack.
 
     Parameters
     ----------
     program : Program
         One step.
     parameters : mapping of str to Tensor
-        The weights by the names of `program.weights.layout`; those of a stack by the names of `Stack.shapes`.
+        The weights, named as in `program.weights.layout`; for a stack as in `Stack.shapes`.
     x : Tensor [T, B, I]
         The input.
     states : sequence of Tensor
-        The initial value of each state, [B, size]; of a stack [layers * directions, B, size], or () for zeros.
+        The initial value of each state, [B, size]; for a stack [layers * directions, B, size], or () for zeros.
     lengths : int64 [B] on the processor, optional
         Steps of each row; all have T by default.
     reverse : bool
         Whether to go from each row's last step to its first.
     record : names of values, see `Program.names`
-        What to return beside output and states.
+        The values to return besides output and states.
     seed : int
-        Of the program's random masks, which are alike in every engine (see `masks`).
+        Seed of the program's random masks, which are the same in every engine (see `masks`).
     manner : Manner
-        How the run is made.
+        How to run it.
     engine : str
-        The engine that was asked for by its name, or "auto".
+        The name of the engine that was requested, or "auto".
     """
 
     program: Program
@@ -89,13 +89,13 @@ StackRun = tuple[Tensor, Sequence[Tensor]]
 
 
 class LastingObstacle(str):
-    """What keeps an engine from serving anything at all here: it is told to those too who left the choice open."""
+    """Why an engine cannot serve any request on this machine: users are warned even with engine="auto"."""
 
     __slots__ = ()
 
 
 class Stepper(Protocol):
-    """A stack that is run one step at a time and keeps its states, all zero at first."""
+    """A stack that runs one step at a time and keeps its states; all states are zero at first."""
 
     def states(self) -> list[Tensor]:
         """The states as they are now, [layers, B, size] each."""
@@ -105,7 +105,7 @@ class Stepper(Protocol):
 
 
 class PlainStepper(Stepper, Protocol):
-    """A stepper by tensors."""
+    """A stepper that takes and returns tensors."""
 
     def step(self, x: Tensor) -> Tensor:
         """The last layer's output [*batch, size] after a step [*batch, I], of the weights' dtype and device."""
@@ -113,13 +113,13 @@ class PlainStepper(Stepper, Protocol):
 
 @runtime_checkable
 class TurnStepper(Stepper, Protocol):
-    """A stepper by compiled functions, which the caller calls himself: a step takes a microsecond or two.
+    """A stepper whose compiled functions the caller calls directly, since a step takes only a microsecond or two.
 
     Attributes
     ----------
     turn : the next step, see `cpu.run.stepper.Turn`
-    slot : where `turn.block` takes the address of the step
-    run : runs a layer's step: one of `turn.arguments`, and the number of threads, 1, as a c_int64
+    slot : the slot of `turn.block` for the address of the step
+    run : runs a layer's step; takes one of `turn.arguments`, and the number of threads, 1, as a c_int64
     """
 
     turn: Any
@@ -132,8 +132,8 @@ class Engine(Protocol):
 
     Attributes
     ----------
-    name : what `engine=` and RICORDA_ENGINE call it
-    title : what sentences call it, such as "the CPU engine"
+    name : its name in `engine=` and RICORDA_ENGINE
+    title : its name in sentences, such as "the CPU engine"
     """
 
     name: str
@@ -148,14 +148,14 @@ class Engine(Protocol):
     def run_stack(self, stack: Stack, request: Request) -> StackRun | None:
         """Serve a request for a whole stack, without lengths, records or masks and in the usual manner.
 
-        None where the stack has to be run layer by layer; that also says what is wrong with shapes.
+        None if the stack must be run layer by layer, where wrong shapes are reported too.
         """
 
     def stepper(self, stack: Stack, request: Request, batch: tuple[int, ...]) -> PlainStepper | TurnStepper | None:
-        """A stack of one direction to be stepped, its weights as they are now; None if the engine has no such way.
+        """A stepper for a stack of one direction, with its present weights; None if the engine cannot step it.
 
         Parameters
         ----------
-        request : with the weights of the stack, and x [1, B, I] of any numbers
+        request : has the weights of the stack, and an x [1, B, I] whose numbers do not matter
         batch : (B,), or () for one row without a batch dimension
         """

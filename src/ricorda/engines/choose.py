@@ -22,24 +22,24 @@ _said: set[str] = set()
 
 
 def register(engine: Engine, before: str = "cpu") -> None:
-    """Add an engine to the list, before another."""
+    """Add an engine to the list, before the one named `before`."""
     ENGINES.insert([other.name for other in ENGINES].index(before), engine)
 
 
 def choices() -> str:
-    """The names that `engine=` takes, as text."""
+    """The names that `engine=` accepts, as text."""
     *names, last = ["auto", *(engine.name for engine in ENGINES)]
     return f"{', '.join(map(repr, names))} or {last!r}"
 
 
 def check_engine(engine: object) -> None:
-    """Refuse what is no engine."""
+    """Raise ArgumentError for an unknown engine."""
     if engine != "auto" and not any(engine == other.name for other in ENGINES):
         raise ArgumentError(f"engine is {engine!r}: give {choices()}")
 
 
 def wanted(engine: str) -> str:
-    """A layer's own choice of an engine, or the one that the environment variable makes for all that leave it open.
+    """The engine that a layer requests; for "auto" the one that the environment variable names.
 
     Raises
     ------
@@ -55,15 +55,15 @@ def wanted(engine: str) -> str:
 
 
 def recorded() -> bool:
-    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
+    """Whether torch records operations instead of running them; then nothing may depend on a tensor's numbers."""
     return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
 def run(request: Request) -> Run:
     """Serve a request for one layer in one direction.
 
-    Where the engine that was asked for cannot serve, a UserWarning says why, once for each reason, and the next that
-    can serves. Where the choice is ours, that happens in silence, unless an engine cannot serve anything here.
+    If the requested engine cannot serve, the next one that can does, and a UserWarning says why, once for each reason.
+    With engine="auto" there is no warning, unless an engine cannot serve any request on this machine.
     """
     engine, obstacles = first(request)
     if obstacles:
@@ -74,7 +74,7 @@ def run(request: Request) -> Run:
 
 
 def run_stack(stack: Stack, request: Request) -> StackRun | None:
-    """Serve a request for a whole stack at once, with the same warnings; None where it has to be run layer by layer."""
+    """Serve a request for a whole stack, with the same warnings; None if it must be run layer by layer."""
     engine, obstacles = first(request)
     ran = engine.run_stack(stack, request)
     if obstacles and ran is not None:
@@ -83,12 +83,12 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
 
 
 def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> PlainStepper | TurnStepper | None:
-    """A stack to be stepped; None where each step has to be a call of the layer."""
+    """A stepper for a stack; None if each step must be a call of the layer."""
     return first(request)[0].stepper(stack, request, batch)
 
 
 def first(request: Request) -> tuple[Engine, list[tuple[Engine, str]]]:
-    """The first engine that can serve, from the one that was asked for on; and the obstacles to be told."""
+    """The first engine, from the requested one on, that can serve; and the obstacles that users are warned of."""
     asked = request.engine
     reached = asked == "auto"
     obstacles: list[tuple[Engine, str]] = []
@@ -110,7 +110,7 @@ def _tell(obstacles: list[tuple[Engine, str]], instead: Engine) -> None:
 
 
 def _say(engine: Engine, instead: Engine, obstacle: str) -> None:
-    """Warn, once, why an engine does not serve."""
+    """Warn once why an engine cannot serve."""
     sentence = f"{engine.title} cannot serve here, and {instead.title} does: {obstacle}"
     if sentence not in _said:
         _said.add(sentence)

@@ -1,7 +1,7 @@
-"""The random bits of masks: a function of where they are used, so that every engine has the same ones.
+"""The random bits of masks: a function of where they are used, so that every engine has the same bits.
 
-A bit depends on the seed, the mask's stream (its place in `Program.masks`), how many steps s its row has processed
-in the direction of the run (0 for locked masks), its row in the caller's batch and its unit u, and on nothing else:
+A bit depends on the seed, the mask's stream (its place in `Program.masks`), the number of steps s that its row has
+processed in the direction of the run (0 for locked masks), its row in the caller's batch and its unit u only:
 
     key  = mix64(mix64(mix64(seed + 0x9E3779B97F4A7C15 * (stream + 1)) + s) + row)                  modulo 2^64
     bits = lowbias32(lowbias32((u * 0x9E3779B1) ^ low32(key)) + high32(key))                        modulo 2^32
@@ -58,7 +58,7 @@ class Masks:
         self.locked: dict[int, Tensor] = {}
 
     def at(self, index: int, t: int, n: int) -> Tensor:
-        """The mask [n, size] that a line of the program is at step `t` of the input, for the first `n` rows."""
+        """The mask [n, size] of line `index` of the program at step `t` of the input, for the first `n` rows."""
         if index in self.locked:
             return self.locked[index][:n]
         value = self.program.values[index]
@@ -75,7 +75,7 @@ class Masks:
 
 
 def stream_key(seed: int, stream: int) -> int:
-    """The part of the key that one mask has in common, as an unsigned number."""
+    """The part of the key that all bits of a mask share, as an unsigned number."""
     z = (seed + GOLDEN64 * (stream + 1)) & ALL64
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & ALL64
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & ALL64
@@ -92,7 +92,7 @@ def row_keys(seed: int, stream: int, step: Tensor | int, row: Tensor) -> Tensor:
     stream : int
         The mask's place in `Program.masks`.
     step : int, or int64 [n]
-        How many steps the row has processed before, in the direction of the run; 0 for a locked mask.
+        Steps that the row has processed so far, in the direction of the run; 0 for a locked mask.
     row : int64 [n]
         Indices in the caller's batch.
 
@@ -106,7 +106,7 @@ def row_keys(seed: int, stream: int, step: Tensor | int, row: Tensor) -> Tensor:
 
 
 def mask(keys: Tensor, size: int, probability: float, dtype: torch.dtype) -> Tensor:
-    """Zeros, each with a probability, and ones.
+    """A mask: each unit is 0 with the probability, else 1.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def mask(keys: Tensor, size: int, probability: float, dtype: torch.dtype) -> Ten
 
 
 def _mix64(z: Tensor) -> Tensor:
-    """The finaliser of splitmix64; int64 wraps around as unsigned numbers do."""
+    """The finaliser of splitmix64; int64 wraps around like unsigned numbers."""
     z = (z ^ _shifted(z, 30)) * _signed64(0xBF58476D1CE4E5B9)
     z = (z ^ _shifted(z, 27)) * _signed64(0x94D049BB133111EB)
     return z ^ _shifted(z, 31)

@@ -1,4 +1,4 @@
-"""What keeps an engine of kernels from serving: tensors that are no plain numbers in memory, and torch's transforms."""
+"""Obstacles for engines that run kernels: tensors that are not plain numbers in memory, and torch's transforms."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 PLAIN = {Tensor, nn.Parameter, nn.Buffer}
-"""Types of tensors whose operations mean what they say."""
+"""Types of tensors that do not override torch's operations."""
 
 DTYPES = {torch.float32, torch.float64}
-"""What kernels compute in."""
+"""The dtypes of kernels."""
 
 level_of_torch_func = torch._C._functorch.maybe_current_level
 tracing_state = torch._C._get_tracing_state
 
 
 def of_tensor(tensor: object, dtype: torch.dtype, device: torch.device, place: str) -> str:
-    """What is not plain about a tensor.
+    """Why kernels cannot read a tensor, as the end of a sentence.
 
     Parameters
     ----------
     dtype, device : those of the input
-    place : where the engine computes, in words
+    place : where the engine computes, as text
     """
     if type(tensor) not in PLAIN:
         return f"it takes plain tensors, not {type(tensor).__name__}"
-    assert isinstance(tensor, Tensor)  # of a plain type
+    assert isinstance(tensor, Tensor)  # All plain types are tensors.
     if tensor.dtype is not dtype:
         return f"it computes in one dtype, not in {dtype} and {tensor.dtype}"
     if tensor.device != device:
@@ -37,7 +37,7 @@ def of_tensor(tensor: object, dtype: torch.dtype, device: torch.device, place: s
 
 
 def transform() -> str | None:
-    """What of torch's that changes the meaning of a call is at work, and kernels do not know."""
+    """The transform of torch's that is active and that kernels do not support; None if there is none."""
     if level_of_torch_func() is not None:
         return "it has no rules for torch.func's transforms"
     if forward_ad._current_level >= 0:

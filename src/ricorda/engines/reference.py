@@ -1,6 +1,6 @@
 """The reference engine: torch operations, one step after another, in any dtype on any device.
 
-Autograd gives the gradient, of any order. It is what the other engines are held against.
+Autograd computes its gradients, of any order. Tests compare the other engines with it.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def run(request: Request) -> Run:
     counts, rows, order = [B] * T, None, torch.arange(B, device=x.device)
     steps = x.flatten(0, 1)
     if lengths is not None and bool((lengths < T).any()):
-        # longest rows first: each step works on the first n, so that nothing is computed from padding, which may be nan
+        # The longest rows come first, and each step works on the first n: nothing is computed from padding, maybe NaN.
         sorted_lengths, order = lengths.sort(descending=True, stable=True)
         alive = sorted_lengths > torch.arange(T)[:, None]  # [T, B]
         counts = alive.sum(dim=1).tolist()
-        rows = (torch.arange(T)[:, None] * B + order)[alive].to(x.device)  # of x.flatten(0, 1), in the steps' order
+        rows = (torch.arange(T)[:, None] * B + order)[alive].to(x.device)  # Of x.flatten(0, 1), in the order of steps.
         order = order.to(x.device)
         steps = steps.index_select(0, rows)
         states = [state.index_select(0, order) for state in states]
@@ -89,7 +89,7 @@ def run(request: Request) -> Run:
 
 
 def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] | None) -> None:
-    """Write the norms of a value's gradient, when it comes, to some rows."""
+    """Once a value's gradient is computed, write its norms to `rows` of `norms`, then call `then`."""
 
     def take(gradient: Tensor) -> None:
         norms.index_copy_(0, rows, torch.linalg.vector_norm(gradient.detach(), dim=1))
@@ -116,7 +116,7 @@ class Product(NamedTuple):
 
 @lru_cache(maxsize=256)
 def products(program: Program) -> tuple[Product, ...]:
-    """The recurrent products of a step: an LSTM has one, the reset-before GRU two, one waiting for the other."""
+    """The recurrent products of a step: an LSTM has one, the reset-before GRU two, of which one waits for the other."""
     groups: dict[tuple[int, str], list[int]] = {}
     for index in program.affines:
         affine = program.values[index]
@@ -127,13 +127,13 @@ def products(program: Program) -> tuple[Product, ...]:
 
 
 class _Step:
-    """One step of a program, with everything that does not wait for a state computed beforehand for all steps.
+    """One step of a program; what does not wait for a state is computed for all steps in advance.
 
     Parameters
     ----------
-    x : [n_0 + n_1 + ... , I], the rows of each step one below the other
-    counts : [n_0, n_1, ...]
-    masks : the program's
+    x : [n_0 + n_1 + ..., I], the rows of each step one below the other
+    counts : [n_0, n_1, ...], the number of rows at each step
+    masks : the program's masks
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class _Step:
         self.of_input_steps = {index: self._steps(values) for index, values in self.of_input.items() if values.dim()}
         self.product_of = {index: product for product in products(program) for index in product.affines}
         self.matrices: dict[Product, Tensor] = {}
-        self.further: dict[int, list[tuple[Tensor, int]]] = {}  # other recurrent operands; few affines have any
+        self.further: dict[int, list[tuple[Tensor, int]]] = {}  # Other recurrent operands, which few affines have.
         self.without_state: dict[Product | int, Sequence[Tensor]] = {}
         for product in products(program):
             blocks = [self._recurrent(index)[0][0] for index in product.affines]
@@ -161,7 +161,7 @@ class _Step:
             self.without_state[index] = self._time_parallel((index,))
 
     def _of_input(self) -> dict[int, Tensor]:
-        """The numbers of the program, and what is computed from the input alone before any affine."""
+        """The constants of the program, and the values that depend on the input and on no affine."""
         values: dict[int, Tensor] = {}
         for index, value in enumerate(self.program.values):
             if value.op == "input":
@@ -173,7 +173,7 @@ class _Step:
         return values
 
     def __call__(self, t: int, states: Sequence[Tensor]) -> list[Tensor]:
-        """Every value of the program at step `t`."""
+        """All values of the program at step `t`."""
         values: list[Tensor] = []
         done: dict[int, Tensor] = {}
         entering = iter(states)
@@ -208,14 +208,14 @@ class _Step:
         return dict(zip(product.affines, z.chunk(len(product.affines), dim=1), strict=True))
 
     def _recurrent(self, index: int) -> list[tuple[Block, int]]:
-        """Block and operand of each recurrent product of an affine."""
+        """The block and operand of each recurrent product of an affine."""
         return [(block, arg) for block, arg in self._operands(index) if arg not in self.of_input]
 
     def _operands(self, index: int) -> list[tuple[Block, int]]:
         return list(zip(self.layout.matrices[index], self.program.values[index].args, strict=True))
 
     def _time_parallel(self, affines: Sequence[int]) -> Sequence[Tensor]:
-        """The products with the input and the biases of some affines, side by side: a tensor [n_t, rows] a step."""
+        """The affines' products with the input plus their biases, side by side: a tensor [n_t, rows] for each step."""
         inputs = [[(block, arg) for block, arg in self._operands(index) if arg in self.of_input] for index in affines]
         biases = [self._bias(index) for index in affines]
         present = [bias for bias in biases if bias is not None]
@@ -231,7 +231,7 @@ class _Step:
         return self._steps(torch.cat(parts, dim=1))
 
     def _steps(self, values: Tensor) -> Sequence[Tensor]:
-        """Values of all steps, one below the other, apart."""
+        """Values of all steps, split into steps."""
         return torch.split(values, self.counts)
 
     def _bias(self, index: int) -> Tensor | None:
@@ -239,7 +239,7 @@ class _Step:
         return sum((self._rows([block]) for block in blocks[1:]), self._rows(blocks[:1])) if blocks else None
 
     def _rows(self, blocks: Sequence[Block]) -> Tensor:
-        """The blocks one below the other; the parameter itself where they are all of it."""
+        """The blocks one below the other; the parameter itself if they are all its blocks in order."""
         whole = self.parameters[blocks[0].parameter]
         rows = self.layout.shapes[blocks[0].parameter].rows
         if [block.position for block in blocks] == list(range(len(rows))):

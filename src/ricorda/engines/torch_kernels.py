@@ -1,6 +1,6 @@
-"""Torch's own kernels as an engine: cells that torch has itself, on a GPU by cuDNN.
+"""Torch's own kernels as an engine, for the cells that torch has; on a GPU torch uses cuDNN.
 
-It serves tensors that are not on the processor, and those on it where it is asked for by name.
+It serves tensors on the processor only if it is requested by name: the CPU engine is faster there.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ name = "torch"
 title = "the engine of torch's kernels"
 
 DEVICES = ("cpu", "cuda")
-"""Types of devices on which torch has all of these kernels, for rows of different lengths too."""
+"""Types of devices on which torch has all these kernels, also for rows of different lengths."""
 
 Function = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
-"""From input, states and weights to output and final states."""
+"""A function from input, states and weights to output and final states."""
 
 
 def obstacle(request: Request) -> str | None:
@@ -58,7 +58,7 @@ def run(request: Request) -> Run:
     if not B or (lengths is not None and not bool(lengths.any())):
         return reference.run(request)
     kernel = _kernel(request.program)
-    assert kernel is not None  # there is no obstacle
+    assert kernel is not None  # `obstacle` has checked it.
 
     def fast(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         x, states, weights = tensors[0], tensors[1 : 1 + count], tensors[1 + count :]
@@ -80,7 +80,7 @@ def run(request: Request) -> Run:
 
 
 def run_stack(stack: Stack, request: Request) -> StackRun | None:
-    """Serve a request for a whole stack by one call of a kernel; None for what has to go layer by layer."""
+    """Serve a request for a whole stack by one call of a kernel; None if it must go layer by layer."""
     x, weights, count = request.x, list(request.parameters.values()), len(stack.states)
     T, B, I = x.shape
     if not T or not B or stack.input_size != I:
@@ -92,7 +92,7 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
     if [tuple(state.shape) for state in states] != shapes:
         return None
     kernel = _kernel(stack.program)
-    assert kernel is not None  # there is no obstacle
+    assert kernel is not None  # `obstacle` has checked it.
     if x.is_cuda:
         _flatten(stack, weights)
 
@@ -113,7 +113,7 @@ def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> PlainStep
 
 
 def _without(request: Request) -> str:
-    """Which wish for a run torch's kernels have no answer to."""
+    """What torch's kernels lack for a request with records or in an unusual manner."""
     if request.record:
         return "it gives output and states, and records nothing else"
     if request.manner.watch is not None:
@@ -128,8 +128,8 @@ class _Kernel:
 
     Parameters
     ----------
-    function : `torch._VF`'s
-    mode : its name in torch.nn
+    function : the kernel in `torch._VF`
+    mode : its mode in torch.nn, such as "LSTM"
     """
 
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], mode: str) -> None:
@@ -148,13 +148,13 @@ class _Kernel:
 
         Parameters
         ----------
-        x : [T, B, I], or the rows [N, I] of all steps one below the other where `batch_sizes` says how many each has
+        x : [T, B, I], or the rows [N, I] of all steps one below the other, if `batch_sizes` has the rows of each step
         states : [layers * directions, B, size] each
         weights : by layer, direction and name
         """
         initial = list(states) if self.mode == "LSTM" else states[0]
         per_layer = len(weights) // (layers * (2 if both else 1))
-        # without a gradient the kernels keep nothing for BPTT
+        # The fourth option is "train": without a gradient the kernels save nothing for BPTT.
         options = per_layer >= 4, layers, 0.0, torch.is_grad_enabled(), both
         if batch_sizes is None:
             return tuple(self.function(x, initial, list(weights), *options, False))
@@ -182,13 +182,13 @@ def _packed(
     lengths: Tensor,
     reverse: bool,
 ) -> tuple[Tensor, ...]:
-    """A run of one layer over rows of different lengths, longest first; those of length 0 stay out of it."""
+    """A run of one layer over rows of different lengths, longest first; rows of length 0 are left out."""
     T, B, I = x.shape
     ends, order = lengths.sort(descending=True, stable=True)
     steps = torch.arange(int(ends[0]), device="cpu")[:, None]
     alive = ends > steps  # [longest, B]
     at = ends - 1 - steps if reverse else steps.expand(-1, B)
-    positions = (at * B + order)[alive].to(x.device)  # of x.flatten(0, 1), in the steps' order
+    positions = (at * B + order)[alive].to(x.device)  # Of x.flatten(0, 1), in the order of steps.
     counts = alive.sum(dim=1)
     begun, idle = order[: int(counts[0])].to(x.device), order[int(counts[0]) :].to(x.device)
     rows = x.reshape(T * B, I).index_select(0, positions)
@@ -204,13 +204,13 @@ def _packed(
 
 
 def _flatten(stack: Stack, weights: Sequence[Tensor]) -> None:
-    """Put the weights into one piece of memory, as cuDNN wants them: it would copy them in each call otherwise."""
+    """Move the weights into one piece of memory: otherwise cuDNN copies them there in each call."""
     if len({weight.untyped_storage().data_ptr() for weight in weights}) == 1:
         return
     if not all(weight.is_leaf and torch.backends.cudnn.is_acceptable(weight) for weight in weights):  # type: ignore[no-untyped-call]
         return
     kernel = _kernel(stack.program)
-    assert kernel is not None  # there is no obstacle
+    assert kernel is not None  # `obstacle` has checked it.
     with torch.no_grad():
         torch._cudnn_rnn_flatten_weight(
             list(weights),
@@ -242,7 +242,7 @@ def _layer_by_layer(stack: Stack, x: Tensor, states: Sequence[Tensor], weights: 
 
 
 def _differentiable(fast: Function, slow: Function, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """A kernel's results; second derivatives, which cuDNN has not, are those of the slow function."""
+    """A kernel's results; the slow function computes second derivatives, which cuDNN lacks."""
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return tuple(_KernelFunction.apply(fast, slow, *tensors))  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -250,7 +250,7 @@ def _differentiable(fast: Function, slow: Function, tensors: Sequence[Tensor]) -
 
 
 class _KernelFunction(torch.autograd.Function):
-    """A kernel with the gradient that torch has for it, kept for one backward pass; another runs the kernel again."""
+    """A kernel with torch's own graph, which serves one backward pass; a second one runs the kernel again."""
 
     @staticmethod
     def forward(ctx: Any, fast: Function, slow: Function, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -263,8 +263,10 @@ class _KernelFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         wanted, tensors = ctx.needs_input_grad[2:], ctx.saved_tensors
-        if torch.is_grad_enabled():  # what torch does for create_graph=True
-            tensors = tuple(tensor.view_as(tensor) for tensor in tensors)  # one may come from another: paths end here
+        if torch.is_grad_enabled():  # With create_graph=True torch turns gradients on here.
+            tensors = tuple(
+                tensor.view_as(tensor) for tensor in tensors
+            )  # If one is computed from another, its path ends here.
             return None, None, *_gradients(tensors, ctx.slow(tensors), gradients, wanted, create_graph=True)
         inputs, results = ctx.ran or _ran(ctx.fast, tensors, wanted)
         ctx.ran = None
@@ -272,7 +274,7 @@ class _KernelFunction(torch.autograd.Function):
 
 
 def _ran(fast: Function, tensors: Sequence[Tensor], wanted: Sequence[bool]) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-    """Inputs cut off from what comes before, and the results, with a graph between them."""
+    """Detached inputs, and the results that the function computes from them, with a graph between the two."""
     with torch.enable_grad():
         inputs = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
         return inputs, fast(inputs)
@@ -285,7 +287,7 @@ def _gradients(
     wanted: Sequence[bool],
     create_graph: bool,
 ) -> list[Tensor | None]:
-    """The gradients of the inputs that are wanted, from those of the results."""
+    """The gradients of the wanted inputs, from those of the results; None for the other inputs."""
     pairs = [(r, g) for r, g in zip(results, gradients, strict=True) if g is not None and r.requires_grad]
     asked = [tensor for tensor, want in zip(inputs, wanted, strict=True) if want]
     if not pairs or not asked:

@@ -1,4 +1,4 @@
-"""The CPU engine as one among others: what it can serve. Its own code, and llvmlite, are imported when it serves."""
+"""The CPU engine as `Engine` describes one: what it can serve. Its code and llvmlite are imported when it serves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def obstacle(request: Request) -> str | None:
             and tensor.layout is strided
             and not tensor.is_neg()
         ):
-            continue  # as always: every call comes this way
+            continue  # This is the usual case, so it must be fast.
         return of_tensor(tensor, dtype, _CPU, "the processor")
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
@@ -44,21 +44,21 @@ def obstacle(request: Request) -> str | None:
 
 def run(request: Request) -> Run:
     """Serve a request for one layer in one direction."""
-    from ricorda.engines.cpu.run.run import run
+    from ricorda.engines.cpu.run.layer import run_layer
 
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
-            return run(request)
-    return run(request)
+            return run_layer(request)
+    return run_layer(request)
 
 
 def run_stack(stack: Stack, request: Request) -> StackRun | None:
-    """Serve a request for a whole stack with what is kept for its shape; None where there is nothing to keep."""
+    """Serve a request for a whole stack with what is kept for its shape; None if nothing can be kept."""
     return _run_stack()(stack, request)
 
 
 def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> TurnStepper | None:
-    """A stack to be stepped, over weights that are packed now; None for cells whose input torch has to multiply."""
+    """A stepper for a stack, whose weights are packed now; None for cells whose input torch multiplies."""
     from ricorda.engines.cpu.run.stepper import stepper
 
     return stepper(stack, request, batch)
@@ -66,7 +66,7 @@ def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> TurnStepp
 
 @cache
 def _run_stack() -> Callable[[Stack, Request], StackRun | None]:
-    """The function itself: an import statement, in each of many short calls, would take a microsecond."""
+    """The function, imported once: an import statement takes a microsecond, which counts in short calls."""
     from ricorda.engines.cpu.run.stack import run_stack
 
     return run_stack
@@ -74,19 +74,19 @@ def _run_stack() -> Callable[[Stack, Request], StackRun | None]:
 
 @cache
 def _without_machine() -> str | None:
-    """Why no machine code can be had here: some is compiled, once, to see."""
+    """Why this machine cannot compile code, found out by a trial; None if it can."""
     try:
         from ricorda.engines.cpu.kernels.compile import check
 
         check()
-    except Exception as error:  # whatever it is: a layer has to run, and the reference runs everywhere
+    except Exception as error:  # After any error a layer must still run, on the reference engine.
         return LastingObstacle(f"no machine code can be had here ({type(error).__name__}: {error})")
     return None
 
 
 @lru_cache(maxsize=256)
 def _without_code(program: Program) -> str | None:
-    """The operations of a program for which there is no vector code; None if there is code for all."""
+    """The operations of a program that have no vector code, as text; None if all have."""
     from ricorda.engines.cpu.words.mathematics import EMITTERS
 
     used = {value.op for value in program.values}

@@ -17,8 +17,8 @@ ARGS = I64.as_pointer()
 class Code:
     """A module of kernels.
 
-    Every kernel gets one block of 64-bit arguments: numbers and addresses. A slot is taken when a name is first used;
-    whoever calls the kernel fills the block by `slots`.
+    Every kernel gets one block of 64-bit arguments: numbers and addresses. A name gets a slot when it is first used;
+    the caller of the kernel fills the block by `slots`.
     """
 
     def __init__(self, target: Target) -> None:
@@ -27,18 +27,18 @@ class Code:
         self.slots: dict[str, int] = {}
 
     def slot(self, name: str) -> int:
-        """Number of a name's slot."""
+        """The number of a name's slot."""
         return self.slots.setdefault(name, len(self.slots))
 
     def function(self, name: str, numbers: int = 0, pointers: int = 0) -> Frame:
-        """Begin `name(args, numbers..., pointers...)`; the caller ends it with `finish`."""
+        """Begin the function `name(args, numbers..., pointers...)`; the caller ends it with `finish`."""
         kind = ir.FunctionType(VOID, [ARGS, *[I64] * numbers, *[self.target.number.as_pointer()] * pointers])
         function = ir.Function(self.module, kind, name)
         function.linkage = "internal"
         return Frame(self, function)
 
     def zeros(self) -> ir.Value:
-        """As many zeros as a tile is wide, to begin sums with."""
+        """A row of zeros as wide as the widest tile: sums begin with it."""
         zeros = self.module.globals.get("zeros")
         if zeros is None:
             kind = ir.ArrayType(self.target.number, self.target.bundle * self.target.lanes)
@@ -49,23 +49,30 @@ class Code:
 
 
 class Frame:
-    """A function being written."""
+    """A function being written.
+
+    Attributes
+    ----------
+    args : the address of the argument block
+    arguments : the function's own arguments after that
+    entry : writes what is done once, before everything else
+    b, e : write the body: LLVM's builder, and vector code
+    """
 
     def __init__(self, code: Code, function: ir.Function) -> None:
         self.code = code
         self.target = code.target
         self.ir = function
         self.args = function.args[0]
-        self.given = function.args[1:]
+        self.arguments = function.args[1:]
         self.entry = ir.IRBuilder(function.append_basic_block("entry"))
-        """Writes what is done once, before all else."""
         self.b = ir.IRBuilder(function.append_basic_block("start"))
         self.e: Emitter = code.target.emitter(self.b)
         self._start = self.b.block
         self._known: dict[str, ir.Value] = {}
 
     def number(self, name: str) -> ir.Value:
-        """A number of the argument block; loaded once, on entry."""
+        """A number of the argument block, loaded once, on entry."""
         if name not in self._known:
             value = self.entry.load(self.entry.gep(self.args, [I64(self.code.slot(name))]))
             value.set_metadata("invariant.load", self.code.module.add_metadata([]))
@@ -73,7 +80,7 @@ class Frame:
         return self._known[name]
 
     def pointer(self, name: str, kind: ir.Type | None = None) -> ir.Value:
-        """An address of the argument block; numbers of the target's type unless said."""
+        """An address of the argument block; by default it points to numbers of the target's type."""
         key = f"pointer {name} {kind}"
         if key not in self._known:
             number = self.number(name)
@@ -81,13 +88,13 @@ class Frame:
         return self._known[key]
 
     def stack(self, vectors: int) -> ir.Value:
-        """Room for some vectors."""
+        """Space on the stack for some vectors."""
         room = self.entry.alloca(ir.ArrayType(self.e.vector, vectors))
         room.align = self.target.lanes * self.e.scalar_bytes
         return self.entry.bitcast(room, self.target.number.as_pointer())
 
     def tile(self, form: str, rows: ir.Value, vectors: ir.Value, *arguments: ir.Value) -> None:
-        """Run a tile of a form, of so many rows and column vectors."""
+        """Call the tile of a form that has this many rows and column vectors."""
         module, name = self.code.module, self.target.tiles(form)
         table = module.globals.get(name)
         if table is None:
@@ -103,7 +110,7 @@ class Frame:
         self.b.call(function, [self.args, *(I64(v) if isinstance(v, int) else v for v in values)])
 
     def loop(self, start: Any, stop: Any, body: Callable[[ir.Value], Any], step: int = 1) -> None:
-        """Run `body(i)` for i from start up to, and without, stop."""
+        """Run `body(i)` for each i in range(start, stop, step)."""
         self.e.loop(_i64(start), _i64(stop), step, body)
 
     def least(self, a: Any, b: Any) -> ir.Value:
@@ -117,11 +124,11 @@ class Frame:
         return self.b.select(self.b.icmp_signed("<", a, b), b, a)
 
     def ceil(self, a: ir.Value, by: int) -> ir.Value:
-        """How many of `by` hold `a`."""
+        """The quotient a / by, rounded up."""
         return self.b.udiv(self.b.add(a, I64(by - 1)), I64(by))
 
     def part(self, total: ir.Value, part: ir.Value, parts: ir.Value) -> ir.Value:
-        """Where a part of a total begins."""
+        """Where one of `parts` equal parts of a total begins."""
         return self.b.udiv(self.b.mul(total, part), parts)
 
     def sum(self, *values: Any) -> ir.Value:
@@ -139,11 +146,11 @@ class Frame:
         return total
 
     def pairs(self, K: ir.Value) -> ir.Value:
-        """Places along K: of pairs where products take bf16, else of numbers."""
+        """The length of K numbers in memory: in pairs if products take bf16, else in numbers."""
         return self.ceil(K, 2) if self.target.products == "bf16" else K
 
     def when(self, condition: ir.Value, then: Callable[[], Any], otherwise: Callable[[], Any] | None = None) -> None:
-        """Run one of two."""
+        """Run `then` if the condition holds, else `otherwise`."""
         if otherwise is None:
             with self.b.if_then(condition):
                 then()
@@ -157,7 +164,7 @@ class Frame:
     def vectors(
         self, start: Any, stop: Any, columns: ir.Value, body: Callable[[ir.Value, ir.Value | None], Any]
     ) -> None:
-        """Run `body(column, mask)` for the vectors start to stop; the mask cuts the last off at `columns`."""
+        """Run `body(column, mask)` for the vectors start to stop; the mask ends the last one at `columns`."""
         lanes = self.target.lanes
 
         def one(i: ir.Value) -> None:
@@ -167,19 +174,19 @@ class Frame:
         self.loop(start, stop, one)
 
     def masked(self, column: ir.Value, columns: ir.Value, body: Callable[[ir.Value | None], Any]) -> None:
-        """Run `body(mask)`; no mask where the whole vector at `column` lies before `columns`."""
+        """Run `body(mask)`; the mask is None if the whole vector at `column` lies before `columns`."""
         left = self.b.sub(columns, column)
         whole = self.b.icmp_signed(">=", left, I64(self.target.lanes))
         self.when(whole, lambda: body(None), lambda: body(self.lanes_below(left)))
 
     def lanes_below(self, count: ir.Value) -> ir.Value:
-        """A mask of the first lanes."""
+        """A mask of the first `count` lanes."""
         lanes = self.target.lanes
         kind = ir.VectorType(I64, lanes)
         return self.b.icmp_signed("<", ir.Constant(kind, list(range(lanes))), self.e.splat(count))
 
     def finish(self) -> ir.Function:
-        """End the function."""
+        """End the function and return it."""
         self.entry.branch(self._start)
         self.b.ret_void()
         return self.ir

@@ -1,7 +1,7 @@
 """From a module to machine code in this process, kept in memory and on disk.
 
-The code is stored under a hash of all that it follows from: what it computes, the processor, and the versions of what
-wrote it.
+The code is stored under a hash of everything it depends on: what it computes, the processor, and the versions of the
+code that wrote it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from ricorda.engines.cpu.words.target import Target, host
 _lock = threading.RLock()
 
 PROCESS = os.getpid()
-"""A forked child has another, and none of the threads that its parent's OpenMP counts on."""
+"""The process that imported this. A forked child has another number, and lacks the threads of its parent's OpenMP."""
 
 
 _llvm_lock = llvm.ffi.lib._lock._lock
-"""llvmlite's own, which is also taken where a kernel that nobody needs any more is freed, in whatever thread."""
+"""llvmlite's own lock. It is also taken when an unused kernel is freed, which can happen in any thread."""
 
 
 def _before_fork() -> None:
-    """Wait until no other thread compiles or frees: a child would wait for ever for a lock whose holder it lacks."""
+    """Wait until no other thread compiles or frees: a child would wait for ever for a lock that a lost thread holds."""
     _lock.acquire()
     _llvm_lock.acquire()
 
@@ -48,7 +48,7 @@ def _after_fork() -> None:
 
 
 def _in_child() -> None:
-    """Let torch's operations, of which runs have some, do without the threads that stayed behind."""
+    """Keep torch's operations to one thread: the others did not come along."""
     import torch
 
     _after_fork()
@@ -63,8 +63,8 @@ if hasattr(os, "register_at_fork"):
 class Compiled:
     """A kernel in memory: `run(args, threads)`, and the slot of each of its arguments.
 
-    Forward kernels have two more: `run_packed` takes the weights as an earlier `run` on the same memory has packed
-    them, and `run_pair(args, other)` runs two calls, made for one thread each, side by side.
+    Forward kernels have two more functions. `run_packed` uses the weights that an earlier `run` packed in the same
+    memory. `run_pair(args, other)` runs two calls at the same time, on one thread each.
     """
 
     run: Callable[[Any, int], None]
@@ -79,7 +79,7 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
 
     Parameters
     ----------
-    key : all that the module follows from, in words
+    key : everything that the module depends on, as text
     """
     with _lock:
         tiles(target)
@@ -104,14 +104,14 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
 
 
 def check() -> None:
-    """Compile what all kernels call; raises whatever keeps this machine from it."""
+    """Compile the tiles, which all kernels call; an error says why this machine cannot compile."""
     with _lock:
         tiles(host())
 
 
 @cache
 def tiles(target: Target) -> Any:
-    """The tiles of a target, which all its kernels call."""
+    """The compiled tiles of a target, which all its kernels call."""
     with _lock:
         name = _name("tiles", target)
         _, machine_code = _kept(name, lambda: ({}, _machine_code(_marked(emit_tiles(target), name), target, True)))
@@ -122,7 +122,7 @@ def tiles(target: Target) -> Any:
 
 
 def _kept(name: str, make: Callable[[], tuple[dict[str, int], bytes]]) -> tuple[dict[str, int], bytes]:
-    """The slots and the machine code of a name: from the disk, or made now and kept there."""
+    """The slots and the machine code of a name, from the disk or made now and stored there."""
     kept = from_disk(name)
     if kept is None:
         kept = make()
@@ -137,7 +137,7 @@ def _marked(module: Any, name: str) -> str:
 
 @cache
 def openmp() -> bool:
-    """Whether torch's OpenMP runtime is one whose threads kernels can run on; makes its entries known to LLVM."""
+    """Whether kernels can run on the threads of torch's OpenMP runtime; if so, its functions are made known to LLVM."""
     import torch
 
     for path in glob.glob(str(Path(torch.__file__).parent / "lib" / "libgomp*")):
@@ -149,13 +149,13 @@ def openmp() -> bool:
 
 
 def _machine_code(text: str, target: Target, unroll: bool = False) -> bytes:
-    """Object code of a module; the loops that most of the time goes to, the tiles', are worth unrolling."""
+    """Object code of a module. Only the loops of tiles, which take most of the time, are worth unrolling."""
     machine = target.machine()
     module = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_unrolling = options.loop_interleaving = unroll
-    options.loop_vectorization = options.slp_vectorization = False  # what can be in vectors is written in them
+    options.loop_vectorization = options.slp_vectorization = False  # The code is in vectors already.
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     result: bytes = machine.emit_object(module)
@@ -171,7 +171,7 @@ def _loaded(machine_code: bytes, target: Target) -> Any:
 
 @cache
 def _writers() -> str:
-    """The versions of what wrote the code: of LLVM, and of every file that takes part."""
+    """A hash of the versions of LLVM and llvmlite, and of every source file that takes part in writing kernels."""
     digest = hashlib.sha256(f"{__version__} {llvmlite.__version__} {llvm.llvm_version_info}".encode())
     engine = Path(__file__).parents[1]
     program = engine.parents[1] / "program"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Frame
-from ricorda.engines.cpu.kernels.plan import Address, Places, Plan, stage_of_write
+from ricorda.engines.cpu.kernels.plan import Address, Addresses, Plan, stage_of_write
 from ricorda.engines.cpu.kernels.random_bits import mix64, random_mask
 from ricorda.engines.cpu.kernels.waves import Waves
 from ricorda.engines.cpu.products.half import store_half
@@ -19,32 +19,32 @@ from ricorda.program.schedule import IN_MEMORY
 
 
 class Equations:
-    """The lines of a stage for one row and one vector of units; those of a stage with products in waves."""
+    """The lines of a stage for one row and one vector of units; in waves if the stage has products."""
 
-    def __init__(self, f: Frame, plan: Plan, number: int, places: Places, part: ir.Value) -> None:
+    def __init__(self, f: Frame, plan: Plan, number: int, addresses: Addresses, part: ir.Value) -> None:
         self.f, self.plan = f, plan
         self.squares: dict[int, ir.Value] = {}
         for name, index in plan.watched:
             if stage_of_write(plan, index) == number:
-                start = f.sum(f.times(part, f.number("rows")), places.offset)
+                start = f.sum(f.times(part, f.number("rows")), addresses.offset)
                 self.squares[index] = f.e.at(f.pointer(f"squares {name}"), start)
         loop, stage = plan.loop, plan.schedule.stages[number]
         self.lines = [index for index in stage.lines if index not in plan.schedule.row_numbers]
         numbers = plan.schedule.row_numbers
         own = {*stage.lines, *(product for bundle in stage.bundles for product in bundle.products)}
         written = sorted({line for _, line in loop.written} | set(stage.kept))
-        self.writes = {index: targets for index in written if (targets := places.targets(index, number))}
-        self.totals = {index: totals for index in written if (totals := places.totals(index, number))}
+        self.writes = {index: targets for index in written if (targets := addresses.targets(index, number))}
+        self.totals = {index: totals for index in written if (totals := addresses.totals(index, number))}
         self.halves: dict[int, list[Address]] = {}
         if f.target.products == "bf16":
-            # every gradient of a chunk: the product with the input's weights takes them too
+            # Every gradient of a chunk is needed in pairs: the product with the input's weights takes them too.
             wanted = {line for name, line in loop.stored if name in plan.columns and loop.backward}
             wanted |= {*plan.half_lines, *(dict(loop.carried)[name] for name in plan.half_states)}
             here = {index for index in wanted if stage_of_write(plan, index) == number}
-            self.halves = {index: places.half(index, reading=False) for index in sorted(here)}
+            self.halves = {index: addresses.half(index, reading=False) for index in sorted(here)}
         self.reads: dict[int, Address] = {}
         self.masks: dict[int, ir.Value] = {}
-        # where a row's units come one after another, its squares are summed up in a register
+        # Without products the units of a row follow each other, so the sum of its squares stays in one vector.
         self.row_sums = {} if stage.bundles else {index: f.stack(1) for index in self.squares}
         needed = [arg for line in self.lines for arg in loop.lines[line].args]
         needed += [*self.writes, *self.totals, *self.halves, *self.squares]
@@ -60,16 +60,16 @@ class Equations:
             if line.op in MASKS:
                 key = f.number(f"mask {line.name}")
                 self.masks[index] = mix64(
-                    f, key if line.op == "locked_mask" else f.sum(key, places.step, f.number("begun"))
+                    f, key if line.op == "locked_mask" else f.sum(key, addresses.step, f.number("begun"))
                 )
             else:
-                self.reads[index] = places.of_leaf(index) if line.op in IN_MEMORY else places.computed(index)
+                self.reads[index] = addresses.of_leaf(index) if line.op in IN_MEMORY else addresses.computed(index)
         self.left = {*self.writes, *self.totals, *self.halves, *self.squares}
         leaves = {index for index in needed if index in self.masks or loop.lines[index].op == "carried"}
         self.waves = Waves(loop, self.lines, leaves, self.left, one=not stage.bundles)
 
     def begin_row(self, row: ir.Value) -> None:
-        """Before the units of a row."""
+        """Compute what is the same for all units of a row."""
         f, lines = self.f, self.plan.loop.lines
         for index in self.row_numbers:
             line = lines[index]
@@ -85,7 +85,7 @@ class Equations:
             self.f.e.store(self.f.e.constant(0.0), room)
 
     def end_row(self, row: ir.Value) -> None:
-        """After the units of a row."""
+        """Write the sums over the units of a row."""
         for index, room in self.row_sums.items():
             self._add_square(self.squares[index], row, self.f.e.load(room))
 
@@ -102,25 +102,25 @@ class Equations:
         at_hand: Mapping[int, Callable[[], ir.Value]] | None = None,
         rooms: Mapping[int, ir.Value] | None = None,
     ) -> None:
-        """Load, compute, store.
+        """Load, compute and store one wave.
 
         Parameters
         ----------
-        mask : of the units that there are; None for all
-        at_hand : loads a product, or a line of an earlier wave
-        rooms : where a line that later waves take is left
+        mask : the units that exist; None if all do
+        at_hand : functions that load the products and the lines of earlier waves
+        rooms : where lines are stored for later waves
         """
         f, lines = self.f, self.plan.loop.lines
         values: dict[int, ir.Value] = dict(self.of_row)
-        waves, takes = self.waves, self.waves.takes[wave]
+        waves, needed = self.waves, self.waves.needed[wave]
         for index, load in (at_hand or {}).items():
-            if index in takes and (index not in waves.found or waves.of(index) < wave):
+            if index in needed and (index not in waves.wave_of or waves.of(index) < wave):
                 values[index] = load()
         for index, (base, ld) in self.reads.items():
-            if index in takes and index not in values:
+            if index in needed and index not in values:
                 values[index] = f.e.load(f.e.at(base, f.sum(f.times(row, ld), unit)), mask)
         for index, key in self.masks.items():
-            if index in takes and index not in values:
+            if index in needed and index not in values:
                 values[index] = random_mask(f, key, row, unit, lines[index].number)
         for index in self.lines:
             if waves.of(index) != wave:
@@ -160,7 +160,7 @@ def _divides(op: str) -> bool:
 
 
 def _row_numbers(loop: Loop, wanted: Iterable[int]) -> list[int]:
-    """Some row numbers and those that they are computed from, in order; reductions are not computed again."""
+    """Row numbers and those that they are computed from, in order; reductions are not computed again."""
     needed = set(wanted)
     for index in range(len(loop.lines) - 1, -1, -1):
         if index in needed and loop.lines[index].op not in REDUCTIONS:

@@ -1,4 +1,4 @@
-"""The functions that a loop's kernel is made of: they pack weights and values, take products, and run stages."""
+"""The functions that a loop's kernel is made of: they pack weights and values, multiply, and run stages."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ricorda.program.loop import Factor
 
 
 @dataclass(frozen=True)
-class Source:
-    """What the gradient of some weights multiplies: the input, a state as it entered the step, a value of the step.
+class WeightOperand:
+    """What some weights multiply in the forward pass, and so one of the two operands of their gradient.
 
     Parameters
     ----------
-    kind : {"input", "before", "sequence"}
+    kind : "input", "before" for a state as it entered the step, or "sequence" for a value of the step
     name : of the state or of the value
     size : "I", "H" or "P"
-    factors : of the weights that multiply it: the factor, the name in the chunk and the size of its affine's gradient
+    factors : of the weights that multiply it: the factor, and name (in the chunk) and size of its affine's gradient
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Source:
 
 
 class Functions:
-    """The functions of one loop, and what a worker does with them."""
+    """The functions of one loop, and the parts of a kernel that call them."""
 
     def __init__(self, code: Code, plan: Plan) -> None:
         self.code, self.plan = code, plan
@@ -163,30 +163,30 @@ class Functions:
 
         f.loop(0, vectors, one)
 
-    def pack_source(
+    def pack_weight_operand(
         self,
         worker: Worker,
         position: int,
-        source: Source,
+        operand: WeightOperand,
         first: ir.Value,
         last: ir.Value,
         low: ir.Value,
         rows: ir.Value,
     ) -> None:
-        """Pack what the weights' gradients multiply, in the order of the chunk's rows."""
+        """Pack an operand of the weights' gradients, in the order of the chunk's rows."""
         f = worker.f
-        size = f.number(source.size)
+        size = f.number(operand.size)
 
         def pack(panel0: ir.Value, panel1: ir.Value) -> None:
-            panels = f.pointer(f"source {position}")
-            if source.kind != "before":
-                base = f.pointer("x" if source.kind == "input" else f"sequence {source.name}")
+            panels = f.pointer(f"weight operand {position}")
+            if operand.kind != "before":
+                base = f.pointer("x" if operand.kind == "input" else f"sequence {operand.name}")
                 start = f.e.at(base, f.times(low, size))
                 f.call(self.pack_rows, size, rows, size, rows, 0, panel0, panel1, start, panels)
                 return
             offsets, counts = f.pointer("offsets", I64), f.pointer("counts", I64)
 
-            # rows in order, which may be that of the steps or its reverse: see put_row
+            # Rows must come in the order of memory (see put_row), which may be the reverse of the steps'.
             last_step = f.sum(last, -1)
             backwards = f.b.icmp_signed(">", f.b.load(f.e.at(offsets, first)), f.b.load(f.e.at(offsets, last_step)))
 
@@ -195,40 +195,41 @@ class Functions:
                 earlier = f.b.load(f.e.at(offsets, f.most(0, f.sum(step, -1))))
                 base = f.b.select(
                     f.b.icmp_signed("==", step, I64(0)),
-                    f.pointer(f"initial {source.name}"),
-                    f.e.at(f.pointer(f"sequence {source.name}"), f.times(earlier, size)),
+                    f.pointer(f"initial {operand.name}"),
+                    f.e.at(f.pointer(f"sequence {operand.name}"), f.times(earlier, size)),
                 )
                 count = f.b.load(f.e.at(counts, step))
                 at = f.b.sub(f.b.load(f.e.at(offsets, step)), low)
-                # within a panel the rows of a step follow those of the steps before
+                # Within a panel the rows of a step follow those of the previous steps.
                 f.call(self.pack_rows, size, count, size, rows, at, panel0, panel1, base, panels)
 
             f.loop(first, last, one_step)
 
         worker.share(f.ceil(size, f.target.panel * f.target.lanes), pack)
 
-    def weights(self, worker: Worker, sources: Sequence[Source], rows: ir.Value, add: ir.Value) -> None:
-        """The gradients of all matrices: each thread takes some rows of each."""
+    def weight_gradients(
+        self, worker: Worker, operands: Sequence[WeightOperand], rows: ir.Value, add: ir.Value
+    ) -> None:
+        """Compute the gradients of all matrices; each thread takes some rows of each."""
         f, plan = worker.f, self.plan
         e = f.e
 
         def packed(name: str, m0: ir.Value) -> ir.Value:
             return e.at(f.pointer("packed gradients"), f.times(f.sum(self.column(f, name), m0), f.number("chunk_rows")))
 
-        for name, size in sorted({(name, size) for source in sources for _, name, size in source.factors}):
+        for name, size in sorted({(name, size) for operand in operands for _, name, size in operand.factors}):
 
             def pack(m0: ir.Value, m1: ir.Value, name: str = name) -> None:
                 a = e.at(f.pointer("chunk"), f.sum(self.column(f, name), m0))
                 f.call(self.pack_columns, f.number("chunk_ld"), rows, f.b.sub(m1, m0), a, packed(name, m0))
 
             worker.share(f.number(size), pack)
-        for position, source in enumerate(sources):
-            columns = f.number(source.size)
-            for factor, name, size in source.factors:
+        for position, operand in enumerate(operands):
+            columns = f.number(operand.size)
+            for factor, name, size in operand.factors:
                 block = plan.layout.matrices[factor.affine][factor.position]
-
                 row = f.times(block.position, f.number(size))
-                gradient, panels = f.pointer(f"gradient {block.parameter}"), f.pointer(f"source {position}")
+                gradient, panels = f.pointer(f"gradient {block.parameter}"), f.pointer(f"weight operand {position}")
 
                 def product(
                     m0: ir.Value, m1: ir.Value, name: str = name, columns: ir.Value = columns, row: ir.Value = row,
@@ -243,11 +244,11 @@ class Functions:
                 worker.share(f.number(size), product)
 
     def column(self, f: Frame, name: str, half: bool = False) -> ir.Value:
-        """Where a value begins in the chunk's rows, or in their copy in pairs."""
+        """Where a value begins in the rows of the chunk, or in those of its copy in pairs."""
         return self.plan.columns[name].begin(f, half)
 
     def clear_totals(self, worker: Worker) -> None:
-        """Begin the sums of each row, over the steps, of the gradients of learned vectors."""
+        """Set the sums of the learned vectors' gradients to zero; each row has its own."""
         f = worker.f
         for name in self.plan.totals:
             base, size = f.pointer(f"total {name}"), f.number(self.plan.total_size(name))
@@ -259,7 +260,7 @@ class Functions:
             worker.share(f.number("B"), rows)
 
     def sum_totals(self, worker: Worker) -> None:
-        """Add the rows up."""
+        """Add up the rows' sums of the learned vectors' gradients."""
         f = worker.f
         for name, columns in self.plan.totals.items():
             base, size = f.pointer(f"total {name}"), f.number(self.plan.total_size(name))
@@ -273,7 +274,7 @@ class Functions:
             worker.share(f.ceil(size, f.target.lanes), total)
 
     def halve_states(self, worker: Worker) -> None:
-        """Copy the initial states to where the first step takes its factors in pairs from."""
+        """Copy the initial states, in pairs, to where the first step reads them."""
         f, plan = worker.f, self.plan
         if self.halve is None:
             return

@@ -1,11 +1,12 @@
-"""The kernels of a loop: pack the weights, then chunk of steps by chunk of steps, on all threads of a team.
+"""The kernels of a loop: they pack the weights, then work through chunks of steps, on all threads of a team.
 
-Forward, the products with the input are taken for a whole chunk at once, then its steps one after another. Backward,
-the steps of a chunk leave the gradients of the affines, from which the gradients of weights and input follow at once.
+Forward, the products with the input are computed for a whole chunk at once, then its steps one after another.
+Backward, the steps of a chunk write the gradients of the affines; the gradients of weights and input are then computed
+for the whole chunk at once.
 
-Rows are independent of each other, so with rows enough each thread takes some of them through all steps of a chunk
-without waiting; else the threads share the units of each stage and meet after it. The results are the same, bit by
-bit: every sum is taken in the same order whatever the number of threads.
+Rows are independent of each other. With enough rows, each thread takes some of them through all steps of a chunk
+without waiting. With few, the threads share the units of each stage and wait for each other after it. The results are
+the same to the bit: every sum is computed in the same order for any number of threads.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import partial
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
-from ricorda.engines.cpu.kernels.functions import Functions, Source
+from ricorda.engines.cpu.kernels.functions import Functions, WeightOperand
 from ricorda.engines.cpu.kernels.plan import Plan, factor_rows, tile_vectors
 from ricorda.engines.cpu.kernels.team import emit_entry, emit_pair
 from ricorda.engines.cpu.kernels.worker import Worker
@@ -30,7 +31,7 @@ def emit_forward(target: Target, plan: Plan, inputs: Sequence[Factor], parallel:
 
     Parameters
     ----------
-    inputs : the factors of the input, in the order of their columns in the chunk; none where the chunk is given whole
+    inputs : the factors of the input, in the order of their columns in the chunk; none if the caller computes the chunk
     """
     code = Code(target)
     kernels = Functions(code, plan)
@@ -42,9 +43,9 @@ def emit_forward(target: Target, plan: Plan, inputs: Sequence[Factor], parallel:
 
 
 def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], packing: bool) -> ir.Function:
-    """Write the forward pass of one thread, with or without packing the weights before."""
+    """Write the forward pass of one thread, with or without packing the weights first."""
     f = code.function("body" if packing else "body_packed", numbers=2)
-    thread, threads = f.given
+    thread, threads = f.arguments
     worker = Worker(f, thread, threads, kernels.barrier)
     z_columns = f.sum(0, *(f.number("H") for _ in inputs))
     if packing:
@@ -93,12 +94,12 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
 
 
 def _block(kernels: Functions, target: Target) -> int:
-    """Vectors of units in whole panels and whole tiles; the numbers of either are powers of two."""
+    """Vectors of units that fill whole panels and whole tiles: the larger of their sizes, which are powers of two."""
     return max(target.panel, tile_vectors(kernels.plan.schedule.stages[0], target))
 
 
 def _is_in_blocks(f: Frame, kernels: Functions) -> ir.Value:
-    """Whether the columns of a block belong to one affine, and there are blocks enough for their order to matter."""
+    """Whether each block of columns belongs to one affine, and there are enough blocks for their order to matter."""
     H, block = f.number("H"), _block(kernels, f.target) * f.target.lanes
     whole = f.b.icmp_signed("==", f.b.urem(H, I64(block)), I64(0))
     return f.b.and_(whole, f.b.icmp_signed(">=", H, I64(4 * block)))
@@ -112,9 +113,9 @@ def _single_step(
     rows: ir.Value,
     project: Callable[[ir.Value, ir.Value], None],
 ) -> None:
-    """A step of one stage, block by block of units, each with its products with the input.
+    """A step of one stage, one block of units after another, each with its products with the input.
 
-    Steps of odd number take the blocks backwards: they begin with the weights that the step before left in the cache.
+    Odd steps take the blocks backwards: they begin with the weights that the previous step left in the cache.
     """
     vectors = _block(kernels, f.target)
     block, tiles = vectors * f.target.lanes, vectors // tile_vectors(kernels.plan.schedule.stages[0], f.target)
@@ -133,35 +134,35 @@ def _single_step(
 
 
 def emit_backward(
-    target: Target, plan: Plan, sources: Sequence[Source], sums: Sequence[tuple[str, str]], parallel: bool
+    target: Target, plan: Plan, operands: Sequence[WeightOperand], sums: Sequence[tuple[str, str]], parallel: bool
 ) -> Code:
     """The module of a backward loop.
 
     Parameters
     ----------
-    sources : what the weights' gradients are products with; the input first, if its weights are the kernel's
-    sums : (name in the chunk, size) of what is summed over rows and steps, into `sums`, which has the chunk's columns
-        and, after them, those of the plan's totals
+    operands : the input comes first, if the kernel computes the products with it
+    sums : (name in the chunk, size) of what is summed over rows and steps. The argument `sums` has the columns of the
+        chunk, then those of the plan's totals
     """
     code = Code(target)
     kernels = Functions(code, plan)
     f = code.function("body", numbers=2)
-    thread, threads = f.given
+    thread, threads = f.arguments
     e, lanes = f.e, target.lanes
     worker = Worker(f, thread, threads, kernels.barrier)
-    given_input = sources[0] if sources and sources[0].kind == "input" else None
+    of_input = operands[0] if operands and operands[0].kind == "input" else None
     kernels.pack_bundles(worker)
     kernels.clear_totals(worker)
     input_wanted = f.b.icmp_signed("!=", f.number("dx"), I64(0))
     I = f.number("I")
-    if given_input is not None:
-        weights, ld = factor_rows(f, plan, given_input.factors[0][0])
-        K = f.sum(0, *(f.number("H") for _ in given_input.factors))
+    if of_input is not None:
+        weights, ld = factor_rows(f, plan, of_input.factors[0][0])
+        K = f.sum(0, *(f.number("H") for _ in of_input.factors))
 
         def pack(first: ir.Value, last: ir.Value) -> None:
-            height = f.number("H")  # The blocks come one after another; each fills whole pairs.
-            whole = f.times(K, 1) if kernels.halve is None else f.times(len(given_input.factors), f.pairs(height), 2)
-            for position in range(len(given_input.factors)):
+            height = f.number("H")  # The blocks follow each other, and each fills whole pairs.
+            whole = f.times(K, 1) if kernels.halve is None else f.times(len(of_input.factors), f.pairs(height), 2)
+            for position in range(len(of_input.factors)):
                 at = f.times(position, height if kernels.halve is None else f.times(f.pairs(height), 2))
                 block = e.at(weights, f.times(position, height, ld))
                 f.call(kernels.pack_rows, ld, height, I, whole, at, first, last, block, f.pointer("input weights"))
@@ -186,12 +187,12 @@ def emit_backward(
                 )  # fmt: skip
 
             worker.share(f.ceil(f.number(size), lanes), total)
-        for position, source in enumerate(sources):
-            kernels.pack_source(worker, position, source, first, last, low, rows)
+        for position, operand in enumerate(operands):
+            kernels.pack_weight_operand(worker, position, operand, first, last, low, rows)
         worker.meet()
-        kernels.weights(worker, sources, rows, add)
-        if given_input is not None:
-            to_input = partial(_input_gradient, f, kernels, given_input, low)
+        kernels.weight_gradients(worker, operands, rows, add)
+        if of_input is not None:
+            to_input = partial(_input_gradient, f, kernels, of_input, low)
             f.when(input_wanted, lambda: worker.share(rows, to_input))
         worker.meet()
 
@@ -202,14 +203,14 @@ def emit_backward(
 
 
 def _input_gradient(
-    f: Frame, kernels: Functions, source: Source, low: ir.Value, row0: ir.Value, row1: ir.Value
+    f: Frame, kernels: Functions, operand: WeightOperand, low: ir.Value, row0: ir.Value, row1: ir.Value
 ) -> None:
-    """The gradient of some rows of the input, from those of the affines in a chunk that begins at row `low`."""
-    I, first = f.number("I"), source.factors[0][1]
+    """The gradient of rows of the input, from the affines' gradients in a chunk that begins at row `low`."""
+    I, first = f.number("I"), operand.factors[0][1]
     ld, gradients = f.number("chunk_ld"), f.e.at(f.pointer("chunk"), kernels.column(f, first))
     if kernels.halve is not None:
         ld, gradients = f.number("half_ld"), f.e.at(f.pointer("half chunk"), kernels.column(f, first, half=True))
-    along = f.times(len(source.factors), f.pairs(f.number("H")))
+    along = f.times(len(operand.factors), f.pairs(f.number("H")))
     out = f.e.at(f.pointer("dx"), f.times(low, I))
     null = f.b.inttoptr(I64(0), f.target.number.as_pointer())
     f.call(kernels.rows_product, ld, along, I, I, row0, row1, gradients, f.pointer("input weights"), out, null)

@@ -9,7 +9,7 @@ import torch
 
 from ricorda.engines.cpu.kernels.code import Code
 from ricorda.engines.cpu.kernels.compile import Compiled, compiled, openmp
-from ricorda.engines.cpu.kernels.functions import Source
+from ricorda.engines.cpu.kernels.functions import WeightOperand
 from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
 from ricorda.engines.cpu.kernels.plan import Columns, Plan
 from ricorda.engines.cpu.words.target import Target
@@ -22,26 +22,26 @@ from ricorda.program.weights import Layout, layout
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """The kernels of a cell and what a caller has to know of them.
+    """The kernels of a cell and what a caller has to know about them.
 
     Parameters
     ----------
-    inputs : the factors of the input, in the order of their columns; empty where the caller takes those products
-    z_names : affines (by index) whose part without states is a column of the chunk, in this order
-    forward, backward : the plans; no backward one for inference
-    sources : what the weights' gradients multiply
+    inputs : the factors of the input, in the order of their columns; empty if the caller computes those products
+    z_affines : indices of the affines whose input products and biases `z_*` are columns of the chunk, in this order
+    forward, backward : the plans; None for backward in inference
+    weight_operands : what the weights multiply, for their gradients
     sums : (name, size) of what is stored and then summed over rows and steps
-    record : names of the values that are records
+    record : names of the recorded values
     """
 
     program: Program
     layout: Layout
     target: Target
     inputs: tuple[Factor, ...]
-    z_names: tuple[int, ...]
+    z_affines: tuple[int, ...]
     forward: Plan
     backward: Plan | None
-    sources: tuple[Source, ...]
+    weight_operands: tuple[WeightOperand, ...]
     sums: tuple[tuple[str, str], ...]
     record: tuple[str, ...] = ()
 
@@ -55,17 +55,17 @@ class Kernels:
 
     @cached_property
     def of_units(self) -> tuple[str, int]:
-        """A parameter whose rows are blocks of H, and how many."""
+        """The name of a parameter whose rows are blocks of H, and the number of its blocks."""
         return next((name, len(shape.rows)) for name, shape in self.layout.shapes.items() if shape.rows[0] == "H")
 
     @cached_property
     def dtype(self) -> torch.dtype:
-        """Of all tensors."""
+        """The dtype of all tensors."""
         return torch.float64 if self.target.element == "f64" else torch.float32
 
     @lru_cache(maxsize=256)  # noqa: B019 -- kernels are few and kept for good
-    def weights(self, shape: tuple[int, int, int]) -> int:
-        """Entries of the matrices, for I, H and P."""
+    def weight_count(self, shape: tuple[int, int, int]) -> int:
+        """The number of entries of all matrices, for a shape (I, H, P)."""
         sizes = dict(zip("IHP", shape, strict=True))
         return sum(
             sum(sizes[row] for row in shape.rows) * sizes[shape.columns]
@@ -74,8 +74,8 @@ class Kernels:
         )
 
     @cached_property
-    def input_is_ours(self) -> bool:
-        """Whether the kernels take the products with the input."""
+    def multiplies_input(self) -> bool:
+        """Whether the kernels compute the products with the input; if not, torch does, before the loop."""
         return bool(self.inputs)
 
 
@@ -93,10 +93,10 @@ def kernels_for(
 
     Parameters
     ----------
-    names : of the parameters, which say whether there are biases
+    names : of the parameters; they show whether there are biases
     training : whether there is a backward pass
-    record : names of the values that are results
-    watch : whether the backward pass gives the norms of the states' gradients
+    record : names of the values to record
+    watch : whether the backward pass returns the norms of the states' gradients
     """
     parameters = layout(program, any(name.startswith("bias_") for name in names))
     with_input = [index for index in program.affines if _inputs(program, index)]
@@ -132,20 +132,20 @@ def kernels_for(
             totals[f"dp_{value.name}"] = d
             d += value.size
     backward = Plan(schedule(trained.backward, target.bundle), parameters, columns, (), trained.state_gradients, totals)
-    by_source: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
+    by_operand: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
-        by_source.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))
+        by_operand.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))
     for factor, (kind, name) in trained.operands:
         size = program.values[program.values[factor.affine].args[factor.position]].size
-        by_source.setdefault((kind, name, size), []).append(_use(program, factor))
-    sources = tuple(Source(*key, tuple(factors)) for key, factors in by_source.items())
+        by_operand.setdefault((kind, name, size), []).append(_use(program, factor))
+    weight_operands = tuple(WeightOperand(*key, tuple(factors)) for key, factors in by_operand.items())
     return Kernels(
-        program, parameters, target, inputs, tuple(with_input), forward, backward, sources, tuple(sums), record
+        program, parameters, target, inputs, tuple(with_input), forward, backward, weight_operands, tuple(sums), record
     )
 
 
 def _takes_from_memory(loop: Loop | None) -> bool:
-    """Whether a product takes an operand that no step computes, which has no copy in pairs."""
+    """Whether a product multiplies something that no step computes and that therefore has no copy in pairs."""
     lines = loop.lines if loop else ()
     operands = {arg for line in lines if line.op == "product" for arg in line.args}
     return any(lines[operand].op in LOOP_LEAVES and lines[operand].op != "carried" for operand in operands)
@@ -166,9 +166,11 @@ def _compiled(kernels: Kernels, backward: bool) -> Compiled:
 
     def write() -> Code:
         if backward:
-            assert kernels.backward is not None  # asked for by who trains
-            return emit_backward(kernels.target, kernels.backward, kernels.sources, kernels.sums, parallel)
+            assert kernels.backward is not None  # Only training asks for it.
+            return emit_backward(kernels.target, kernels.backward, kernels.weight_operands, kernels.sums, parallel)
         return emit_forward(kernels.target, kernels.forward, kernels.inputs, parallel)
 
     plan = kernels.backward if backward else kernels.forward
-    return compiled(f"{plan} {kernels.inputs} {kernels.sources} {kernels.sums} {parallel}", kernels.target, write)
+    return compiled(
+        f"{plan} {kernels.inputs} {kernels.weight_operands} {kernels.sums} {parallel}", kernels.target, write
+    )

@@ -1,4 +1,4 @@
-"""Where each value of a loop lies in memory: kept for all steps, for a chunk of them, or from stage to stage."""
+"""Where each value of a loop lies in memory: some are kept for all steps, some for a chunk, some between two stages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ricorda.program.weights import Layout
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a value begins in the rows of a buffer that several share: so many times H plus so many times P."""
+    """Where a value begins in the rows of a buffer that several values share: at H * hidden_size + P * proj_size."""
 
     H: int
     P: int
 
     def begin(self, f: Frame, half: bool = False) -> ir.Value:
-        """The place, counted in numbers, or in pairs of them for the copy of a buffer in pairs."""
+        """The first column, counted in numbers, or in pairs for the copy of the buffer in pairs."""
         H, P = ((f.pairs(f.number(size)) if half else f.number(size)) for size in ("H", "P"))
         return f.sum(f.times(self.H, H), f.times(self.P, P)) if self.P else f.times(self.H, H)
 
@@ -35,19 +35,19 @@ class Columns:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the code of a loop follows from.
+    """Everything that the code of a loop depends on.
 
     Parameters
     ----------
     schedule : the loop in stages
     layout : where each factor lies in the parameters
-    columns : place of each value in the buffer that is worked on in chunks of steps: the affines' input parts `z_*`
-        forward, the gradients `dz_*` backward
-    sequences : names of values kept for all steps; all other carried values have one place, or two where the stages
-        need old and new side by side
-    watched : (state, line) of the gradients whose norms are taken
-    totals : place of each `dp_*` among the sums over rows and steps, after the columns; the steps add theirs to a
-        row's own
+    columns : place of each value in the chunk, a buffer for the rows of some steps: forward the products with the
+        input and biases `z_*`, backward the gradients `dz_*`
+    sequences : names of values kept for all steps. Other carried values have one place, or two if the stages need the
+        old and the new value at the same time
+    watched : (state, line) of the gradients whose norms are computed
+    totals : place of each `dp_*` among the sums over rows and steps, after the columns. Each row has its own sum
+        first, to which the steps add
     """
 
     schedule: Schedule
@@ -64,23 +64,23 @@ class Plan:
 
     @cached_property
     def operands(self) -> list[int]:
-        """The lines that products multiply by a matrix."""
+        """The lines that are multiplied by a matrix."""
         return sorted({i for stage in self.schedule.stages for bundle in stage.bundles for i in bundle.operands})
 
     @cached_property
     def half_states(self) -> list[str]:
-        """States that products take in pairs."""
+        """States that products read in pairs."""
         lines = self.loop.lines
         return [lines[i].name for i in self.operands if lines[i].op == "carried"]
 
     @cached_property
     def half_lines(self) -> list[int]:
-        """Lines of a step that products take in pairs and that no buffer of a chunk has."""
+        """Lines of a step that products read in pairs and that are not in the chunk."""
         in_chunk = {line for name, line in self.loop.stored if name in self.columns}
         return [i for i in self.operands if self.loop.lines[i].op != "carried" and i not in in_chunk]
 
     def total_size(self, name: str) -> str:
-        """The size of what is summed up over the steps."""
+        """The size of a sum over the steps."""
         return size_of_name(self.loop, name, dict(self.loop.summed)[name])
 
     def state_size(self, name: str) -> str:
@@ -92,8 +92,15 @@ Address = tuple[ir.Value, ir.Value]
 """Where the rows of a value begin at this step, and the distance between rows, in numbers."""
 
 
-class Places:
-    """The addresses of values at one step, inside a function that gets the step's numbers as arguments."""
+class Addresses:
+    """The addresses of values at one step.
+
+    Parameters
+    ----------
+    f : the function that reads and writes them
+    step : the step
+    low : the first row of the chunk
+    """
 
     def __init__(self, f: Frame, plan: Plan, step: ir.Value, low: ir.Value) -> None:
         self.f, self.plan, self.step, self.low = f, plan, step, low
@@ -108,7 +115,7 @@ class Places:
         return self.f.number(name)
 
     def of_leaf(self, index: int) -> Address:
-        """Where a leaf is read."""
+        """Where to read a leaf."""
         line = self.plan.loop.lines[index]
         size = self.size(line.size)
         match line.op:
@@ -125,7 +132,7 @@ class Places:
         raise AssertionError(line.op)
 
     def sequence(self, name: str, size: ir.Value) -> Address:
-        """The rows at this step of what is kept for all steps, or for those of a chunk."""
+        """The rows, at this step, of a value that is kept for all steps or for those of a chunk."""
         f = self.f
         if name in self.plan.columns:
             ld = f.number("chunk_ld")
@@ -134,13 +141,13 @@ class Places:
         return f.e.at(f.pointer(f"sequence {name}"), f.times(self.offset, size)), size
 
     def previous(self, name: str, size: ir.Value) -> Address:
-        """A state as it entered the step."""
+        """The rows of a state as it entered the step."""
         f = self.f
         earlier = f.e.at(f.pointer(f"sequence {name}"), f.times(self.before, size))
         return f.b.select(self.first, f.pointer(f"initial {name}"), earlier), size
 
     def place(self, name: str, size: ir.Value, reading: bool) -> Address:
-        """The one place of a carried value, or one of its two: steps take turns."""
+        """The place of a carried value that is not kept; of two places even and odd steps use one each."""
         f, base = self.f, self.f.pointer(f"place {name}")
         if name not in self.plan.schedule.whole_states:
             return base, size
@@ -148,11 +155,11 @@ class Places:
         return f.e.at(base, f.times(turn, f.number("B"), size)), size
 
     def kept(self, index: int, size: ir.Value) -> Address:
-        """Scratch memory between stages."""
+        """The scratch memory of a line that a later stage reads."""
         return self.f.pointer(f"kept {index}"), size
 
     def targets(self, index: int, stage: int) -> list[Address]:
-        """Where a line's value is written."""
+        """Where a stage writes a line's value."""
         plan, loop = self.plan, self.plan.loop
         result = []
         for name, line in loop.stored:
@@ -167,7 +174,7 @@ class Places:
         return result
 
     def totals(self, index: int, stage: int) -> list[Address]:
-        """What a line's value is added to."""
+        """The sums to which a stage adds a line's value."""
         plan, result = self.plan, []
         for name, line in plan.loop.summed:
             if line == index and stage_of_store(plan, name, index) == stage:
@@ -176,7 +183,7 @@ class Places:
         return result
 
     def half(self, index: int, reading: bool) -> list[Address]:
-        """Where a product finds an operand in pairs; for a state, also where its new value is written."""
+        """Where products read a line in pairs; if not `reading`, where to write it, also as a state's new value."""
         f, plan, loop = self.f, self.plan, self.plan.loop
         result = []
         for name, line in loop.stored:
@@ -195,7 +202,7 @@ class Places:
         return result
 
     def operand(self, index: int) -> Address:
-        """Where a product finds an operand in all its units."""
+        """Where a product reads all units of an operand."""
         line = self.plan.loop.lines[index]
         if self.f.target.products == "bf16":
             return self.half(index, reading=True)[0]
@@ -213,7 +220,7 @@ class Places:
 
 
 def size_of_name(loop: Loop, name: str, index: int) -> str:
-    """The size of what is stored under a name, which a number takes from the leaf of that name."""
+    """The size of what is stored under a name; if the line is a number, that of the leaf of the name."""
     size = loop.lines[index].size
     if size != SCALAR:
         return size
@@ -221,7 +228,7 @@ def size_of_name(loop: Loop, name: str, index: int) -> str:
 
 
 def stage_of_store(plan: Plan, name: str, index: int) -> int:
-    """The stage that writes a line: the one that computes it, for leaves and numbers the first of its size."""
+    """The stage that writes a line: the one that computes it; for leaves and numbers, the first stage of its size."""
     for number, stage in enumerate(plan.schedule.stages):
         if index in (*stage.lines, *stage.reductions) or any(index in bundle.products for bundle in stage.bundles):
             return number
@@ -230,7 +237,7 @@ def stage_of_store(plan: Plan, name: str, index: int) -> int:
 
 
 def stage_of_write(plan: Plan, index: int) -> int:
-    """The stage in which a line that is written under no name of its own is at hand."""
+    """The stage that has a line's value at hand."""
     names = [name for name, line in plan.loop.written if line == index]
     if names:
         return stage_of_store(plan, names[0], index)
@@ -243,7 +250,7 @@ def tile_vectors(stage: Stage, target: Target) -> int:
 
 
 def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
-    """Operands that lie side by side in memory, in order, which one loop along K takes together."""
+    """Groups of operands that lie side by side in memory: one loop along K multiplies each group."""
     loop = plan.loop
     in_chunk = [(name, line) for name, line in loop.stored if name in plan.columns]
     names = {line: name for name, line in reversed(in_chunk) if loop.lines[line].op not in IN_MEMORY}
@@ -261,7 +268,7 @@ def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
 
 
 def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) -> ir.Value:
-    """K of some operands together, in places."""
+    """K of several operands together, in pairs if products take bf16, else in numbers."""
     return f.sum(0, *(f.pairs(f.number(plan.loop.lines[operand].size)) for operand in operands))
 
 
@@ -269,7 +276,7 @@ def factor_rows(f: Frame, plan: Plan, factor: Factor) -> tuple[ir.Value, ir.Valu
     """Where the block of a factor begins in its parameter, and the distance between its rows."""
     block = plan.layout.matrices[factor.affine][factor.position]
     shape = plan.layout.shapes[block.parameter]
-    assert shape.columns is not None  # a matrix has
+    assert shape.columns is not None  # A factor is a matrix.
     ld = f.number(shape.columns)
     start = f.times(block.position, f.number(shape.rows[block.position]), ld)
     return f.e.at(f.pointer(f"parameter {block.parameter}"), start), ld

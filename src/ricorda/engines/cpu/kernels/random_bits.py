@@ -1,4 +1,4 @@
-"""The random bits of masks in the kernels; `ricorda.engines.masks` defines them."""
+"""The random bits of masks as vector code; `ricorda.engines.masks` defines them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def mix64(f: Frame, z: ir.Value) -> ir.Value:
 
 
 def random_mask(f: Frame, key: ir.Value, row: ir.Value, unit: ir.Value, probability: float) -> ir.Value:
-    """Zeros, each with a probability, and ones, for a row and a vector of units.
+    """A mask for a row and a vector of units: each is 0 with the probability, else 1.
 
     Parameters
     ----------
-    key : mixed already with the seed, the mask's stream and the step
+    key : the key before the row is mixed in: it depends on the seed, the mask's stream and the step
     """
     b, lanes = f.b, f.target.lanes
     own = mix64(f, b.add(key, b.load(f.e.at(f.pointer("row numbers", I64), row))))

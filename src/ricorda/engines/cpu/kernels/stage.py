@@ -1,6 +1,6 @@
-"""The code of one stage: products of a tile of rows and units into registers, then the equations on it, one by one.
+"""The code of one stage: the products of a tile of rows and units, then the equations on that tile.
 
-Where each value lies in memory is `Places`' business; what is computed of it is the loop's.
+`Addresses` knows where values lie in memory, the loop what is computed from them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
 from ricorda.engines.cpu.kernels.equations import Equations
-from ricorda.engines.cpu.kernels.plan import Places, Plan, length_along, segments, tile_vectors
+from ricorda.engines.cpu.kernels.plan import Addresses, Plan, length_along, segments, tile_vectors
 from ricorda.engines.cpu.products.product import row_tiles
 from ricorda.engines.cpu.products.tile import ROWS_APART, most_rows
 from ricorda.engines.cpu.words.emit import I64
@@ -20,15 +20,15 @@ from ricorda.program.schedule import IN_MEMORY
 
 
 def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
-    """Write `stage<number>(step, low, row0, row1, tile0, tile1, part)`: some rows and tiles of units at one step.
+    """Write `stage<number>(step, low, row0, row1, tile0, tile1, part)`: rows and tiles of units at one step.
 
-    `low` is the first row of the chunk of steps that `chunk` holds; `part` that of the work, for what each sums up.
+    `low` is the first row of the chunk. `part` is the caller's part of the work: each part has sums of its own.
     """
     stage = plan.schedule.stages[number]
     f = code.function(f"stage{number}", numbers=7)
-    step, low, row0, row1, tile0, tile1, part = f.given
-    places = Places(f, plan, step, low)
-    equations = Equations(f, plan, number, places, part)
+    step, low, row0, row1, tile0, tile1, part = f.arguments
+    addresses = Addresses(f, plan, step, low)
+    equations = Equations(f, plan, number, addresses, part)
     lanes, size = f.target.lanes, f.number(stage.size)
     if not stage.bundles:
         _emit_rows(f, equations, size)
@@ -39,14 +39,16 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     accs = [f.stack(most * width * len(bundle.products)) for bundle in stage.bundles]
     rooms = {index: f.stack(most * width) for index in equations.waves.crossing}
     operands = [
-        [(places.operand(group[0]), length_along(f, plan, group)) for group in segments(plan, bundle)]
+        [(addresses.operand(group[0]), length_along(f, plan, group)) for group in segments(plan, bundle)]
         for bundle in stage.bundles
     ]
 
     odd = f.b.icmp_signed("==", f.b.and_(step, I64(1)), I64(1))
 
     def tile_of_units(tile: ir.Value) -> None:
-        if f.target.few:  # odd steps go backwards: they begin with the weights that the step before left in the cache
+        if (
+            f.target.few
+        ):  # Odd steps go backwards: they begin with the weights that the previous step left in the cache.
             tile = f.b.select(odd, f.b.sub(f.sum(tile0, tile1, -1), tile), tile)
         vector = f.times(tile, width)
         vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector)) if width > 1 else I64(1)
@@ -94,7 +96,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
 
 def _emit_rows(f: Frame, equations: Equations, size: ir.Value) -> None:
     """The equations of a stage without products, row by row."""
-    _, _, row0, row1, tile0, tile1, _ = f.given
+    _, _, row0, row1, tile0, tile1, _ = f.arguments
 
     def row(r: ir.Value) -> None:
         equations.begin_row(r)
@@ -105,21 +107,21 @@ def _emit_rows(f: Frame, equations: Equations, size: ir.Value) -> None:
 
 
 def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
-    """Write `reduce<number>(step, low, row0, row1)`: a stage's means and variances over the units, for some rows.
+    """Write `reduce<number>(step, low, row0, row1)`: a stage's means and variances over the units of rows.
 
-    What several of them are of is read once for the sums, and once more for the squares of what differs from the mean.
+    Each argument is read once for its mean and, if its variance is needed, a second time for the squared differences.
     """
     stage, lines = plan.schedule.stages[number], plan.loop.lines
     if not stage.reductions:
         return None
     f = code.function(f"reduce{number}", numbers=4)
-    step, low, row0, row1 = f.given
+    step, low, row0, row1 = f.arguments
     e, lanes, size = f.e, f.target.lanes, f.number(stage.size)
-    places = Places(f, plan, step, low)
+    addresses = Addresses(f, plan, step, low)
     by_arg: dict[int, dict[str, int]] = {}
     for index in stage.reductions:
         by_arg.setdefault(lines[index].args[0], {})[lines[index].op] = index
-    begins = {arg: places.of_leaf(arg) if lines[arg].op in IN_MEMORY else places.computed(arg) for arg in by_arg}
+    begins = {arg: addresses.of_leaf(arg) if lines[arg].op in IN_MEMORY else addresses.computed(arg) for arg in by_arg}
     rooms = {arg: f.stack(1) for arg in by_arg}
     count = f.b.sitofp(size, f.target.number)
 

@@ -1,6 +1,6 @@
-"""Threads of one team: torch's own OpenMP threads run a kernel's parts, and wait for each other at barriers.
+"""Teams of threads: torch's own OpenMP threads run the parts of a kernel and wait for each other at barriers.
 
-Threads of our own beside torch's would lose up to half the speed while torch's still spin for work.
+Threads of our own would lose up to half the speed, because torch's spin for a while when they have no work.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from ricorda.engines.cpu.words.emit import I32, I64, VOID, Emitter
 from ricorda.engines.cpu.words.target import Target
 
 SPINS = 2000
-"""Looks at a barrier before the thread lets others run: some tens of microseconds."""
+"""How often a thread looks at a barrier before it lets others run: some tens of microseconds."""
 
 
 def emit_barrier(module: ir.Module, target: Target) -> ir.Function:
-    """Write `barrier(i64* state, i64 threads)`: none goes on before all have come; state is two zeros at first."""
+    """Write `barrier(i64* state, i64 threads)`, where each thread waits for all others; `state` begins as two zeros."""
     function = ir.Function(module, ir.FunctionType(VOID, [I64.as_pointer(), I64]), "barrier")
     function.linkage = "internal"
     state, threads = function.args
@@ -26,7 +26,7 @@ def emit_barrier(module: ir.Module, target: Target) -> ir.Function:
     b = ir.IRBuilder(entry)
     b.cbranch(b.icmp_signed("<=", threads, I64(1)), done, meet)
     b.position_at_end(meet)
-    round_ = b.gep(state, [I64(8)])  # on a cache line of its own
+    round_ = b.gep(state, [I64(8)])  # It has a cache line of its own.
     before = b.load_atomic(round_, "acquire", 8)
     come = b.atomic_rmw("add", state, I64(1), "acq_rel")
     b.cbranch(b.icmp_signed("==", come, b.sub(threads, I64(1))), last, wait)
@@ -56,7 +56,7 @@ def emit_barrier(module: ir.Module, target: Target) -> ir.Function:
 def emit_entry(module: ir.Module, body: ir.Function, name: str, parallel: bool) -> None:
     """Write `name(i64* args, i64 threads)`, which runs `body(args, thread, threads)` on each thread of a team.
 
-    The team may be smaller than asked for: the body takes the number that there are.
+    The team may be smaller than requested: `body` gets the number of threads that it really has.
     """
     args_type = I64.as_pointer()
     entry = ir.Function(module, ir.FunctionType(VOID, [args_type, I64]), name)
@@ -78,7 +78,7 @@ def emit_entry(module: ir.Module, body: ir.Function, name: str, parallel: bool) 
 
 
 def emit_pair(module: ir.Module, body: ir.Function, name: str, parallel: bool) -> None:
-    """Write `name(i64* args, i64* other)`, which runs `body(args, 0, 1)` and `body(other, 0, 1)` side by side."""
+    """Write `name(i64* args, i64* other)`, which runs `body(args, 0, 1)` and `body(other, 0, 1)` at the same time."""
     args_type = I64.as_pointer()
     entry = ir.Function(module, ir.FunctionType(VOID, [args_type, args_type]), name)
     b = ir.IRBuilder(entry.append_basic_block("entry"))
@@ -96,14 +96,14 @@ def emit_pair(module: ir.Module, body: ir.Function, name: str, parallel: bool) -
         args = member.inttoptr(member.load(member.gep(member.function.args[0], [number])), args_type)
         member.call(body, [args, I64(0), I64(1)])
 
-    Emitter(member, "f64", 1).loop(thread, I64(2), members, one)  # one member may have to do both
+    Emitter(member, "f64", 1).loop(thread, I64(2), members, one)  # If the team has one member, it runs both.
     member.ret_void()
 
 
 def _emit_team(
     b: ir.IRBuilder, name: str, args: ir.Value, threads: ir.Value
 ) -> tuple[ir.IRBuilder, ir.Value, ir.Value]:
-    """End a function with a team that runs `name(args)`; gives that one's builder, its thread and their number."""
+    """End a function with a team that runs `name(args)`; returns the builder of `name`, its thread and their number."""
     module = b.module
     member = ir.Function(module, ir.FunctionType(VOID, [args.type]), name)
     parallel_type = ir.FunctionType(VOID, [member.type, args.type, I32, I32])

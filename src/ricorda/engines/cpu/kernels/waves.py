@@ -1,8 +1,8 @@
-"""Waves: the lines of a stage are computed some for all rows of a tile, then the next.
+"""Waves: the lines of a stage are split into groups, and each group is computed for all rows of a tile before the next.
 
-A function such as tanh is a chain of some fifteen instructions that wait for each other, and a tanh of what comes from
-a sigmoid a chain of twice as many: a processor that looks a few hundred instructions ahead finds too little to do
-beside it. No chain of one wave has two such functions.
+A function such as tanh is a chain of some fifteen instructions that wait for each other; a tanh of a sigmoid is a chain
+twice as long. A processor looks a few hundred instructions ahead, and would not find enough other work to do meanwhile.
+Therefore no chain within a wave has two such functions.
 """
 
 from __future__ import annotations
@@ -18,49 +18,50 @@ class Waves:
 
     Parameters
     ----------
-    lines : that the stage computes, in order
-    leaves : that are read or drawn once: states, which may be overwritten, and masks
-    left : lines and leaves whose values the stage leaves behind
-    one : whether there is to be one wave
+    lines : the lines that the stage computes, in order
+    leaves : leaves that may be loaded only once: states, which may be overwritten, and masks, which are drawn
+    left : lines and leaves whose values the stage writes to memory
+    one : whether to make one wave of all lines
 
     Attributes
     ----------
-    found : the wave of each line and leaf
-    takes : for each wave, what is taken in it, or left for later ones
-    crossing : what a later wave takes from an earlier one
+    wave_of : the wave of each line and leaf
+    needed : for each wave, the values that it reads or must leave in memory
+    crossing : the values that a wave reads from an earlier one
     """
 
     def __init__(
         self, loop: Loop, lines: Sequence[int], leaves: Collection[int], left: Collection[int], one: bool
     ) -> None:
-        self.found = {} if one else waves(loop, [*sorted(leaves), *lines], left)
-        self.count = 1 + max(self.found.values(), default=0)
-        self.takes: list[set[int]] = [set() for _ in range(self.count)]
+        self.wave_of = {} if one else waves(loop, [*sorted(leaves), *lines], left)
+        self.count = 1 + max(self.wave_of.values(), default=0)
+        self.needed: list[set[int]] = [set() for _ in range(self.count)]
         for line in lines:
-            self.takes[self.of(line)].update(loop.lines[line].args)
+            self.needed[self.of(line)].update(loop.lines[line].args)
         for index in left:
-            self.takes[self.of(index)].add(index)
-        later = {index for wave, taken in enumerate(self.takes) for index in taken if self.of(index) < wave}
-        self.crossing = sorted(later & self.found.keys())
+            self.needed[self.of(index)].add(index)
+        later = {index for wave, indices in enumerate(self.needed) for index in indices if self.of(index) < wave}
+        self.crossing = sorted(later & self.wave_of.keys())
         for index in self.crossing:
-            self.takes[self.of(index)].add(index)
+            self.needed[self.of(index)].add(index)
 
     def of(self, index: int) -> int:
-        """The wave of a line; products and what else lies in memory are at hand in all, and left in the first."""
-        return self.found.get(index, 0)
+        """The wave of a line or leaf; 0 for products and other values that every wave can load from memory."""
+        return self.wave_of.get(index, 0)
 
 
 def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int, int]:
-    """The wave of each of some lines, in order: the first in which no long function waits for another one.
+    """The wave of each line: the first in which no long function waits for another one.
 
-    What only later waves take is moved there, where it gives the processor something to do beside their chains.
+    A line that only later waves read is moved there, so that the processor has other work beside their chains.
 
     Parameters
     ----------
-    left : lines whose values the stage leaves behind
+    indices : the lines, in order
+    left : lines whose values the stage writes to memory
     """
     lines, wave_of = loop.lines, dict[int, int]()
-    waiting: set[int] = set()  # lines that wait for a long function of their wave, or are one
+    waiting: set[int] = set()  # Long functions, and lines that wait for one of their own wave.
     for index in indices:
         wave_of[index] = max((wave_of[arg] for arg in lines[index].args if arg in wave_of), default=0)
         waits = any(arg in waiting and wave_of[arg] == wave_of[index] for arg in lines[index].args)
@@ -69,13 +70,13 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
             waits = True
         if waits:
             waiting.add(index)
-    awaited: set[int] = set()  # lines that a long function of their wave waits for, or are one
+    awaited: set[int] = set()  # Long functions, and lines that one of their own wave waits for.
     renewed = dict(loop.carried)
     for index in reversed(indices):
         line = lines[index]
         users = [user for user in indices if index in lines[user].args]
         last = min((wave_of[user] for user in users), default=wave_of[index])
-        if line.op == "carried" and line.name in renewed:  # it may be overwritten by its new value
+        if line.op == "carried" and line.name in renewed:  # Its new value may overwrite it.
             last = min(last, wave_of.get(renewed[line.name], 0))
         between = index in waiting and any(user in awaited and wave_of[user] == last for user in users)
         if index not in left and not between:

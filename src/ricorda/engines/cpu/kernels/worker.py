@@ -1,4 +1,4 @@
-"""The part of one thread in a kernel: which chunks, parts and pieces of the work are its own, and where all meet."""
+"""One thread of a kernel: its share of the work, and the barriers at which it waits for the others."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Worker:
         self._barrier = barrier
 
     def meet(self) -> None:
-        """Wait for all."""
+        """Wait until all threads are here."""
         self.f.b.call(self._barrier, [self.f.pointer("barrier", I64), self.threads])
 
     def parts(self, body: Callable[[ir.Value], None]) -> None:
-        """Run `body(part)` for this thread's parts: one, if the team is as large as was asked for."""
+        """Run `body(part)` for this thread's parts: one, unless the team is smaller than requested."""
         f = self.f
         f.e.loop(self.thread, f.number("parts"), self.threads, body)
 
     def share(self, total: ir.Value, body: Callable[[ir.Value, ir.Value], None]) -> None:
-        """Run `body(first, last)` for this thread's share of some pieces of work."""
+        """Run `body(first, last)` for this thread's share of `total` pieces of work."""
         f = self.f
         parts = f.number("parts")
         self.parts(lambda part: body(f.part(total, part, parts), f.part(total, f.sum(part, 1), parts)))
 
     def chunk(self, number: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value, ir.Value]:
-        """First and last step of a chunk, first and last of its rows."""
+        """The first step of a chunk and the end of its steps, its first row and the end of its rows."""
         f = self.f
         steps, rows = f.pointer("chunk_steps", I64), f.pointer("chunk_bounds", I64)
         load = f.b.load

@@ -1,7 +1,7 @@
-"""Numbers rounded to bf16, the upper half of a float32, in pairs along K: two of them fill the place of one float32.
+"""Numbers rounded to bf16, the upper half of a float32, in pairs along K: a pair is as large as one float32.
 
-Only the factors of products are rounded; sums and states stay in float32. All buffers of pairs are counted in places of
-32 bits, so a row of K numbers takes `pairs(K)` places; the second half of the last may be empty, which is zero.
+Only the factors of products are rounded; sums and states stay in float32. Lengths of these buffers count pairs: a row
+of K numbers has `pairs(K)` of them. If K is odd, the second half of the last pair is zero.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ricorda.engines.cpu.words.emit import I64, Emitter
 
 
 def rounded(e: Emitter, value: ir.Value) -> ir.Value:
-    """The nearest bf16 (ties to even) of float32 numbers, in the lower halves of integers; NaN stays one."""
+    """The nearest bf16 (ties to even) of float32 numbers, in the lower halves of integers; NaN stays NaN."""
     b = e.b
     bits = b.bitcast(value, e.integers)
     odd = b.and_(b.lshr(bits, e.whole(16)), e.whole(1))
@@ -22,12 +22,12 @@ def rounded(e: Emitter, value: ir.Value) -> ir.Value:
 
 
 def pair(e: Emitter, first: ir.Value, second: ir.Value) -> ir.Value:
-    """Pairs of numbers."""
+    """A vector of pairs, each of a number of `first` and one of `second`."""
     return e.b.bitcast(e.b.or_(rounded(e, first), e.b.shl(rounded(e, second), e.whole(16))), e.vector)
 
 
 def put_row(f: Frame, k: ir.Value, value: ir.Value, base: ir.Value, stride: ir.Value) -> None:
-    """Store a vector of row `k` of what is packed along K from `base` on; rows come in order."""
+    """Store row `k` of one vector column of a panel that begins at `base`; rows must come in order."""
     e, b = f.e, f.b
     if f.target.products != "bf16":
         e.store(value, e.at(base, f.times(k, stride)))
@@ -46,7 +46,7 @@ def put_row(f: Frame, k: ir.Value, value: ir.Value, base: ir.Value, stride: ir.V
 
 
 def store_half(f: Frame, value: ir.Value, row: ir.Value, unit: ir.Value, mask: ir.Value | None) -> None:
-    """Store a vector of a row of pairs, whose units come in order; `row` is where the row begins."""
+    """Store a vector of units in a row of pairs that begins at `row`; vectors must come in order."""
     e, b = f.e, f.b
     if mask is not None:
         value = b.select(mask, value, e.constant(0.0))
@@ -55,7 +55,7 @@ def store_half(f: Frame, value: ir.Value, row: ir.Value, unit: ir.Value, mask: i
     if mask is None:
         b.store(words, place, align=2)
         return
-    # the place beside the last number of an odd row is part of its pair
+    # In a row of odd length the second half of the last pair is stored too, as zero.
     following = ir.Constant(ir.VectorType(ir.IntType(32), e.lanes), [max(lane - 1, 0) for lane in range(e.lanes)])
     odd = ir.Constant(ir.VectorType(ir.IntType(1), e.lanes), [lane % 2 for lane in range(e.lanes)])
     wider = b.or_(mask, b.and_(odd, b.shuffle_vector(mask, mask, following)))
@@ -64,9 +64,9 @@ def store_half(f: Frame, value: ir.Value, row: ir.Value, unit: ir.Value, mask: i
 
 
 def emit_halve(code: Code) -> Frame:
-    """Write `halve(columns, row0, row1, source, target)`: some rows [columns] of numbers as rows of pairs."""
+    """Write `halve(columns, row0, row1, source, target)`: rows of numbers copied as rows of pairs."""
     f = code.function("halve", numbers=3, pointers=2)
-    columns, row0, row1, source, target = f.given
+    columns, row0, row1, source, target = f.arguments
 
     def row(r: ir.Value) -> None:
         line, place = f.e.at(source, f.times(r, columns)), f.e.at(target, f.times(r, f.pairs(columns)))

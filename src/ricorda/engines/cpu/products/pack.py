@@ -1,4 +1,4 @@
-"""Packing: operands copied into the order in which tiles stream them."""
+"""Packing: operands are copied into the order in which tiles read them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ricorda.engines.cpu.products.tile import most_rows
 from ricorda.engines.cpu.words.emit import I32, I64, Emitter
 
 _TOGETHER = 8
-"""Vectors of columns that are summed side by side."""
+"""Vectors of columns that `column_sums` sums side by side."""
 
 
 def transpose(e: Emitter, rows: list[ir.Value]) -> list[ir.Value]:
-    """The columns of a square of vectors, by perfect shuffles."""
+    """The columns of a square matrix, given by its rows; computed by perfect shuffles."""
     lanes = e.lanes
     kind = ir.VectorType(I32, lanes)
     low = ir.Constant(kind, [lane // 2 + lanes * (lane % 2) for lane in range(lanes)])
@@ -36,7 +36,7 @@ def emit_pack_transposed(code: Code) -> Frame:
     target[k * stride + lane] = source[(unit + lane) * ld + k] for k below K, zero where unit + lane is not below units.
     """
     f = code.function("pack_transposed", numbers=5, pointers=2)
-    ld, K, units, unit, stride, source, target = f.given
+    ld, K, units, unit, stride, source, target = f.arguments
     e, lanes = f.e, f.target.lanes
     inside = f.lanes_below(f.b.sub(units, unit))
 
@@ -71,12 +71,12 @@ def emit_pack_transposed(code: Code) -> Frame:
 
 
 def emit_pack_rows(code: Code) -> Frame:
-    """Write `pack_rows(ld, K, columns, all, at, first, last, source, target)`: panels of rows as they are.
+    """Write `pack_rows(ld, K, columns, all, at, first, last, source, target)`: rows copied into panels first to last.
 
     target[panel][at + k][vectors][lanes] = source[k * ld + column] for k below K; `all` is the K of the whole panel.
     """
     f = code.function("pack_rows", numbers=7, pointers=2)
-    ld, K, columns, whole, begin, first, last, source, target = f.given
+    ld, K, columns, whole, begin, first, last, source, target = f.arguments
     e, lanes = f.e, f.target.lanes
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
@@ -103,12 +103,12 @@ def emit_pack_rows(code: Code) -> Frame:
 
 
 def emit_pack_columns(code: Code) -> Frame:
-    """Write `pack_columns(ld, K, columns, source, target)`: groups of the tallest tile's rows, `[K][group]` each.
+    """Write `pack_columns(ld, K, columns, source, target)`: groups of as many columns as the tallest tile has rows.
 
-    Reads eight numbers at a time, so the source needs room for some more.
+    Each group is packed as `[K][group]`. Eight numbers are read at a time, so a few numbers must follow the source.
     """
     f = code.function("pack_columns", numbers=3, pointers=2)
-    ld, K, columns, source, target = f.given
+    ld, K, columns, source, target = f.arguments
     e = f.e
     group_rows = most_rows(f.target, f.target.panel)
 
@@ -118,7 +118,7 @@ def emit_pack_columns(code: Code) -> Frame:
         to = e.at(target, f.times(first, f.pairs(K)))
 
         def several(k: ir.Value, r: ir.Value | int, at: Emitter) -> None:
-            """Store as many numbers, or pairs, as the emitter has lanes."""
+            """Copy as many numbers, or pairs, as the emitter `at` has lanes."""
             step = 2 if f.target.products == "bf16" else 1
             line = e.at(source, f.times(k, step, ld), first, r)
             value = at.load(line)
@@ -130,7 +130,7 @@ def emit_pack_columns(code: Code) -> Frame:
 
         wide = Emitter(f.b, "f64" if e.double else "f32", 8 if group_rows > 4 else 4)
         narrow = Emitter(f.b, "f64" if e.double else "f32", 1)
-        # whole vectors must not write beyond the group, into what another thread packs
+        # Vectors must not write beyond the group, where another thread packs.
         enough = f.b.icmp_signed(">=", f.times(rows, 2), I64(wide.lanes))
         vectors = f.b.select(enough, f.sum(f.pairs(K), -1), I64(0))
         f.loop(0, vectors, lambda k: several(k, 0, wide))
@@ -142,12 +142,12 @@ def emit_pack_columns(code: Code) -> Frame:
 
 
 def emit_column_sums(code: Code) -> Frame:
-    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: K rows summed, vectors first to last.
+    """Write `column_sums(ld, K, columns, add, first, last, source, target)`: sums over K rows of vectors first to last.
 
-    Several vectors side by side, as a row of the source is far from the next, and whole cache lines come of either.
+    Several vectors are summed side by side: rows are far apart in memory, and so whole cache lines of each are read.
     """
     f = code.function("column_sums", numbers=6, pointers=2)
-    ld, K, columns, add, first, last, source, target = f.given
+    ld, K, columns, add, first, last, source, target = f.arguments
     e, b, lanes = f.e, f.b, f.target.lanes
     adding = b.icmp_signed("!=", add, I64(0))
 

@@ -1,7 +1,7 @@
 """Matrix products of many rows at once: the input's, the gradient of the input's, and those of the weights.
 
-Weights are packed in panels of at most `Target.panel` column vectors, each `[K][vectors][lanes]`; the last panel is as
-wide as it needs to be.
+Weights are packed in panels of at most `Target.panel` column vectors, each `[K][vectors][lanes]`; the last panel may be
+narrower.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def row_tiles(f: Frame, first: ir.Value, last: ir.Value, most: ir.Value, body: C
 
 
 def most_rows_of(f: Frame, vectors: ir.Value) -> ir.Value:
-    """The most rows of a tile as wide as known at run time."""
+    """The most rows of a tile whose width is known at run time only."""
     result: ir.Value = I64(most_rows(f.target, f.target.panel))
     for width in range(f.target.panel - 1, 0, -1):
         result = f.b.select(f.b.icmp_signed("==", vectors, I64(width)), I64(most_rows(f.target, width)), result)
@@ -52,9 +52,10 @@ def _put(
     product: Callable[[ir.Value, ir.Value], None],
     adding: ir.Value | None = None,
 ) -> None:
-    """Run `product(to, ld)`, which writes some rows of a panel: straight to `out`, if it has room for whole vectors.
+    """Run `product(to, ld)`, which writes rows of a panel, with `out` as its target if whole vectors fit in there.
 
-    Otherwise by way of `acc`, which has what is there already if the product is added to it.
+    Else the target is `acc`, from which the rows are copied to `out`. If the product is added to `out`, its rows are
+    copied to `acc` first.
     """
     e, lanes = f.e, f.target.lanes
 
@@ -79,7 +80,7 @@ def _put(
 def panels(
     f: Frame, columns: ir.Value, body: Callable[..., None], first: ir.Value | int = 0, last: ir.Value | None = None
 ) -> None:
-    """Run `body(panel, column, vectors)` for the panels of some columns."""
+    """Run `body(panel, column, vectors)` for the panels first to last of `columns` columns; for all by default."""
     lanes = f.target.lanes
 
     def one(panel: ir.Value) -> None:
@@ -90,12 +91,12 @@ def panels(
 
 
 def emit_rows_product(code: Code) -> Frame:
-    """Write `rows_product(lda, K, ldo, columns, first, last, a, w, out, bias)`: out = a @ w + bias for some rows.
+    """Write `rows_product(lda, K, ldo, columns, first, last, a, w, out, bias)`: out = a @ w + bias, rows first to last.
 
     `w` is packed; `bias` is padded to whole panels, or null.
     """
     f = code.function("rows_product", numbers=6, pointers=4)
-    lda, K, ldo, columns, first, last, a, w, out, bias = f.given
+    lda, K, ldo, columns, first, last, a, w, out, bias = f.arguments
     e, lanes = f.e, f.target.lanes
     acc = f.stack(most_rows(f.target, 1) * f.target.panel)
     biased = f.b.icmp_unsigned("!=", f.b.ptrtoint(bias, I64), I64(0))
@@ -123,10 +124,10 @@ def emit_rows_product(code: Code) -> Frame:
 def emit_weight_product(code: Code) -> Frame:
     """Write `weight_product(rows, K, ld, columns, add, a, w, out)`: out (+)= a^T @ w over K rows of both.
 
-    `a` is packed in groups of the tallest tile's rows, each `[K][rows]`, the last as narrow as it needs to be.
+    `a` is packed in groups of as many rows as the tallest tile has, each `[K][rows]`; the last may be smaller.
     """
     f = code.function("weight_product", numbers=5, pointers=3)
-    rows, K, ld, columns, add, a, w, out = f.given
+    rows, K, ld, columns, add, a, w, out = f.arguments
     e, lanes = f.e, f.target.lanes
     most = most_rows(f.target, f.target.panel)
     acc = f.stack(most * f.target.panel)

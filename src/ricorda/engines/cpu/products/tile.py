@@ -1,9 +1,8 @@
 """The register tile: the inner loop of every matrix product.
 
-`out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: all sums stay in registers over the loop
-along K. Rows of `start` may all be the same one, such as a bias or zeros, or those of `out` itself. The weights are
-packed so that the loop streams them: `[K][vectors][lanes]`, or pairs along K for bf16, which are
-`[K/2][vectors][lanes][2]`.
+`out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: all sums stay in registers during the loop
+along K. The rows of `start` may be one row, such as a bias or zeros, or those of `out` itself. The weights are packed
+in the order in which the loop reads them: `[K][vectors][lanes]`, or `[K/2][vectors][lanes][2]` for pairs of bf16.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
 """Where `a` has its rows: [rows, lda], as states have, or packed [K, rows], as weight gradients need."""
 
 AHEAD, LINE = 1024, 64
-"""Bytes that a tile of one row, which waits for memory rather than for arithmetic, asks for weights in advance, and
-bytes of a cache line."""
+"""Bytes by which a tile of one row, which is bound by memory, fetches weights in advance, and bytes of a cache line."""
 
 
 def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
@@ -29,7 +27,7 @@ def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
 def tile_type(target: Target) -> ir.FunctionType:
     """The type of a tile's function: (start, its ld, out, its ld, a, lda, w, K).
 
-    lda and K count what the loop steps over (pairs in bf16), the other distances between rows numbers.
+    lda and K count pairs in bf16, else numbers; the other distances between rows always count numbers.
     """
     number = target.number.as_pointer()
     return ir.FunctionType(VOID, [number, I64, number, I64, number, I64, number, I64])
@@ -61,7 +59,7 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     bytes_ = target.lanes * e.scalar_bytes
     begins = [e.at(begin, b.mul(ld_begin, I64(r))) for r in range(rows)]
     start = [[e.load(e.at(row, v * e.lanes)) for v in range(vectors)] for row in begins]
-    if form == ROWS_APART:  # LLVM would compute their addresses from each other at each step: a fifth more instructions
+    if form == ROWS_APART:  # Else LLVM computes their addresses at each step: a fifth more instructions.
         first = [e.kept(e.at(a, b.mul(lda, I64(r)))) for r in range(rows)]
     else:
         first = [e.at(a, r) for r in range(rows)]
@@ -79,7 +77,7 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     offset = k if form == ROWS_APART else b.mul(k, I64(rows))
     new = []
     for r in range(rows):
-        factor = e.splat(b.load(e.at(first[r], offset)))  # a number, or a pair, to all lanes
+        factor = e.splat(b.load(e.at(first[r], offset)))  # All lanes get the same number or pair.
         new.append([_multiply_add(e, factor, weights[v], sums[r][v], target) for v in range(vectors)])
     following = b.add(k, I64(1))
     k.add_incoming(following, loop)
@@ -107,7 +105,7 @@ def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
 
 def _prefetch(e: Emitter, pointer: ir.Value, distance: int) -> None:
     address = e.b.gep(e.b.bitcast(pointer, BYTES), [I64(distance)])
-    e.intrinsic("llvm.prefetch.p0", address, I32(0), I32(3), I32(1), result=VOID)  # read, keep in all caches, data
+    e.intrinsic("llvm.prefetch.p0", address, I32(0), I32(3), I32(1), result=VOID)  # A read of data into all caches.
 
 
 def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:
@@ -117,7 +115,7 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
         pairs = ir.VectorType(BFloat(), 2 * e.lanes)
         name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * e.lanes}"
         return e.intrinsic(name, total, e.b.bitcast(factor, pairs), e.b.bitcast(weight, pairs))
-    # a bf16 is the upper half of a float32: the same arithmetic with fma, half the bytes
+    # Without such an instruction, both bf16 of a pair are widened to float32 and multiplied one after the other.
     low, high = e.whole(16), e.whole(-65536)
     b = e.b
     for part in (lambda both: b.shl(both, low), lambda both: b.and_(both, high)):
@@ -128,12 +126,12 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
 
 def most_rows(target: Target, vectors: int) -> int:
     """The most rows that a tile of so many column vectors holds in registers, beside a row of weights and a factor."""
-    widened = target.products == "bf16" and not target.has_bf16  # then each of these takes two
+    widened = target.products == "bf16" and not target.has_bf16  # Widened pairs take two registers.
     return max(1, min(8, (target.registers - (2 if widened else 1) * (vectors + 1)) // vectors))
 
 
 def table_type(target: Target) -> ir.ArrayType:
-    """The type of a table of tiles: those of one column vector, of fewest rows first, then those of two, and so on."""
+    """The type of a table of tiles, ordered by column vectors, then by rows."""
     return ir.ArrayType(tile_type(target).as_pointer(), target.bundle * most_rows(target, 1))
 
 
@@ -143,7 +141,7 @@ def place_in_table(b: ir.IRBuilder, target: Target, rows: ir.Value, vectors: ir.
 
 
 def emit_tiles(target: Target) -> ir.Module:
-    """A module with all tiles, and for each form a table of them, under the name `Target.tiles`."""
+    """A module with all tiles, and a table of them for each form, named by `Target.tiles`."""
     module = ir.Module(f"tiles_{target.products}")
     for form in (ROWS_APART, ROWS_TOGETHER):
         tiles = []

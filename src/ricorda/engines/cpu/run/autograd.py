@@ -18,11 +18,11 @@ class LoopFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Output, final states and records; `tensors` as `forward.forward` has them."""
-        results, left = forward(call, tensors)
+        """Output, final states and records; for `tensors` see `forward.forward`."""
+        results, saved = forward(call, tensors)
         ctx.call = call
-        ctx.count = len(left)
-        ctx.save_for_backward(*tensors, *left)
+        ctx.count = len(saved)
+        ctx.save_for_backward(*tensors, *saved)
         ctx.set_materialize_grads(False)
         return results
 
@@ -31,14 +31,14 @@ class LoopFunction(torch.autograd.Function):
         """The gradients of the tensors."""
         saved = ctx.saved_tensors
         split = len(saved) - ctx.count
-        if torch.is_grad_enabled():  # what torch does for create_graph=True
+        if torch.is_grad_enabled():  # With create_graph=True torch turns gradients on here.
             call, kernels = ctx.call, ctx.call.kernels
             x, *states = saved[: 1 + len(kernels.program.states)]
             parameters = saved[1 + len(states) : split]
             of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
             dx, *others = differentiable_gradients(
                 kernels.program,
-                () if kernels.input_is_ours else kernels.z_names,
+                () if kernels.multiplies_input else kernels.z_affines,
                 call.parameters,
                 call.steps,
                 call.reverse,

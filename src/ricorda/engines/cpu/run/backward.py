@@ -1,4 +1,4 @@
-"""BPTT: memory for a backward loop, its kernel, and the gradients that it leaves."""
+"""BPTT: the memory of a backward loop, the call of its kernel, and the gradients that it writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ricorda.engines.cpu.kernels.kernels import Kernels
-from ricorda.engines.cpu.run.call import Call, shape_of, sizes_of, stored, taken_apart, team_of, template_for
+from ricorda.engines.cpu.run.call import Call, shape_of, sizes_of, split_tensors, stored, team_of, template_for
 from ricorda.engines.cpu.run.memory import (
     STEP_VALUES,
     NamedValues,
@@ -26,23 +26,23 @@ from ricorda.engines.cpu.run.memory import (
 from ricorda.engines.cpu.run.steps import Steps
 
 PAD = 16
-"""Numbers between the rows of a chunk, lest they all fall in the same sets of the cache."""
-
+"""Numbers between the rows of a chunk: without them all rows would fall into the same sets of the cache."""
 
 Pieces = tuple[tuple[int | None, int], ...]
-"""Where the blocks of a vector's gradient begin in the sums (None: zeros), and how long they are; as few as can be."""
+"""The gradient of a vector as pieces of the sums: where each begins (None for zeros) and its length."""
 
 
 class _Slots(NamedTuple):
-    """Where the kernel reads what each call gives it, and where it writes.
+    """The slots of a kernel's arguments that change from call to call.
 
     Parameters
     ----------
     x, dx, chunk, sums : their slots
-    width, total : numbers in a row of the chunk, and of the sums, kernels have the vectors' own after those
-    matrices : name and slot of the gradient of each matrix that the kernel gives
-    vectors : where the gradients of the others are in the sums
-    stored : slot of each sequence, the tensor that has it among those that the forward pass left, its first byte there
+    width, total : length of a row of the chunk, and of the sums; the sums have those of learned vectors after the
+        columns of the chunk
+    matrices : name and slot of the gradient of each matrix that the kernel computes
+    vectors : for each other parameter, whether its gradient must be copied (see `_columns`), and its pieces
+    stored : slot of each sequence, number of its tensor among those that the forward pass saved, and its first byte
     seeds : slot and size of the gradient of each result, by the name of its sequence
     states : slots of each state's initial value and of its gradient's place, and whether there are two places
     squares : name and slot of the squares of each state's gradients
@@ -73,19 +73,20 @@ def backward(
 
     Parameters
     ----------
-    saved : what the forward pass left
+    saved : what the forward pass saved, see `call.Stored`
+    input_wanted : whether to compute the gradient of the input
     """
     kernels, steps = call.kernels, call.steps
-    x, states, parameters = taken_apart(call, tensors)
+    x, states, parameters = split_tensors(call, tensors)
     shape = shape_of(call, x, states, parameters)
     team = team_of(kernels, steps, shape)
     arguments_of = template_for(template, kernels, steps, shape, team)
     arguments, slots = arguments_of.arguments(), arguments_of.call
     block = arguments.block
-    dx = x.new_empty(x.shape) if kernels.input_is_ours and input_wanted else None
+    dx = x.new_empty(x.shape) if kernels.multiplies_input and input_wanted else None
     block[slots.dx] = 0 if dx is None else dx.data_ptr()
     block[slots.x] = x.data_ptr()
-    if not kernels.input_is_ours:
+    if not kernels.multiplies_input:
         chunk = x.new_empty(steps.rows * (slots.width + PAD) + 64)
         block[slots.chunk] = chunk.data_ptr()
     sums = x.new_empty(slots.total)
@@ -118,13 +119,13 @@ def backward(
         squares.append((name, x.new_zeros(team[0], steps.rows)))
         block[slot] = squares[-1][1].data_ptr()
     arguments_of.kernel.run(block, team[0])
-    del masks, alive  # kernels lived as long as the kernel read them
+    del masks, alive  # The kernel has read them.
     arguments_of.take_back(arguments)
     if call.watch is not None:
         for name, of_parts in squares:
             call.watch(name, of_parts.sum(dim=0).sqrt_())
     d_states = [place[0] if two else place for place, (_, _, two) in zip(places, slots.states, strict=True)]
-    if not kernels.input_is_ours:
+    if not kernels.multiplies_input:
         dx = chunk[: steps.rows * (slots.width + PAD)].view(steps.rows, slots.width + PAD)[:, : x.shape[1]]
     d_parameters = [results[n] if n in results else _from_sums(sums, slots.vectors.get(n)) for n in parameters]
     return [dx, *d_states, *d_parameters]
@@ -132,8 +133,11 @@ def backward(
 
 @lru_cache(maxsize=256)
 def _columns(kernels: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, dict[str, tuple[bool, Pieces]]]:
-    """How wide a chunk and the sums are; of each vector whether its slice is shared (and must be copied) and pieces."""
-    assert kernels.backward is not None  # this is training
+    """The width of a chunk, the length of the sums, and for each vector whether it must be copied, and its pieces.
+
+    A vector must be copied if an earlier one shares its part of the sums: no two gradients may have the same memory.
+    """
+    assert kernels.backward is not None  # Only training comes here.
     sizes = sizes_of(shape)
     plan = kernels.backward
     columns_of = {**plan.columns, **plan.totals}
@@ -166,7 +170,7 @@ def _columns(kernels: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, d
 
 
 def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None:
-    """The gradient of a vector, from the sums over rows and steps."""
+    """The gradient of a vector, read from the sums over rows and steps."""
     if where is None:
         return None
     shared, pieces = where
@@ -175,13 +179,13 @@ def _from_sums(sums: Tensor, where: tuple[bool, Pieces] | None) -> Tensor | None
     parts = [sums.new_zeros(length) if begin is None else sums.narrow(0, begin, length) for begin, length in pieces]
     if len(parts) > 1:
         return torch.cat(parts)
-    return parts[0].clone() if shared else parts[0]  # no two gradients in the same memory
+    return parts[0].clone() if shared else parts[0]
 
 
 def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:
-    """The arguments that follow from a call's shape."""
+    """The arguments that depend on the shape of a call only."""
     plan, lanes = kernels.backward, kernels.target.lanes
-    assert plan is not None  # this is training
+    assert plan is not None  # Only training comes here.
     I, H, P = shape
     sizes = sizes_of(shape)
     width, _, _ = _columns(kernels, shape)
@@ -189,13 +193,13 @@ def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -
     half_ld = width // 2 + len(plan.columns) + 8
     give_absent_biases(values, kernels, H)
     values.numbers(I=I, H=H, P=P, chunk_ld=width + PAD, half_ld=half_ld)
-    if kernels.input_is_ours:
+    if kernels.multiplies_input:
         values.scratch("chunk", rows * (width + PAD) + 64)
         values.scratch("input weights", packed(I, len(kernels.inputs) * (H + 1), lanes))
     values.scratch("half chunk", rows * half_ld)
     values.scratch("packed gradients", width * (rows + 1) + 64)
-    for position, source in enumerate(kernels.sources):
-        values.scratch(f"source {position}", packed(sizes[source.size], rows + 1, lanes))
+    for position, operand in enumerate(kernels.weight_operands):
+        values.scratch(f"weight operand {position}", packed(sizes[operand.size], rows + 1, lanes))
     give_stages(values, plan, sizes, B, lanes)
     kernel = kernels.run_backward()
     names = ["x", "dx", "chunk", "sums", *mask_names(kernels.program), *STEP_VALUES]
@@ -217,7 +221,7 @@ def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -
 
 def _slots(kernels: Kernels, shape: tuple[int, int, int], slots: Mapping[str, int]) -> _Slots:
     plan, sizes, unread = kernels.backward, sizes_of(shape), spare(slots)
-    assert plan is not None  # this is training
+    assert plan is not None  # Only training comes here.
     sequences = stored(kernels, shape)
     width, total, vectors = _columns(kernels, shape)
 

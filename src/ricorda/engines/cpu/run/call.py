@@ -1,4 +1,4 @@
-"""One run of a layer in one direction: what both passes are told."""
+"""One run of a layer in one direction: what the forward pass and BPTT both need to know."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from ricorda.program.differentiate import sequence_name
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE
 
 ALONE = 4e6
-"""Floating-point operations that are not worth waking another thread for."""
+"""Floating-point operations below which one thread is faster than several: waking them takes time."""
 
 SHARED_UNITS = 65536
-"""Weights of a step from which threads with few rows each had better share the units: they meet after each stage."""
-
+"""Weights of a step from which, with few rows a thread, it is faster to share the units than the rows."""
 
 APART = 80
-"""Numbers between two sequences at least: else rows of one step would all fall in the same sets of the cache."""
+"""Numbers between two sequences: without them the rows of a step would all fall into the same sets of the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +34,12 @@ class Call:
 
     Parameters
     ----------
-    parameters : their names
-    record : names of the stored sequences that the records are
-    values : names of the cell's values that they are
-    reverse : whether the steps go backward in the caller's time
-    watch : takes the norms that BPTT leaves, (state, [N])
+    parameters : names of the layer's parameters
+    record : names of the stored sequences that are returned as records
+    values : names that the cell has for those values
+    seed : of the random masks
+    reverse : whether the steps go from the end of the caller's sequence to its beginning
+    watch : called in BPTT with the name of each state and the norms [N] of its gradients
     """
 
     kernels: Kernels
@@ -52,8 +52,8 @@ class Call:
     watch: Callable[[str, Tensor], None] | None = None
 
 
-def taken_apart(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
-    """Input, states and parameters, each in one piece of memory."""
+def split_tensors(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
+    """Split the tensors into input, states and parameters, all contiguous."""
     count = len(call.kernels.program.states)
     tensors = [tensor.contiguous() for tensor in tensors]
     return tensors[0], tensors[1 : 1 + count], dict(zip(call.parameters, tensors[1 + count :], strict=True))
@@ -71,22 +71,22 @@ def shape_in(sizes: Mapping[str, int]) -> tuple[int, int, int]:
 
 
 def sizes_of(shape: tuple[int, int, int]) -> dict[str, int]:
-    """The numbers behind the sizes."""
+    """The number behind each size, for I, H and P."""
     I, H, P = shape
     return {"I": I, "H": H, "P": P, "1": 1}
 
 
 def threads_now() -> int:
-    """Threads that a kernel may run on: as many as torch's, where they are OpenMP's and did not stay in a parent."""
+    """Threads that a kernel may use: as many as torch; 1 without OpenMP, and in a forked child, which has no others."""
     return 1 if os.getpid() != PROCESS or not openmp() else torch.get_num_threads()
 
 
 def team_of(kernels: Kernels, steps: Steps, shape: tuple[int, int, int]) -> tuple[int, bool]:
-    """How many threads share the work, and whether they share units rather than rows."""
+    """The number of threads that share the work, and whether they share units rather than rows."""
     threads = threads_now()
     if threads == 1:
         return 1, False
-    weights = kernels.weights(shape)
+    weights = kernels.weight_count(shape)
     if 2.0 * steps.rows * weights < ALONE:
         return 1, False
     if 4 * threads > steps.B and weights >= SHARED_UNITS:
@@ -95,53 +95,55 @@ def team_of(kernels: Kernels, steps: Steps, shape: tuple[int, int, int]) -> tupl
 
 
 Make = Callable[[Kernels, int, int, tuple[int, int, int]], Template]
-"""Makes the template of a pass for the kernels, B, the most rows of a chunk, and I, H and P."""
+"""Makes the template of a pass from the kernels, B, the maximal rows of a chunk, and (I, H, P)."""
 
 
 def template_for(
     make: Make, kernels: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]
 ) -> Template:
-    """The arguments of a pass but for what changes from call to call.
+    """The arguments of a pass that stay the same from call to call.
 
-    What follows from the shape is kept for the next call, and with it all that follows from the steps if every row
-    has all of them.
+    They are cached per shape; those that depend on the steps only if no row is shorter than T.
     """
-    return _of_all(make, kernels, steps, shape, team) if steps.of_all else _at(make, kernels, steps, shape, team)
+    get = _cached_template if steps.of_all else _template
+    return get(make, kernels, steps, shape, team)
 
 
-def _at(make: Make, kernels: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]) -> Template:
-    whole = not kernels.input_is_ours
+def _template(
+    make: Make, kernels: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]
+) -> Template:
+    whole = not kernels.multiplies_input
     rows = steps.rows if whole else steps.most_rows
-    return _of_shape(make, kernels, steps.B, rows, shape).at(steps, *team, whole)
+    return _template_of_shape(make, kernels, steps.B, rows, shape).at(steps, *team, whole)
 
 
-_of_all = lru_cache(maxsize=64)(_at)
+_cached_template = lru_cache(maxsize=64)(_template)
 
 
 @lru_cache(maxsize=64)
-def _of_shape(make: Make, kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:
+def _template_of_shape(make: Make, kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:
     return make(kernels, B, rows, shape)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The sequences that a forward loop stores: each result in a tensor of its own, what only BPTT reads in one piece.
+    """The sequences that a forward loop stores: each result has its own tensor, what only BPTT reads shares one.
 
     Parameters
     ----------
-    results : name and size of the output and of the records, which callers get
-    hidden : name and size of each of the others
+    results : name and size of the output and of the records
+    hidden : name and size of each other sequence
     """
 
     results: tuple[tuple[str, int], ...]
     hidden: tuple[tuple[str, int], ...]
 
     def begins(self, rows: int) -> tuple[list[int], int]:
-        """The first number of each hidden sequence in their piece, and the numbers of the piece.
+        """Where each hidden sequence begins in the tensor that they share, and the length of that tensor.
 
         Parameters
         ----------
-        rows : of all steps together
+        rows : the rows of all steps together
         """
         begins, end = [], 0
         for _, size in self.hidden:
@@ -152,7 +154,7 @@ class Stored:
 
 @lru_cache(maxsize=256)
 def stored(kernels: Kernels, shape: tuple[int, int, int]) -> Stored:
-    """What a forward loop stores."""
+    """The sequences that the kernels' forward loop stores."""
     program, sizes = kernels.program, sizes_of(shape)
     indices = [dict(program.names)[name] for name in kernels.record]
     shown = {program.states[0].name, *(sequence_name(program, index) for index in indices)}
@@ -165,19 +167,19 @@ def stored(kernels: Kernels, shape: tuple[int, int, int]) -> Stored:
 
 
 def check_shapes(kernels: Kernels, parameters: Mapping[str, Tensor], x: Tensor, states: Sequence[Tensor]) -> None:
-    """Hold states and parameters to the input x [T, B, I], to each other and to the cell.
+    """Check the shapes of states and parameters against the input x [T, B, I], each other and the cell.
 
     Raises
     ------
     ArgumentError
-        If one has another shape.
+        If a shape is wrong or a parameter is missing.
     """
     _check(kernels, x.shape[1:], tuple(parameters), tuple(value.shape for value in (*parameters.values(), *states)))
 
 
 @lru_cache(maxsize=256)
 def _check(kernels: Kernels, of_x: Sequence[int], names: tuple[str, ...], shapes: tuple[Sequence[int], ...]) -> None:
-    """The check, taken once for each combination of shapes that passes it."""
+    """The check itself; the cache remembers the combinations of shapes that passed it."""
     B, I = of_x
     states = kernels.program.states
     has = dict(zip((*names, *(state.name for state in states)), shapes, strict=True))

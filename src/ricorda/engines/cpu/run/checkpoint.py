@@ -1,6 +1,6 @@
-"""BPTT through long sequences: segments of steps are run again when their gradients are wanted.
+"""BPTT through long sequences: the forward pass of each segment of steps is repeated during BPTT.
 
-Memory grows with the number of segments and with the steps of one, so segments of sqrt(T) steps need least
+Memory grows with the number of segments and with the length of one, so segments of sqrt(T) steps need the least
 (Chen, Xu, Zhang, Guestrin, 'Training deep nets with sublinear memory cost', 2016).
 """
 
@@ -21,16 +21,16 @@ from ricorda.engines.cpu.run.steps import CHUNK_ROWS, Steps
 
 
 def segment_steps(checkpoint: str | int, steps: Steps) -> int:
-    """Steps of a segment: for "sqrt" the square root of all, or two chunks where that is more; else the number."""
+    """Steps of a segment: the number itself; for "sqrt" the square root of T, but at least two chunks."""
     if checkpoint != "sqrt":
         return int(checkpoint)
     return max(math.isqrt(len(steps.counts)), 2 * CHUNK_ROWS // steps.B, 1)
 
 
 class Segmented(torch.autograd.Function):
-    """The forward loop, keeping the states between segments alone.
+    """The forward loop; only the states between segments are kept.
 
-    Takes the call, the kernels for inference, the steps of a segment, and the tensors of the loop.
+    Its arguments are the call, the kernels for inference, the steps of a segment, and the tensors of the loop.
     """
 
     @staticmethod
@@ -61,7 +61,7 @@ class Segmented(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The gradients, segment by segment."""
+        """The gradients, one segment after another, from the last to the first."""
         call, saved = ctx.call, ctx.saved_tensors
         tensors, between = saved[: ctx.count], saved[ctx.count :]
         count = len(call.kernels.program.states)
@@ -105,8 +105,8 @@ def _segments(call: Call, length: int) -> list[tuple[int, int]]:
 
 
 def _with_rows(old: Tensor, new: Tensor | None) -> Tensor:
-    """The first rows replaced."""
-    assert new is not None  # states always have a gradient here
+    """The old rows with the first of them replaced by the new ones."""
+    assert new is not None  # In BPTT every state has a gradient.
     return new if len(new) == len(old) else torch.cat([new, old[len(new) :]])
 
 

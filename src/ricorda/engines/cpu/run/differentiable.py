@@ -1,4 +1,4 @@
-"""The gradient of a loop as a differentiable function: the reference engine runs the loop once more."""
+"""The gradient of a loop as a differentiable function: the reference engine runs the loop again."""
 
 from __future__ import annotations
 
@@ -26,19 +26,21 @@ def gradients(
     of_results: Sequence[Tensor | None],
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
-    """The gradients of a loop's tensors from those of its results, with a graph.
+    """The gradients of a loop's tensors, as functions that can be differentiated again.
 
     Parameters
     ----------
-    parts : affines whose part without states is given in the place of the input, side by side; empty for the input
+    parts : if the first tensor is not the input but the affines' products with it, those affines; else empty
     names : of the parameters
-    record : names of the values among the results
-    tensors : input or parts [N, .], states in the order of the steps, parameters
-    given : gradients of output [N, .], final states and records, None where there is none
-    wanted : whether a tensor's gradient is
+    record : names of the recorded values
+    tensors : input or products [N, .], states in the order of the steps, parameters
+    of_results : gradients of output [N, .], final states and records; None for those without one
+    wanted : for each tensor, whether to compute its gradient
     """
     with torch.enable_grad():
-        tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another: paths end here
+        tensors = [
+            tensor.view_as(tensor) for tensor in tensors
+        ]  # If one is computed from another, its path must end here.
         count = len(program.states)
         x, states, parameters = tensors[0], tensors[1 : 1 + count], dict(zip(names, tensors[1 + count :], strict=True))
         if parts:
@@ -47,8 +49,8 @@ def gradients(
         if steps.positions is None:
             x = x.view(steps.T, steps.B, x.shape[1])
         else:
-            assert steps.order is not None  # rows of different lengths have an order
-            assert steps.ends is not None  # and ends of their own
+            assert steps.order is not None  # `ragged` has set all three.
+            assert steps.ends is not None
             lengths = torch.empty_like(steps.ends).index_copy_(0, steps.order, steps.ends)
             x = x.new_zeros(steps.T * steps.B, x.shape[1]).index_copy(0, steps.positions, x)
             x = x.view(steps.T, steps.B, x.shape[1])
@@ -78,7 +80,7 @@ def gradients(
 def _of_parts(
     program: Program, parts: Sequence[int], parameters: Mapping[str, Tensor], x: Tensor
 ) -> tuple[Program, dict[str, Tensor]]:
-    """A program whose input is what these affines have beside their states: each takes its columns, and no bias."""
+    """A program whose input is the affines' products with the input and biases: each affine adds its own columns."""
     values = list(program.values)
     bias = any(name.startswith("bias_") for name in parameters)
     weights = layout(program, bias)

@@ -1,4 +1,4 @@
-"""The forward pass: memory for a loop, its kernel, and what it leaves."""
+"""The forward pass: the memory of a loop, the call of its kernel, and the results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ricorda.engines.cpu.run.call import (
     Stored,
     shape_of,
     sizes_of,
+    split_tensors,
     stored,
-    taken_apart,
     team_of,
     template_for,
 )
@@ -37,16 +37,16 @@ from ricorda.engines.cpu.run.steps import Steps
 
 
 class _State(NamedTuple):
-    """Where a state is given and found.
+    """Where a state lies.
 
     Parameters
     ----------
     initial : slot of its initial value
-    place : slot of the place that it has between steps; -1 if it is stored as a sequence
-    two : whether that is two places, which steps use in turns
-    result : number of the result that it is stored in, -1 if it is none
-    begin, size : the first number and the size of it among what is hidden otherwise
-    last : the byte of either at which the last step begins
+    place : slot of its place between steps; -1 if it is stored as a sequence
+    two : whether there are two places, which even and odd steps use in turn
+    result : number of the result that it is stored in; -1 if it is hidden
+    begin, size : if it is hidden, where it begins in the tensor of hidden sequences, and its size
+    last : byte at which its last step begins, in the result or in the tensor of hidden sequences
     """
 
     initial: int
@@ -59,13 +59,15 @@ class _State(NamedTuple):
 
 
 class _Slots(NamedTuple):
-    """Where the kernel reads what each call gives it.
+    """The slots of a kernel's arguments that change from call to call.
 
     Parameters
     ----------
-    x : slot of the input, or of what the affines have beside their states
+    x : slot of the input, or of the affines' products with it
     results : name, slot and size of the output and of the records
-    hidden : slot and first byte of each other sequence in their piece of memory, which has so many numbers
+    hidden : slot and first byte of each hidden sequence in the tensor that they share
+    numbers : the length of that tensor
+    states : where each state lies
     """
 
     x: int
@@ -80,18 +82,18 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
 
     Parameters
     ----------
-    tensors : input, or what the affines have beside their states where `Kernels.inputs` is empty, [N, size] or, where
-        all rows have all steps, [T, B, size]; states [B, size] or [1, B, size]; parameters
+    tensors : input, or the affines' products with it if the kernels do not compute them, [N, size] or, if all rows
+        have all steps, [T, B, size]; states [B, size] or [1, B, size]; parameters
 
     Returns
     -------
     results
         Output, final states and records, in the form of the input.
-    left
-        What the loop stored, for BPTT: see `call.Stored`.
+    saved
+        The tensors that BPTT reads, see `call.Stored`.
     """
     kernels, steps = call.kernels, call.steps
-    x, states, parameters = taken_apart(call, tensors)
+    x, states, parameters = split_tensors(call, tensors)
     shape = shape_of(call, x, states, parameters)
     team = team_of(kernels, steps, shape)
     arguments_of = template_for(template, kernels, steps, shape, team)
@@ -105,10 +107,10 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
     for _, slot, size in slots.results:
         sequences.append(x.new_empty(*rows, size))
         block[slot] = sequences[-1].data_ptr()
-    left = tuple(sequences)
+    saved = tuple(sequences)
     if slots.hidden:
         hidden = x.new_empty(slots.numbers)
-        left += (hidden,)
+        saved += (hidden,)
         begin = hidden.data_ptr()
         for slot, offset in slots.hidden:
             block[slot] = begin + offset
@@ -121,7 +123,7 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
         block[at.initial] = value.data_ptr()
         places.append(place)
     arguments_of.kernel.run(block, team[0])
-    del masks  # which lived as long as the kernel read them
+    del masks  # The kernel has read them.
     arguments_of.take_back(arguments)
     finals = []
     for at, initial, place in zip(slots.states, states, places, strict=True):
@@ -132,43 +134,43 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
         if steps.ends is None:
             begin = (sequences[at.result] if of_result else hidden).data_ptr() + at.last
             finals.append(final := initial.new_empty(initial.shape))
-            memmove(final.data_ptr(), begin, final.nbytes)  # a copy by torch would take ten times as long
+            memmove(final.data_ptr(), begin, final.nbytes)  # A copy by torch takes ten times as long.
         else:
             end = at.begin + steps.rows * at.size
             sequence = sequences[at.result] if of_result else hidden[at.begin : end].view(-1, at.size)
             finals.append(_last_of_each(steps, sequence, initial))
     if not call.record:
-        return (sequences[0], *finals), left
+        return (sequences[0], *finals), saved
     by_name = {name: sequence for (name, _, _), sequence in zip(slots.results, sequences, strict=True)}
-    return (sequences[0], *finals, *(by_name[name] for name in call.record)), left
+    return (sequences[0], *finals, *(by_name[name] for name in call.record)), saved
 
 
 def kernel_values(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> NamedValues:
-    """What a forward kernel is given in every call of a shape: sizes, and room for chunks of so many rows."""
+    """The arguments that every call of a shape gives a forward kernel: sizes, and buffers for chunks of `rows` rows."""
     program, lanes = kernels.program, kernels.target.lanes
     I, H, P = shape
     sizes = sizes_of(shape)
     values = NamedValues(kernels.dtype)
     values.numbers(I=I, H=H, P=P)
     give_absent_biases(values, kernels, H)
-    z_columns = sum(sizes[program.values[index].size] for index in kernels.z_names)
-    if kernels.input_is_ours:
-        ld = z_columns + 16  # rows that do not all fall in the same sets of the cache
+    z_columns = sum(sizes[program.values[index].size] for index in kernels.z_affines)
+    if kernels.multiplies_input:
+        ld = z_columns + 16  # Without the 16 all rows would fall into the same sets of the cache.
         values.scratch("chunk", rows * ld + 64)
         values.scratch("half x", rows * I)
         values.scratch("input weights", packed(z_columns, I, lanes))
         values.scratch("input bias", padded(z_columns, kernels.target))
-    values.numbers(chunk_ld=ld if kernels.input_is_ours else z_columns)
+    values.numbers(chunk_ld=ld if kernels.multiplies_input else z_columns)
     give_stages(values, kernels.forward, sizes, B, lanes)
     return values
 
 
 def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> Template:
-    """The arguments that follow from a call's shape."""
+    """The arguments that depend on the shape of a call only."""
     program, kernel, sequences = kernels.program, kernels.run_forward(), stored(kernels, shape)
     states = [f"{kind} {state.name}" for state in program.states for kind in ("initial", "place")]
     stores = [f"sequence {name}" for name, _ in kernels.forward.loop.stored]
-    names = ["x" if kernels.input_is_ours else "chunk", *states, *stores, *mask_names(program), *STEP_VALUES]
+    names = ["x" if kernels.multiplies_input else "chunk", *states, *stores, *mask_names(program), *STEP_VALUES]
     slots = kernel.slots
     return Template(
         kernel_values(kernels, B, rows, shape),
@@ -199,7 +201,7 @@ def _slots(kernels: Kernels, sequences: Stored, steps: Steps, slots: Mapping[str
             two = name in kernels.forward.schedule.whole_states
             states.append(_State(initial, slots.get(f"place {name}", unread), two))
     return _Slots(
-        slots.get("x" if kernels.input_is_ours else "chunk", unread),
+        slots.get("x" if kernels.multiplies_input else "chunk", unread),
         tuple((name, slots.get(f"sequence {name}", unread), size) for name, size in sequences.results),
         tuple((slots.get(f"sequence {name}", unread), begin * itemsize) for name, (begin, _) in hidden.items()),
         total,
@@ -208,8 +210,8 @@ def _slots(kernels: Kernels, sequences: Stored, steps: Steps, slots: Mapping[str
 
 
 def _last_of_each(steps: Steps, sequence: Tensor, initial: Tensor) -> Tensor:
-    """The value of each row's own last step; the initial one of rows without steps."""
-    assert steps.ends is not None  # rows end at different steps
+    """The value of each row at its own last step; for rows without steps the initial value."""
+    assert steps.ends is not None  # The caller has checked that rows end at different steps.
     last = torch.from_numpy(steps.offsets)[(steps.ends - 1).clamp(min=0)] + torch.arange(steps.B, device="cpu")
     last = last.clamp(max=max(steps.rows - 1, 0))
     return torch.where(steps.ends[:, None] > 0, sequence.flatten(0, -2)[last], initial)

@@ -1,4 +1,4 @@
-"""Products with the input of cells whose affines take more of it than the input as it is: torch takes them."""
+"""Input products of cells that read a function of the input, such as `tanh(x)`: torch computes them before the loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ricorda.program.weights import Block, Layout
 
 
 def input_values(program: Program, x: Tensor) -> dict[int, Tensor]:
-    """The numbers of a program, and what it computes from the input x [N, I] alone before any affine."""
+    """The constants of a program, and the values that depend on the input x [N, I] and on no affine."""
     values: dict[int, Tensor] = {}
     for index, value in enumerate(program.values):
         if value.op == "input":
@@ -27,7 +27,7 @@ def input_values(program: Program, x: Tensor) -> dict[int, Tensor]:
 
 
 def is_of_input(value: Value) -> bool:
-    """Whether a value of a program follows from the input and numbers alone, before any affine."""
+    """Whether a value depends on the input and on constants only, and on no affine."""
     return value.op in ("input", "constant") or value.size in (INPUT_SIZE, SCALAR)
 
 
@@ -38,7 +38,12 @@ def input_parts(
     parameters: Mapping[str, Tensor],
     values: Mapping[int, Tensor],
 ) -> Tensor:
-    """The products of some affines with what comes from the input, and their biases, side by side."""
+    """The products of affines with values of the input, plus their biases, side by side [N, sum of sizes].
+
+    Parameters
+    ----------
+    values : of `input_values`
+    """
 
     def rows(block: Block) -> Tensor:
         return parameters[block.parameter].chunk(len(layout.shapes[block.parameter].rows))[block.position]

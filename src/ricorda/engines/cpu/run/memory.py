@@ -1,4 +1,4 @@
-"""The memory of a run: buffers for each name that a kernel uses, and the block of arguments that it reads."""
+"""The memory of a run: a buffer for each name that a kernel uses, and the block of arguments that it reads."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ricorda.engines.masks import stream_key
 from ricorda.program.ir import Program
 
 ALIGN = 64
-"""Bytes: a cache line, and the widest vector."""
+"""Bytes of a cache line and of the widest vector."""
 
 KEPT_BYTES = 1 << 20
-"""Buffers beyond this are not kept between calls: such calls take long enough."""
+"""Larger buffers are not kept between calls: such calls take so long that a new allocation does not count."""
 
 
 class NamedValues:
-    """What a kernel is given, by name: numbers and addresses.
+    """The arguments of a kernel by name: numbers and addresses.
 
-    Buffers that only the kernel uses are parts of one allocation.
+    The buffers that only the kernel uses are parts of one allocation.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -38,11 +38,11 @@ class NamedValues:
         self.buffers: dict[str, int] = {}
 
     def numbers(self, **values: int) -> None:
-        """Give numbers."""
+        """Set numbers."""
         self.values |= values
 
     def give(self, name: str, tensor: Tensor | None, offset: int = 0) -> None:
-        """Give a contiguous tensor, from some number on."""
+        """Set the address of a contiguous tensor's element `offset`; 0 for None."""
         if tensor is None:
             self.values[name] = 0
             return
@@ -50,16 +50,16 @@ class NamedValues:
         self.values[name] = tensor.data_ptr() + offset * tensor.element_size()
 
     def give_array(self, name: str, array: np.ndarray) -> None:
-        """Give an array."""
+        """Set the address of an array."""
         self.alive.append(array)
         self.values[name] = array.__array_interface__["data"][0]
 
     def scratch(self, name: str, numbers: int) -> None:
-        """Have a buffer of so many numbers."""
+        """Ask for a buffer of `numbers` numbers."""
         self.buffers[name] = numbers
 
     def block(self, slots: Mapping[str, int]) -> ctypes.Array[ctypes.c_int64]:
-        """The arguments of a kernel; its buffers and the barrier's two counters live as long as the memory does."""
+        """The block of arguments; it and its buffers live as long as this object."""
         arguments = Template(self, slots).arguments()
         self.alive.append(arguments)
         block: ctypes.Array[ctypes.c_int64] = arguments.block
@@ -67,23 +67,25 @@ class NamedValues:
 
 
 class Template:
-    """A kernel's arguments but for what changes from call to call: made once for a shape.
+    """The arguments of a kernel that stay the same from call to call; made once for a shape.
 
     Parameters
     ----------
-    parameters : slot, parameter and place in bytes of the weights that the kernel takes, of `parameter_slots`
-    names : of what else each call gives
-    slots_for : where it gives that, in the words of the pass, for the steps of a batch
+    values : those arguments
+    slots : the kernel's slots by name
+    parameters : slot, name and byte offset of the weights that the kernel reads, see `parameter_slots`
+    names : names of the other arguments that each call sets
+    slots_for : from the steps of a batch to the `_Slots` of the pass
     kernel : the kernel, a `Compiled`
 
     Attributes
     ----------
-    call : what `slots_for` said of the steps that the template is for, see `at`
+    call : the `_Slots` of the steps that the template is for, see `at`
 
     Raises
     ------
     LookupError
-        If the kernel reads anything that neither this nor a call gives it: it would crash.
+        If the kernel reads an argument that nobody sets: it would crash.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Template:
         size = self.dtype.itemsize
         step = ALIGN // size
         self.room = step
-        """Numbers of the buffers that only the kernel uses."""
+        """The length of the allocation for all buffers, in numbers."""
         self.buffers: list[tuple[int, int]] = []
         for name, numbers in values.buffers.items():
             if name in slots:
@@ -113,7 +115,7 @@ class Template:
         if missing:
             raise LookupError(f"the kernel's {', '.join(missing)} are not given")
         self.free: list[Arguments] = []
-        """Those of calls that have ended."""
+        """Arguments of ended calls, to be used again."""
         self.words = (ctypes.c_int64 * (spare(slots) + 1 + 3 * ALIGN // 8))()
         for name, value in values.values.items():
             if name in slots:
@@ -137,18 +139,18 @@ class Template:
     def arguments(self) -> Arguments:
         """Arguments with buffers of their own."""
         try:
-            return self.free.pop()  # at once, whatever other threads do
+            return self.free.pop()  # Two threads never get the same one.
         except IndexError:
             return Arguments(self)
 
     def take_back(self, arguments: Arguments) -> None:
-        """Keep buffers of modest size for the next call of the shape: for short ones the time of Python counts."""
+        """Keep small buffers for the next call of the shape: in short calls every allocation counts."""
         if not self.free and self.room * self.dtype.itemsize <= KEPT_BYTES:
             self.free.append(arguments)
 
 
 def spare(slots: Mapping[str, int]) -> int:
-    """A slot for what a call gives and a kernel does not read."""
+    """An extra slot, for arguments that this kernel does not read."""
     return len(slots)
 
 
@@ -157,12 +159,12 @@ class Arguments:
 
     Attributes
     ----------
-    block : what the kernel reads, a word for each slot; it lives as long as this object
+    block : the memory that the kernel reads, a word for each slot; it lives as long as this object
     """
 
     def __init__(self, template: Template) -> None:
         self._parameters = template.parameters
-        self._constant = template.constant  # which the block points to: it lasts as long
+        self._constant = template.constant  # The block points to these, so they must live as long.
         self.block: Any = type(template.words).from_buffer_copy(template.words)
         self._room = torch.empty(template.room, dtype=template.dtype, device="cpu")
         address = -(-self._room.data_ptr() // ALIGN) * ALIGN
@@ -173,14 +175,14 @@ class Arguments:
             self.block[template.slots["barrier"]] = -(-end // ALIGN) * ALIGN
 
     def give_parameters(self, parameters: Mapping[str, Tensor]) -> None:
-        """Give the weights, each in one piece of memory that lasts as long as the call."""
+        """Set the addresses of the weights, which are contiguous and live as long as the call."""
         block = self.block
         for slot, name, offset in self._parameters:
             block[slot] = parameters[name].data_ptr() + offset
 
 
 def step_values(steps: Steps, parts: int, by_units: bool, whole: bool) -> tuple[dict[str, int], dict[str, np.ndarray]]:
-    """The numbers and the arrays, by name, that tell a kernel the steps of a batch.
+    """The numbers and arrays, by name, that describe the steps of a batch to a kernel.
 
     Parameters
     ----------
@@ -215,11 +217,11 @@ STEP_VALUES = (
     *("begun", "B", "rows", "parts", "by_units", "chunks", "chunk_rows"),
     *("chunk_steps", "chunk_bounds", "row_splits", "offsets", "counts"),
 )
-"""The names of what `step_values` gives."""
+"""The names that `step_values` returns."""
 
 
 def give_stages(values: NamedValues, plan: Plan, sizes: Mapping[str, int], B: int, lanes: int) -> None:
-    """Room for packed matrices and for what goes from stage to stage."""
+    """Ask for buffers for packed matrices and for values that go from stage to stage."""
     lines = plan.loop.lines
     for index in plan.half_lines:
         values.scratch(f"half {index}", B * sizes[lines[index].size])
@@ -239,12 +241,12 @@ def give_stages(values: NamedValues, plan: Plan, sizes: Mapping[str, int], B: in
 
 
 def mask_names(program: Program) -> list[str]:
-    """What `give_masks` gives."""
+    """The names of the arguments that `give_masks` sets."""
     return ["row numbers", *(f"mask {program.values[index].name}" for index in program.masks)]
 
 
 def give_masks(block: Any, slots: Mapping[str, int], program: Program, steps: Steps, seed: int) -> Tensor | None:
-    """The keys of the program's random masks, and the rows that they are drawn for, which have to live that long."""
+    """Set the keys of the program's random masks and the row numbers; the caller keeps these until the kernel ends."""
     if not program.masks:
         return None
     for stream, index in enumerate(program.masks):
@@ -255,43 +257,43 @@ def give_masks(block: Any, slots: Mapping[str, int], program: Program, steps: St
 
 
 def give_parameters(values: NamedValues, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
-    """The weights, and the vectors among them under the names of the loops."""
+    """Set the addresses of the weights, under each name that a loop has for them."""
     for name, parameter, place in _places_of_parameters(kernels, H):
         values.give(name, parameters[parameter], place)
 
 
 def give_absent_biases(values: NamedValues, kernels: Kernels, H: int) -> None:
-    """Zeros for the biases that the loops add and a layer without biases does not have."""
+    """Set zeros for the biases that a loop adds but a layer without biases does not have."""
     for index, value in enumerate(kernels.program.values):
-        if value.op == "affine" and value.bias and index not in kernels.z_names and not kernels.layout.biases[index]:
+        if value.op == "affine" and value.bias and index not in kernels.z_affines and not kernels.layout.biases[index]:
             values.give(f"vector b_{value.name}", torch.zeros(H, dtype=values.dtype, device="cpu"))
 
 
 def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]]:
-    """Slot, parameter and place in bytes of all the weights that a kernel takes."""
+    """Slot, name and byte offset of all weights that a kernel reads."""
     size = kernels.dtype.itemsize
     places = _places_of_parameters(kernels, H)
     return [(slots[name], parameter, place * size) for name, parameter, place in places if name in slots]
 
 
 def _places_of_parameters(kernels: Kernels, H: int) -> Iterator[tuple[str, str, int]]:
-    """Under which name a loop reads which parameter, from which of its numbers on."""
+    """For each name that a loop reads a weight by: the name, the parameter, and the first of its numbers."""
     for name, shape in kernels.layout.shapes.items():
         yield f"parameter {name}", name, 0
         if shape.columns is None:
             yield f"vector {name}", name, 0
     for index, value in enumerate(kernels.program.values):
-        if value.op == "affine" and index not in kernels.z_names:
+        if value.op == "affine" and index not in kernels.z_affines:
             for block in kernels.layout.biases[index]:
                 yield f"vector b_{value.name}", block.parameter, block.position * H
 
 
 def packed(columns: int, K: int, lanes: int) -> int:
-    """Numbers of a matrix in panels."""
+    """The length of a packed matrix, in numbers."""
     return -(-columns // lanes) * lanes * K
 
 
 def padded(columns: int, target: Target) -> int:
-    """Columns in whole panels."""
+    """The number of columns, rounded up to whole panels."""
     panel = target.panel * target.lanes
     return -(-columns // panel) * panel

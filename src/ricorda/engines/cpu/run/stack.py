@@ -1,7 +1,7 @@
-"""Calls of a whole stack of layers: what the calls of a shape have in common is made once.
+"""Calls of a whole stack of layers: what all calls of a shape have in common is made once.
 
-For short calls the time of Python counts. Without a gradient the arguments and buffers of a shape are kept and used
-again, by one thread at a time; a second one goes layer by layer.
+In short calls Python takes most of the time. Without a gradient the arguments and buffers of a shape are kept and used
+again, by one thread at a time. A second thread that calls meanwhile goes layer by layer.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from ricorda.engines.cpu.words.target import Target
 from ricorda.program.stack import Stack
 
 MOST_BYTES = 4 << 20
-"""What a stack may keep, beyond which its calls are long."""
+"""The most that is kept for a stack: calls that need more are long anyway."""
 
 FEW_A_THREAD = 4
-"""Rows for each thread below which two directions had better have a thread each, with all rows."""
+"""Rows for each thread below which it is faster to give each direction one thread with all rows."""
 
 
 def run_stack(stack: Stack, request: Request) -> StackRun | None:
-    """Serve a request for a whole stack; None where it has to go layer by layer, which also says what is wrong."""
+    """Serve a request for a whole stack; None if it must go layer by layer, where wrong shapes are reported too."""
     x, states, weights = request.x, request.states, list(request.parameters.values())
     T, B, I = x.shape
     if not T or not B or stack.input_size != I or torch.is_autocast_enabled("cpu"):
         return None
-    asked = torch.is_grad_enabled()
-    grad = asked and x.requires_grad
+    grad_enabled = torch.is_grad_enabled()
+    grad = grad_enabled and x.requires_grad
     for weight, shape in zip(weights, stack.shapes.values(), strict=True):
         if weight.shape != shape:
             return None
-        grad = grad or (asked and weight.requires_grad)
+        grad = grad or (grad_enabled and weight.requires_grad)
     if states:
         if len(states) != len(stack.states):
             return None
         for state, (entries, size) in zip(states, stack.states, strict=True):
             if state.shape != (entries, B, size):
                 return None
-            grad = grad or (asked and state.requires_grad)
+            grad = grad or (grad_enabled and state.requires_grad)
     processor = target.host("f64" if x.dtype == torch.float64 else "f32", few=B <= target.FEW)
     if grad:
         with_gradient = calls_with_gradient(stack, T, B, processor)
@@ -65,7 +65,7 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
 
 
 class CallsWithGradient:
-    """Calls of one shape with a gradient, all of whose rows have all steps; each layer is an operation of autograd.
+    """Calls of one shape with a gradient, in which all rows have all steps; each layer is an operation of autograd.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class CallsWithGradient:
         self.calls = [Call(kernels, full(T, B, reverse), stack.names, (), (), 0, reverse) for reverse in backward]
         self.alone = stack.num_layers * stack.directions == 1
         rows = (1, B) if self.alone else (B,)
-        with torch.inference_mode(False):  # what is kept serves calls in every mode
+        with torch.inference_mode(False):  # Later calls outside of inference mode use these tensors too.
             self.zeros = [torch.zeros(*rows, size, dtype=kernels.dtype, device="cpu") for _, size in stack.states]
 
     def __call__(self, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> StackRun:
@@ -90,7 +90,7 @@ class CallsWithGradient:
         weights : by layer, direction and name
         """
         names, count = len(self.calls[0].parameters), len(self.zeros)
-        if self.alone:  # its states go in and come out as the caller has them: views of them would take time
+        if self.alone:  # Its states keep the caller's shape, since views of them would take time.
             output, *ends = LoopFunction.apply(self.calls[0], x, *(states or self.zeros), *weights)  # type: ignore[no-untyped-call]
             return output, ends[:count]
         finals: list[Sequence[Tensor]] = []
@@ -110,9 +110,9 @@ class CallsWithGradient:
 
 @lru_cache(maxsize=64)
 def calls_with_gradient(stack: Stack, T: int, B: int, processor: Target) -> CallsWithGradient | None:
-    """What is kept for the calls of a shape; None for cells whose products with the input are not the kernels'."""
+    """What is kept for the calls of a shape; None for cells with masks, or whose input products torch computes."""
     kernels = kernels_for(stack.program, stack.names, processor, training=True)
-    if not kernels.input_is_ours or stack.program.masks:
+    if not kernels.multiplies_input or stack.program.masks:
         return None
     return CallsWithGradient(stack, kernels, T, B)
 
@@ -123,11 +123,12 @@ class _Entry:
 
     Parameters
     ----------
-    number : among all
-    arguments : the kernel's, whose `block` this module completes
-    weights : slot, number among the stack's weights and place in bytes
-    team : threads
-    last : the first byte of the output of the step that it ends with
+    number : its number in the order of layers and directions
+    arguments : the kernel's arguments
+    block : their block, which each call completes
+    weights : slot, number among the stack's weights, and byte offset
+    team : number of threads
+    last : byte at which the step that it ends with begins in the output
     output : [T, B, P], kept between calls; in the last layer of one direction each call makes its own
     """
 
@@ -141,11 +142,11 @@ class _Entry:
 
 
 class CallsWithoutGradient:
-    """Calls of one shape without a gradient, all of whose rows have all steps.
+    """Calls of one shape without a gradient, in which all rows have all steps.
 
     Parameters
     ----------
-    threads : of the calls, `threads_now`
+    threads : the number of threads, see `threads_now`
     """
 
     def __init__(self, stack: Stack, kernels: Kernels, T: int, B: int, threads: int) -> None:
@@ -160,13 +161,13 @@ class CallsWithoutGradient:
         shared = any(team_of(kernels, full(T, B, False), shape)[0] > 1 for shape in shapes)
         self.pairs = self.directions == 2 and shared and FEW_A_THREAD * threads > B
         kernel = kernels.run_forward()
-        assert kernel.run_pair is not None  # a forward kernel
+        assert kernel.run_pair is not None  # Forward kernels have it.
         self.run, self.run_pair = kernel.run, kernel.run_pair
         self.x, self.sequence = kernel.slots["x"], kernel.slots[f"sequence {first.name}"]
         self.initial = kernel.slots.get(f"initial {first.name}")
         self.places = [kernel.slots.get(f"place {state.name}") for state in others]
         both = self.directions == 2
-        with torch.inference_mode(False):  # what is kept serves calls in every mode
+        with torch.inference_mode(False):  # Later calls outside of inference mode use these tensors too.
             self.zeros = torch.zeros(self.states[0], dtype=kernels.dtype, device="cpu")
             wide = (T, B, 2 * self.output[2])
             self.between = [torch.empty(wide, dtype=kernels.dtype, device="cpu") for _ in shapes[1:] if both]
@@ -194,13 +195,13 @@ class CallsWithoutGradient:
         return _Entry(number, arguments, block, weights, team[0], last, output)
 
     def __call__(self, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> StackRun | None:
-        """Output [T, B, directions * P] and final states [layers * directions, B, size]; None if a thread is at it.
+        """Output [T, B, directions * P] and final states [layers * directions, B, size]; None if another thread calls.
 
         Parameters
         ----------
         x : [T, B, I]
         states : initial ones, () for zeros
-        weights : by layer, direction and name, each in one piece of memory
+        weights : by layer, direction and name, all contiguous
         """
         if not self.lock.acquire(blocking=False):
             return None
@@ -235,7 +236,7 @@ class CallsWithoutGradient:
             self.lock.release()
 
     def _complete(self, entry: _Entry, begins: Sequence[int], weights: Sequence[Tensor]) -> None:
-        """Give a kernel what is each call's own; `begins` are the addresses of the states."""
+        """Set the arguments that change from call to call; `begins` are the addresses of the states."""
         block, number = entry.block, entry.number
         for slot, weight, offset in entry.weights:
             block[slot] = weights[weight].data_ptr() + offset
@@ -246,7 +247,7 @@ class CallsWithoutGradient:
                 block[place] = begin + number * stride
 
     def _both(self, layer: Sequence[_Entry], out: Tensor | None) -> Tensor:
-        """Run both directions of a layer; their outputs beside each other."""
+        """Run both directions of a layer and return their outputs side by side."""
         forward, backward = layer
         if self.pairs:
             self.run_pair(forward.block, backward.block)
@@ -260,12 +261,12 @@ class CallsWithoutGradient:
 def calls_without_gradient(
     stack: Stack, T: int, B: int, processor: Target, threads: int
 ) -> CallsWithoutGradient | None:
-    """What is kept for the calls of a shape; None for some cells, and where it would be much: such calls are long."""
+    """What is kept for the calls of a shape; None if it would be more than MOST_BYTES, and for cells that need more."""
     program = stack.program
     kernels = kernels_for(program, stack.names, processor)
     first = program.states[0].name
     plan = kernels.forward
-    simple = kernels.input_is_ours and set(plan.schedule.whole_states) <= {first}
+    simple = kernels.multiplies_input and set(plan.schedule.whole_states) <= {first}
     if not simple or program.masks or [name for name, _ in plan.loop.stored] != [first]:
         return None
     rows = min(T * B, CHUNK_ROWS + B)

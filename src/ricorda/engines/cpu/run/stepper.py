@@ -23,8 +23,8 @@ from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE
 from ricorda.program.stack import Stack
 
 GIL_KEPT = 1e6
-"""Floating-point operations of a step, some 10 us, below which other Python threads wait rather than take turns: who
-gives up Python's lock may get it back only after another thread's whole time slice."""
+"""Floating-point operations (some 10 us) below which a step keeps Python's lock, and other threads wait: a thread that
+gives it up may get it back only after another one's whole time slice."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,9 +33,9 @@ class Turn:
 
     Parameters
     ----------
-    block : arguments of the first layer's kernel, where `Stepper.slot` takes the address of the step [B, I] ...
-    shift : ... less so many bytes
-    arguments : of each layer's kernel
+    block : arguments of the first layer's kernel; slot `Stepper.slot` is the address of the step [B, I] minus `shift`
+    shift : bytes
+    arguments : the arguments of each layer's kernel
     output : the last layer's output [*batch, size] after the step
     other : the turn after this one
     """
@@ -48,28 +48,28 @@ class Turn:
 
 
 class Stepper:
-    """Layers of one program with states of their own, all zero at first.
+    """Layers of one program that keep their states; all states are zero at first.
 
-    The memory is that of a run of two steps, taken one after the other over and over: the new states of each are the
-    old ones of the other, and nothing is copied.
+    The memory is that of a run of two steps, which are repeated in turn: the new states of one are the old states of
+    the other, so nothing is copied.
 
     Parameters
     ----------
     kernels : Kernels
-        Of a program without masks, for inference.
+        For inference, of a program without masks.
     layers : sequence of mappings
         The parameters of each layer by name; float32 or float64, contiguous, on the CPU.
     sizes : sequence of mappings
         The numbers behind "I", "H" and "P" in each layer.
     batch : tuple of int
-        Rows of a step, B; empty for one row without a batch dimension.
+        (B,), or () for one row without a batch dimension.
 
     Attributes
     ----------
     turn : Turn
         The next step.
     run : callable
-        Runs a layer's step: one of `Turn.arguments`, and the number of threads, 1, as a c_int64.
+        Runs a layer's step; takes one of `Turn.arguments`, and the number of threads, 1, as a c_int64.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class Stepper:
         self._first = self.turn
         work = 2.0 * B * sum(weight.numel() for parameters in layers for weight in parameters.values())
         kind = ctypes.PYFUNCTYPE if work < GIL_KEPT else ctypes.CFUNCTYPE
-        # without argtypes: what is passed has been converted already
+        # It has no argtypes, since its arguments are ctypes objects already.
         self.run: Callable[[Any, ctypes.c_int64], None] = kind(None)(kernel.owner.get_function_address("run_packed"))
-        self._kernel = kernel  # the code lives as long as it does
+        self._kernel = kernel  # The code is freed with this object.
 
     def states(self) -> list[Tensor]:
         """The states as they are now, [layers, B, size] each."""
@@ -126,22 +126,22 @@ class Stepper:
 
 
 def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> Stepper | None:
-    """A stack to be stepped; None if torch has to multiply its input, chance is in play or a weight does not fit."""
+    """A stepper for a stack; None if torch multiplies its input, it has random masks, or a weight has a wrong shape."""
     double, few = request.x.dtype == torch.float64, math.prod(batch) <= target.FEW
     kernels = kernels_for(stack.program, stack.names, target.host("f64" if double else "f32", few=few))
     shapes = stack.shapes
-    if not kernels.input_is_ours or stack.program.masks:
+    if not kernels.multiplies_input or stack.program.masks:
         return None
     if any(request.parameters[name].shape != shape for name, shape in shapes.items()):
         return None
-    with torch.inference_mode(False):  # the states are written wherever the stream is used
+    with torch.inference_mode(False):  # Steps outside of inference mode write the states too.
         weights = {name: request.parameters[name].detach().contiguous() for name in shapes}
         layers = [{name: weights[name + suffix] for name in stack.names} for (suffix,) in stack.suffixes]
         return Stepper(kernels, layers, stack.sizes, batch)
 
 
 class _Layer:
-    """One layer's values: packed weights, states, and the arguments of either turn."""
+    """The packed weights of one layer, its states, and the arguments of both turns."""
 
     def __init__(
         self, kernels: Kernels, parameters: Mapping[str, Tensor], sizes: Mapping[str, int], B: int, x: Tensor
@@ -159,7 +159,7 @@ class _Layer:
             values.give(f"sequence {name}", sequence)
         self.output = sequences[program.states[0].name]
         self.states: tuple[list[Tensor], list[Tensor]] = ([], [])
-        """Where each state lies after the first step of the two, and after the second."""
+        """Where each state lies after the first of the two steps, and after the second."""
         for state in program.states:
             if state.name in sequences:
                 both = sequences[state.name].view(2, B, -1).unbind()
@@ -184,7 +184,7 @@ class _Layer:
         values.give_array("chunk_bounds", np.array([B, 2 * B], np.int64))
         for name in ("chunk_steps", "chunk_bounds"):
             second[kernel.slots[name]] = values.values[name]
-        kernel.run(block, 1)  # packs the weights
+        kernel.run(block, 1)  # This step only packs the weights; its states are cleared below.
         for state_of_both in zip(*self.states, strict=True):
             for where in state_of_both:
                 where.zero_()

@@ -1,4 +1,4 @@
-"""The steps of a batch in the order of a run: which rows are alive, where they lie, how the work is shared."""
+"""The steps of a batch in the order of a run: the rows at each step, where they lie, how threads share the work."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 CHUNK_ROWS = 512
-"""Rows (of steps times batch) that are worked on together: enough for the products of weights to be efficient, few
-enough for their buffers to stay in the cache."""
+"""Rows (steps times batch) of a chunk: enough for efficient products with the weights, few enough for the chunk to stay
+in the cache."""
 
 
 @dataclass(eq=False)
@@ -22,13 +22,13 @@ class Steps:
     Parameters
     ----------
     T, B : steps and rows
-    counts : [S] rows alive at each step
+    counts : [S] number of rows at each step
     offsets : [S] where the rows of a step begin
-    order : [B] the caller's rows, longest first; None where they are as they come
-    positions : [N] where each row of each step lies in the caller's [T * B]; None where it is the same place
-    ends : [B] number of steps of each row, longest first; None where all have all
-    begun : steps that were taken before the first
-    of_all : whether all rows have all steps, so that this object serves every batch of the shape
+    order : [B] the caller's rows, longest first; None if they keep the caller's order
+    positions : [N] where each row of each step lies in the caller's [T * B]; None if that is the same
+    ends : [B] number of steps of each row, longest first; None if all rows have all steps
+    begun : number of steps before the first
+    of_all : whether all rows have all steps, so that every batch of the shape can use this object
     """
 
     T: int
@@ -44,26 +44,26 @@ class Steps:
 
     @cached_property
     def rows(self) -> int:
-        """Rows of all steps together, N."""
+        """The rows of all steps together, N."""
         return int(self.counts.sum())
 
     @property
     def most_rows(self) -> int:
-        """Rows beyond which no chunk of this batch goes, whatever its rows' lengths."""
+        """The most rows that a chunk can have in a batch of this shape, for any lengths."""
         return min(self.T * self.B, CHUNK_ROWS + self.B)
 
     @cached_property
     def back(self) -> Tensor | None:
-        """Where each of the caller's rows stands in the order; None where they are as they come."""
+        """The place of each of the caller's rows in `order`; None if they keep the caller's order."""
         return None if self.order is None else self.order.argsort()
 
     def bounds(self, first: int, last: int) -> tuple[int, int]:
-        """First row of some steps and the end of the last."""
+        """The first row of steps first to last, and the end of their rows."""
         offsets, counts = self.offsets[first:last], self.counts[first:last]
         return int(offsets.min()), int((offsets + counts).max())
 
     def part(self, first: int, last: int) -> Steps:
-        """Some of the steps, of the rows that are alive in the first of them."""
+        """The steps first to last, for the rows that the first of them has."""
         alive = int(self.counts[first])
         low, _ = self.bounds(first, last)
         return Steps(
@@ -77,7 +77,7 @@ class Steps:
         )
 
     def chunks(self) -> tuple[np.ndarray, np.ndarray]:
-        """First step of each chunk and the end of the last; first and last row of each."""
+        """The first step of each chunk and the end of the last; the first row of each chunk and the end of its rows."""
         steps, begin = [0], 0
         total = np.cumsum(self.counts)
         for step in range(len(self.counts)):
@@ -89,7 +89,7 @@ class Steps:
         return np.array(steps, np.int64), np.array(bounds, np.int64)
 
     def shared(self, parts: int) -> tuple[np.ndarray, ...]:
-        """Chunks (steps and bounds), and the rows at which each of some parts begins, equal in steps."""
+        """The chunks (steps, bounds), and the first row of each of `parts` parts that have equally many steps."""
         if parts not in self._shared:
             splits = np.round(np.linspace(0, self.B, parts + 1)).astype(np.int64)
             if self.ends is not None:
@@ -102,13 +102,13 @@ class Steps:
 
 @lru_cache(maxsize=64)
 def full(T: int, B: int, reverse: bool) -> Steps:
-    """All rows have all steps."""
+    """The steps of a batch in which all rows have all steps."""
     steps = np.arange(T, dtype=np.int64)
     return Steps(T, B, np.full(T, B, np.int64), (steps[::-1] if reverse else steps) * B, of_all=True)
 
 
 def ragged(T: int, lengths: Tensor, reverse: bool) -> Steps:
-    """Rows end when they end; a reversed run begins with each row's own last step."""
+    """The steps of rows of different lengths; a reversed run begins at each row's own last step."""
     B = len(lengths)
     ends, order = lengths.sort(descending=True, stable=True)
     longest = int(ends[0]) if B else 0

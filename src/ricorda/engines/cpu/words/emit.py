@@ -1,4 +1,4 @@
-"""Vector code in LLVM's language: the few words that the kernels are written in."""
+"""Vector code in LLVM's language: the few operations that all kernels are written with."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ class Emitter:
     # numbers
 
     def constant(self, number: float) -> ir.Constant:
-        """A vector of one number."""
+        """A vector of the same number in all lanes."""
         return ir.Constant(self.vector, [ir.Constant(self.scalar, number)] * self.lanes)
 
     def whole(self, number: int) -> ir.Constant:
-        """A vector of one integer, as wide as the numbers."""
+        """A vector of the same integer in all lanes, as wide as the numbers."""
         return ir.Constant(self.integers, [number] * self.lanes)
 
     def splat(self, scalar: ir.Value) -> ir.Value:
-        """A vector of one value."""
+        """A vector of the same value in all lanes."""
         kind = ir.VectorType(scalar.type, self.lanes)
         undefined = ir.Constant(kind, ir.Undefined)
         first = self.b.insert_element(undefined, scalar, I32(0))
         return self.b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
 
     def intrinsic(self, name: str, *args: ir.Value, result: ir.Type | None = None) -> ir.Value:
-        """A call of LLVM's intrinsic of that full name, such as `llvm.fma.v16f32`."""
+        """Call LLVM's intrinsic by its full name, such as `llvm.fma.v16f32`."""
         function = self.module.globals.get(name)
         if function is None:
             kind = ir.FunctionType(result or args[0].type, [arg.type for arg in args])
@@ -67,7 +67,7 @@ class Emitter:
         return self.b.call(function, args)
 
     def on_vectors(self, name: str, *args: ir.Value) -> ir.Value:
-        """An intrinsic that takes vectors of the numbers to one, such as `fma`."""
+        """Call an intrinsic on vectors of numbers by its short name, such as `fma`."""
         return self.intrinsic(f"llvm.{name}.v{self.lanes}{'f64' if self.double else 'f32'}", *args)
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
@@ -75,11 +75,11 @@ class Emitter:
         return self.on_vectors("fma", a, b, c)
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-        """The sum a * b + c, in one instruction where there is one."""
+        """The sum a * b + c, in one instruction if the processor has one."""
         return self.fma(a, b, c) if self.fused else self.b.fadd(self.b.fmul(a, b), c)
 
     def total(self, vector: ir.Value) -> ir.Value:
-        """The sum of a vector's numbers, by halves."""
+        """The sum of a vector's numbers: halves are added until one number is left."""
         lanes = self.lanes
         while lanes > 1:
             lanes //= 2
@@ -93,13 +93,13 @@ class Emitter:
     # memory
 
     def at(self, pointer: ir.Value, *indices: ir.Value | int) -> ir.Value:
-        """The pointer moved by some numbers of elements."""
+        """The pointer moved by `indices` elements."""
         for index in indices:
             pointer = self.b.gep(pointer, [I64(index) if isinstance(index, int) else index])
         return pointer
 
     def load(self, pointer: ir.Value, mask: ir.Value | None = None) -> ir.Value:
-        """A vector from memory; zero where the mask is."""
+        """Load a vector; lanes whose mask is 0 become zero."""
         address = self.b.bitcast(pointer, self.vector.as_pointer())
         if mask is None:
             return self.b.load(address, align=self.scalar_bytes)
@@ -107,7 +107,7 @@ class Emitter:
         return self.intrinsic(name, address, I32(self.scalar_bytes), mask, self.constant(0.0), result=self.vector)
 
     def store(self, value: ir.Value, pointer: ir.Value, mask: ir.Value | None = None) -> None:
-        """A vector to memory, where the mask allows."""
+        """Store a vector; lanes whose mask is 0 are left as they are."""
         address = self.b.bitcast(pointer, self.vector.as_pointer())
         if mask is None:
             self.b.store(value, address, align=self.scalar_bytes)
@@ -116,7 +116,7 @@ class Emitter:
         self.intrinsic(name, value, address, I32(self.scalar_bytes), mask, result=VOID)
 
     def kept(self, pointer: ir.Value) -> ir.Value:
-        """The same pointer, in a register: LLVM does not see what it was computed from, and so not compute it again."""
+        """The same pointer in a register; LLVM cannot see how it was computed, so it does not compute it again."""
         address = self.b.ptrtoint(pointer, I64)
         same = self.b.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [address], False)
         return self.b.inttoptr(same, pointer.type)
@@ -129,7 +129,7 @@ class Emitter:
     # control
 
     def loop(self, start: ir.Value, stop: ir.Value, step: int | ir.Value, body: Callable[[ir.Value], Any]) -> None:
-        """Run `body(i)` for i from start up to, and without, stop."""
+        """Run `body(i)` for each i in range(start, stop, step)."""
         b = self.b
         before, head = b.block, b.append_basic_block("loop")
         inside, after = b.append_basic_block("body"), b.append_basic_block("after")

@@ -1,8 +1,8 @@
 """The operation table's rows as vector code: `EMITTERS` has a function for each.
 
-All results, subnormal ones too, lie at most two numbers away from the rightly rounded one; NaN gives NaN, and nothing
-depends on compiler flags. There are no branches and no tables; a limit is a select whose operands stand in the order in
-which x86's `min` and `max` hand a NaN on, so that it costs one instruction there.
+All results, subnormal ones too, are at most two units in the last place from the correctly rounded ones. NaN gives NaN,
+and nothing depends on compiler flags. There are no branches and no tables. A limit is a select whose operands have the
+order in which x86's `min` and `max` pass a NaN on, so it costs one instruction there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def constants(e: Emitter) -> Constants:
 
 
 def polynomial(e: Emitter, x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
-    """Horner's scheme; coefficients from the lowest degree up."""
+    """A polynomial by Horner's scheme; coefficients from the lowest degree up."""
     value = e.constant(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         value = e.multiply_add(value, x, e.constant(coefficient))
@@ -30,19 +30,19 @@ def polynomial(e: Emitter, x: ir.Value, coefficients: Sequence[float]) -> ir.Val
 
 
 def at_least(e: Emitter, low: float, a: ir.Value) -> ir.Value:
-    """The larger of a number and `a`; NaN where `a` is."""
+    """The larger of a number and `a`; NaN if `a` is NaN."""
     limit = e.constant(low)
     return e.b.select(e.b.fcmp_ordered(">", limit, a), limit, a)
 
 
 def at_most(e: Emitter, high: float, a: ir.Value) -> ir.Value:
-    """The smaller of a number and `a`; NaN where `a` is."""
+    """The smaller of a number and `a`; NaN if `a` is NaN."""
     limit = e.constant(high)
     return e.b.select(e.b.fcmp_ordered("<", limit, a), limit, a)
 
 
 def reduce(e: Emitter, x: ir.Value, period: float) -> tuple[ir.Value, ir.Value]:
-    """Split x = n * period * log(2) + r; gives the integers n, in the lowest bits of a word each, and r."""
+    """Split x = n * period * log(2) + r into integers n, which stand in the lowest bits of words, and r."""
     k = constants(e)
     magic = e.constant(k.magic)
     shifted = e.multiply_add(x, e.constant(1 / (period * math.log(2))), magic)
@@ -53,7 +53,7 @@ def reduce(e: Emitter, x: ir.Value, period: float) -> tuple[ir.Value, ir.Value]:
 
 
 def power_of_two(e: Emitter, n: ir.Value, offset: int, inverse: bool = False) -> ir.Value:
-    """The numbers 2**(offset + n), or 2**(offset - n), of the integers in the lowest bits."""
+    """The numbers 2**(offset + n), or 2**(offset - n) if `inverse`; n stands in the lowest bits of words."""
     k = constants(e)
     start, exponent = e.whole((k.bias + offset) << k.mantissa), e.b.shl(n, e.whole(k.mantissa))
     return e.b.bitcast(e.b.sub(start, exponent) if inverse else e.b.add(start, exponent), e.vector)
@@ -83,7 +83,7 @@ def divide(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
 
 
 def negative(e: Emitter, a: ir.Value) -> ir.Value:
-    """The same with the other sign."""
+    """The number with the other sign."""
     return e.b.fneg(a)
 
 
@@ -93,7 +93,7 @@ def square_root(e: Emitter, a: ir.Value) -> ir.Value:
 
 
 def absolute(e: Emitter, a: ir.Value) -> ir.Value:
-    """The same without the sign."""
+    """The number without its sign."""
     return e.on_vectors("fabs", a)
 
 
@@ -101,7 +101,7 @@ def absolute(e: Emitter, a: ir.Value) -> ir.Value:
 
 
 def relu(e: Emitter, a: ir.Value) -> ir.Value:
-    """max(a, 0); NaN where `a` is."""
+    """max(a, 0); NaN if `a` is NaN."""
     return at_least(e, 0.0, a)
 
 
@@ -110,17 +110,17 @@ def _unless_nan(e: Emitter, a: ir.Value, otherwise: ir.Value) -> ir.Value:
 
 
 def maximum(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The larger; NaN where one is."""
+    """The larger number; NaN if one is NaN."""
     return _unless_nan(e, a, e.b.select(e.b.fcmp_ordered(">", a, b), a, b))
 
 
 def minimum(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The smaller; NaN where one is."""
+    """The smaller number; NaN if one is NaN."""
     return _unless_nan(e, a, e.b.select(e.b.fcmp_ordered("<", a, b), a, b))
 
 
 def sign(e: Emitter, a: ir.Value) -> ir.Value:
-    """-1, 0 or 1; NaN where `a` is."""
+    """-1, 0 or 1; NaN if `a` is NaN."""
     zero = e.constant(0.0)
     below = e.b.select(e.b.fcmp_ordered("<", a, zero), e.constant(-1.0), a)
     return e.b.select(e.b.fcmp_ordered(">", a, zero), e.constant(1.0), below)
@@ -189,7 +189,7 @@ def _log1p(e: Emitter, f: ir.Value) -> ir.Value:
 
 
 def log(e: Emitter, a: ir.Value) -> ir.Value:
-    """The natural logarithm: a = 2**n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); -inf of 0, NaN of what is below."""
+    """The natural logarithm: a = 2**n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); -inf for 0, NaN for a < 0."""
     k = constants(e)
     b, step, infinity = e.b, k.mantissa + 1, e.constant(math.inf)
     subnormal = b.fcmp_ordered("<", a, e.constant(math.ldexp(1.0, 1 - k.bias)))
@@ -197,7 +197,7 @@ def log(e: Emitter, a: ir.Value) -> ir.Value:
     middle = e.whole(int(math.ldexp(k.bias - 2 + math.sqrt(2), k.mantissa)))
     n = b.ashr(b.sub(bits, middle), e.whole(k.mantissa))
     fraction = b.bitcast(b.sub(bits, b.shl(n, e.whole(k.mantissa))), e.vector)
-    # an integer added to the bits of the magic number is added to its value
+    # To add an integer to the bits of the magic number adds it to its value.
     magic = int(math.ldexp(k.bias + k.mantissa + 0.5, k.mantissa))
     shift = b.select(subnormal, e.constant(k.magic + step), e.constant(k.magic))
     exponent = b.fsub(b.bitcast(b.add(n, e.whole(magic)), e.vector), shift)

@@ -13,12 +13,12 @@ import llvmlite.ir as ir
 from ricorda.engines.cpu.words.emit import Emitter
 
 FEW = 2
-"""Rows that are few: see `Target.panel`."""
+"""The most rows for which code is written as for few: see `Target.few`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A processor, an element type and how products are taken; `host` makes one object of each.
+    """A processor, an element type and the type of products; `host` makes one object of each.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ class Target:
     products : "f32", "f64", or "bf16": factors rounded to bf16, sums in float32
     lanes : numbers of the element type in a vector register
     registers : vector registers
-    has_fma, has_bf16 : whether it multiplies and adds in one instruction, whether it has products of bf16 pairs
-    few : whether code is for one row or two, and registers for either those or more: see `tile`
+    has_fma : whether it multiplies and adds in one instruction
+    has_bf16 : whether it has an instruction for products of bf16 pairs
+    few : whether the code is for one or two rows, which need other tiles if registers are few: see `panel` and `tile`
     """
 
     cpu: str
@@ -49,24 +50,24 @@ class Target:
 
     @property
     def panel(self) -> int:
-        """Vectors of a row of packed weights.
+        """Vectors of a row of packed weights: four, or two if there are 16 registers.
 
-        Four, and in 16 registers two: beside four there is room for two rows, which are too few sums to hide the
-        latency of one behind the others, and read the weights more often than a cache can give them.
+        With four, 16 registers have room for two rows only. Those are too few sums to hide the latency of each other,
+        and they read the weights more often than the cache can deliver them.
         """
         return 4 if self.registers >= 32 or self.few else 2
 
     @property
     def tile(self) -> int:
-        """Vectors of a row of a step's tile, those of all its products together.
+        """Vectors of a row of a step's tile, for all its products together.
 
-        As in `panel`, and for one row, whose weights are used once, eight: so many sums hide the latency of each.
+        For few rows it is eight, since one row of sums must hide its own latency; else it is as wide as a panel.
         """
         return 8 if self.few else self.panel
 
     @property
     def bundle(self) -> int:
-        """The most products that one tile takes side by side."""
+        """The most products that one tile computes side by side."""
         return max(3, self.tile)
 
     @property
@@ -75,7 +76,7 @@ class Target:
         return bool(llvm.get_default_triple().startswith(("x86_64", "i686")))
 
     def in_full(self) -> Target:
-        """The same processor, with products of the element type."""
+        """The same processor with products of the element type."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
         return _only(**{**own, "products": self.element})
 
@@ -104,7 +105,7 @@ def _initialize() -> None:
 
 @cache
 def _only(**fields: Any) -> Target:
-    """The one target of these fields: caches of what is made for a target look it up by its identity."""
+    """The only target object with these fields: caches compare targets by identity."""
     return Target(**fields)
 
 
@@ -115,7 +116,7 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
     Parameters
     ----------
     few : bool
-        Whether there are one or two rows; the results are the same bits, as every sum goes along K in its order.
+        Whether there are one or two rows. The results are the same to the bit: every sum has the same order along K.
     cpu : str, optional
         LLVM's name of a lesser processor that this machine can run the code of, such as "haswell" or "x86-64".
     """

@@ -20,7 +20,7 @@ from ricorda.engines.cpu.words import target
 from ricorda.program.differentiate import sequence_name
 
 
-def run(request: Request) -> Run:
+def run_layer(request: Request) -> Run:
     """Serve a request for one layer in one direction."""
     program, parameters, x, states, lengths, reverse, record, seed, manner, _ = request
     T, B, I = x.shape
@@ -31,7 +31,7 @@ def run(request: Request) -> Run:
         steps = full(T, B, reverse)
     else:
         steps = ragged(T, lengths, reverse)
-        assert steps.positions is not None  # rows end at different steps
+        assert steps.positions is not None  # `ragged` has set both.
         assert steps.order is not None
         rows = x.reshape(T * B, I).index_select(0, steps.positions)
         states = [state.index_select(0, steps.order) for state in states]
@@ -43,9 +43,9 @@ def run(request: Request) -> Run:
     kernels = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
     check_shapes(kernels, parameters, x, states)
     sequences = _sequences(kernels)
-    of_input = input_values(program, rows.reshape(-1, I)) if record or not kernels.input_is_ours else {}
-    if not kernels.input_is_ours:
-        rows = input_parts(program, kernels.layout, kernels.z_names, parameters, of_input)
+    of_input = input_values(program, rows.reshape(-1, I)) if record or not kernels.multiplies_input else {}
+    if not kernels.multiplies_input:
+        rows = input_parts(program, kernels.layout, kernels.z_affines, parameters, of_input)
 
     def over_time(values: Tensor) -> Tensor:
         if values.dim() == 3:
@@ -76,7 +76,7 @@ def run(request: Request) -> Run:
 
 @lru_cache(maxsize=256)
 def _sequences(kernels: Kernels) -> dict[str, str]:
-    """The stored sequences that records are, and the name of the value that each is; the output is one as it is."""
+    """The stored sequences that are records, and the name of the recorded value; the output is left out."""
     program = kernels.program
     values = {}
     for name in kernels.record:
