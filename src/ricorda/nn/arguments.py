@@ -1,4 +1,4 @@
-"""What a layer's arguments must be. Each check raises ArgumentError with the argument, its value and the way out."""
+"""Checks of a layer's arguments. Each raises ArgumentError with the argument, its value and what to give instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ricorda.program.ir import Program
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
-    """Refuse sizes that no layer can have."""
+    """Raise if a size is invalid."""
     sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
@@ -26,14 +26,14 @@ def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: i
 
 
 def check_choices(**choices: bool) -> None:
-    """Refuse what is neither yes nor no: a slip in the order of the arguments shows here."""
+    """Raise if a choice is not a bool: this finds arguments in the wrong order."""
     for name, choice in choices.items():
         if not isinstance(choice, bool):
             raise ArgumentError(f"{name} is {choice!r}: give True or False")
 
 
 def check_numbers(dropout: float, forget_bias: float | None) -> None:
-    """Refuse a dropout that is no probability and a bias that is no number."""
+    """Raise if dropout is not a probability, or forget_bias not a finite number."""
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
         raise ArgumentError(f"dropout is {dropout!r}: give a probability, 0 to 1")
     if forget_bias is None:
@@ -43,14 +43,14 @@ def check_numbers(dropout: float, forget_bias: float | None) -> None:
 
 
 def check_dropout(dropout: float, num_layers: int) -> None:
-    """Warn the caller of a constructor that dropout between layers has no place in a single one."""
+    """Warn the caller of a constructor that dropout, which acts between layers, does nothing in a single one."""
     if dropout > 0 and num_layers == 1:
         sentence = f"dropout={dropout} acts between layers, and num_layers=1 has no place for it"
         warnings.warn(sentence, UserWarning, stacklevel=3)
 
 
 def check_memory(memory: int | None, forget_bias: float | None) -> None:
-    """Refuse an invalid number of steps, and two ways to set the same biases."""
+    """Raise if memory is not a number of steps, or if forget_bias sets the same biases."""
     if memory is None:
         return
     if isinstance(memory, bool) or not isinstance(memory, int) or memory < 2:
@@ -60,13 +60,13 @@ def check_memory(memory: int | None, forget_bias: float | None) -> None:
 
 
 def check_probability(name: str, probability: object) -> None:
-    """Refuse what is no probability below 1, with which nothing would be left."""
+    """Raise if a number is not a probability below 1: at 1 nothing would be left."""
     if isinstance(probability, bool) or not isinstance(probability, (int, float)) or not 0 <= probability < 1:
         raise ArgumentError(f"{name} is {probability!r}: give a probability, from 0 to below 1")
 
 
 def check_manner(checkpoint: object, precision: object) -> None:
-    """Refuse an invalid length of segments, and an unknown precision."""
+    """Raise if the length of segments is invalid, or the precision unknown."""
     whole = isinstance(checkpoint, int) and not isinstance(checkpoint, bool) and checkpoint > 0
     if checkpoint is not None and checkpoint != "sqrt" and not whole:
         raise ArgumentError(f"checkpoint is {checkpoint!r}: give 'sqrt', a number of steps of at least 1, or None")
@@ -75,7 +75,7 @@ def check_manner(checkpoint: object, precision: object) -> None:
 
 
 def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ...]:
-    """The names of values to record, all of which a program has to have."""
+    """The names of the values to record; raises if the program lacks one."""
     record = (record,) if isinstance(record, str) else tuple(record)
     known = dict(program.names)
     for name in record:
@@ -87,7 +87,7 @@ def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ..
 
 
 def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:
-    """The program of a cell given in any of the ways that a layer takes one."""
+    """The program of a cell in any form that a layer accepts."""
     if isinstance(cell, Program):
         if cell.projected != projected:
             raise ArgumentError(

@@ -1,4 +1,4 @@
-"""The biases that decide how long a new layer remembers, before it has learned anything."""
+"""The biases that decide how long a layer remembers before it has learned anything."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class GateBiases:
     Parameters
     ----------
     program : Program
-        Of the cell, without regularisers.
+        The cell's program without regularisers.
     bias : bool
         Whether the layer has biases.
     layer_norm : bool
-        Whether pre-activations are normalised, which takes away what all units have in common: shifts stand in then.
+        Whether pre-activations are normalised. That removes a bias that all units share, so the shifts are set instead.
     hidden_size : int
         Units, H.
     """
@@ -32,17 +32,17 @@ class GateBiases:
         self.program, self.bias, self.layer_norm, self.hidden_size = program, bias, layer_norm, hidden_size
         forget, gates = program.forget_affine, memory_gates(program)
         self.forget = [] if forget is None else self._blocks(forget)
-        """Biases of the forget gate, which are added; none if there is no such gate."""
+        """Biases of the forget gate, to be added up; empty if the cell has no such gate."""
         self.memory = [(self._blocks(affine), sign) for affine, sign in gates.items() if self._blocks(affine)]
         """Biases of each memory gate; +1 if large ones keep the state, -1 if they clear it."""
 
     def check(self, forget_bias: float | None, memory: int | None) -> None:
-        """Refuse to set biases that are not there.
+        """Check that the cell has the biases that an option sets.
 
         Raises
         ------
         ArgumentError
-            With the option and what the cell lacks.
+            If not, with the option and what the cell lacks.
         """
         cell = f"cell {self.program.name}"
         if forget_bias is not None and not self.forget:
@@ -54,7 +54,7 @@ class GateBiases:
             raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
 
     def start(self, parameters: Mapping[str, Tensor], forget_bias: float | None, memory: int | None) -> None:
-        """Set the biases of one layer and direction as its options say, see `Recurrent`."""
+        """Set the biases of one layer and direction by the options of `Recurrent`."""
         if forget_bias is not None:
             self._set(parameters, self.forget, torch.tensor(forget_bias))
         if memory is not None:
@@ -63,13 +63,13 @@ class GateBiases:
                 self._set(parameters, blocks, sign * lasting)
 
     def _blocks(self, affine: int) -> list[Block]:
-        """Where the biases of an affine, which are added, stand in the parameters."""
+        """Where the biases of an affine stand in the parameters; they are added up."""
         if self.layer_norm:
             return [Block(f"shift_{self.program.values[affine].name}", 0)]
         return layout(self.program, self.bias).biases.get(affine, [])
 
     def _set(self, parameters: Mapping[str, Tensor], blocks: Sequence[Block], value: Tensor) -> None:
-        """Set the first of some biases, and the others, which are added to it, to zero."""
+        """Set the first of the biases that are added up to a value, and the others to zero."""
         for number, block in enumerate(blocks):
             rows = slice(block.position * self.hidden_size, (block.position + 1) * self.hidden_size)
             with torch.no_grad():

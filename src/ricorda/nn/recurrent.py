@@ -36,9 +36,9 @@ from ricorda.program.stack import stack_of
 from ricorda.program.weights import layout
 
 Watcher = Callable[[str, int, Tensor], None]
-"""Takes a state's name, the entry of layer and direction, and the norms [T, B] of a run."""
+"""Called with a state's name, the number of layer and direction, and the gradients' norms [T, B]."""
 
-_PRINTED = {
+_DEFAULTS = {
     "proj_size": 0,
     "num_layers": 1,
     "bias": True,
@@ -78,15 +78,15 @@ class Recurrent(nn.Module):
     proj_size : int
         If positive, the output state is projected to so many numbers, P (Sak et al. 2014).
     forget_bias : float, optional
-        What the forget gate's bias starts with (1 helps long memory: Jozefowicz et al. 2015); by default it is drawn
-        as all the others are.
+        Initial value of the forget gate's bias (1 helps long memory: Jozefowicz et al. 2015); by default it is drawn
+        like all others.
     memory : int, optional
         Steps for which the layer remembers before it has learned anything: the biases of the gates that keep a state
         start with log U(1, memory - 1), those of the gates that write to it with the negatives (chrono initialisation:
-        Tallec, Ollivier 2018). It acts on cells whose new state is a sum that a gate lets the old one into.
+        Tallec, Ollivier 2018). The new state must be a sum with the old state, times a gate, as a term.
     zoneout : float, or a mapping of state names to floats
-        Probability that a unit of a state keeps its old value at a step; in evaluation the state is what is to be
-        expected (Krueger et al. 2017).
+        Probability that a unit of a state keeps its old value at a step; in evaluation the state is the expected
+        value (Krueger et al. 2017).
     input_dropout : float
         Probability of dropping a feature of a row's input, for the whole sequence, in each layer (variational dropout:
         Gal, Ghahramani 2016).
@@ -101,16 +101,16 @@ class Recurrent(nn.Module):
         (Ba et al. 2016).
     engine : {"auto", "cpu", "torch", "reference"}
         What computes: "cpu" is machine code compiled for the cell and the processor, "torch" torch's own kernels for
-        the cells that torch has (cuDNN on a GPU), "reference" torch operations, one step after another. "auto" is what
-        the environment variable RICORDA_ENGINE says; else the first of "cpu", "torch" (not on the processor) and
-        "reference" that can serve. Where an engine is asked for and cannot serve, the next one that can does, and a
-        warning says why.
+        the cells that torch has (cuDNN on a GPU), "reference" torch operations, one step after another. "auto" is the
+        engine that the environment variable RICORDA_ENGINE names; without it the first of "cpu", "torch" (not on the
+        processor) and "reference" that can serve. If the engine named here cannot serve, the next one that can does,
+        and a warning says why.
     checkpoint : "sqrt" or int, optional
-        Long sequences: BPTT runs segments of about sqrt(T), or of so many, steps again instead of keeping all their
-        values, so memory grows with the square root of T (Chen et al. 2016).
+        For long sequences: BPTT runs segments of this many steps ("sqrt": about sqrt(T)) again instead of keeping all
+        values; with "sqrt" memory grows with the square root of T (Chen et al. 2016).
     precision : {"float32", "bf16"}
         "bf16" rounds the factors of a float32 layer's products to bf16, with sums and states in float32, as
-        torch.autocast("cpu") does: faster where the processor has such products, right elsewhere.
+        torch.autocast("cpu") does: faster if the processor has such products, correct on every other.
     device, dtype : optional
         Of the parameters.
 
@@ -168,7 +168,7 @@ class Recurrent(nn.Module):
         self.regularisers = Regularisers(
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
         )
-        self._regularised = bool(self.regularisers.given())
+        self._regularised = bool(self.regularisers.non_defaults())
         self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
         self.texts = {mode: operation.text_of(program) for mode, program in self.programs.items()}
         self.stack = stack_of(
@@ -222,7 +222,7 @@ class Recurrent(nn.Module):
         hx : Tensor, or a tuple of one for each state, [num_layers * directions, B, size], optional
             Initial states; zeros by default.
         lengths : whole numbers [B], optional
-            Steps of each row, 0 to T; what lies beyond is never read. Instead of packing.
+            Steps of each row, 0 to T, instead of packing; the input beyond them is never read.
         record : names of values, optional
             Which of the cell's named values to return: its variables (such as the gates "i" and "f", after their
             activation), its states, and `z_<affine>` for a gate before its activation.
@@ -258,11 +258,11 @@ class Recurrent(nn.Module):
         return *result, {name: self._by_layer(batch, [trace[name] for trace in traces]) for name in record}
 
     def _run_stack(self, input: Any, hx: Any) -> tuple[Tensor, State] | None:
-        """All layers in one call of an engine; None where they have to go one by one, which also says what is wrong."""
+        """All layers in one call of an engine; None if they must go one by one, where mistakes are reported too."""
         if not isinstance(input, Tensor) or input.dim() != 3:
             return None
         weights = self._parameters
-        if tuple(weights) != self.stack.full_names:  # a subclass has more, a parametrization stands in a place
+        if tuple(weights) != self.stack.full_names:  # A subclass may have more, a parametrization fewer.
             weights = {name: weights.get(name) for name in self.stack.full_names}
         states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
         x = input.transpose(0, 1) if self.batch_first else input
@@ -296,7 +296,7 @@ class Recurrent(nn.Module):
                 parameters = {name: getattr(self, name + suffix) for name in self.stack.names}
                 if regularised:
                     parameters = self.regularisers.drop_weights(parameters)
-                entry = len(finals)  # each layer and direction has masks of its own
+                entry = len(finals)  # Each layer and direction has its own masks.
                 states = [state[entry] for state in initial]
                 manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
                 request = Request(
@@ -344,13 +344,13 @@ class Recurrent(nn.Module):
 
     @property
     def runs_plainly(self) -> bool:
-        """Whether a call computes its cell in full precision: without chance, nobody watching, all values kept."""
+        """Whether a call is deterministic, in full precision, keeps all values, and nobody watches the gradients."""
         if self.training and (self._regularised or (self.dropout and self.num_layers > 1)):
             return False
         return self.watcher is None and self.checkpoint is None and self.precision == "float32"
 
     def flatten_parameters(self) -> None:
-        """Do nothing: it is here because callers of torch.nn's layers call it."""
+        """Do nothing: callers of torch.nn's layers call it."""
 
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
@@ -359,24 +359,24 @@ class Recurrent(nn.Module):
         return [[getattr(self, name + suffix) for name in self.stack.names] for suffix in suffixes]
 
     def extra_repr(self) -> str:
-        """The arguments, those at their default left out, as torch.nn prints them."""
+        """The arguments that differ from their defaults, as torch.nn prints them."""
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        values = {name: getattr(self, name) for name in _PRINTED}
-        parts += [f"{name}={value!r}" for name, value in values.items() if value != _PRINTED[name]]
-        parts += self.regularisers.given()
+        values = {name: getattr(self, name) for name in _DEFAULTS}
+        parts += [f"{name}={value!r}" for name, value in values.items() if value != _DEFAULTS[name]]
+        parts += self.regularisers.non_defaults()
         if type(self) is Recurrent:
             parts.insert(0, self.program.name)
         return ", ".join(parts)
 
     def _takes_bf16(self, weight: Tensor) -> bool:
-        """Whether products take factors of bf16: by the layer's precision, or as autocast asks."""
+        """Whether factors are rounded to bf16: because of the layer's precision, or of autocast."""
         autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
         return weight.dtype is torch.float32 and weight.is_cpu and (autocast or self.precision == "bf16")
 
     def _watch(self, batch: Batch, entry: int) -> Callable[[str, Tensor], None]:
-        """What takes the norms of one layer's and direction's gradients."""
+        """A function that passes the gradients' norms of one layer and direction to the watcher."""
         watcher = self.watcher
-        assert watcher is not None  # else nobody asks
+        assert watcher is not None  # The caller has checked it.
         return lambda state, norms: watcher(state, entry, batch.trace(norms[..., None])[..., 0])
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:

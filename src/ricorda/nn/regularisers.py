@@ -1,4 +1,4 @@
-"""The regularisers of a layer: the programs that they make of its cell, and those that act outside of the program."""
+"""The regularisers of a layer: some change the cell's program, others the input or the weights."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ricorda.program.regularise import layer_norm, recurrent_dropout, state_drop
 
 @dataclass(frozen=True)
 class Regularisers:
-    """A layer's regularisers; see `Recurrent` for what each does.
+    """A layer's regularisers; `Recurrent` describes each.
 
     Raises
     ------
     ArgumentError
-        If a probability is not one.
+        If a probability is invalid.
     """
 
     zoneout: float | Mapping[str, float] = 0.0
@@ -33,7 +33,7 @@ class Regularisers:
 
     def __post_init__(self) -> None:
         if isinstance(self.zoneout, Mapping):
-            object.__setattr__(self, "zoneout", dict(self.zoneout))  # the caller's may change
+            object.__setattr__(self, "zoneout", dict(self.zoneout))  # The caller may change his own.
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "layer_norm":
@@ -50,7 +50,7 @@ class Regularisers:
         Raises
         ------
         ArgumentError
-            If the cell has not what a regulariser acts on.
+            If the cell lacks what a regulariser acts on.
         """
         if self.layer_norm:
             cell = layer_norm(cell)
@@ -79,12 +79,12 @@ class Regularisers:
             for name, weight in parameters.items()
         }
 
-    def given(self) -> list[str]:
-        """The arguments that are not at their default, as text."""
+    def non_defaults(self) -> list[str]:
+        """The arguments that differ from their defaults, as text."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return [f"{name}={value}" for name, value in values.items() if value]
 
 
 def draw_seed(program: Program) -> Tensor | None:
-    """A seed for a program's random masks from torch's default generator, which stays as it is if there are none."""
+    """A seed for a program's random masks, drawn from torch's default generator; None, and no draw, without masks."""
     return torch.randint(2**62, (), device="cpu") if program.masks else None

@@ -1,6 +1,6 @@
-"""What a layer is given, brought to one form: x [T, B, I], lengths, a state for each layer and direction.
+"""A layer's inputs in one form: x [T, B, I], lengths, and a state for each layer and direction.
 
-`Batch.read` and `initial` check the caller's input and states, `output` and the others give results back in his form.
+`Batch.read` and `initial` check the caller's input and states; the other methods return results in the caller's form.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ State = Tensor | tuple[Tensor, ...]
 
 @dataclass
 class Batch:
-    """An input in the engines' form, and the form that it came in.
+    """An input in the engines' form, and the form in which the caller gave it.
 
-    Rows stand in the order in which the caller gave them, or packed them: masks and states belong to their places.
+    Rows keep the order in which the caller gave or packed them, since masks and states belong to their places.
     """
 
     x: Tensor
@@ -46,7 +46,7 @@ class Batch:
         input_size: int,
         weight: Tensor,
     ) -> Batch:
-        """Check the input, which is to be multiplied by `weight` and its like, and bring it to x [T, B, I].
+        """Check the input against `weight`, one of the layer's parameters, and bring it to x [T, B, I].
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Batch:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("lengths= was given with a packed sequence, which has its own: leave it out")
-            x, own = pad_packed_sequence(input)  # rows in the order in which they were packed
+            x, own = pad_packed_sequence(input)  # Its rows have the order in which they were packed.
             batch = cls(x, weight, own, batch_first=False, packed=input)
         else:
             if input.dim() not in (2, 3):
@@ -89,7 +89,7 @@ class Batch:
         Raises
         ------
         ArgumentError
-            If they are not one of the right shape for each state.
+            If their number, or the shape of one, is wrong.
         """
         B = self.x.shape[1]
         if hx is None:
@@ -109,13 +109,13 @@ class Batch:
         return [state.unsqueeze(1) for state in states] if self.unbatched else list(states)
 
     def final(self, state: Tensor) -> Tensor:
-        """A state [n, B, size] as it is given back."""
+        """A state [n, B, size] in the form of the input."""
         return state.squeeze(1) if self.unbatched else state
 
     def output(self, y: Tensor) -> Tensor | PackedSequence:
         """An output [T, B, size] in the form of the input."""
         if self.packed is not None:
-            assert self.lengths is not None  # read from the packed sequence
+            assert self.lengths is not None  # A packed sequence has lengths.
             packed, lengths = self.packed, self.lengths
             if packed.sorted_indices is not None:
                 y, lengths = y.index_select(1, packed.sorted_indices), lengths[packed.sorted_indices.cpu()]
@@ -131,12 +131,12 @@ class Batch:
 
 
 def check_alike(what: str, tensor: Any, weight: Tensor) -> None:
-    """Hold what a layer is given to its weights' device and, where autocast does not convert, to their dtype.
+    """Check that an argument is a tensor on the weights' device and, without autocast, of their dtype.
 
     Raises
     ------
     ArgumentError
-        If it is no tensor, or another device's or dtype's.
+        If it is not.
     """
     if not isinstance(tensor, Tensor):
         raise ArgumentError(f"{what} is a {type(tensor).__name__}: give a torch.Tensor")
@@ -158,7 +158,7 @@ def _lengths(steps: Any, T: int, B: int, unbatched: bool) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         raise ArgumentError(f"lengths= must be whole numbers, one a row, not {steps!r}") from None
     if not lengths.numel():
-        lengths = lengths.long()  # an empty list has no type of its own
+        lengths = lengths.long()  # torch makes floats of an empty list.
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise ArgumentError(f"lengths= must be whole numbers, not {lengths.dtype}")
     if lengths.shape != (B,):

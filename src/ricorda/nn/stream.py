@@ -23,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Layer(Protocol):
-    """What a stream needs of its layer: a `Recurrent` is one."""
+    """What a stream needs of its layer, which is a `Recurrent`."""
 
     stack: Stack
     program: Program
@@ -41,16 +41,16 @@ class Layer(Protocol):
 
 
 class Stream:
-    """A layer that is fed step by step; made by `Recurrent.stream`. No gradient is kept.
+    """A layer that takes one step at a time; made by `Recurrent.stream`. It computes no gradients.
 
-    On the CPU, in float32 and float64, a step runs compiled code over weights that are packed beforehand. Weights that
-    are changed, moved or replaced later are noticed at the next step, and packed anew; but not a change behind torch's
-    back, through `parameter.data` or a NumPy view: call `reset` after one. Autocast does not act here.
+    On the CPU, in float32 and float64, a step runs compiled code over packed weights. Weights that are changed, moved
+    or replaced later are packed again at the next step. A change through `parameter.data` or a NumPy view goes
+    unnoticed: call `reset` after one. Autocast does not act here.
 
     Parameters
     ----------
     layer : Recurrent
-        In one direction; its dropout does not act here.
+        A layer of one direction; its dropout does not act here.
     batch_size : int, optional
         Rows of each step; None for single steps [I].
 
@@ -89,7 +89,7 @@ class Stream:
 
         Returns
         -------
-        Tensor or NumPy array, as was given, [B, size], or [size] without a batch
+        Tensor or NumPy array, like x, [B, size], or [size] without a batch
             The last layer's output.
 
         Raises
@@ -97,7 +97,7 @@ class Stream:
         ArgumentError
             If the step has another shape, dtype or device.
         """
-        # a step takes a microsecond or two, and each word of this costs its share; strict= would a tenth of one
+        # A step takes a microsecond or two, so every operation here counts; strict= alone takes a tenth of one.
         for weight, (version, address) in zip(self._weights.values(), self._seen):  # noqa: B905
             if weight._version != version or weight.data_ptr() != address:
                 self._renew()
@@ -149,7 +149,7 @@ class Stream:
             self._initial(state)
 
     def reset(self) -> None:
-        """Forget: the next step starts from zeros, with the weights as they are now."""
+        """Start again: the next step begins with states of zero and the present weights."""
         self._prepare()
         self.state = None
 
@@ -161,7 +161,7 @@ class Stream:
         self.state = kept["state"]
 
     def _prepare(self) -> None:
-        """Pack the weights as they are now, if the engine can step through them."""
+        """Pack the present weights, if the engine can step this layer."""
         weights = list(self.layer.parameters())
         known = all(type(weight) is nn.Parameter and not weight.is_inference() for weight in weights)
         self._weights: dict[str, Any] = self.layer._parameters
@@ -177,7 +177,7 @@ class Stream:
             self._input_address = self._input.ctypes.data
 
     def _packed(self) -> PlainStepper | TurnStepper | None:
-        """The layer's weights as an engine steps them; None if each step has to be a call of the layer."""
+        """An engine's stepper for the layer; None if each step must be a call of the layer."""
         stack = self.layer.stack
         weights: Mapping[str, Any] = {name: self._weights.get(name) for name in stack.shapes}
         x = next(self.layer.parameters()).new_zeros(1, *(self._batch or (1,)), stack.input_size)
@@ -186,7 +186,7 @@ class Stream:
             return choose.stepper(stack, request, self._batch)
 
     def _renew(self) -> None:
-        """Go on with weights that were changed."""
+        """Pack changed weights and go on from the same states."""
         state = self.state
         self._prepare()
         if state is not None:
@@ -195,14 +195,14 @@ class Stream:
         self.state = state
 
     def _initial(self, state: State) -> list[Tensor]:
-        """States [layers, B, size] of what the caller gave, checked."""
+        """The caller's states, checked, as [layers, B, size] each."""
         layer = self.layer
         weight = next(layer.parameters())
         batch = Batch(weight.new_empty(1, *(self._batch or (1,)), 1), weight, None, False, unbatched=not self._batch)
         return [part.detach() for part in batch.initial(layer.program, state, layer.stack.states)]
 
     def _read(self, x: Any) -> Any:
-        """A step in the plainest form of its kind, a tensor or an array of the layer's dtype, or why it is none."""
+        """Check a step and return it as a contiguous tensor or array; a tensor is converted to the layer's dtype."""
         if not isinstance(x, (Tensor, np.ndarray)):
             raise ArgumentError(f"a step of this stream is a {type(x).__name__}: give a torch.Tensor or a NumPy array")
         if tuple(x.shape) != self._shape:
@@ -220,7 +220,7 @@ class Stream:
         return array
 
     def _step(self, x: Any) -> Any:
-        """Take a step of an engine's plain stepper, or of the layer itself."""
+        """Take a step by an engine's plain stepper or, without one, by a call of the layer."""
         weight = next(self.layer.parameters())
         step = torch.from_numpy(x).to(weight.device) if isinstance(x, np.ndarray) else x
         self._begun = True
@@ -228,7 +228,7 @@ class Stream:
         return y.cpu().numpy() if isinstance(x, np.ndarray) else y
 
     def _through_layer(self, x: Tensor) -> Tensor:
-        """The layer's output after a step, in evaluation."""
+        """The output of a call of the layer, in evaluation mode."""
         training, first_batch = self.layer.training, self.layer.batch_first and bool(self._batch)
         self.layer.training = False
         try:

@@ -1,4 +1,4 @@
-"""Where the gradient goes in time, taken from BPTT itself: no second pass."""
+"""How the gradient changes over time: BPTT itself records it, without a second pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ricorda.nn.recurrent import Recurrent, Watcher
 
 
 class GradientNorms:
-    """What the backward passes within `watch_gradients` left, the last of each layer.
+    """The norms that the last backward pass within `watch_gradients` recorded for each layer.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class GradientNorms:
         self.norms: dict[str, dict[str, Tensor]] = {}
 
     def watcher(self, name: str, layer: Recurrent) -> Watcher:
-        """What takes the norms of one layer."""
+        """A function that keeps the norms of one layer."""
 
         def take(state: str, entry: int, norms: Tensor) -> None:
             directions = 2 if layer.bidirectional else 1
@@ -41,7 +41,7 @@ class GradientNorms:
 def watch_gradients(module: nn.Module) -> Iterator[GradientNorms]:
     """Record the norms of the gradients of all states of a module's recurrent layers.
 
-    The forward and the backward call both belong within:
+    The forward and the backward call must both be within:
 
         with watch_gradients(model) as flow:
             loss(model(x)).backward()

@@ -1,4 +1,4 @@
-"""A loop's body while it is being written: equal lines are one line, and what adds nothing is left out."""
+"""A loop's body while it is being written: equal lines become one, and expressions are simplified."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Body:
         self.row_numbers: set[int] = set()
 
     def write(self, line: Line) -> Expression:
-        """The line's value; a new line only if there is none like it, and a number if it is computed from numbers."""
+        """The value of a line; an equal line is used again, and an operation on constants becomes a constant."""
         if line.op in OPERATIONS and all(self.lines[arg].op == "constant" for arg in line.args):
             return self.number(_evaluate(line.op, [self.lines[arg].number for arg in line.args]))
         if line.op in OPERATIONS and OPERATIONS[line.op].commutes:
@@ -36,12 +36,12 @@ class Body:
         return self.write(Line("constant", size=SCALAR, number=float(number)))
 
     def operation(self, op: str, *args: Expression) -> Expression:
-        """An operation as it stands, which is what a forward pass needs: 0 * inf is not 0."""
+        """An operation without simplification, as a forward pass needs it: 0 * inf is not 0."""
         size = OPERATIONS[op].size([arg.line.size for arg in args])
         return self.write(Line(op, tuple(arg.index for arg in args), size))
 
     def simplified(self, op: str, *args: Expression) -> Expression:
-        """An operation, or what is shorter and equal to it but for non-finite numbers and signs of zero."""
+        """An operation, or a shorter expression that may differ in non-finite numbers and signs of zero only."""
         rule = OPERATIONS[op].simplify
         shorter: Expression | None = rule(*args) if rule else None
         return self.operation(op, *args) if shorter is None else shorter
@@ -61,11 +61,11 @@ class Expression:
 
     @property
     def args(self) -> list[Expression]:
-        """What the line is computed from."""
+        """The arguments of the line."""
         return [Expression(self.body, arg) for arg in self.line.args]
 
     def apply(self, op: str, *others: Any) -> Expression:
-        """An operation of which this is the first argument."""
+        """An operation with this as its first argument."""
         others = tuple(other if isinstance(other, Expression) else self.body.number(other) for other in others)
         return self.body.simplified(op, self, *others)
 
@@ -114,7 +114,7 @@ def live(lines: Sequence[Line], roots: Iterable[int]) -> tuple[tuple[Line, ...],
 
 
 def is_row_number(line: Line, row_numbers: Collection[int]) -> bool:
-    """Whether a line is the same for all units of a row, from which of the earlier lines are."""
+    """Whether a line is the same for all units of a row; `row_numbers` are the earlier lines that are."""
     pointwise = line.op in OPERATIONS and all(arg in row_numbers for arg in line.args)
     return line.op == "constant" or line.op in REDUCTIONS or pointwise
 

@@ -1,4 +1,4 @@
-"""A cell: a function over symbols, with what is known about it."""
+"""A cell: a function over symbols, and facts about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ricorda.program.trace import trace
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent cell: its equations as a function, and what is known about it.
+    """A recurrent cell: its equations as a function, and facts about it.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Cell:
     paper : str
         Where the equations come from.
     weakness : str
-        What it is known to do badly.
+        A known weakness.
     """
 
     function: Callable[..., Any]
@@ -76,9 +76,9 @@ class Cell:
         return self.function(*symbols)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """A decorated cell is pickled by its name, as functions are: the name of its function is now the cell's own.
+        """Pickle a decorated cell by its name, like a function: the name of its function now refers to the cell.
 
-        Not that of a script, which other processes have no module for; cloudpickle takes its function along.
+        A cell of a script is pickled by value, since other processes cannot import the script.
         """
         module, name = self.function.__module__, self.function.__qualname__
         if module != "__main__" and getattr(sys.modules.get(module), name, None) is self:

@@ -1,8 +1,8 @@
 """From one step of a cell to the bodies of two loops: the forward pass, and backpropagation through time (BPTT).
 
-What does not wait for a state stays outside both: `z_<affine>`, an affine's products with the input and its biases, is
-computed for all steps before the forward loop; the gradients of the weights and of the input come from `dz_<affine>`
-for all steps after the backward loop.
+What does not depend on a state is outside both loops. `z_<affine>`, an affine's products with the input plus its
+biases, is computed for all steps before the forward loop. The gradients of the weights and of the input are computed
+from `dz_<affine>` for all steps after the backward loop.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ricorda.program.operations import OPERATIONS, SCALAR
 from ricorda.program.saving import fewest_saved
 
 _VALUE = "value"
-"""A line that stands for a forward value, by its index, until it is known where BPTT has that from."""
+"""A line that stands for a forward value, by its index, until it is decided how BPTT gets that value."""
 
 
 @dataclass(frozen=True)
 class TrainingLoops:
-    """The loops of a training step, and where the gradients of the recurrent weights come from.
+    """The loops of a training step, and the operands for the gradients of the recurrent weights.
 
     Parameters
     ----------
-    forward : the loop that also stores what BPTT needs
+    forward : the forward loop, which also stores what BPTT needs
     backward : BPTT. It reads `d_<state>`, the gradient of the first state's new value and of each recorded new state,
-        and `d_v<index>`, of each other recorded value; it stores `dz_<affine>` of every affine, and sums up
+        and `d_v<index>`, that of each other recorded value; it stores `dz_<affine>` of every affine, and sums up
         `dp_<parameter>`, the gradient of a learned vector, over the steps
-    operands : block of the weights -> what it was multiplied by: ("before", state), or ("sequence", name of what the
+    operands : block of the weights -> what it is multiplied by: ("before", state), or ("sequence", name of what the
         forward loop stored). The block's gradient is the sum over rows and steps of `dz_<affine>` times that
-    state_gradients : (state, line of `backward`) of the whole gradient of each state's new value, if it was asked for
+    state_gradients : (state, line of `backward`) of the whole gradient of each state's new value, if it is watched
     """
 
     forward: Loop
@@ -52,15 +52,15 @@ def forward_loop(
     Parameters
     ----------
     program : of the cell
-    record : names of values to store, see `Program.names`; what is computed from the input before any affine is left
-        out, since no loop computes it
+    record : names of values to store, see `Program.names`; those that depend on no affine or state are ignored, since
+        no loop computes them
     saved : indices of further values to store
     kept : states whose new values are stored besides the first's
 
     Returns
     -------
     Loop
-        It stores a state's new value under the state's name, any other value under `v<index>`.
+        It stores a state's new value under the state's name, and any other value under `v<index>`.
     """
     body = Body()
     lines: dict[int, Expression] = {}
@@ -87,7 +87,7 @@ def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool =
     Parameters
     ----------
     program : of the cell
-    record : names of the values to store, whose gradients come back too
+    record : names of the values to store; BPTT reads their gradients
     watch : whether BPTT computes the whole gradient of each state's new value (`TrainingLoops.state_gradients`)
     """
     draft = Body()
@@ -128,7 +128,7 @@ def _recorded(program: Program, record: tuple[str, ...]) -> list[int]:
 
 
 def _operands(program: Program) -> dict[Factor, tuple[str, str]]:
-    """Where the recurrent operand of each block of the weights is read from after the loop."""
+    """Where to read the recurrent operand of each block of the weights after the loop."""
     operands: dict[Factor, tuple[str, str]] = {}
     for factor, arg in _blocks(program):
         value = program.values[arg]
@@ -137,7 +137,7 @@ def _operands(program: Program) -> dict[Factor, tuple[str, str]]:
 
 
 def _blocks(program: Program) -> Iterator[tuple[Factor, int]]:
-    """Each recurrent operand of each affine, and the value that it is."""
+    """The block and the index of each recurrent operand of each affine."""
     for index in program.affines:
         for position, arg in enumerate(program.values[index].args):
             if program.values[arg].size != INPUT_SIZE:
@@ -152,7 +152,7 @@ def _loop(
     watched: list[tuple[str, Expression]] | None = None,
     backward: bool = False,
 ) -> tuple[Loop, tuple[tuple[str, int], ...]]:
-    """A loop of the lines that its results are computed from, and where the watched ones are."""
+    """A loop of the lines that the results depend on, and the indices of the watched results."""
     results = (carried, stored, summed or [], watched or [])
     lines, moved = live(body.lines, [line.index for result in results for _, line in result])
     new_carried, new_stored, new_summed, new_watched = (
@@ -162,7 +162,7 @@ def _loop(
 
 
 def _written(program: Program, index: int, body: Body, args: Sequence[Expression]) -> Expression:
-    """A forward value that is no state and no affine."""
+    """Write a forward value that is not a state or an affine."""
     value = program.values[index]
     match value.op:
         case "constant":
@@ -176,7 +176,7 @@ def _written(program: Program, index: int, body: Body, args: Sequence[Expression
 
 
 def _affine(program: Program, index: int, body: Body, lines: Mapping[int, Expression]) -> Expression:
-    """An affine: what was computed for all steps before the loop, plus the products that wait for a state."""
+    """Write an affine: `z_<affine>`, which is computed before the loop, plus the products that depend on a state."""
     value = program.values[index]
     recurrent = [position for position, arg in enumerate(value.args) if arg in lines]
     parts = []
@@ -192,7 +192,7 @@ def _affine(program: Program, index: int, body: Body, lines: Mapping[int, Expres
 
 
 def _gradients(program: Program, recorded: list[int], body: Body) -> dict[int, Expression]:
-    """The gradient of each value of the step that has one, from the last value to the first."""
+    """The gradient of each value of the step that has one, computed from the last value to the first."""
     values = program.values
     gradients: dict[int, Expression] = {}
 
@@ -226,7 +226,7 @@ def _gradients(program: Program, recorded: list[int], body: Body) -> dict[int, E
 
 
 def _forward_values(program: Program, body: Body) -> dict[int, Expression]:
-    """The forward values: those that are known without the forward pass, and a line that stands for each other one."""
+    """The forward values: those that need no forward pass, and for each other one a line that stands for it."""
     forward: dict[int, Expression] = {}
     for index, value in enumerate(program.values):
         if value.size == SCALAR or value.op in ("parameter", *MASKS):
@@ -238,17 +238,17 @@ def _forward_values(program: Program, body: Body) -> dict[int, Expression]:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the forward loop stores beyond the first state: values by index, further states by name."""
+    """What the forward loop stores besides the first state: values by index, and other states by name."""
 
     values: frozenset[int]
     states: frozenset[str]
 
 
 def _choose(program: Program, needed: Collection[int], recorded: Collection[int]) -> _Stored:
-    """The least to store from which the needed values can be read or computed again.
+    """The fewest values to store from which the needed values can be read or computed again.
 
-    A state that is stored serves twice, as it entered a step and as it left it, which the cut of a graph cannot say:
-    sets of states are tried one after another, the smaller ones first.
+    A stored state gives two values, the old and the new state of a step. A minimum cut cannot express that, so all sets
+    of states are tried, small ones first.
     """
     values = program.values
     arguments = {index: () if value.op == "affine" else value.args for index, value in enumerate(values)}
@@ -273,7 +273,7 @@ def _choose(program: Program, needed: Collection[int], recorded: Collection[int]
 
 
 def _forward_values_in_bptt(program: Program, stored: _Stored, body: Body) -> dict[int, Expression]:
-    """The forward values that BPTT can have: those that are stored, and what can be computed from them."""
+    """The forward values that BPTT can get: stored ones, and those that can be computed from them."""
     names = {index: sequence_name(program, index) for index in stored.values}
     states = {program.states[0].name, *stored.states}
     names |= {new: state.name for state, new in _new_states(program) if state.name in states}
@@ -290,7 +290,7 @@ def _forward_values_in_bptt(program: Program, stored: _Stored, body: Body) -> di
 
 
 def _with_forward_values(lines: Sequence[Line], values: Mapping[int, Expression], body: Body) -> list[Expression]:
-    """The lines again, with the forward values in the place of the lines that stand for them."""
+    """The lines with the forward values in the place of the lines that stand for them."""
     rewritten: list[Expression] = []
     for line in lines:
         if line.op == _VALUE:

@@ -30,11 +30,11 @@ class Value:
     op : {"input", "state", "parameter", "constant", "affine"}, a row of the operation table, or
         "mask", "locked_mask": random zeros and ones, fresh at each step or the same for a row's whole sequence; the
         bits are those of `engines.masks`
-    args : earlier values, by index
+    args : indices of the arguments, which are earlier values
     size : "I", "H" or "P" for vectors of input_size, hidden_size or proj_size numbers a row, "1" for a number
-    name : of an input, state, parameter, affine or mask
-    number : of a constant; of a mask, the probability of a zero, from 0 to below 1
-    bias : whether an affine adds one
+    name : name of an input, state, parameter, affine or mask
+    number : value of a constant; for a mask the probability of a zero, from 0 to below 1
+    bias : whether an affine adds a bias
     """
 
     op: str
@@ -51,11 +51,11 @@ class Program:
 
     Parameters
     ----------
-    name : the cell's
-    values : the lines, in the order of computation; the first is the input, the states follow
+    name : the cell's name
+    values : the lines, in the order of computation; the input is first, then come the states
     outputs : index of each state's new value, in the order of the states; the first is the layer's output
-    names : (name, index) of every value that has one: the cell's own variables, the new states, and `z_<affine>`
-        for the pre-activation that an affine gives
+    names : (name, index) of every named value: the cell's own variables, the new states, and `z_<affine>` for the
+        pre-activation that an affine computes
     forget_gate : name of the affine whose sigmoid says how much of the state is kept, if there is one
     candidate : name of the variable that holds the update of the state before a gate lets it in, if there is one
     """
@@ -71,7 +71,7 @@ class Program:
     def _hash(self) -> int:
         return hash((self.name, self.values, self.outputs, self.names))
 
-    def __hash__(self) -> int:  # Every call of a layer looks its program up.
+    def __hash__(self) -> int:  # It is computed once, since every call of a layer looks its program up.
         return self._hash
 
     @cached_property
@@ -102,7 +102,7 @@ class Program:
     def to_json(self) -> dict[str, Any]:
         """The program as numbers, strings, lists and dictionaries.
 
-        Fields at their default are left out; `from_json` is the way back.
+        Fields that have their defaults are left out. `from_json` reads the result.
         """
         defaults = asdict(Value(op=""))
         lines = []
@@ -126,7 +126,7 @@ class Program:
         Raises
         ------
         CellError
-            If it is not one: the data may come from anywhere, so every line is checked.
+            If the data are not a program. They may come from anywhere, so every line is checked.
         """
         try:
             values: list[Value] = []
@@ -149,12 +149,14 @@ class Program:
 
 
 def check_name(kind: str, name: Any, values: Sequence[Value]) -> None:
-    """Hold the name of a new line to what the lines so far and the layer's own weights leave free.
+    """Check that the name of a new line is free.
+
+    Affines share one set of names (`W_i`), all other lines another.
 
     Raises
     ------
     CellError
-        If it is no identifier or taken. Affines have names of their own (`W_i`); all others share theirs.
+        If it is not an identifier, or an earlier line or the layer's own weights have it.
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise CellError(f'the first argument of {kind} is its name, such as {kind}("i", ...), not {name!r}')
@@ -166,7 +168,7 @@ def check_name(kind: str, name: Any, values: Sequence[Value]) -> None:
 
 
 def _checked(value: Value, before: Sequence[Value]) -> Value:
-    """A line that comes from a file, held to what `trace` writes after the lines before it."""
+    """Check that `trace` could have written a line of a file after the lines before it."""
     if not all(type(arg) is int and 0 <= arg < len(before) for arg in value.args):
         raise ValueError(f"line {len(before)} uses a value that is not there yet")
     sizes = [before[arg].size for arg in value.args]
@@ -197,7 +199,7 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
 
 
 def _check(program: Program) -> None:
-    """Hold what binds the lines of a program from a file together to what `trace` makes."""
+    """Check that `trace` could have written a program of a file, whose lines are checked already."""
     heads = [value.op for value in program.values if value.op in ("input", "state")]
     if len(heads) < 2 or heads != ["input"] + ["state"] * (len(heads) - 1):
         raise ValueError("it has not one input and at least one state")

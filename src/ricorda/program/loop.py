@@ -1,7 +1,7 @@
-"""The body of a loop over time, forward or backward: what a compiled engine is made from.
+"""The body of a loop over time, forward or backward, from which a compiled engine generates code.
 
-Differentiation and scheduling work on it (`differentiate.py`, `schedule.py`); the same code generation then serves
-the forward pass and BPTT, which differ in nothing but their lines.
+`differentiate.py` and `schedule.py` make and arrange it. The same code generation then serves the forward pass and
+BPTT, which differ in their lines only.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ class Line:
     ----------
     op : a row of the operation table, or
         "constant": `number`;
-        "vector": a learned vector [size], or a bias that goes with no input;
-        "carried": what the step before left under `name`: a state, or the gradient of one;
+        "vector": a learned vector [size], or the bias of an affine that does not read the input;
+        "carried": the value that the previous step stored under `name`: a state, or the gradient of one;
         "sequence": read at this step from memory [steps, rows, size];
         "before": the state `name` as it entered this step, read from the forward pass's memory;
-        "mask", "locked_mask": zeros and ones, a fresh one each step, or one for the whole sequence; zero with
+        "mask", "locked_mask": zeros and ones, drawn at each step, or once for the whole sequence; zero with
         probability `number`;
-        "product": the sum over the operands `args` of each times the matrix that `factors` names (its transpose in
-        BPTT), plus nothing else.
-    args : earlier lines, by index
-    size : "H" or "P", "1" for a constant
+        "product": the sum of the operands `args`, each times the matrix in `factors` (its transpose in BPTT).
+    args : indices of the arguments, which are earlier lines
+    size : "H" or "P"; "1" for a constant
     """
 
     op: str
@@ -63,10 +62,10 @@ class Loop:
     Parameters
     ----------
     lines : in the order of computation
-    carried : (name, line) of what goes on to the next step, in the order of the states
-    stored : (name, line) of what is written to memory [steps, rows, size] at each step
+    carried : (name, line) of the values that the next step reads, in the order of the states
+    stored : (name, line) of the values that each step writes to memory [steps, rows, size]
     backward : whether the steps are taken from the last to the first and the matrices transposed
-    summed : (name, line) of what is summed up over all steps
+    summed : (name, line) of the values that are summed over all steps
     """
 
     lines: tuple[Line, ...]
@@ -77,10 +76,10 @@ class Loop:
 
     @property
     def written(self) -> tuple[tuple[str, int], ...]:
-        """All that a step leaves."""
+        """Name and line of all values that a step writes."""
         return (*self.stored, *self.carried, *self.summed)
 
     @cached_property
     def sequences(self) -> tuple[tuple[str, str], ...]:
-        """Name and size of what is read from memory at each step."""
+        """Name and size of the values that each step reads from memory."""
         return tuple((line.name, line.size) for line in self.lines if line.op == "sequence")

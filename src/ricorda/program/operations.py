@@ -1,11 +1,11 @@
-"""The operation table: a row per operation, with all that any other file knows about it.
+"""The operation table: a row for each operation, with everything that other files know about it.
 
-To add an operation, add a row, and a function of its name to `symbols.py` if it is written as a call.
+To add an operation, add a row, and a function of its name to `symbols.py` if cells write it as a call.
 `reference` gets the module `torch` as its first argument, so that reading this table does not import torch.
-The last rows serve derivatives and layer normalisation; cells have no way to write them.
+The last rows serve derivatives and layer normalisation; cells cannot use them.
 
-Other files write operations by their names, as cells do; what they know of one they read in its row. Only the CPU
-engine has a table of its own beside this one, `EMITTERS`, with the vector code of each operation.
+Other files name operations, as cells do, and read everything else about one in its row. Only the CPU engine has a
+second table, `EMITTERS`, with the vector code of each operation.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 SCALAR = "1"
-"""Size of a number, which goes with every other size."""
+"""The size of a number, which fits every other size."""
 
 
 class SizeMismatchError(Exception):
-    """Two sizes that do not go together; `trace` turns it into a CellError with the user's expression."""
+    """Two sizes do not fit together; `trace` turns this into a CellError with the user's expression."""
 
 
 def pointwise(sizes: Sequence[str]) -> str:
-    """The size of a pointwise result: all arguments have one size, numbers aside."""
+    """The size of a pointwise result: all arguments but numbers must have the same size."""
     vectors = [size for size in sizes if size != SCALAR]
     if len(set(vectors)) > 1:
         raise SizeMismatchError(*vectors)
@@ -39,19 +39,19 @@ class Operation:
     arity : the number of arguments, 1 or 2
     reference : (torch, *arguments) -> the result, as torch computes it
     derivative : (gradient of the result, result, *arguments) -> the gradient of each argument. All are expressions
-        (see `body.py`). Where the slope jumps it is torch's. A derivative is written with the result rather than the
-        arguments where both are possible, since the result is at hand in a backward pass
+        (see `body.py`). Where the slope jumps it is torch's. If possible, a derivative uses the result rather than
+        the arguments, since a backward pass has the result
     plain, latex : templates of its text, with `{0}` and `{1}` for the arguments
-    binding : how tightly the text holds together inside another expression (1 sum, 2 product, 3 sign, 4 call)
+    binding : precedence of the text inside another expression (1 sum, 2 product, 3 sign, 4 call)
     size : sizes of the arguments -> size of the result; raises SizeMismatchError
     terms : if the result is the sum of the arguments, the sign of each: (1, -1) for a - b
     factors : if the result is the product of the arguments, the power of each: (1, -1) for a / b
-    bounds : of a squashing function, the least and the greatest result; (0, 1) makes it a gate
-    long : whether it takes a long chain of instructions that wait for each other, such as a polynomial
-    reduces : whether it is over the units of a row, with one number a row as its result; all others are pointwise
+    bounds : least and greatest result of a squashing function; one with (0, 1) is a gate
+    long : whether it is a long chain of instructions that wait for each other, such as a polynomial
+    reduces : whether it reduces the units of a row to one number a row; all others are pointwise
     simplify : (*arguments) -> a shorter expression with the same value, or None if there is none. It may differ
         for non-finite numbers and in the sign of a zero
-    symbol : what pictures call it, if not by its name
+    symbol : its label in pictures, if that is not its name
     """
 
     arity: int
@@ -71,11 +71,11 @@ class Operation:
 
     @property
     def commutes(self) -> bool:
-        """Whether the arguments can change places without changing a bit: in a sum and in a product."""
+        """Whether the arguments can be exchanged without changing a bit, as in a sum or a product."""
         return len(set(self.terms or self.factors)) == 1
 
     def inverts(self, place: int) -> bool:
-        """Whether it takes the negative or the reciprocal of the argument at a place."""
+        """Whether it uses the negative or the reciprocal of the argument at a place."""
         signs = self.terms or self.factors
         return bool(signs) and signs[place] == -1
 
@@ -117,7 +117,7 @@ def _choice(name: str, latex: str, derivative: Callable[..., Sequence[Any]]) -> 
 
 
 def _negated(a: Any) -> Any:
-    """The expression that this is the negative of, or None."""
+    """B if `a` is -b, else None."""
     return a.args[0] if a.line.op == "negative" else None
 
 
@@ -272,7 +272,7 @@ OPERATIONS: dict[str, Operation] = {
         reduces=True,
     ),
     "sign": _call("sign", lambda g, y, a: (0,), r"\mathrm{{sign}}({0})"),
-    # 1 where a > 0, else 0.
+    # It is 1 where a > 0, else 0.
     "positive": _call(
         "positive", lambda g, y, a: (0,), r"\mathrm{{positive}}({0})", lambda torch, a: torch.sign(torch.relu(a))
     ),

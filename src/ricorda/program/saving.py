@@ -1,4 +1,4 @@
-"""What the forward pass saves for BPTT: the fewest values from which all that BPTT needs can be computed again."""
+"""What the forward pass saves for BPTT: the fewest values from which BPTT can compute all others that it needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 _SOURCE, _SINK = (-1, 0), (-1, 1)
 _Node = tuple[int, int]
-"""A value before (0) and after (1) the choice whether to save it."""
+"""A value, and 0 or 1: the edge from 0 to 1 is cut if the value is saved."""
 
 
 def fewest_saved(
@@ -17,28 +17,28 @@ def fewest_saved(
     at_hand: Collection[int] = (),
     never: Collection[int] = (),
 ) -> frozenset[int] | None:
-    """The smallest set of values to save: a minimum cut between what is lost and what is needed.
+    """The smallest set of values to save: a minimum cut between lost and needed values.
 
-    Among the smallest it is the one nearest to the needed values, which leaves the least to compute again.
+    Among the smallest sets it is the one nearest to the needed values, so that the least has to be computed again.
 
     Parameters
     ----------
-    arguments : what each value is computed from
+    arguments : the arguments of each value
     needed : values that must be saved or computed again
-    lost : values that cannot be computed again
-    at_hand : values that are there anyway
-    never : values that cannot be saved
+    lost : values that nothing can compute again
+    at_hand : values that are saved in any case
+    never : values that must not be saved
 
     Returns
     -------
     frozenset of int, or None
-        None where no choice suffices.
+        None if no set suffices.
     """
     capacity: dict[_Node, dict[_Node, float]] = defaultdict(lambda: defaultdict(float))
 
     def edge(start: _Node, end: _Node, size: float) -> None:
         capacity[start][end] = size
-        capacity[end][start] += 0  # A later path may take the way back.
+        capacity[end][start] += 0  # A later path may use the reverse edge.
 
     unlimited = float("inf")
     for value, args in arguments.items():
@@ -60,7 +60,7 @@ def fewest_saved(
 
 
 def _path(capacity: Mapping[_Node, Mapping[_Node, float]]) -> list[tuple[_Node, _Node]]:
-    """A shortest way from source to sink on which something still fits, as its edges; none if there is no such way."""
+    """The edges of a shortest augmenting path from source to sink; empty if there is none."""
     came_from: dict[_Node, _Node] = {}
     waiting = deque([_SOURCE])
     while waiting and _SINK not in came_from:
@@ -78,7 +78,7 @@ def _path(capacity: Mapping[_Node, Mapping[_Node, float]]) -> list[tuple[_Node, 
 
 
 def _leading_to_sink(capacity: Mapping[_Node, Mapping[_Node, float]]) -> set[_Node]:
-    """The nodes from which something still fits on a way to the sink."""
+    """The nodes from which a path with capacity leads to the sink."""
     near = {_SINK}
     waiting = [_SINK]
     while waiting:

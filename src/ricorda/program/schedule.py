@@ -1,8 +1,8 @@
-"""Stages of a loop's body: what can be computed of one tile of rows and units without waiting for other units.
+"""Stages of a loop's body: lines that can be computed for one tile of rows and units without waiting for other units.
 
-A matrix product needs its operand in all units, and so does a reduction over the units: each starts a stage. An LSTM's
-step is one stage, that of the GRU with the reset gate before the product two. Within a stage every value of a tile
-stays in registers; what a later stage needs goes to memory.
+A matrix product and a reduction both need all units of their operand, so each starts a new stage. A step of an LSTM has
+one stage; a step of a GRU whose reset gate acts before the product has two. Within a stage the values of a tile stay in
+registers; values for a later stage go to memory.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ricorda.program.loop import LOOP_LEAVES, Line, Loop
 from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR
 
 IN_MEMORY = ("vector", "carried", "sequence", "before")
-"""Leaves that need no computing: a reduction over the units takes them where they are."""
+"""Leaves that lie in memory: a reduction over the units reads them there."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Products of the same operands, which one loop over the operands computes side by side."""
+    """Products of the same operands, which one loop over these operands computes together."""
 
     products: tuple[int, ...]
     operands: tuple[int, ...]
@@ -34,12 +34,12 @@ class Stage:
 
     Parameters
     ----------
-    size : of all its values
+    size : the size of its lines
     bundles : its products
-    lines : the other lines, in order, leaves and constants left out; what is as cheap to compute again as to read is a
-        line of each stage that uses it
-    kept : lines (leaves among them) whose value goes to scratch memory [rows, size] for a later stage
-    reductions : lines, one number a row, that are computed before all else from leaves and earlier stages
+    lines : its other lines in order, without leaves and constants. A line that is as cheap to compute as to read is in
+        every stage that uses it
+    kept : lines and leaves whose value goes to scratch memory [rows, size] for a later stage
+    reductions : lines with one number a row, which are computed first, from leaves and earlier stages
     """
 
     size: str
@@ -55,8 +55,8 @@ class Schedule:
 
     Parameters
     ----------
-    whole_states : carried values that must be kept apart from their new values, because a stage needs the old
-        ones after or while the new ones are written
+    whole_states : carried values whose old and new values need separate memory, because a stage reads old values
+        after or while new ones are written
     row_numbers : lines that are the same for all units of a row; each stage computes those that it uses
     """
 
@@ -68,11 +68,11 @@ class Schedule:
 
 @lru_cache(maxsize=256)
 def schedule(loop: Loop, largest: int) -> Schedule:
-    """Arrange the lines of a loop's body in stages, as few as its products allow.
+    """Arrange the lines of a loop's body in as few stages as possible.
 
     Parameters
     ----------
-    largest : the most products of a bundle, whose accumulators share the registers
+    largest : the most products of a bundle; their sums share the registers
     """
     lines = loop.lines
     row_numbers = _row_numbers(loop)
@@ -134,13 +134,13 @@ def schedule(loop: Loop, largest: int) -> Schedule:
 
 
 def _equal_parts(group: list[int], largest: int) -> list[list[int]]:
-    """A list in the fewest parts of at most so many: of four in parts of three, two and two."""
+    """Split a list into the fewest equal parts of at most `largest`: four by at most three into two and two."""
     length = -(-len(group) // -(-len(group) // largest))
     return [group[k : k + length] for k in range(0, len(group), length)]
 
 
 def _of_leaves(lines: Sequence[Line]) -> set[tuple[int, str]]:
-    """The first stage, of each size in which it has to write a leaf that others need in all units, such as a vector."""
+    """Stage 0 of each size in which a leaf, such as a vector, must be written to memory for a product or reduction."""
     as_they_lie = {"product": ("carried", "sequence", "before"), **dict.fromkeys(REDUCTIONS, IN_MEMORY)}
     users = [line for line in lines if line.op in as_they_lie]
     leaves = [(lines[arg], line.op) for line in users for arg in line.args if lines[arg].op in LOOP_LEAVES]
@@ -156,19 +156,19 @@ def _row_numbers(loop: Loop) -> frozenset[int]:
 
 
 def _is_cheap(lines: Sequence[Line], index: int, row_numbers: Collection[int], at_hand: Collection[int]) -> bool:
-    """Whether a line is of one vector in memory and a number of the row, and so computed as fast as it is read."""
+    """Whether a line's arguments are one vector in memory and one row number: computing it is as fast as reading it."""
     line = lines[index]
     vectors = [place for place, arg in enumerate(line.args) if arg not in row_numbers]
     if len(vectors) != 1 or len(line.args) != 2 or line.op not in OPERATIONS:
         return False
     row, vector = OPERATIONS[line.op], line.args[vectors[0]]
-    if not row.terms and (not row.factors or row.inverts(vectors[0])):  # To divide by a vector takes longer.
+    if not row.terms and (not row.factors or row.inverts(vectors[0])):  # A division by a vector takes longer.
         return False
     return vector in at_hand or lines[vector].op in ("vector", "before", "sequence")
 
 
 def _stage_of(loop: Loop, index: int, at: list[int], sizes: list[tuple[int, str]]) -> int:
-    """The stage that a line is available in: its own, or for a leaf the first of its size."""
+    """The stage that has a line's value: its own; for a leaf the first of its size."""
     size = loop.lines[index].size
     return at[index] if at[index] >= 0 else 0 if size == SCALAR else _first(sizes, size)
 
@@ -199,7 +199,7 @@ def _levels(loop: Loop) -> list[int]:
     for i in reversed(range(len(lines))):
         line = lines[i]
         if level[i] >= 0 and of_leaves[i] and line.op not in LOOP_LEAVES and i not in fixed and needed[i]:
-            level[i] = max(level[i], min(needed[i]))  # Values of leaves alone wait for their use.
+            level[i] = max(level[i], min(needed[i]))  # Lines that need leaves only are computed late.
         for arg in line.args:
             needed[arg].append(level[i] - 1 if line.op in ("product", *REDUCTIONS) else level[i])
     return level

@@ -9,7 +9,7 @@ from ricorda.program.operations import OPERATIONS
 
 Notation = Literal["plain", "latex"]
 _SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4
-"""The table's bindings, and that of a matrix product: W h * r would be read as W (h * r)."""
+"""The bindings of the operation table, and that of a matrix product: readers take W h * r for W (h * r)."""
 
 
 def equations(program: Program, notation: Notation = "plain") -> list[str]:
@@ -20,7 +20,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
     program : Program
         A traced cell.
     notation : {"plain", "latex"}
-        How to write it.
+        The form of the result.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
         if program.values[index].op not in LEAVES and not _is_preactivation(program, name, index)
     }
     new_states = list(zip(program.states, program.outputs, strict=True))
-    for state, index in reversed(new_states):  # Its own name comes before that of a variable that held it.
+    for state, index in reversed(new_states):  # A state's name is preferred to that of a variable with its value.
         if program.values[index].op not in LEAVES:
             named[index] = state.name
     lines = [_distribution(program.values[index], notation) for index in program.masks]
@@ -41,7 +41,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
         right, _ = _write(program, program.values[index], named, notation)
         lines.append(f"{_timed(named[index], 't', notation)} = {right}")
     for state, index in new_states:
-        if named.get(index) != state.name:  # It is another state's value: handed on, delayed, or the same.
+        if named.get(index) != state.name:  # The new value is that of another state, now or in the previous step.
             right, _ = _operand(program, index, named, notation)
             lines.append(f"{_timed(state.name, 't', notation)} = {right}")
     return lines
@@ -53,7 +53,7 @@ def _is_preactivation(program: Program, name: str, index: int) -> bool:
 
 
 def _mask(value: Value, notation: Notation) -> str:
-    """A mask's name: with a time where each step has its own."""
+    """A mask's name, with a time if each step has its own mask."""
     if value.op == "mask":
         return _timed(value.name, "t", notation)
     return value.name if notation == "plain" else _latex_name(value.name)
@@ -71,7 +71,7 @@ def _timed(name: str, time: str, notation: Notation) -> str:
 
 
 def _latex_name(name: str, *below: str) -> str:
-    """A name with all that follows its first underscore below the line."""
+    """A name whose part after the first underscore is a subscript."""
     letter, _, index = name.partition("_")
     letter = letter if len(letter) == 1 else rf"\mathrm{{{letter}}}"
     below = (index.replace("_", " "), *below) if index else below
@@ -87,7 +87,7 @@ def _weight(kind: str, name: str, notation: Notation) -> str:
 
 
 def _number(number: float, notation: Notation) -> tuple[str, float]:
-    """All of a number's digits, and how tightly it holds together."""
+    """A number with all its digits, and its binding."""
     text = repr(number).removesuffix(".0")
     if notation == "latex" and "e" in text:
         mantissa, exponent = text.split("e")
@@ -96,7 +96,7 @@ def _number(number: float, notation: Notation) -> tuple[str, float]:
 
 
 def _operand(program: Program, index: int, named: dict[int, str], notation: Notation) -> tuple[str, float]:
-    """An argument: its name where it has one, else its expression."""
+    """An argument and its binding: its name if it has one, else its expression."""
     value = program.values[index]
     if value.op == "input":
         return _timed(value.name, "t", notation), _CALL
@@ -110,7 +110,7 @@ def _operand(program: Program, index: int, named: dict[int, str], notation: Nota
 
 
 def _write(program: Program, value: Value, named: dict[int, str], notation: Notation) -> tuple[str, float]:
-    """An expression and how tightly it holds together."""
+    """An expression and its binding."""
     if value.op == "constant":
         return _number(value.number, notation)
     if value.op == "parameter":
@@ -125,15 +125,17 @@ def _write(program: Program, value: Value, named: dict[int, str], notation: Nota
     ]
     template = row.plain if notation == "plain" else row.latex
     if notation == "latex" and any(program.values[index].op == "constant" for index in value.args):
-        template = template.replace(r"\odot", r"\cdot").replace(r"\oslash", "/")  # It is of a number and a vector.
+        template = template.replace(r"\odot", r"\cdot").replace(
+            r"\oslash", "/"
+        )  # A product with a number is not elementwise.
     return template.format(*texts), row.binding
 
 
 def _needs_parentheses(op: str, place: int, text: str, binding: float) -> bool:
-    """Whether an operand that holds together as `binding` says would be torn apart in its place."""
+    """Whether an operand of a binding needs parentheses at its place."""
     row = OPERATIONS[op]
     inverted = row.inverts(place)
-    if (inverted or place == 1) and text.startswith("-"):  # No sign stands right after an operator.
+    if (inverted or place == 1) and text.startswith("-"):  # A sign must not follow an operator directly.
         return True
     return binding < row.binding or (binding == row.binding and inverted)
 

@@ -1,4 +1,4 @@
-"""What is known of a stack of layers before it has weights: names, shapes and sizes of its parameters and states."""
+"""A stack of layers before it has weights: names, shapes and sizes of its parameters and states."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from ricorda.program.weights import layout
 
 
 class Stack:
-    """Layers of one program, each on the output of the one before, in one direction or both; made by `stack_of`.
+    """Layers of one program, each on the output of the previous one, in one or both directions; made by `stack_of`.
 
-    All attributes are plain values, made at once: torch.compile can read them and could not compute them.
+    All attributes are plain values that are computed at once: torch.compile can read them but could not compute them.
 
     Attributes
     ----------
     program : Program
-        What a step of each layer computes in evaluation.
+        A step of each layer, in evaluation.
     bias : bool
         Whether the affines add biases.
     input_size, hidden_size, proj_size : int
         I, H and P of the first layer; P is 0 where there is no projection.
     num_layers, directions : int
-        How many layers, and directions of each (1 or 2).
+        Number of layers, and directions of each (1 or 2).
     names : tuple of str
         The parameters of one layer in one direction, in torch.nn's order.
     suffixes : tuple of tuple of str
-        What each layer adds to those names in each direction: `(("_l0", "_l0_reverse"), ...)`.
+        The suffixes of those names in each layer and direction: `(("_l0", "_l0_reverse"), ...)`.
     sizes : tuple of dict
         The numbers behind "I", "H" and "P" in each layer; P is H where there is no projection.
     shapes : dict of str to tuple of int
         The shape of each parameter by its full name, in the order of layers, directions and `names`.
     full_names : tuple of str
-        Those names alone.
+        The keys of `shapes`.
     states : tuple of (int, int)
         First and last size of each state [layers * directions, B, size].
     """
@@ -70,7 +70,7 @@ class Stack:
         self.full_names = tuple(self.shapes)
         self.states = tuple((num_layers * directions, self.sizes[0][state.size]) for state in program.states)
 
-    def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles of a layer have the same object
+    def __reduce__(self) -> tuple[Any, ...]:  # Copies and pickles of a layer share this object.
         return stack_of, self._arguments
 
 
@@ -78,5 +78,5 @@ class Stack:
 def stack_of(
     program: Program, bias: bool, input_size: int, hidden_size: int, num_layers: int, directions: int, proj_size: int
 ) -> Stack:
-    """The one object for all stacks of these arguments: what engines keep for a stack they look up by its identity."""
+    """The only stack with these arguments: engines look up by identity what they keep for a stack."""
     return Stack(program, bias, input_size, hidden_size, num_layers, directions, proj_size)

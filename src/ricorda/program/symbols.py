@@ -1,6 +1,6 @@
 """The language in which cells are written: symbols, their operators, and the functions of the operation table.
 
-Inside a cell's function every variable is a `Symbol`; what is done with it is noted on a tape, one `Value` a line.
+Inside a cell's function every variable is a `Symbol`. Each operation on symbols adds a line, a `Value`, to a tape.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ class Tape:
 
     Parameters
     ----------
-    code : of the function that writes; `frame` is its frame once it has written something, for its variables' sake
+    code : the code of the cell's function
+
+    Attributes
+    ----------
+    frame : the function's frame, from its first line on; its variables name the values
     """
 
     def __init__(self, code: CodeType) -> None:
@@ -68,7 +72,7 @@ class Symbol:
     """A vector of a cell: the input, a state, or what was computed from them."""
 
     __slots__ = ("index", "tape")
-    __array_ufunc__ = None  # NumPy's numbers leave `number * symbol` to the symbol
+    __array_ufunc__ = None  # So NumPy's numbers leave `number * symbol` to the symbol.
 
     def __init__(self, tape: Tape, index: int) -> None:
         self.tape = tape
@@ -123,7 +127,7 @@ class Symbol:
 
 
 def apply(op: str, *operands: Any) -> Symbol:
-    """Write one pointwise operation on the tape."""
+    """Add a pointwise operation to the tape."""
     tape = _tape(op)
     symbols = [tape.symbol(operand) for operand in operands]
     try:

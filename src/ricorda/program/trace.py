@@ -1,4 +1,4 @@
-"""From a cell's function to its program: call it once with symbols and keep what it writes."""
+"""From a cell's function to its program: it is called once with symbols, which write the program."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def _argument_names(function: Callable[..., Any]) -> list[str]:
 def _call(function: Callable[..., Any], symbols: list[Symbol], tape: Tape) -> tuple[Any, dict[str, Any]]:
     """The function's result, and its variables as they were when it returned.
 
-    The variables name the values: a gate is `i` because the cell says `i = ...`. The frame keeps them, without
-    any need for the source, and without a profile function, which would push out the one of a profiler at work.
+    The variables name the values: a gate is `i` because the cell has `i = ...`. They are read from the frame, which
+    works without the source, and without a profile function, which would replace that of a running profiler.
     """
     try:
         result = function(*symbols)
@@ -127,7 +127,7 @@ def _check_sizes(function: Callable[..., Any], new: list[Symbol], old: list[Symb
 
 
 def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) -> dict[str, int]:
-    """The names of `Program.names` but for the states': pre-activations, and the variables that hold a vector."""
+    """The names of `Program.names` without the states: pre-activations, and variables whose values are vectors."""
     arguments = [value.name for value in tape.values if value.op in ("input", "state")]
     names = {
         f"z_{value.name}": index
@@ -177,7 +177,7 @@ def _check_candidate(function: Callable[..., Any], program: Program, name: str) 
 
 
 def _error(function: Callable[..., Any], message: str) -> CellError:
-    """An error about the function as a whole, quoted by its first line."""
+    """An error about the function as a whole, which quotes its first line."""
     place = ""
     if inspect.isfunction(function):
         code = function.__code__
@@ -189,7 +189,7 @@ def _error(function: Callable[..., Any], message: str) -> CellError:
 
 
 def _source(code: CodeType) -> list[str]:
-    """The function's source lines, stripped; none where there is no file."""
+    """The function's source lines, stripped; none if there is no file."""
     try:
         return [line.strip() for line in inspect.getsource(code).splitlines()]
     except (OSError, TypeError):
@@ -197,7 +197,7 @@ def _source(code: CodeType) -> list[str]:
 
 
 def _explain(function: Callable[..., Any], error: Exception) -> CellError:
-    """The error again, with the innermost expression in the cell's own file that it came from."""
+    """A CellError that quotes the innermost expression of the cell's own file in which the error arose."""
     code, instruction, line = function.__code__, -1, function.__code__.co_firstlineno
     step = error.__traceback__
     while step is not None:
@@ -231,6 +231,6 @@ def _expression(code: CodeType, instruction: int) -> str:
     lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
     lines[-1] = lines[-1][:end]  # Columns count bytes, not characters.
     lines[0] = lines[0][start or 0 :]
-    if lines[0].startswith((b"if ", b"elif ", b"while ")):  # Python 3.11 gives a branch's whole statement
+    if lines[0].startswith((b"if ", b"elif ", b"while ")):  # Python 3.11 has positions of whole branches.
         lines = lines[:1]
     return " ".join(line.decode().strip() for line in lines)

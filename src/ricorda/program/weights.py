@@ -1,9 +1,9 @@
 """Where the weights of a program's affines stand in the parameters of a layer: torch.nn's layout.
 
-`weight_ih` [gates*H, I] stacks the matrices that multiply the input, `weight_hh` [gates*H, H] those that
-multiply an affine's first recurrent operand (a state, or what was computed from one), `weight_hh2` those of its
-second; each in the order of the affines. `bias_ih` goes with the first, `bias_hh` with the second. The projection
-has a matrix of its own, `weight_hr` [P, H], and a learned vector its own name.
+`weight_ih` [gates*H, I] stacks the matrices that multiply the input, `weight_hh` [gates*H, H] those that multiply an
+affine's first recurrent operand (a state, or a value computed from one), `weight_hh2` those of its second. All have
+the order of the affines. `bias_ih` belongs to `weight_ih`, `bias_hh` to `weight_hh`. The projection has a matrix of its
+own, `weight_hr` [P, H], and a learned vector its own name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of a parameter: the `position`-th of its blocks."""
+    """The rows of a parameter that are its block number `position`."""
 
     parameter: str
     position: int
@@ -25,7 +25,7 @@ class Block:
 
 @dataclass
 class Shape:
-    """Shape of a parameter: the sizes of its stacked blocks, and its columns' size (None for a vector)."""
+    """The shape of a parameter: the sizes of its stacked blocks, and the size of its columns (None for a vector)."""
 
     rows: list[str]
     columns: str | None
@@ -54,7 +54,7 @@ def layout(program: Program, bias: bool = True) -> Layout:
     Raises
     ------
     CellError
-        If matrices that would be stacked differ in columns, which only a projected state can cause.
+        If stacked matrices differ in columns, which only happens with a projected state.
     """
     result = Layout(shapes={name: Shape([], None) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")})
 
