@@ -1,7 +1,7 @@
-"""A layer's run as one operation of torch's, for torch.compile, torch.export and all that records operations.
+"""A layer's run as one operation of torch's, for torch.compile, torch.export and everything that records operations.
 
-They see `ricorda::run` and, where a gradient is asked for, `ricorda::run_backward`; the shapes of what these give are
-known without running them. Calls that nobody records go past this, straight to an engine.
+They see `ricorda::run` and, for a gradient, `ricorda::run_backward`; both have rules that tell the shapes of results
+without running them. Calls that are not recorded go straight to an engine.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from ricorda.program.weights import layout
 
 
 def text_of(program: Program) -> str:
-    """A program as text, in which it is handed to an operation of torch's."""
+    """A program as text: an operation of torch's can have a text as its argument."""
     for cached in ("states", "masks"):
-        getattr(program, cached)  # torch.compile can read these, and cannot compute them
+        getattr(program, cached)  # torch.compile can read these but not compute them.
     return json.dumps(program.to_json())
 
 
 def run(request: Request, text: str, seed: Tensor | None) -> Run:
-    """Have a request recorded: as one operation, or as the reference's where the CPU engine does not compute.
+    """Record a request as one operation or, if the CPU engine cannot compute it, as those of the reference engine.
 
-    What is recorded keeps all values, in full precision.
+    The one operation keeps all values and computes in full precision.
 
     Parameters
     ----------
-    text : the program's, of `text_of`
-    seed : int64 [], None if the program has no masks; that of the request is not read
+    text : the program as text, see `text_of`
+    seed : int64 [], None if the program has no masks; the seed of the request is not read
     """
     program, parameters, x, states, lengths, reverse, record, _, manner, engine = request
     if (
@@ -55,12 +55,12 @@ def run(request: Request, text: str, seed: Tensor | None) -> Run:
 
 
 def check_lengths(lengths: Tensor, T: int) -> None:
-    """Refuse lengths of rows that have no such steps.
+    """Check that lengths are from 0 to T.
 
     Raises
     ------
     ArgumentError
-        With the first of them.
+        With the first length that is not.
     """
     wrong = ((lengths < 0) | (lengths > T)).nonzero()
     if len(wrong):
@@ -93,9 +93,9 @@ def _run(
     record: Sequence[str],
     seed: Tensor | None,
 ) -> list[Tensor]:
-    """Output, final states and records, as `engines` has them."""
+    """Output, final states and records, in the order of `engines.Run`."""
     if lengths is not None:
-        check_lengths(lengths, x.shape[0])  # nobody could before
+        check_lengths(lengths, x.shape[0])  # While a call is recorded its lengths are unknown.
     weights = dict(zip(names, parameters, strict=True))
     number = 0 if seed is None else int(seed)
     result = choose.run(Request(_program(text), weights, x, states, lengths, reverse, record, number))
@@ -108,11 +108,11 @@ def _run_alone(*arguments: Any) -> list[Tensor]:
 
 
 def _run_backward(text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], *rest: Any) -> list[Tensor]:
-    """The gradients of input, states and parameters; the forward loop runs once more."""
+    """The gradients of input, states and parameters; the forward loop runs again."""
     parameters, *others, gradients = rest
     include = torch._C._dispatch_tls_local_include_set()
     exclude = torch._C._dispatch_tls_local_exclude_set().remove(torch._C.DispatchKey.AutogradCPU)
-    with torch._C._ForceDispatchKeyGuard(include, exclude):  # compiled graphs run where autograd is put aside
+    with torch._C._ForceDispatchKeyGuard(include, exclude):  # Compiled graphs run without autograd.
         tensors = [tensor.detach().requires_grad_() for tensor in (x, *states, *parameters)]
         results = _gradients((text, len(states), names, *others), tensors, gradients, create_graph=False)
     return _apart([torch.zeros_like(a) if g is None else g for a, g in zip(tensors, results, strict=True)])
@@ -121,7 +121,7 @@ def _run_backward(text: str, x: Tensor, states: Sequence[Tensor], names: Sequenc
 def _gradients(
     others: tuple[Any, ...], tensors: Sequence[Tensor], gradients: Sequence[Tensor | None], create_graph: bool
 ) -> list[Tensor | None]:
-    """The gradients of the tensors that require one, from those of the results."""
+    """The gradients of the tensors that require one, from those of the results; None for the others."""
     with torch.enable_grad():
         results = _run(*_arguments(others, tensors))
         pairs = [(r, g) for r, g in zip(results, gradients, strict=True) if g is not None and r.requires_grad]
@@ -141,13 +141,13 @@ def _gradients(
 
 
 def _arguments(others: tuple[Any, ...], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
-    """The operation's arguments from those that have no derivative and those that have."""
+    """The operation's arguments: `others` have no derivative, `tensors` have one."""
     text, count, names, *rest = others
     return text, tensors[0], list(tensors[1 : 1 + count]), names, list(tensors[1 + count :]), *rest
 
 
 def _apart(results: list[Tensor]) -> list[Tensor]:
-    """The results, none in another's memory: an operation's may not be."""
+    """The results, copied if two share memory: an operation must not return those."""
     seen: set[int] = set()
     apart = []
     for result in results:
@@ -188,11 +188,11 @@ def _shapes_backward(
 
 
 class _Derivative(torch.autograd.Function):
-    """The operation, and its derivative as the other one."""
+    """`ricorda::run`, with `ricorda::run_backward` as its derivative."""
 
     @staticmethod
     def forward(ctx: Any, others: tuple[Any, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.given = others
+        ctx.others = others
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
         with torch._C._AutoDispatchBelowAutograd():
@@ -202,9 +202,9 @@ class _Derivative(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            return None, *torch.ops.ricorda.run_backward.default(*_arguments(ctx.given, tensors), gradients)
-        tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another: paths end here
-        return None, *_gradients(ctx.given, tensors, gradients, create_graph=True)
+            return None, *torch.ops.ricorda.run_backward.default(*_arguments(ctx.others, tensors), gradients)
+        tensors = [tensor.view_as(tensor) for tensor in tensors]  # If one is computed from another, its path ends here.
+        return None, *_gradients(ctx.others, tensors, gradients, create_graph=True)
 
 
 def _run_with_derivative(

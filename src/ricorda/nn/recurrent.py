@@ -76,7 +76,7 @@ class Recurrent(nn.Module):
     bidirectional : bool
         Whether a second direction reads each row from its last step to its first.
     proj_size : int
-        If positive, the output state is projected to so many numbers, P (Sak et al. 2014).
+        Numbers P to which the output state is projected (Sak et al. 2014); 0 for no projection.
     forget_bias : float, optional
         Initial value of the forget gate's bias (1 helps long memory: Jozefowicz et al. 2015); by default it is drawn
         like all others.

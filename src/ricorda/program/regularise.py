@@ -1,7 +1,7 @@
-"""Regularisers as programs: what a cell computes while it is trained, and what it computes afterwards.
+"""Regularisers as programs: what a cell computes in training, and what it computes afterwards.
 
-Each function takes a program and gives another of the same weights; the names keep their meanings: a state's is its
-new value, a gate's its activation. Random masks are leaves of the program, and an engine knows nothing else of them.
+Each function takes a program and returns another one for the same weights. Names keep their meaning: a state's name is
+its new value, a gate's its activation. Random masks are leaves of the program; engines need to know no more of them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _EPSILON = 1e-5
 def layer_norm(program: Program) -> Program:
     """The program with normalised pre-activations (Ba, Kiros, Hinton 2016, 'Layer normalization').
 
-    What an affine gives, its bias included, becomes `gain * (z - mean(z)) / sqrt(var(z) + 1e-5) + shift` with a learned
-    gain and shift for each unit, mean and variance over the units; `z_<affine>` names the result. As in the paper's
-    LSTM, the new value of a state other than the first is normalised where the output is computed from it,
-    tanh(LN(c_t)), and not in what is carried. The projection is left alone.
+    The result z of an affine, with its bias, becomes `gain * (z - mean(z)) / sqrt(var(z) + 1e-5) + shift`. Gain and
+    shift are learned for each unit; mean and variance are over the units. `z_<affine>` names the normalised value. As
+    in the paper's LSTM, the new value of a state other than the first is normalised where the output is computed from
+    it, tanh(LN(c_t)), but not as it goes on to the next step. The projection is not normalised.
 
     Raises
     ------
     ArgumentError
-        If the cell has a learned vector of the name of a gain or shift.
+        If the cell has already a value with the name of a gain or shift.
     """
     copy = _Copy(program)
     carried = _needed(program, program.outputs[1:])
@@ -52,21 +52,21 @@ def layer_norm(program: Program) -> Program:
 def zoneout(program: Program, probabilities: Mapping[str, float], *, training: bool) -> Program:
     """States that keep some of their units (Krueger et al. 2017, 'Zoneout').
 
-    While training, a unit keeps its old value with a probability, drawn afresh at each step; afterwards the new value
-    is the expectation of that. As in the paper's equations for the LSTM, what the cell computes from a state's new
-    value within the step (the tanh(c_t) of h_t) sees it before zoneout.
+    In training a unit keeps its old value with a probability, drawn at each step; afterwards the new value is the
+    expected one. As in the paper's equations for the LSTM, the cell computes other values of the same step (the
+    tanh(c_t) of h_t) from the new state before zoneout.
 
     Parameters
     ----------
     program : Program
-    probabilities : name of each state that is to have it -> probability of keeping a unit's old value
+    probabilities : name of a state -> probability that a unit keeps its old value
     training : bool
         Whether the program is for training.
 
     Raises
     ------
     ArgumentError
-        If the program has no state of a name.
+        If the program has no state with one of the names.
     """
     known = [state.name for state in program.states]
     for name in probabilities:
@@ -92,8 +92,8 @@ def zoneout(program: Program, probabilities: Mapping[str, float], *, training: b
 def state_dropout(program: Program, probability: float) -> Program:
     """The program for training with variational dropout on the recurrent products (Gal, Ghahramani 2016).
 
-    Whatever depends on a state and enters a matrix product (the projection's aside) enters it times a mask of the whole
-    sequence, divided by 1 - p: all products of one operand share its mask, and nothing but the product sees it.
+    Every operand of a matrix product (but the projection's) that depends on a state is multiplied by a mask for the
+    whole sequence and divided by 1 - p. All products of one operand share its mask; other uses have none.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def state_dropout(program: Program, probability: float) -> Program:
 def recurrent_dropout(program: Program, probability: float) -> Program:
     """The program for training with dropout on the update of the state (Semeniuta, Severyn, Barth 2016).
 
-    Everything computed from the cell's candidate sees it times a mask, fresh at each step, divided by 1 - p.
+    Wherever the cell uses its candidate, this is multiplied by a mask, drawn at each step, and divided by 1 - p.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def recurrent_dropout(program: Program, probability: float) -> Program:
     Raises
     ------
     ArgumentError
-        If the cell does not say what its candidate is.
+        If the cell names no candidate.
     """
     candidate = dict(program.names).get(program.candidate or "")
     if candidate is None:
@@ -148,7 +148,7 @@ def recurrent_dropout(program: Program, probability: float) -> Program:
 
 
 def _dropped(copy: _Copy, index: int, op: str, name: str, probability: float) -> int:
-    """A value of the original times a mask and 1 / (1 - p)."""
+    """A line of the original, times a mask and 1 / (1 - p)."""
     random = copy.leaf(op, name, copy.program.values[index].size, probability)
     scaled = copy.write("multiply", random, copy.number(1 / (1 - probability)))
     return copy.write("multiply", copy.use[index], scaled)
@@ -171,7 +171,7 @@ def _normalised(copy: _Copy, raw: int, name: str) -> int:
 
 
 def _needed(program: Program, indices: Iterable[int]) -> set[int]:
-    """Some lines and all that they are computed from."""
+    """Lines and everything that they are computed from."""
     needed = set(indices)
     for index in reversed(range(len(program.values))):
         if index in needed:
@@ -180,7 +180,7 @@ def _needed(program: Program, indices: Iterable[int]) -> set[int]:
 
 
 def _name(program: Program, index: int) -> str:
-    """What the cell calls a value; nothing if it has no name."""
+    """The cell's name of a value; "" if it has none."""
     value = program.values[index]
     return value.name if value.op == "state" else next((name for name, at in program.names if at == index), "")
 
@@ -194,13 +194,13 @@ def _depend_on_states(program: Program) -> set[int]:
 
 
 class _Copy:
-    """A program that is being written anew, line by line, with lines of its own in between.
+    """A copy of a program that is being written line by line, with new lines in between.
 
     Attributes
     ----------
-    own : original line -> the line that its names mean
-    use : original line -> the line that later lines compute with
-    new_names : name -> line, of names that the original has not
+    own : original line -> the line that its names refer to
+    use : original line -> the line that later lines use instead
+    new_names : name -> line, for names that the original does not have
     """
 
     def __init__(self, program: Program) -> None:
@@ -211,7 +211,7 @@ class _Copy:
         self.new_names: dict[str, int] = {}
 
     def line(self, index: int, args: list[int] | None = None) -> int:
-        """Copy a line of the original, with other arguments if given."""
+        """Copy a line of the original, by default with the arguments in `use`."""
         value = self.program.values[index]
         used = tuple(self.use[arg] for arg in value.args) if args is None else tuple(args)
         self.values.append(replace(value, args=used))
@@ -233,11 +233,11 @@ class _Copy:
         return self._append(Value("constant", size=SCALAR, number=number))
 
     def leaf(self, op: str, name: str, size: str, number: float = 0.0) -> int:
-        """Add a mask or a learned vector, under a name that is still free."""
+        """Add a mask or a learned vector, under a free name."""
         return self._append(Value(op, size=size, name=self.free(name), number=number))
 
     def free(self, name: str) -> str:
-        """The name itself, or with underscores after it if it is taken."""
+        """The name, with underscores after it if it is taken."""
         values = [*self.program.values, *self.values]
         taken = {value.name for value in values} | dict(self.program.names).keys() | self.new_names.keys()
         while name in taken:

@@ -64,9 +64,9 @@ class Equations:
                 )
             else:
                 self.reads[index] = addresses.of_leaf(index) if line.op in IN_MEMORY else addresses.computed(index)
-        self.left = {*self.writes, *self.totals, *self.halves, *self.squares}
+        self.written = {*self.writes, *self.totals, *self.halves, *self.squares}
         leaves = {index for index in needed if index in self.masks or loop.lines[index].op == "carried"}
-        self.waves = Waves(loop, self.lines, leaves, self.left, one=not stage.bundles)
+        self.waves = Waves(loop, self.lines, leaves, self.written, one=not stage.bundles)
 
     def begin_row(self, row: ir.Value) -> None:
         """Compute what is the same for all units of a row."""

@@ -20,7 +20,7 @@ class Waves:
     ----------
     lines : the lines that the stage computes, in order
     leaves : leaves that may be loaded only once: states, which may be overwritten, and masks, which are drawn
-    left : lines and leaves whose values the stage writes to memory
+    written : lines and leaves whose values the stage writes to memory
     one : whether to make one wave of all lines
 
     Attributes
@@ -31,14 +31,14 @@ class Waves:
     """
 
     def __init__(
-        self, loop: Loop, lines: Sequence[int], leaves: Collection[int], left: Collection[int], one: bool
+        self, loop: Loop, lines: Sequence[int], leaves: Collection[int], written: Collection[int], one: bool
     ) -> None:
-        self.wave_of = {} if one else waves(loop, [*sorted(leaves), *lines], left)
+        self.wave_of = {} if one else waves(loop, [*sorted(leaves), *lines], written)
         self.count = 1 + max(self.wave_of.values(), default=0)
         self.needed: list[set[int]] = [set() for _ in range(self.count)]
         for line in lines:
             self.needed[self.of(line)].update(loop.lines[line].args)
-        for index in left:
+        for index in written:
             self.needed[self.of(index)].add(index)
         later = {index for wave, indices in enumerate(self.needed) for index in indices if self.of(index) < wave}
         self.crossing = sorted(later & self.wave_of.keys())
@@ -50,7 +50,7 @@ class Waves:
         return self.wave_of.get(index, 0)
 
 
-def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int, int]:
+def waves(loop: Loop, indices: Sequence[int], written: Collection[int]) -> dict[int, int]:
     """The wave of each line: the first in which no long function waits for another one.
 
     A line that only later waves read is moved there, so that the processor has other work beside their chains.
@@ -58,7 +58,7 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
     Parameters
     ----------
     indices : the lines, in order
-    left : lines whose values the stage writes to memory
+    written : lines whose values the stage writes to memory
     """
     lines, wave_of = loop.lines, dict[int, int]()
     waiting: set[int] = set()  # Long functions, and lines that wait for one of their own wave.
@@ -79,7 +79,7 @@ def waves(loop: Loop, indices: Sequence[int], left: Collection[int]) -> dict[int
         if line.op == "carried" and line.name in renewed:  # Its new value may overwrite it.
             last = min(last, wave_of.get(renewed[line.name], 0))
         between = index in waiting and any(user in awaited and wave_of[user] == last for user in users)
-        if index not in left and not between:
+        if index not in written and not between:
             wave_of[index] = max(wave_of[index], last)
         if _is_long(line.op) or any(user in awaited and wave_of[user] == wave_of[index] for user in users):
             awaited.add(index)

@@ -125,7 +125,7 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
 
 
 def most_rows(target: Target, vectors: int) -> int:
-    """The most rows that a tile of so many column vectors holds in registers, beside a row of weights and a factor."""
+    """The most rows of a tile of column vectors: its sums, a row of weights and a factor must fit in the registers."""
     widened = target.products == "bf16" and not target.has_bf16  # Widened pairs take two registers.
     return max(1, min(8, (target.registers - (2 if widened else 1) * (vectors + 1)) // vectors))
 
