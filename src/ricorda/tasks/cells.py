@@ -11,7 +11,7 @@ from ricorda.program.ir import Program
 
 
 def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
-    """The program of a cell given in any of the ways that an estimator takes one."""
+    """The program of a cell, in any of the forms that an estimator takes."""
     if isinstance(cell, Program):
         return cell
     if isinstance(cell, str):

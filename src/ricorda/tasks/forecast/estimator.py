@@ -129,8 +129,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         ArgumentError, DataError
             If a parameter or a series is invalid: too short, constant, with a number that is not finite.
         """
-        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
-        training["watch_gradients"] = watch_gradients  # type: ignore[assignment]  # a number
+        training: dict[str, Any] = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        training["watch_gradients"] = watch_gradients
         return self._fit(X, y, validation, folder, training, covariates=covariates, targets=targets)
 
     def predict(self, X: Any = None, *, horizon: int | None = None, covariates: Any = None) -> Any:
