@@ -1,4 +1,4 @@
-"""The cell of an estimator: from the ways in which it is given to its program, and back."""
+"""The cell of an estimator: from the forms that a user may write to its program, and back."""
 
 from __future__ import annotations
 

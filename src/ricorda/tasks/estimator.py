@@ -265,7 +265,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         self._options(seed=0)
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it cannot be written."""
+        """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it is not writable."""
         check_is_fitted(self, "network_")
         save_model(self, Path(folder))
 

@@ -66,7 +66,7 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         DataError
             If the examples are of another kind than the model was trained on, or one is invalid.
         """
-        sequences = self._encode(X)  # which says so if there is no network yet
+        sequences = self._encode(X)  # It raises if there is no network yet.
         return probabilities(self.network_, sequences)
 
     def predict(self, X: Any) -> NDArray[Any]:

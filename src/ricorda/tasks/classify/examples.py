@@ -22,7 +22,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
     Raises
     ------
     DataError
-        If an example is invalid, or a label is none of the classes.
+        If an example is invalid, or a label is not among the classes.
     """
     place = place_of(X, names[0])
     kind, inputs = read_inputs(X, names[0])
@@ -42,7 +42,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
 def class_weights(
     weighting: str | dict[Any, float] | None, targets: Rows, classes: NDArray[Any]
 ) -> NDArray[np.float64] | None:
-    """The weight of each class's examples in the loss, None where all count the same.
+    """The weight of each class's examples in the loss; None if all are equal.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def class_weights(
     Raises
     ------
     ArgumentError
-        If a weight is given for what is no class.
+        If there is a weight for a label that is not a class.
     """
     if weighting is None:
         return None

@@ -46,7 +46,7 @@ def after_training(network: ForecastNetwork, facts: Facts, future: Values | None
     Parameters
     ----------
     future : array [steps, K], optional
-        The covariates of these steps, if not those that the training was given.
+        The covariates of these steps; by default those that the training had.
 
     Raises
     ------

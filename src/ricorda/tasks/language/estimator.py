@@ -31,7 +31,7 @@ from ricorda.tasks.measure import Measure
 
 
 class LanguageModel(SequenceEstimator, LanguageParameters):
-    r"""A recurrent network that predicts the next step of a text, and so writes.
+    r"""A recurrent network that predicts the next step of a text, and so can write.
 
     It learns from one running text, from documents (texts or token lists), or from pieces of polyphonic music: lists of
     steps, each the list of the MIDI numbers of the notes that sound. A step of music is any of 88 keys at once.

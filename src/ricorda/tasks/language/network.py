@@ -20,7 +20,7 @@ EMBEDDING_SCALE = 0.2
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers that shape the network; one of `vocabulary` and `keys` is given."""
+    """The sizes of the network; either `vocabulary` or `keys` is set."""
 
     hidden: int
     layers: int

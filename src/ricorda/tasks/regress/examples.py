@@ -12,7 +12,7 @@ from ricorda.tasks.many_to_one.examples import Examples
 
 
 def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, str] = ("X", "y")) -> Examples:
-    """Examples for a trained encoder and so many outputs; `names` are the arguments' own, for messages.
+    """Examples for a trained encoder and `columns` outputs; `names` are the arguments' own, for messages.
 
     Raises
     ------

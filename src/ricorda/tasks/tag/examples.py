@@ -25,12 +25,12 @@ def targeted(
     outputs: int,
     names: tuple[str, str] = ("X", "y"),
 ) -> Targeted:
-    """Examples for a model that exists, with its tags or so many numbers; `names` are the arguments' own, for messages.
+    """Examples for a trained model, with its tags or numbers; `names` are the arguments' own, for messages.
 
     Raises
     ------
     DataError
-        If an example or a target is invalid, or is none of the model's.
+        If an example or a target is invalid, or does not fit the model.
     """
     place = place_of(X, names[0])
     kind, inputs = read_sequences(X, place, names[0])

@@ -103,7 +103,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         return self._translated(Sentences.read(X), options, n_best)
 
     def attend(self, text: str, translation: str | None = None) -> Alignment:
-        """Where attention lies while a sentence is translated.
+        """The attention while a sentence is translated.
 
         Parameters
         ----------
