@@ -197,15 +197,15 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _network(self, program: Program) -> nn.Module:
-        """A network for the parameters and the fitted attributes, not trained."""
+        """An untrained network for the parameters and the fitted attributes."""
 
     @abstractmethod
     def _description(self) -> dict[str, Any]:
-        """What `config.json` must say for `_restore`, as JSON has it."""
+        """The content of `config.json` that `_restore` needs, as JSON."""
 
     @abstractmethod
     def _tokenizers(self) -> dict[str, Tokenizer]:
-        """What stands in files of its own: "tokenizer", or "of_something_tokenizer"."""
+        """The tokenisers by the names of their files: "tokenizer", or "of_something_tokenizer"."""
 
     @abstractmethod
     def _restore(self, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> None:
@@ -213,7 +213,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _card(self) -> Card:
-        """What the model card says."""
+        """The model card."""
 
     # What insight asks of a task
 
@@ -233,11 +233,11 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _measure(self) -> Measure:
-        """What a comparison measures each example by."""
+        """The measure by which a comparison judges examples."""
 
     @abstractmethod
     def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """What each example comes to by that measure, [N], and how much it counts in the mean, [N]."""
+        """The measure of each example, [N], and the weight of each in the mean, [N]."""
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
         """The data for `_outcomes` in a comparison: the test data or, without any, the validation data."""

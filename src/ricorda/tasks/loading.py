@@ -1,4 +1,4 @@
-"""A trained model from its folder, whatever its task."""
+"""Opens a trained model of any task from its folder."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class ForecastNetwork(nn.Module):
         past : Tensor [B, V, context]
             The variables of the windows.
         past_covariates, future_covariates : Tensor [B, K, context], [B, K, steps]
-            What is known beforehand.
+            The covariates of the windows and of the steps after them.
 
         Returns
         -------
