@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ricorda.data.held_out import split_by_sentence
 from ricorda.data.pairs import as_texts, read_pairs, read_sentences
 from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import SMALLEST_VOCABULARY, as_written, decode_subwords, train_subwords
 from ricorda.data.tokenization import PADDING, UNKNOWN, encode
 from ricorda.errors import ArgumentError, DataError
-from ricorda.tasks.translate.examples import Subwords, split
+from ricorda.tasks.translate.examples import Subwords
 
 ENGLISH = ["The cat sleeps.", "Don't go, Anna!", "It costs 1,250 euros."]
 ITALIAN = ["Il gatto dorme.", "Non andare, Anna!", "Costa 1.250 euro."]
@@ -235,12 +236,12 @@ def test_as_many_translations_as_sentences_are_needed() -> None:
 
 def test_a_sentence_is_in_one_part_with_all_its_translations() -> None:
     sources = [f"sentence {number // 3}" for number in range(90)]
-    training, kept = split(sources, 0.2, seed=0)
+    training, kept = split_by_sentence(sources, 0.2, seed=0)
     assert sorted([*training, *kept]) == list(range(90))
     assert len(kept) == 18
     assert not {sources[row] for row in training} & {sources[row] for row in kept}
-    assert list(split(sources, 0.2, seed=0)[1]) == list(kept)
-    assert list(split(sources, 0.2, seed=1)[1]) != list(kept)
-    assert len(split(sources, 0.0, seed=0)[1]) == 0
+    assert list(split_by_sentence(sources, 0.2, seed=0)[1]) == list(kept)
+    assert list(split_by_sentence(sources, 0.2, seed=1)[1]) != list(kept)
+    assert len(split_by_sentence(sources, 0.0, seed=0)[1]) == 0
     with pytest.raises(ArgumentError, match=r"validation_fraction=0\.5 of 1 different sentences leaves none"):
-        split(["a"] * 4, 0.5, seed=0)
+        split_by_sentence(["a"] * 4, 0.5, seed=0)

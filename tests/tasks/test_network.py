@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ricorda.cells import gru, lstm, rnn
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.held_out import split_by_class
 from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.errors import ArgumentError, CellError
 from ricorda.program.cell import Cell
 from ricorda.tasks.cells import as_program
-from ricorda.tasks.classify.examples import class_weights, split
+from ricorda.tasks.classify.examples import class_weights
 from ricorda.tasks.classify.objective import Classification, probabilities
 from ricorda.tasks.encoding import collate
 from ricorda.tasks.many_to_one.examples import Examples
@@ -139,26 +140,26 @@ def test_a_fingerprint_changes_with_each_number_label_and_boundary() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_each_class_is_trained_on_and_the_parts_are_all_the_rows(counts: list[int], seed: int) -> None:
     targets = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    training, held_out = split(targets, 0.2, seed)
+    training, held_out = split_by_class(targets, 0.2, seed)
     assert sorted([*training, *held_out]) == list(range(len(targets)))
     assert len(held_out) == max(1, round(0.2 * len(targets)))
     assert set(targets[training]) == set(range(len(counts)))
-    again = split(targets, 0.2, seed)
+    again = split_by_class(targets, 0.2, seed)
     assert np.array_equal(training, again[0])
 
 
 def test_the_split_keeps_the_classes_shares_and_differs_by_seed() -> None:
     targets = np.repeat([0, 1], [80, 20])
-    assert np.bincount(targets[split(targets, 0.1, 0)[1]]).tolist() == [8, 2]
-    assert not np.array_equal(split(targets, 0.1, 0)[1], split(targets, 0.1, 1)[1])
-    assert [len(part) for part in split(targets, 0.0, 0)] == [100, 0]
+    assert np.bincount(targets[split_by_class(targets, 0.1, 0)[1]]).tolist() == [8, 2]
+    assert not np.array_equal(split_by_class(targets, 0.1, 0)[1], split_by_class(targets, 0.1, 1)[1])
+    assert [len(part) for part in split_by_class(targets, 0.0, 0)] == [100, 0]
 
 
 @pytest.mark.parametrize(("counts", "fraction"), [([1, 1], 0.1), ([2, 2], 0.9), ([50, 50], 0.999)])
 def test_a_split_that_leaves_a_class_without_examples_is_refused(counts: list[int], fraction: float) -> None:
     targets = np.repeat(np.arange(len(counts)), counts)
     with pytest.raises(ArgumentError, match=f"^validation_fraction={fraction} of .* classes leaves too few"):
-        split(targets, fraction, 0)
+        split_by_class(targets, fraction, 0)
 
 
 # Class weights

@@ -13,8 +13,8 @@ from small_models import TEXTS, series
 import ricorda
 import ricorda.tasks.regress.estimator
 from ricorda import SequenceClassifier, SequenceRegressor
+from ricorda.data.held_out import split_rows
 from ricorda.errors import ArgumentError, DataError
-from ricorda.tasks.regress.examples import split
 
 WALKS, _ = series(40)
 SUMS = np.array([walk.sum() for walk in WALKS])
@@ -75,7 +75,7 @@ def test_the_targets_unit_and_zero_change_nothing_but_the_unit(
 def test_targets_are_standardised_by_the_training_part_alone() -> None:
     model = small().fit(WALKS, SUMS, validation=(WALKS, SUMS * 1000))
     assert model.scaling_.mean == pytest.approx(SUMS.mean())
-    training, held_out = split(40, 0.25, small().begin(WALKS, SUMS, None)[2])
+    training, held_out = split_rows(40, 0.25, small().begin(WALKS, SUMS, None)[2])
     model = small(validation_fraction=0.25).fit(WALKS, SUMS)
     assert (len(training), len(held_out)) == (30, 10)
     assert model.scaling_.scale == pytest.approx(SUMS[training].std())

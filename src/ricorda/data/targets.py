@@ -136,7 +136,7 @@ def read_targets(sequence: Any, examples: int, argument: str = "y") -> Targets:
     sequence : sequence [N], or array or sequence of sequences [N, outputs]
         The numbers.
     examples : int
-        How many examples there are.
+        The number of examples.
     argument : str
         Its name, for messages.
 

@@ -1,4 +1,4 @@
-"""The cell of an estimator: from the ways in which it is given to its program, and back."""
+"""The cell of an estimator: from the forms that a user may write to its program, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ricorda.program.ir import Program
 
 
 def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
-    """The program of a cell given in any of the ways that an estimator takes one."""
+    """The program of a cell, in any of the forms that an estimator takes."""
     if isinstance(cell, Program):
         return cell
     if isinstance(cell, str):

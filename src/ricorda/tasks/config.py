@@ -1,6 +1,6 @@
-"""What `config.json` and `history.jsonl` must say, checked before anything is built.
+"""Checks what `config.json` and `history.jsonl` must say before anything is built from them.
 
-The files may come from anywhere; `folder` has made sure that they are JSON.
+The files may come from anywhere; `folder` has checked that they are JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from ricorda.errors import ModelFolderError
 from ricorda.tasks.folder import CONFIG, HISTORY
 
-Shape = Mapping[str, Any]  # of each key its type, several types, or the shape of the object there
+Shape = Mapping[str, Any]  # For each key its type, its types, or the shape of its object.
 
 GENERAL: Shape = {
     "ricorda_version": str,
@@ -26,18 +26,18 @@ EPOCH: Shape = {"epoch": int, "loss": (int, float)}
 def check_config(
     config: Mapping[str, Any], history: Sequence[Any], folder: Path, shape: Shape, scores: Iterable[str]
 ) -> None:
-    """Hold both files to the keys and types that they must have; they may have others besides.
+    """Require the keys and types that both files must have; they may have others besides.
 
     Parameters
     ----------
     config, history
-        What the files hold.
+        The contents of the files.
     folder : Path
-        Where they are.
+        The folder of the files.
     shape : mapping
-        Keys that the task needs in the config: of each its type, several types, or the shape of the object there.
+        Keys that the task needs in the config: for each its type, several types, or the shape of its object.
     scores : iterable of str
-        Numbers that every validated epoch has.
+        Numbers that every validated epoch must have.
 
     Raises
     ------

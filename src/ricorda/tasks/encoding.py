@@ -17,10 +17,10 @@ from ricorda.data.tokenization import PADDING, encode, train_tokenizer
 from ricorda.errors import DataError
 
 LONGEST = 10_000
-"""Steps that a sequence may have where no max_length is set; more is rather a mistake in the data than a sequence."""
+"""Steps that a sequence may have if no max_length is set; a longer one is probably a mistake in the data."""
 
 STEPS_AT_ONCE = 32_768
-"""Steps, padding included, that a batch of predictions may have: it bounds the memory."""
+"""Steps, padding included, that a batch of predictions may have: this bounds the memory."""
 
 
 @dataclass
@@ -30,15 +30,15 @@ class Encoder:
     Parameters
     ----------
     kind : {"texts", "tokens", "numbers"}
-        What it was trained on.
+        The kind of input that it was trained on.
     max_length : int, optional
         Steps after which a sequence is cut.
     tokenizer : Tokenizer, optional
-        For texts and token lists.
+        The tokeniser of texts and token lists.
     features : int
-        For numbers, I.
+        Features I of numbers.
     longest : int, optional
-        Steps above which a sequence that is not cut is refused; None for none.
+        A sequence of more steps that is not cut is refused; None refuses none.
     """
 
     kind: Kind
@@ -59,11 +59,11 @@ class Encoder:
         min_frequency: int,
         lowercase: bool,
     ) -> Encoder:
-        """The encoder of some training examples; for the tokeniser's parameters see `train_tokenizer`."""
+        """Learn an encoder from training examples; for the tokeniser's parameters see `train_tokenizer`."""
         if kind == "numbers":
             return cls(kind, max_length, features=inputs[0].shape[1])
         trained = train_tokenizer(
-            tokenizer if kind == "texts" else "word",  # token lists are taken as they stand
+            tokenizer if kind == "texts" else "word",  # Token lists are taken as they stand.
             inputs,
             vocab_size=vocab_size,
             min_frequency=min_frequency,
@@ -111,14 +111,14 @@ def collate(sequences: Sequence[Tensor], device: torch.device | str) -> tuple[Te
 
 
 def batches_of_like_length(lengths: Sequence[int], steps: int | None = None) -> Iterator[list[int]]:
-    """Row numbers of batches to predict: rows of like length together, so that little is padded.
+    """Row numbers of batches for prediction: rows of like length together, so that there is little padding.
 
     Parameters
     ----------
     lengths : sequence of int
         Steps of each row.
     steps : int, optional
-        The most that a batch may have, padding included; STEPS_AT_ONCE by default. A row that has more is alone.
+        The most steps of a batch, padding included; STEPS_AT_ONCE by default. A longer row is a batch of its own.
     """
     most, rows = steps or STEPS_AT_ONCE, list[int]()
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):

@@ -39,25 +39,25 @@ ATTRIBUTES = """history_ : list of dict
 network_ : torch.nn.Module
     The trained network.
 """
-"""What the docstring of every estimator says of its attributes."""
+"""The attributes in the docstring of every estimator."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A user's examples, ready to be trained on.
+    """A user's examples, ready for training.
 
     Parameters
     ----------
     learned : dict
-        Fitted attributes that the network is made from: the classes, the tokenizer.
+        Fitted attributes that the network depends on, such as the classes and the tokenizer.
     task : callable
-        From the fresh network to what the training loop is given.
+        Makes of a fresh network what the training loop needs.
     data : str
         A fingerprint of all that decides what is learned.
     examples, validation_examples : int
-        How many are trained on and validated with.
+        The number of examples to train on and to validate with.
     afterwards : callable, optional
-        From the trained network to more of `summary_`.
+        Makes of the trained network more of `summary_`.
     """
 
     learned: dict[str, Any]
@@ -69,7 +69,7 @@ class Prepared:
 
 
 def pair_of(validation: Any) -> tuple[Any, Any]:
-    """Validation examples and what is to be learned from them. Raises ArgumentError if they are no pair."""
+    """Validation examples and their targets. Raises ArgumentError if they are not a pair."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise ArgumentError(f"validation is of type {type(validation).__name__}: give a pair, (X, y)")
     return validation[0], validation[1]
@@ -78,20 +78,20 @@ def pair_of(validation: Any) -> tuple[Any, Any]:
 class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     """The base of the estimators.
 
-    A task gives its parameters as a dataclass (see `parameters`), what is marked as abstract here, and the constants
-    below that have no value.
+    A task writes its parameters as a dataclass (see `parameters`), the abstract methods here, and the constants below
+    that have no value.
 
     Attributes
     ----------
     TASK : str
         The task's name, in `config.json` and for the command.
     SCORES : mapping
-        The numbers of a validation that are shown, and what they are called; the first is what "score" usually
-        follows, "validation_loss" is drawn beside the training's loss.
+        The numbers of a validation that are shown, and their names for readers. The first is usually the "score";
+        "validation_loss" is drawn beside the training's loss.
     LOSS : str
-        What the loss is, with its unit.
+        The name of the loss, with its unit.
     SHAPE : mapping
-        What `config.json` must say besides what it says for all tasks; see `config`.
+        Keys of this task in `config.json`, besides those of all tasks; see `config`.
     READER : str
         The attribute of the network that holds the recurrent layers that read the input.
     GOES_ON : bool
@@ -102,9 +102,9 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     network_ : torch.nn.Module
         The trained network.
     program_ : Program
-        Its cell.
+        The program of its cell.
     summary_ : dict
-        What there is to say of the training.
+        Facts about the training.
     """
 
     TASK: ClassVar[str]
@@ -156,7 +156,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         tensorboard : bool
             Whether to write the history for TensorBoard too, into `folder`.
         watch_gradients : int, optional
-            Record in each so many steps where the gradient goes in time, for `gradient_flow_`, and say on standard
+            Record in every so many steps where the gradient goes in time, for `gradient_flow_`, and warn on standard
             error if it vanishes or explodes.
 
         Returns
@@ -172,16 +172,16 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         return self._fit(X, y, validation, folder, {**training, "watch_gradients": watch_gradients})
 
     def begin(self, X: Any, y: Any, validation: Any, **data: Any) -> tuple[Task, Prepared, int]:
-        """Do all that comes before training: the fitted attributes are set, the network has its first weights.
+        """Prepare the training: set the fitted attributes, and make the network with its first weights.
 
         Returns
         -------
         task : Task
-            What would be trained; its `module` is the network.
+            The training to run; its `module` is the network.
         prepared : Prepared
             The examples.
         seed : int
-            Of the training.
+            The seed of the training.
         """
         self.check_parameters()
         program, seed = as_program(self.cell), int(check_random_state(self.random_state).randint(2**31))
@@ -197,15 +197,15 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _network(self, program: Program) -> nn.Module:
-        """A network for the parameters and the fitted attributes, not trained."""
+        """An untrained network for the parameters and the fitted attributes."""
 
     @abstractmethod
     def _description(self) -> dict[str, Any]:
-        """What `config.json` must say for `_restore`, as JSON has it."""
+        """The content of `config.json` that `_restore` needs, as JSON."""
 
     @abstractmethod
     def _tokenizers(self) -> dict[str, Tokenizer]:
-        """What stands in files of its own: "tokenizer", or "of_something_tokenizer"."""
+        """The tokenisers by the names of their files: "tokenizer", or "of_something_tokenizer"."""
 
     @abstractmethod
     def _restore(self, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> None:
@@ -213,7 +213,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _card(self) -> Card:
-        """What the model card says."""
+        """The model card."""
 
     # What insight asks of a task
 
@@ -224,7 +224,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         Returns
         -------
         list of str, optional
-            What each step is called; None where steps have no names.
+            The name of each step; None if steps have no names.
         """
 
     @abstractmethod
@@ -233,14 +233,14 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _measure(self) -> Measure:
-        """What a comparison measures each example by."""
+        """The measure by which a comparison judges examples."""
 
     @abstractmethod
     def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """What each example comes to by that measure, [N], and how much it counts in the mean, [N]."""
+        """The measure of each example, [N], and the weight of each in the mean, [N]."""
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
-        """What `_outcomes` is given in a comparison: the test data or, without any, the validation data."""
+        """The data for `_outcomes` in a comparison: the test data or, without any, the validation data."""
         X, y = validation if test is None else test
         return X, y
 
@@ -251,7 +251,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         Raises
         ------
         AttributeError
-            If that was not watched: `fit(..., watch_gradients=N)`.
+            If no step was watched: `fit(..., watch_gradients=N)`.
         """
         check_is_fitted(self, "network_")
         flow = TrainingFlow.of(self.history_)
@@ -265,7 +265,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         self._options(seed=0)
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it cannot be written."""
+        """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it is not writable."""
         check_is_fitted(self, "network_")
         save_model(self, Path(folder))
 
@@ -277,7 +277,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     @contextmanager
     def _keeping_what_was_learned(self) -> Iterator[None]:
-        """A `fit` that fails or is stopped within the block leaves the attributes as they were."""
+        """If the block fails or is stopped, the attributes become again what they were before it."""
         before = self.__dict__.copy()
         try:
             yield
@@ -286,12 +286,12 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             raise
 
     def _fresh_network(self, program: Program, seed: int) -> Any:
-        """A network with the seed's weights; ArgumentError if there is not the memory for it."""
+        """A network with the seed's weights; raises ArgumentError if the memory is too small for it."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             try:
                 return self._network(program)
-            except RuntimeError as error:  # torch has no narrower one for this
+            except RuntimeError as error:  # torch raises no narrower class here.
                 named = [
                     f"{name} {getattr(self, name)}" for name in ("hidden_size", "embedding_size") if hasattr(self, name)
                 ]
@@ -300,7 +300,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
                 ) from error
 
     def _fit(self, X: Any, y: Any, validation: Any, folder: Any, training: Mapping[str, Any], **data: Any) -> Self:
-        """Train; `data` are arguments that only this task's `fit` has."""
+        """Train; `data` holds the arguments that only this task's `fit` has."""
         with self._keeping_what_was_learned():
             task, prepared, seed = self.begin(X, y, validation, **data)
             self.history_ = train(
@@ -324,7 +324,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         )
 
     def _json_parameters(self) -> dict[str, Any]:
-        """The parameters but the cell, as JSON has them; a random state that is no number is left out."""
+        """The parameters except the cell, as JSON; a random state that is not a number becomes null."""
         parameters: dict[str, Any] = self.get_params(deep=False)
         del parameters["cell"]
         if isinstance(parameters["random_state"], np.random.RandomState):

@@ -1,4 +1,4 @@
-"""A network as it predicts."""
+"""A network in evaluation mode, as it predicts."""
 
 from __future__ import annotations
 

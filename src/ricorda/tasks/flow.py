@@ -1,4 +1,4 @@
-"""Where the gradient went in time in the watched steps of a training: arrays, a table and a picture of the history."""
+"""Where the gradient went in time in the watched steps of a training, as arrays, a table and a picture."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 class TrainingFlow:
     """The norms of the gradients of all states of the recurrent layers, by training step and distance.
 
-    Distance is how many steps the layer still has to read after this one: 0 is a row's last step, or in the second
-    direction, which reads from the end, its first. A norm is that of dL/ds_t over the units, L the mean loss of the
-    step's batch, averaged over the rows that are so long; `ricorda.training.flow` has the details.
+    Distance is the number of steps that the layer still has to read after this one: 0 is a row's last step, or in the
+    second direction, which reads from the end, its first. A norm is that of dL/ds_t over the units, where L is the mean
+    loss of the step's batch, averaged over the rows that are so long; see `ricorda.training.flow`.
 
     Parameters
     ----------
     steps : int array [S]
         The watched training steps, counted from 1.
     distances : int array [D]
-        The first distance of each place.
+        The first distance of each bin.
     width : int
-        How many distances a place has.
+        The number of distances in a bin.
     norms : dict
         (layer, direction, state) to float array [S, D]; NaN where a step's rows were shorter.
     records : tuple of dict
-        What the history has; see `ricorda.training.flow.FlowRecord`.
+        The records of the history; see `ricorda.training.flow.FlowRecord`.
     """
 
     steps: NDArray[np.int64]
@@ -64,7 +64,7 @@ class TrainingFlow:
         return cls(steps, np.arange(places) * width, width, norms, records)
 
     def to_frame(self) -> polars.DataFrame:
-        """A row for each step, layer, direction, state and place, in the places of the step's own record."""
+        """A row for each step, layer, direction, state and bin, in the bins of the step's own record."""
         import polars
 
         names = ("step", "layer", "direction", "state", "width")
@@ -77,13 +77,13 @@ class TrainingFlow:
         from matplotlib.colors import LogNorm
         from matplotlib.ticker import MaxNLocator
 
-        rows = list(dict.fromkeys(key[:2] for key in self.norms))  # a layer in one direction
+        rows = list(dict.fromkeys(key[:2] for key in self.norms))  # A row is a layer in one direction.
         states = list(dict.fromkeys(state for _, _, state in self.norms))
         figure = new_figure(1.4 + 2.8 * len(rows))
         panels = figure.subplots(len(rows), len(states), squeeze=False, sharex=True)
         largest = max(float(np.nanmax(norms)) for norms in self.norms.values()) or 1.0
         smallest = min(float(np.nanmin(norms)) for norms in self.norms.values())
-        smallest = max(smallest, largest * 1e-12)  # there is no logarithm of 0
+        smallest = max(smallest, largest * 1e-12)  # 0 has no logarithm.
         scale = LogNorm(smallest, max(largest, smallest * 10))
         steps = np.append(
             self.steps, 2 * self.steps[-1] - self.steps[-2] if len(self.steps) > 1 else self.steps[-1] + 1
@@ -91,7 +91,7 @@ class TrainingFlow:
         distances = np.append(self.distances, self.distances[-1] + self.width)
         for (row, (layer, direction)), (column, state) in product(enumerate(rows), enumerate(states)):
             axes, norms = panels[row, column], self.norms.get((layer, direction, state))
-            if norms is None:  # layers of several cells have states of their own
+            if norms is None:  # Other cells have other states.
                 axes.set_axis_off()
                 continue
             drawn = axes.pcolormesh(steps, distances - 0.5, np.maximum(norms.T, smallest), norm=scale, cmap="viridis")
@@ -100,7 +100,7 @@ class TrainingFlow:
             axes.set_title(f"{state} of {layer or 'the layer'}{reads}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_facecolor("#DDDDDD")  # where no batch has rows that are so long
+            axes.set_facecolor("#DDDDDD")  # Shows where no rows are so long.
             axes.set_ylim(-0.5, distances[np.flatnonzero(np.isfinite(norms).any(axis=0))[-1] + 1] - 0.5)
             if column == 0:
                 axes.set_ylabel("steps to the row's end" if direction == 0 else "steps to the row's start")
@@ -111,7 +111,7 @@ class TrainingFlow:
 
 
 def _merged(norms: Sequence[float], count: int) -> NDArray[np.float64]:
-    """Means of so many neighbouring places each."""
+    """Means of `count` neighbouring places each."""
     starts = np.arange(0, len(norms), count)
     sums: NDArray[np.float64] = np.add.reduceat(np.asarray(norms, dtype=np.float64), starts)
     return sums / np.diff([*starts, len(norms)])

@@ -41,7 +41,7 @@ _TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
 
 @dataclass(frozen=True)
 class Contents:
-    """What a model folder holds; tokenisers are JSON, each under the name of its file without `.json`."""
+    """The content of a model folder; tokenisers are JSON, by the names of their files without `.json`."""
 
     config: dict[str, Any]
     tensors: dict[str, Tensor]
@@ -50,7 +50,7 @@ class Contents:
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether a folder holds a model, be it a damaged one."""
+    """Whether a folder holds a model, even a damaged one."""
     return os.path.exists(_valid(folder, CONFIG)) or os.path.exists(_valid(folder, WEIGHTS))
 
 
@@ -60,7 +60,7 @@ def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mappin
     Raises
     ------
     ModelFolderError
-        If it cannot be written (a full disk, a read-only folder).
+        If the folder is not writable or the disk is full.
     """
     files: dict[str, bytes] = {
         WEIGHTS: save_tensors({name: tensor.cpu().contiguous() for name, tensor in contents.tensors.items()}),
@@ -102,21 +102,21 @@ def read_model(folder: Path) -> Contents:
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """The hash of what `config.json` says, whatever its spaces; that of the hashes themselves left out."""
+    """The hash of the content of `config.json`, without the hashes in it; white space does not count."""
     said = {name: value for name, value in config.items() if name != "sha256"}
     return _sha256(json.dumps(said, sort_keys=True).encode())
 
 
 def one_line(error: Exception) -> str:
-    """An error of a library as a part of a sentence."""
+    """The message of a library's error on one line, as part of a sentence."""
     return " ".join(str(error).split())[:200]
 
 
 def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     saving = folder / ".saving"
     try:
-        _move_into_place(folder)  # of a save that was interrupted after it counted
-        shutil.rmtree(saving, ignore_errors=True)  # of one interrupted before
+        _move_into_place(folder)  # Ends a save that was interrupted after it counted.
+        shutil.rmtree(saving, ignore_errors=True)  # Drops a save that was interrupted before.
         try:
             for name, data in files.items():
                 write_atomically(saving / name, data)
@@ -131,7 +131,7 @@ def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         _move_into_place(folder)
         for name in os.listdir(folder):
-            if _not_always(name) and name not in files:  # of the model that was here before
+            if _not_always(name) and name not in files:  # It belongs to the model that was here before.
                 (folder / name).unlink()
     except OSError as error:
         raise ModelFolderError(
@@ -149,12 +149,12 @@ def _move_into_place(folder: Path) -> None:
 
 
 def _not_always(name: str) -> bool:
-    """Whether a file is one that some models have and others have not."""
+    """Whether a file is of a kind that only some models have."""
     return name == FLOW_PICTURE or bool(_tokenizers([name]))
 
 
 def _tokenizers(names: Iterable[str]) -> list[str]:
-    """Those of some files' names that are tokenisers'."""
+    """The names among these that belong to files of tokenisers."""
     return [name for name in names if _TOKENIZERS.fullmatch(name)]
 
 

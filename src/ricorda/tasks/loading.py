@@ -1,4 +1,4 @@
-"""A trained model from its folder, whatever its task."""
+"""Opens a trained model of any task from its folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load(folder: str | Path) -> SequenceEstimator:
     Parameters
     ----------
     folder : path
-        What `ricorda train ... --out` or an estimator's `save` wrote.
+        The folder that `ricorda train ... --out` or an estimator's `save` wrote.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def load(folder: str | Path) -> SequenceEstimator:
 
 
 def open_model(folder: str | Path) -> tuple[SequenceEstimator, dict[str, Any]]:
-    """A model and what its `config.json` says; see `load`."""
+    """A model and the content of its `config.json`; see `load`."""
     folder = Path(folder)
     contents = read_model(folder)
     task = contents.config.get("task")
@@ -54,7 +54,7 @@ def open_model(folder: str | Path) -> tuple[SequenceEstimator, dict[str, Any]]:
     check_config(contents.config, contents.history, folder, kind.SHAPE, kind.SCORES)
     try:
         return _restore(kind, contents), contents.config
-    except Exception as error:  # tokenizers raises bare Exceptions, and what is inside the parts may be anything
+    except Exception as error:  # tokenizers raises bare Exceptions, and the parts may hold anything.
         prefix = "" if isinstance(error, RicordaError) else f"{type(error).__name__}: "
         raise ModelFolderError(
             f"{folder} does not hold together ({prefix}{one_line(error)}): restore it or train again"
@@ -73,7 +73,7 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
         torch.float32
     }:
         raise ModelFolderError("its weights are not those of so many layers, in float32")
-    with torch.device("meta"):  # no memory is taken on the word of a file
+    with torch.device("meta"):  # A damaged file must not make us allocate memory.
         network = model._network(program)
     put_weights(network, contents.tensors)
     model.network_ = network.eval()
@@ -81,7 +81,7 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
 
 
 def _parameters(kind: type[SequenceEstimator], config: dict[str, Any]) -> dict[str, Any]:
-    """The estimator's parameters but the cell; all must be there, as a default would be another model."""
+    """The estimator's parameters except the cell; all must be there, as a default would make another model."""
     saved = config["parameters"]
     missing = {name for name in kind._get_param_names() if name != "cell"} - set(saved)
     if missing:

@@ -12,21 +12,21 @@ from ricorda.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Measure:
-    """What a task's examples are measured by; its mean over them is the task's usual figure.
+    """How a task's examples are measured; the mean over them is the task's usual figure.
 
     Attributes
     ----------
     name : str
-        Of the mean, with its unit.
-    each : str
-        What an example is, and what it comes to.
+        Name of the mean, with its unit.
+    example : str
+        What an example is, and what its value means.
     higher_is_better : bool
     share : bool
-        Whether it is written in per cent.
+        Whether the value is written in per cent.
     """
 
     name: str
-    each: str
+    example: str
     higher_is_better: bool
     share: bool = False
 
@@ -41,12 +41,12 @@ class Part:
 
 
 def parts_of(X: Any, y: Any, training: Any, held_out: Any) -> tuple[Any, Any, Any]:
-    """Examples and answers of some rows, and as validation data those of other rows.
+    """Examples and answers of the rows to train on, and as validation data those of the held-out rows.
 
     Raises
     ------
     ArgumentError
-        If there are no other rows.
+        If no row is held out.
     """
     if not len(held_out):
         raise ArgumentError("every example is needed to train on, each having something that no other has: give more")

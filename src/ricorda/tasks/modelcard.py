@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model card says in the words of its task.
+    """The content of a model card, in the words of its task.
 
     Parameters
     ----------
     title : str
-        What the model is: "A classifier of texts".
+        The name of the model's kind: "A classifier of texts".
     does : str
         A sentence or two: what goes in, what comes out.
     use : sequence of str
         Lines of a shell that use it, with FOLDER for the model's folder.
     limits : str
-        What not to expect of it.
+        What the model should not be trusted with.
     python : str
         A line of Python that uses `model`.
     """
@@ -42,16 +42,16 @@ class Card:
 
 
 def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], pictures: Iterable[str]) -> str:
-    """What a trained model is, what it was trained on, and how to use it, in Markdown.
+    """The card's Markdown: what a trained model is, what it was trained on, and how to use it.
 
     Parameters
     ----------
     card : Card
         The task's own words.
     config : mapping
-        What `config.json` says.
+        The content of `config.json`.
     scores : mapping
-        The numbers of a validation to show, and what they are called.
+        The numbers of a validation to show, and their names.
     pictures : iterable of str
         The files of the training's pictures.
     """
@@ -105,7 +105,7 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], 
 def summary(
     history: Sequence[Mapping[str, Any]], network: nn.Module, examples: int, validation_examples: int
 ) -> dict[str, Any]:
-    """What there is to say of a training; "best" has the history's numbers of the epoch whose weights were kept."""
+    """Facts about a training; "best" has the history's numbers of the epoch whose weights were kept."""
     scored = [epoch for epoch in history if "score" in epoch]
     best = max(scored, key=lambda epoch: epoch["score"]) if scored else history[-1]
     return {
@@ -118,12 +118,12 @@ def summary(
 
 
 def _shown(pictures: Iterable[str]) -> list[str]:
-    """Each picture, called by what it is: that of learning_curve.png is "learning curve"."""
+    """Each picture with its name: that of learning_curve.png is "learning curve"."""
     return [line for name in pictures for line in (f"![{name.removesuffix('.png').replace('_', ' ')}]({name})", "")]
 
 
 def _shape(parameters: Mapping[str, Any]) -> list[str]:
-    """The sizes of the recurrent layers, and what makes one vector of their steps."""
+    """The sizes of the recurrent layers, and the pooling of their steps."""
     layers = "1 layer" if parameters["num_layers"] == 1 else f"{parameters['num_layers']} layers"
     directions = "two directions" if parameters.get("bidirectional") else "one direction"
     other = [f"{name} `{parameters[name]}`" for name in ("pooling", "attention") if parameters.get(name)]

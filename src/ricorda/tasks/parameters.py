@@ -1,4 +1,4 @@
-"""An estimator's parameters, each written once: its default, what it may be, and what is said of it.
+"""An estimator's parameters, each written once: its default, its rule, and its description.
 
 A task's parameters are the fields of a dataclass. The constructor, its checks, `config.json`, the public docstring and
 the command's options are made from them. Only the standard library is imported here: `--help` reads this file.
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ricorda.program.ir import Program
 
 READING, NETWORK, TRAINING = "Reading the data", "The network", "The training"
-"""Groups of parameters, as the help of a command shows them."""
+"""Groups of parameters in the help of a command."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a parameter may be, as a test and in words; None too where it is `optional`."""
+    """The values that a parameter may have, as a test and in words; None is allowed too if it is `optional`."""
 
     holds: Callable[[Any], bool]
     words: str
@@ -49,7 +49,7 @@ def is_number(value: Any) -> bool:
 
 
 def one_of(*choices: str, optional: bool = False) -> Rule:
-    """One of some words, or None where that is a choice too."""
+    """A rule that allows some words, and None if it is `optional`."""
     words = f"one of {', '.join(choices)}" + " or None" * optional
     return Rule(lambda value: isinstance(value, str) and value in choices, words, optional)
 
@@ -57,7 +57,7 @@ def one_of(*choices: str, optional: bool = False) -> Rule:
 def _is_seed(value: Any) -> bool:
     if _is_whole(value):
         return bool(0 <= value < 2**32)
-    return type(value).__name__ == "RandomState"  # NumPy's, which is not imported here
+    return type(value).__name__ == "RandomState"  # NumPy's class; NumPy is not imported here.
 
 
 COUNT = Rule(lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1")
@@ -69,24 +69,24 @@ FLAG = Rule(lambda value: isinstance(value, bool), "True or False")
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a parameter besides its default.
+    """All that is known of a parameter besides its default.
 
     Parameters
     ----------
     rule : Rule, optional
-        What it may be; None where something else checks it.
+        The rule for its values; None if something else checks it.
     help : str
-        A sentence for people, in the help of the command and in the docstring.
+        A sentence for readers, in the help of the command and in the docstring.
     more : str
-        What the docstring says besides.
+        More sentences for the docstring.
     panel : str
-        Its group in the help; "" for none.
+        Its group in the help; "" if it has none.
     option : str
-        How the command calls it; by default its name with hyphens.
+        The name of the command's option; by default its name with hyphens.
     read : callable, optional
-        From the text of a command's option to the parameter.
+        A function from the text of a command's option to the parameter.
     preset : object
-        The option's value where it is not given; by default None, which leaves the parameter at its default.
+        The option's value if the user leaves it out; by default None, which leaves the parameter at its default.
     """
 
     rule: Rule | None
@@ -104,7 +104,7 @@ def parameter(default: Any, rule: Rule | None, help: str, more: str = "", **othe
 
 
 def about(kind: type, name: str) -> About:
-    """What is known of a parameter. A class that gives another default only leaves the rest to the class above it."""
+    """All that is known of a parameter. If a class changes only the default, the rest comes from the class above it."""
     for base in kind.__mro__:
         own: Field[Any] | None = base.__dict__.get("__dataclass_fields__", {}).get(name)
         if own is not None and "about" in own.metadata:
@@ -114,24 +114,24 @@ def about(kind: type, name: str) -> About:
 
 
 def parameters_of(kind: Any) -> Iterator[tuple[Field[Any], About]]:
-    """The parameters of a class, those that all tasks have first."""
+    """The parameters of a class; those that all tasks have come first."""
     for parameter in fields(kind):
         yield parameter, about(kind, parameter.name)
 
 
 def type_of(parameter: Field[Any]) -> str:
-    """A parameter's type as it is written, be it text or the type itself."""
+    """A parameter's type as the class writes it, whether that is text or the type itself."""
     written = parameter.type
     return written if isinstance(written, str) else getattr(written, "__name__", str(written))
 
 
 def check_parameters(model: Any) -> None:
-    """Hold an estimator's parameters to their rules.
+    """Check an estimator's parameters by their rules.
 
     Raises
     ------
     ArgumentError
-        With the first, by the alphabet, that breaks its rule.
+        If a parameter breaks its rule; the message names the first one, by the alphabet.
     """
     for parameter, known in sorted(parameters_of(type(model)), key=lambda pair: pair[0].name):
         if known.rule is not None:
@@ -149,7 +149,7 @@ def documented(kind: Any) -> str:
 
 @dataclass(repr=False, eq=False, kw_only=True)
 class Parameters:
-    """What every estimator has."""
+    """The parameters of every estimator."""
 
     cell: str | Cell | Program | Callable[..., Any] = field(
         default="lstm",
@@ -210,7 +210,7 @@ class Parameters:
 
 @dataclass(repr=False, eq=False, kw_only=True)
 class Remembering(Parameters):
-    """Estimators whose gates can start with a memory, and which may read from the end too."""
+    """The parameters of estimators whose gates can start with a memory, and which may read from the end too."""
 
     bidirectional: bool = parameter(
         True, FLAG, "Whether to read from the end too.", option="bidirectional/--one-direction"
@@ -226,7 +226,7 @@ class Remembering(Parameters):
 
 @dataclass(repr=False, eq=False, kw_only=True)
 class Embedding(Parameters):
-    """Estimators that read tokens."""
+    """The parameters of estimators that read tokens."""
 
     embedding_size: int = parameter(100, COUNT, "Numbers a token is turned into.", "Arrays have none.")
     vocab_size: int = parameter(4_000, COUNT, "Most tokens to know.", panel=READING)
@@ -241,7 +241,7 @@ POOLINGS = ("last", "mean", "max", "attention")
 
 @dataclass(repr=False, eq=False, kw_only=True)
 class ManyToOneParameters(Embedding, Remembering):
-    """Estimators that read a whole sequence and say one thing of it."""
+    """The parameters of estimators that read a whole sequence and predict one thing."""
 
     pooling: str = parameter("last", one_of(*POOLINGS), "One vector from all steps: last, mean, max or attention.")
     word_dropout: float = parameter(0.0, SHARE, "Share of tokens read as unknown in training.")

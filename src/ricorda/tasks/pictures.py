@@ -11,10 +11,10 @@ from ricorda.tasks.scores import LOSS, is_share, score_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # apart for colour-blind eyes too (Okabe, Ito 2008)
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Colour-blind readers can tell them apart (Okabe, Ito 2008).
 GREEN, PINK = "#009E73", "#CC79A7"
 DPI, WIDTH = 120, 10.0
-"""Pixels an inch, and inches of a figure: 1,200 pixels."""
+"""Pixels an inch, and inches of a figure's width: 1,200 pixels."""
 
 MANNERS = ((ORANGE, "s-"), (GREY, "^:"), (GREEN, "D--"), (PINK, "v-."))
 
@@ -25,11 +25,11 @@ def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapp
     Parameters
     ----------
     history : sequence of mapping
-        An entry an epoch, as `ricorda.training.train` returns them.
+        A record of each epoch, from `ricorda.training.train`.
     loss : str
-        What the loss is, with its unit.
+        The name of the loss, with its unit.
     scores : mapping
-        Numbers of the validation to draw, and what they are called; "validation_loss" is drawn beside the loss.
+        Numbers of the validation to draw, and their names; "validation_loss" is drawn beside the loss.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -54,7 +54,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapp
 
 
 def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:
-    """An empty figure, in inches, that belongs to no window."""
+    """An empty figure, in inches, that needs no window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -64,7 +64,7 @@ def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:
 
 
 def tidy(axes: Any, *, grid: bool = True) -> None:
-    """Take the frame's idle sides away and put a faint grid behind."""
+    """Remove the upper and right sides of the frame, and put a faint grid behind the curves."""
     axes.spines[["top", "right"]].set_visible(False)
     if grid:
         axes.grid(alpha=0.25)

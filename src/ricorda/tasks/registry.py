@@ -1,7 +1,7 @@
-"""The tasks, a row each: the one table that models are opened by and commands are made from.
+"""The tasks, a row for each: models are opened, and commands are made, from this one table.
 
-Rows name their modules, which are imported when they are used: `ricorda --help` reads this table, and torch is not
-imported for it.
+Rows name their modules, which are imported when they are used: `ricorda --help` reads this table without
+importing torch.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from ricorda.tasks.estimator import SequenceEstimator
 
 CONSTANTS = ("TASK", "SCORES")
-"""What an estimator's class says besides its methods."""
+"""The constants that an estimator's class must have, besides its methods."""
 COMMANDS = ("TRAIN", "read", "predict", "evaluate")
-"""What the module of a task's commands has: the help of `ricorda train TASK`, and functions."""
+"""What the module of a task's commands must have: the help of `ricorda train TASK`, and three functions."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Where a task is found: things themselves, or "module:name" and the name of a module.
+    """Where a task's objects are: the objects themselves, or "module:name" or a module's name.
 
     Parameters
     ----------
     estimator : class
-        The `SequenceEstimator`.
+        The task's `SequenceEstimator`.
     parameters : class
         The dataclass of its parameters.
     commands : module, optional
-        Its commands; None for a task that is used from Python alone.
+        Its commands; None if the task is used from Python alone.
     """
 
     estimator: Any
@@ -63,7 +63,7 @@ def estimator_of(task: str) -> type[SequenceEstimator]:
 
 
 def parameters_class(task: str) -> Any:
-    """The dataclass of a task's parameters; it is light to import."""
+    """The dataclass of a task's parameters; importing it is fast."""
     return _found(TASKS[task].parameters)
 
 
@@ -82,14 +82,14 @@ def commands_of(task: str) -> Any:
 
 
 def register(kind: type[SequenceEstimator], commands: Any = None) -> None:
-    """Make a task known: its models are opened and inspected, and its cells compared, as those of any other.
+    """Make a task known: its models can then be opened and inspected, and its cells compared, as those of any other.
 
     Parameters
     ----------
     kind : class
         The estimator.
     commands : module, optional
-        What `ricorda train`, `predict` and `evaluate` run; see `COMMANDS`.
+        The commands behind `ricorda train`, `predict` and `evaluate`; see `COMMANDS`.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def register(kind: type[SequenceEstimator], commands: Any = None) -> None:
 
 
 def check_task(kind: Any, commands: Any = None) -> None:
-    """Raise ArgumentError, with the name of what is left out, if a class or module is no whole task."""
+    """Raise ArgumentError if a class or a module of commands is incomplete; the message names what it leaves out."""
     name = kind.__name__
     for constant in CONSTANTS:
         if not hasattr(kind, constant):
@@ -119,7 +119,7 @@ def check_task(kind: Any, commands: Any = None) -> None:
 
 
 def _found(where: Any) -> Any:
-    """The thing that "module:name" names, or the thing itself."""
+    """The object that "module:name" names, or the object itself."""
     if not isinstance(where, str):
         return where
     module, _, name = where.partition(":")

@@ -1,4 +1,4 @@
-"""A training whose result is a model folder: what is in the way is found before, what is learned is never lost."""
+"""A training whose result is a model folder: obstacles are reported before it, and nothing learned is lost."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ricorda.tasks.folder import holds_model
 from ricorda.training.checkpoint import CHECKPOINT
 
 WORK = "training"
-"""Where in the model folder an unfinished training keeps its checkpoint and history."""
+"""The subfolder of the model folder in which an unfinished training keeps its checkpoint and history."""
 
 BOARD = "tensorboard"
-"""Where in either of them TensorBoard's files are."""
+"""The subfolder of either of them with TensorBoard's files."""
 
 
 def train_into_folder(
@@ -39,27 +39,27 @@ def train_into_folder(
     Parameters
     ----------
     model : SequenceEstimator
-        Not trained yet.
+        An untrained estimator.
     X, y, validation, others
-        What its `fit` is given.
+        The arguments of its `fit`.
     out : Path
-        The model folder; what it holds stays as it is until the new model is whole.
+        The model folder; its content stays as it is until the new model is complete.
     resume, overwrite, tensorboard : bool
-        Whether to go on from a checkpoint, to replace what `out` holds, and to write a TensorBoard log.
+        Whether to resume from a checkpoint, to replace the content of `out`, and to write a TensorBoard log.
     watch_gradients : int, optional
-        Record the gradient's flow of each so many steps.
+        Record the gradient's flow in every so many steps.
 
     Returns
     -------
     bool
-        Whether this is the process that saved; of several under torchrun it is the first.
+        Whether this process saved the model; of several under torchrun the first one does.
 
     Raises
     ------
     ArgumentError
-        If `out` holds something that neither `resume` nor `overwrite` allows to touch.
+        If the content of `out` must not be touched without `resume` or `overwrite`.
     Interrupted
-        After Ctrl-C, with the checkpoint written.
+        After Ctrl-C, when the checkpoint is written.
     """
     work = out / WORK
     if not (resume or overwrite):

@@ -1,4 +1,4 @@
-"""A trained model to its folder, whatever its task."""
+"""Saves a trained model of any task to its folder."""
 
 from __future__ import annotations
 

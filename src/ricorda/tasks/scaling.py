@@ -13,14 +13,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of each variable in the training examples, [V]."""
+    """Mean and standard deviation of each variable over the training examples, [V]."""
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
 
     @classmethod
     def of(cls, values: NDArray[np.float64]) -> Scaling:
-        """That of values [N, V]; a variable that is constant, up to the rounding of its mean, has the scale 1."""
+        """The scaling of values [N, V]; a variable that is constant, up to rounding of its mean, has the scale 1."""
         spread, rounding = values.std(0), len(values) * np.finfo(np.float64).eps * np.abs(values).max(0)
         return cls(values.mean(0), np.where(spread > rounding, spread, 1.0))
 
@@ -29,11 +29,11 @@ class Scaling:
         return (values - self.mean) / self.scale
 
     def undo(self, standardised: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Standardised values [..., V] in their own units."""
+        """Standardised values [..., V] in their original units."""
         return standardised * self.scale + self.mean
 
     def part(self, columns: Sequence[int]) -> Scaling:
-        """That of some of the variables."""
+        """The scaling of some of the variables."""
         return Scaling(self.mean[columns], self.scale[columns])
 
 

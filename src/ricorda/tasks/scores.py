@@ -1,4 +1,4 @@
-"""How the numbers of a validation and of an evaluation are written."""
+"""How the figures of a validation and of an evaluation are written."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Figures:
 
     def to_json(self) -> dict[str, Any]:
         """The figures as numbers, strings, lists and dictionaries."""
-        return asdict(cast(Any, self))  # which its subclass made a dataclass
+        return asdict(cast(Any, self))  # Every subclass is a dataclass.
 
 
 def log_loss(probabilities: NDArray[np.floating]) -> float:
-    """Mean of -ln of the probabilities [N] given to the truth, in nats; one of 0 counts as the least float."""
+    """Mean of -ln of the probabilities [N] of the truth, in nats; a probability of 0 counts as the least float."""
     return float(-np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)).mean())
 
 
 LOSS = "validation_loss"
-"""The number that is drawn beside the training's loss; the others are scores."""
+"""The number that is drawn beside the training's loss; all others are scores."""
 
 
 def is_share(name: str) -> bool:

@@ -35,7 +35,7 @@ layer, direction, state
     The layer's name in the module, whose top level is watched; 0, or 1 for the direction that reads from the end; the
     state's name.
 width
-    How many distances a bin has, a power of two: bin k has k * width to (k + 1) * width - 1.
+    The number of distances in a bin, a power of two: bin k has k * width to (k + 1) * width - 1.
 norm
     For each bin the mean of ||dL/ds_t|| over its steps and over the rows that are so long, to four digits; L is the
     mean loss of the step's batch. The bins end where fewer than half of the rows are so long, because a mean of few

@@ -94,8 +94,7 @@ class Learner:
 
             self._optimizer.zero_grad()
             if len(rows):
-                # Divided by the weights of all processes: the sum of their gradients is that of one process with all
-                # rows.
+                # All processes divide by the total, so that the sum of their gradients is that of all rows at once.
                 torch.autograd.backward(loss / (total_weight or 1.0))
         processes.sum_gradients(self._parameters)
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]

@@ -184,7 +184,7 @@ class Comparison:
             f"The score is the {self.measure.name}, of {self.outcomes.shape[2]:,} examples and {len(self.seeds)} "
             f"seeds, whose deviation stands beside it. The difference to {self.cells[0]} has a 95 % interval by paired "
             f"bootstrap: {DRAWS:,} draws, with replacement, of examples (the same for both cells) and of seeds (for "
-            f"each by itself). What is drawn is {self.measure.each}.",
+            f"each by itself). What is drawn is {self.measure.example}.",
             f"{COUNTED} Memory is what the first training step holds at its peak above what was held before: the "
             "longest batch, with gradients and the optimiser's moments. An epoch's time is the median over the epochs, "
             "validation included.",

@@ -80,5 +80,5 @@ def _draw_time_constants(axes: Any, gates: Gates) -> None:
 
 
 def _size(count: int) -> float:
-    """Font size in points at which so many tokens' letters do not overlap."""
+    """Font size in points at which the letters of `count` tokens do not overlap."""
     return min(9.0, 9.0 * 52 / max(count, 1))

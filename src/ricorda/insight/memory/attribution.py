@@ -25,7 +25,7 @@ PIECES, POINTS = 4, 8
 """The number of pieces of the path at first, and of points in each piece."""
 
 STEP_LIMITS = {torch.float32: 30_000, torch.float64: 300_000}
-"""No more points are taken after so many steps of all points together; in float32 close points soon coincide."""
+"""The most steps of all points together, by precision; in float32 close points soon coincide."""
 
 
 @dataclass(frozen=True)

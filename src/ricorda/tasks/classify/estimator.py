@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.batches import Rows
+from ricorda.data.held_out import split_by_class
 from ricorda.data.labels import read_labels
 from ricorda.errors import DataError, ModelFolderError
-from ricorda.tasks.classify.examples import class_weights, labelled, split
+from ricorda.tasks.classify.examples import class_weights, labelled
 from ricorda.tasks.classify.metrics import Report, report
 from ricorda.tasks.classify.objective import Classification, probabilities
 from ricorda.tasks.classify.parameters import ClassifyParameters
@@ -65,7 +66,7 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         DataError
             If the examples are of another kind than the model was trained on, or one is invalid.
         """
-        sequences = self._encode(X)  # which says so if there is no network yet
+        sequences = self._encode(X)  # It raises if there is no network yet.
         return probabilities(self.network_, sequences)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -98,7 +99,7 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         return targets, {"classes_": classes}
 
     def _split(self, targets: NDArray[Any], fraction: float, seed: int) -> tuple[Rows, Rows]:
-        return split(targets, fraction, seed)
+        return split_by_class(targets, fraction, seed)
 
     def _known_examples(
         self, X: Any, y: Any, encoder: Encoder, learned: Mapping[str, Any], names: tuple[str, str] = ("X", "y")

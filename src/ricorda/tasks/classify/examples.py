@@ -1,4 +1,4 @@
-"""A user's examples as a classifier learns from them: told apart by class, split, weighed."""
+"""A user's examples as a classifier learns from them: encoded, and weighed by class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
 from ricorda.data.batches import Rows
@@ -23,7 +22,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
     Raises
     ------
     DataError
-        If an example is invalid, or a label is none of the classes.
+        If an example is invalid, or a label is not among the classes.
     """
     place = place_of(X, names[0])
     kind, inputs = read_inputs(X, names[0])
@@ -40,41 +39,10 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
     return Examples(encoder.encode(kind, inputs, place), targets)
 
 
-def split(targets: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows to train on and rows to choose the best epoch by: of each class as large a part as can be.
-
-    A class's only example is trained on.
-
-    Raises
-    ------
-    ArgumentError
-        If too few rows are left to train on.
-    """
-    rows = np.arange(len(targets))
-    if not fraction:
-        return rows, rows[:0]
-    counts = np.bincount(targets)
-    single = counts[targets] == 1
-    candidates, classes = rows[~single], int(np.count_nonzero(counts > 1))
-    held_out = max(1, round(fraction * len(rows)))
-    if held_out < len(candidates):
-        stratified = classes <= held_out <= len(candidates) - classes
-        training, kept = train_test_split(
-            candidates, test_size=held_out, random_state=seed, stratify=targets[candidates] if stratified else None
-        )
-        training = np.concatenate([training, rows[single]])
-        if len(np.unique(targets[training])) == len(counts):
-            return np.sort(training), np.sort(kept)
-    raise ArgumentError(
-        f"validation_fraction={fraction} of {len(rows)} examples of {len(counts)} classes leaves too few to train on: "
-        "give more examples, others to validate on, or 0"
-    )
-
-
 def class_weights(
     weighting: str | dict[Any, float] | None, targets: Rows, classes: NDArray[Any]
 ) -> NDArray[np.float64] | None:
-    """The weight of each class's examples in the loss, None where all count the same.
+    """The weight of each class's examples in the loss; None if all are equal.
 
     Parameters
     ----------
@@ -84,7 +52,7 @@ def class_weights(
     Raises
     ------
     ArgumentError
-        If a weight is given for what is no class.
+        If there is a weight for a label that is not a class.
     """
     if weighting is None:
         return None

@@ -1,4 +1,4 @@
-"""How good a classifier is: numbers of a prediction against the truth, each from its definition or scikit-learn."""
+"""How good a classifier is: figures from their definition or from scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ricorda.tasks.scores import Figures, log_loss
 
 @dataclass(frozen=True)
 class ClassReport:
-    """One class: how much of what was called so is so, how much of what is so was found, and their harmonic mean."""
+    """Precision, recall and F1 of one class."""
 
     label: Any
     precision: float
@@ -31,12 +31,12 @@ class Report(Figures):
     Parameters
     ----------
     accuracy, macro_f1 : float
-        Share of right verdicts; mean F1 of the classes that occur in the truth or the verdicts.
+        Share of right predictions; mean F1 of the classes that occur in the truth or the predictions.
     calibration_error : float
         Expected calibration error: mean distance between confidence and accuracy, over 10 bins of confidence
         weighted by their examples (Guo et al. 2017, equation 3).
     log_loss : float
-        Mean of -ln of the probability given to the truth, in nats.
+        Mean of -ln of the probability of the true class, in nats.
     classes : a report for each class
     confusion : [truth][verdict], counts in the order of `classes`
     """
@@ -56,11 +56,11 @@ def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels:
     Parameters
     ----------
     truth : int array [N]
-        Index of each example's class.
+        The index of each example's class.
     probabilities : array [N, classes]
         Rows that sum to one.
     labels : sequence
-        The classes' names.
+        The names of the classes.
     """
     verdict = probabilities.argmax(1)
     numbers = np.arange(len(labels))
@@ -83,7 +83,7 @@ def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels:
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:
-    """Expected calibration error of verdicts; see `Report`."""
+    """Expected calibration error of predictions; see `Report`."""
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     error = 0.0
     for bin_index in np.unique(bin_of):

@@ -1,4 +1,4 @@
-"""Classification as the training loop sees it: a loss of some rows, and a score of the whole."""
+"""Classification as the training loop sees it: the loss of some rows, and the score of the whole."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ricorda.training.task import Task
 
 
 class Classification(Task):
-    """Training of a many-to-one network; the task that `ricorda.training.train` is given.
+    """Training of a many-to-one network that predicts classes, as `ricorda.training.train` takes it.
 
     Parameters
     ----------
     module : ManyToOne
         The network.
     examples, held_out : Examples
-        To train on, and to choose the best epoch by; the second may hold none.
+        Examples to train on, and examples to choose the best epoch by; the second may be empty.
     scoring : {"accuracy", "macro_f1"}
-        Which number of the report is the score.
+        The number of the report that is the score.
     weights : array [classes], optional
-        How much a class's examples count in the loss; all alike by default.
+        Weight of each class's examples in the loss; equal by default.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Classification(Task):
         return (losses * weights).sum(), weights.sum()
 
     def validate(self) -> dict[str, float]:
-        """The score and its companions on the held-out examples; nothing where there are none."""
+        """The score and further figures on the held-out examples; nothing if there are none."""
         if not len(self.held_out):
             return {}
         said = probabilities(self.module, self.held_out.sequences)

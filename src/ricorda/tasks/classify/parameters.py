@@ -1,4 +1,4 @@
-"""What a classifier can be told."""
+"""The parameters of a classifier."""
 
 from __future__ import annotations
 

@@ -17,22 +17,22 @@ MODEL = "the model"
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts from N moments, and what came.
+    """Forecasts from N moments of a series, and the values that came.
 
     Attributes
     ----------
     origins : array [N]
-        The steps of the series that were forecast first, each from what lies before it alone; of several series, as
-        if they followed each other.
+        The first step of each forecast in the series; the forecast reads only what lies before it. Several series count
+        as if they followed each other.
     truth, forecast : array [N, steps, V]
-        What came, and what was said.
+        The values that came, and the forecasts.
     observed : array of bool [N, steps, V]
-        What of the truth was measured; what was filled in counts in no figure.
+        Whether a true value was measured; values that were filled in count in no figure.
     quantiles : array [N, steps, V, levels], optional
-        What was said of the quantiles at `levels`.
+        The forecast quantiles at `levels`.
     levels : tuple of float
     baselines : mapping of str to array [N, steps, V]
-        What repeating the last value, and the last season, says.
+        The forecasts of the baselines: the last value repeated, and the last season repeated.
     names : tuple of str
         The variables.
     deviations, units : array [V]
@@ -70,7 +70,7 @@ class Backtest:
     def steps(self) -> list[dict[str, Metrics] | None]:
         """The errors of each step of the horizon, all variables together: in standard deviations of training.
 
-        None where nothing was measured at that step of any forecast.
+        None for a step at which no forecast's truth was measured.
         """
         return [
             self._errors(slice(step, step + 1), slice(None), self.deviations) if self.observed[:, step].any() else None
@@ -89,7 +89,7 @@ class Backtest:
         }
 
     def _errors(self, steps: slice, variables: slice, scale: Values) -> dict[str, Metrics]:
-        """Those of a part of the arrays, in units of `scale`."""
+        """The errors of a part of the arrays, in units of `scale`."""
         part = (slice(None), steps, variables)
         truth, seen, unit = self.truth[part] / scale, self.observed[part], self.units[variables] / scale
         bands = None if self.quantiles is None else self.quantiles[part] / scale[:, None]
@@ -103,9 +103,9 @@ class Backtest:
 
 
 KEYS = {MODEL: "model", REPEAT_LAST: "repeat_last", REPEAT_SEASON: "repeat_season"}
-"""What each of them is called in JSON."""
+"""The names of the model and the baselines in JSON."""
 
 
 def errors_json(errors: dict[str, Metrics]) -> dict[str, Any]:
-    """The errors of the model and the baselines as JSON has them."""
+    """The errors of the model and the baselines as JSON."""
     return {KEYS[name]: metrics.to_json() for name, metrics in errors.items()}

@@ -1,4 +1,4 @@
-"""Forecasts without a model, beside which every other has to be seen."""
+"""Forecasts without a model, which every model has to be compared with."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from ricorda.tasks.parameters import COUNT
 
 
 class Forecaster(SequenceEstimator, ForecastParameters):
-    """A recurrent network that reads a window of a series and says the steps after it.
+    """A recurrent network that reads a window of a series and forecasts the steps after it.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
     notes_ : tuple of str
         What was done to the data: see `ricorda.data.series.Series`.
     summary_ : dict
-        Of the training; where steps were held out, "validation_errors" has those of the horizon's forecasts, and of the
-        baselines.
+        Facts about the training. If steps were held out, "validation_errors" has the errors of the horizon's forecasts
+        and of the baselines.
 
     Examples
     --------
@@ -107,16 +107,16 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         Parameters
         ----------
         X : array [T] or [T, V], Series, or a list of several
-            A row a step, from the earliest to the latest; `ricorda.data.series.read_series` reads a table.
+            One row for each step, from the earliest to the latest; `ricorda.data.series.read_series` reads a table.
         y : None
-            Not used: what is learned is what follows in X.
+            Not used: X is its own target.
         covariates : array [T] or [T, K], or a list of several, optional
             What is known beforehand of each step; a Series has its own.
         targets : sequence of names or column numbers
             The variables to forecast; all if there is none.
         validation : as X, optional
-            Another series to choose the best epoch by, a Series where there are covariates; its first steps,
-            `max(context, season)`, are read and not forecast.
+            Another series to choose the best epoch by; it must be a Series if there are covariates. Its first
+            `max(context, season)` steps are read and not forecast.
         folder, resume, progress, tensorboard, watch_gradients
             As in `SequenceEstimator.fit`.
 
@@ -129,8 +129,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         ArgumentError, DataError
             If a parameter or a series is invalid: too short, constant, with a number that is not finite.
         """
-        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
-        training["watch_gradients"] = watch_gradients  # type: ignore[assignment]  # a number
+        training: dict[str, Any] = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        training["watch_gradients"] = watch_gradients
         return self._fit(X, y, validation, folder, training, covariates=covariates, targets=targets)
 
     def predict(self, X: Any = None, *, horizon: int | None = None, covariates: Any = None) -> Any:
@@ -138,7 +138,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
 
         Returns
         -------
-        array [horizon, targets], or a list of such if several series were given
+        array [horizon, targets], or a list of arrays for several series
         """
         forecasts = self.forecast(X, horizon=horizon, covariates=covariates)
         return [one.values for one in forecasts] if isinstance(forecasts, list) else forecasts.values
@@ -151,19 +151,19 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         X : array [T] or [T, V], Series, or a list of several, optional
             The history, of at least `context` steps; without it, the series of the training.
         horizon : int, optional
-            Steps, if other than the parameter says; more are made from the forecast itself, where that can be.
+            Steps to forecast; by default the parameter's. More are made from the forecast itself if the model can.
         covariates : array [T + steps, K], optional
-            What is known beforehand, of the history and of the steps to come; without X, of the latter alone, where
-            the training was not given it already.
+            What is known beforehand of the history and of the steps to come. Without X only that of the steps to come
+            is needed, unless the training had it already.
 
         Returns
         -------
-        Forecast, or a list of such if several series were given
+        Forecast, or a list of forecasts for several series
 
         Raises
         ------
         ArgumentError
-            If the horizon is invalid, or there is no series to go on from.
+            If the horizon is invalid, or there is no series to continue.
         DataError
             If the history is too short, has other variables than the training's, or lacks covariates.
         """
@@ -177,14 +177,14 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         return forecasts if are_several(X) else forecasts[0]
 
     def backtest(self, X: Any, *, horizon: int | None = None, stride: int = 1, covariates: Any = None) -> Backtest:
-        """Forecast from every moment of a series, each time from what lies before it, and compare with what came.
+        """Forecast from every moment of a series, each time from what lies before it, and compare with the truth.
 
         Parameters
         ----------
         X : array [T] or [T, V], or Series
             The series; its first `max(context, season)` steps are read and not forecast.
         horizon : int, optional
-            Steps, if other than the parameter says.
+            Steps to forecast; by default the parameter's.
         stride : int
             Steps from one moment to the next.
         covariates : array [T, K], optional
@@ -236,7 +236,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         )
 
     def _series(self, series: Sequence[Any], validation: Any) -> TrainingSeries:
-        """The series of a training; the end of each is held out, unless others are given."""
+        """The series of a training; without `validation` the end of each is held out."""
         others = None if validation is None else read_several(validation, "validation", None, ())
         return choose_series(self, self.steps_at_once, series, others)
 
@@ -325,7 +325,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         return Measure("mean absolute error (deviations)", meaning, False)
 
     def _outcomes(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """In the target's standard deviations of training; values that were filled in count for nothing."""
+        """The errors are in the targets' standard deviations of training; values that were filled in do not count."""
         horizon = int(self.horizon)
         tested = backtest(self.network_, self.facts_, X, horizon, horizon)
         errors = np.abs(tested.forecast - tested.truth) / tested.deviations * tested.observed

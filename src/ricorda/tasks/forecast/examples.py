@@ -10,21 +10,21 @@ from ricorda.errors import ArgumentError, DataError
 
 
 def with_variables(series: Series, wanted: Sequence[str], trained_on: Sequence[str]) -> Series:
-    """A series with the variables of a model: by their names, or an array's by their places.
+    """A series with the variables of a model, found by their names, or by their places in an array.
 
     Parameters
     ----------
     series : Series
-        What was given.
+        The user's series.
     wanted : sequence of str
         The variables that the network reads.
     trained_on : sequence of str
-        All that the training's series had, the order of an array's columns.
+        All variables of the training's series, in the order of an array's columns.
 
     Raises
     ------
     DataError
-        If it has others.
+        If the series has other variables.
     """
     names = series.names
     by_place = not set(wanted) <= set(names) or names == numbered(len(names))
@@ -46,26 +46,26 @@ def with_variables(series: Series, wanted: Sequence[str], trained_on: Sequence[s
     )
 
 
-def split(
+def split_in_time(
     parts: Sequence[Series], fraction: float, context: int, steps: int, *, horizon: int, reach: int
 ) -> tuple[list[Series], list[Series]]:
-    """The steps to train on, and those after them to choose the best epoch by, of each series.
+    """Split each series in time: the steps to train on, and those after them to choose the best epoch by.
 
     Parameters
     ----------
     fraction : float
         Share of a series' steps that is kept apart: at least one horizon, unless it is 0.
     context, steps : int
-        Of a window.
+        The lengths of a window's parts.
     horizon : int
         Steps of a forecast.
     reach : int
-        Steps before those kept apart that their forecasts are made from.
+        Steps before the held-out ones that their forecasts are made from.
 
     Raises
     ------
     ArgumentError, DataError
-        If a series is too short for that.
+        If a series is too short to be split.
     """
     training, held_out = [], []
     for part in parts:
@@ -84,7 +84,7 @@ def split(
 
 
 def require_steps(series: Series, context: int, steps: int) -> None:
-    """Raise DataError if a series has not one window."""
+    """Raise DataError if a series is too short for one window."""
     if len(series) < context + steps:
         raise DataError(
             f"{series.source} has {len(series)} steps, too few for a context of {context} and the {steps} after it: "
@@ -93,7 +93,7 @@ def require_steps(series: Series, context: int, steps: int) -> None:
 
 
 def require_values(parts: Sequence[Series], reach: int, argument: str) -> None:
-    """Raise DataError if no value of a target was observed after the first `reach` steps of series to validate by."""
+    """Raise DataError if a target of the validation series has no observed value after their first `reach` steps."""
     for name in parts[0].targets:
         if not any(part.observed[reach:, part.names.index(name)].any() for part in parts):
             raise DataError(

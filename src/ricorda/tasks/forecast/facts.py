@@ -19,31 +19,31 @@ from ricorda.tasks.parameters import is_number
 from ricorda.tasks.scaling import Scaling
 
 _NOTHING = 1e-12
-"""Of a deviation: the error of repeating a season is rounding, in a series that does nothing else."""
+"""A smaller error of a repeated season, as a share of the deviation, is rounding: the series only repeats itself."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What stands in `config.json` of a forecaster.
+    """What `config.json` says of a forecaster.
 
     Attributes
     ----------
     names, inputs, targets : tuple of str
         The variables of the training's series, those that the network reads, and those that are forecast.
     covariates : tuple of str
-        What is known beforehand.
+        Variables that are known beforehand.
     time : str, optional
         The column of the times.
     context, season : int
-        Steps that a forecast is made from, and of a season.
+        Steps that a forecast is made from, and steps of a season.
     clock : Clock
-        The length of a step, and when the one after the training's series is.
+        The length of a step, and the time of the step after the training's series.
     several : bool
-        Whether there were several series, of which none can be gone on from.
+        Whether there were several series; none of several can be continued.
     ahead : int
-        Steps after the training's series of which the covariates are known.
+        Steps after the training's series whose covariates are known.
     scaling : SeriesScaling
-        Mean and deviation of what the network reads.
+        Mean and deviation of the network's inputs.
     deviations, units : array [targets]
         Each target's standard deviation in training, and its error there when repeated after a season (for MASE).
     """
@@ -98,11 +98,11 @@ class Facts:
 
     @property
     def target_columns(self) -> list[int]:
-        """Where the targets stand among the inputs."""
+        """The places of the targets among the inputs."""
         return [self.inputs.index(name) for name in self.targets]
 
     def aligned(self, series: Series) -> Series:
-        """A series with the network's variables and covariates; DataError if it has others, or another step."""
+        """A series with the network's variables and covariates; raises DataError if it has others, or another step."""
         ours, theirs = self.clock, series.clock
         if "row" not in (ours.unit, theirs.unit) and (ours.unit, ours.count) != (theirs.unit, theirs.count):
             raise DataError(
@@ -117,7 +117,7 @@ class Facts:
         return with_variables(series, self.inputs, self.names)
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as JSON has them."""
+        """The facts as JSON."""
         scaling = self.scaling
         return {
             "series": {
@@ -190,7 +190,7 @@ class Facts:
 
 
 def _deviations(parts: Sequence[Series], columns: Sequence[int]) -> Values:
-    """The standard deviation of each target, of the values that were observed."""
+    """The standard deviation of each target over the values that were observed."""
     values = np.concatenate([part.values[:, columns] for part in parts])
     observed = np.concatenate([part.observed[:, columns] for part in parts])
     return np.array([column[seen].std() for column, seen in zip(values.T, observed.T, strict=True)])

@@ -1,4 +1,4 @@
-"""What a forecast says of each step: a number, quantiles, or a normal distribution; and the loss of each."""
+"""The output of a forecast at each step: a number, quantiles, or a normal distribution; and the loss of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _LEAST_DEVIATION = 1e-3
-"""Of standardised values: without a bound, a step that is always met would make the likelihood infinite."""
+"""For standardised values: without a bound, a step that is always met would make the likelihood infinite."""
 
 
 class Head:
@@ -23,10 +23,10 @@ class Head:
         One number; the quantiles at `levels`, sorted so that they never cross (Chernozhukov et al. 2010); mean and
         standard deviation.
     loss : {"mse", "mae"}
-        Of the head "point": squared or absolute error. "quantile" has the pinball loss (Koenker, Bassett 1978),
-        "gaussian" the negative log-likelihood.
+        The loss of the head "point": squared or absolute error. "quantile" has the pinball loss (Koenker, Bassett
+        1978), "gaussian" the negative log-likelihood.
     levels : sequence of float
-        Rising, with 0.5 among them: the forecast itself.
+        Rising, with 0.5 among them, which is the forecast itself.
     """
 
     def __init__(self, kind: str, loss: str, levels: Sequence[float]) -> None:
@@ -36,7 +36,7 @@ class Head:
 
     @property
     def size(self) -> int:
-        """Numbers of a step and variable."""
+        """The numbers for each step and variable."""
         return {"point": 1, "quantile": len(self.levels), "gaussian": 2}[self.kind]
 
     def read(self, output: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

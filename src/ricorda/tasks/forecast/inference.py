@@ -1,4 +1,4 @@
-"""What a trained network says: after a series, and from every moment of one that is known to its end."""
+"""Forecasts of a trained network: after a series, and from every moment of a series that is known to its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ricorda.tasks.forecast.result import Forecast
 from ricorda.tasks.forecast.windows import WindowBatch, Windows
 
 AT_ONCE = 256
-"""Windows of a batch; it bounds the memory."""
+"""Windows of a batch: this bounds the memory."""
 
 
 def after(network: ForecastNetwork, facts: Facts, series: Series, steps: int) -> Forecast:
@@ -46,12 +46,12 @@ def after_training(network: ForecastNetwork, facts: Facts, future: Values | None
     Parameters
     ----------
     future : array [steps, K], optional
-        The covariates of these steps, if others than those that the training was given.
+        The covariates of these steps; by default those that the training had.
 
     Raises
     ------
     ArgumentError
-        If there were several.
+        If the model was trained on several series.
     DataError
         If covariates of the steps to come are missing.
     """
@@ -113,9 +113,9 @@ def batches(windows: Windows, device: torch.device) -> Iterator[WindowBatch]:
 
 
 def said_of(network: ForecastNetwork, batch: WindowBatch, steps: int) -> Tensor:
-    """What the network says of the next `steps` steps, [B, targets, steps, head.size].
+    """The network's output for the next `steps` steps, [B, targets, steps, head.size].
 
-    Where it gives fewer at once, its own forecasts are fed back to it; all variables must be targets then.
+    A network that gives fewer steps at once is fed its own forecasts; all variables must be targets then.
     """
     at_once = network.sizes.steps
     past, covariates = batch.past, batch.past_covariates
@@ -147,7 +147,7 @@ def _said(
     )
     batch = WindowBatch(
         past, known[..., : facts.context], known[..., facts.context :], past, None
-    )  # its truth is not read
+    )  # Its truth is not read.
     numbers, quantiles = _numbers(network, facts, batch, steps)
     return Forecast(
         numbers[0],
@@ -170,12 +170,12 @@ def _numbers(network: ForecastNetwork, facts: Facts, batch: WindowBatch, steps: 
 
 
 def _in_own_units(standardised: Tensor, facts: Facts) -> Values:
-    """Values [..., targets] as the series has them."""
+    """Values [..., targets] in the units of the series."""
     return facts.scaling.variables.part(facts.target_columns).undo(standardised.double().cpu().numpy())
 
 
 def _needed(network: ForecastNetwork, steps: int) -> int:
-    """For how many steps covariates must be known to forecast so many."""
+    """The number of steps whose covariates must be known to forecast `steps` steps."""
     return -(-steps // network.sizes.steps) * network.sizes.steps
 
 

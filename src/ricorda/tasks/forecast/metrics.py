@@ -1,4 +1,4 @@
-"""How good forecasts are: each figure from scikit-learn, but for MASE and coverage."""
+"""How good forecasts are: figures from scikit-learn, except MASE and coverage."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ricorda.tasks.scores import Figures
 
 @dataclass(frozen=True)
 class Metrics(Figures):
-    """The errors of some forecasts.
+    """The errors of forecasts.
 
     Attributes
     ----------
     mae, mse, rmse : float
         Mean absolute error, mean squared error and its root.
     mase : float, optional
-        Mean absolute error in units of the error that repeating the value a season before had in training (Hyndman,
-        Koehler 2006): below 1 is better. None if that had none.
+        Mean absolute error divided by the error of repeating the value a season before in training (Hyndman, Koehler
+        2006): below 1 is better. None if that error was 0.
     pinball : float, optional
-        Mean of the pinball losses of all quantiles; None if there are none. One number stands for all of them where
-        it is all that was said.
+        Mean of the pinball losses of all quantiles; None if there are none. A model that gives one number uses it for
+        all of them.
     coverage : float, optional
         Share of the truth between the lowest and the highest quantile.
     """
@@ -48,20 +48,20 @@ def measure(
     quantiles: Values | None = None,
     levels: Sequence[float] = (),
 ) -> Metrics:
-    """Compare forecasts with what came; values that were filled in do not count.
+    """Compare forecasts with the values that came; values that were filled in do not count.
 
     Parameters
     ----------
     truth, forecast : array [N, steps, V]
-        What came and what was said.
+        The true values, and the forecasts.
     observed : array of bool [N, steps, V]
-        What of it was measured; something at least.
+        Whether a true value was measured; at least one was.
     unit : array [V]
-        Of MASE, in the units of `truth`.
+        The unit of MASE, in the units of `truth`.
     quantiles : array [N, steps, V, levels], optional
-        What was said of the quantiles at `levels`.
+        The forecast quantiles at `levels`.
     levels : sequence of float
-        Of the pinball losses; none if there are none.
+        The levels of the pinball losses; empty if there are none.
     """
     came, said = truth[observed], forecast[observed]
     units = np.broadcast_to(unit, truth.shape)[observed]

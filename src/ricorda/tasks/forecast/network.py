@@ -13,7 +13,7 @@ from ricorda.program.ir import Program
 from ricorda.tasks.forecast.heads import Head
 
 _LEAST = 1e-5
-"""Of a window's variance, for windows in which nothing moves; that of the paper."""
+"""The least variance of a window, for windows in which nothing moves; the paper's value."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Sizes:
     variables, covariates : int
         V and K.
     targets : tuple of int
-        Which of the variables are forecast.
+        The places of the variables that are forecast.
     context, steps : int
-        Steps that are read, and that are given at once.
+        Steps that the network reads, and steps that it gives at once.
     patch : int
-        Steps that are read together as one; it divides the context.
+        Steps that are read together as one; their number divides the context.
     hidden, layers : int
-        Of the recurrent layers.
+        Units and number of the recurrent layers.
     ahead : int
-        Steps after the training's series of which the covariates are kept.
+        Steps after the training's series whose covariates are kept.
     """
 
     variables: int
@@ -50,9 +50,9 @@ class Sizes:
 class ForecastNetwork(nn.Module):
     """A recurrent network from a window to the steps after it.
 
-    A window is normalised by its own mean and deviation, and so is undone what comes out (RevIN: Kim et al. 2022).
-    Beside the recurrent layers a linear map from each variable's own window to its future may run, the same for all
-    variables (the autoregression of LSTNet: Lai et al. 2018). It begins as a repetition of the last value.
+    A window is normalised by its own mean and deviation, and the output is scaled back by them (RevIN: Kim et al.
+    2022). A linear map from each variable's window to its future may be added, the same for all variables (the
+    autoregression of LSTNet: Lai et al. 2018). It begins as a repetition of the last value.
 
     Parameters
     ----------
@@ -61,22 +61,22 @@ class ForecastNetwork(nn.Module):
     sizes : Sizes
         The network's sizes.
     head : Head
-        What is said of each step.
+        The output at each step.
     independent : bool
-        Whether each variable is a row of its own for one and the same network, which then knows nothing of the others.
+        Whether each variable is a row of its own, so that the network sees it without the others.
     window : bool
         Whether windows are normalised.
     affine : bool
         Whether the normalisation has a learned gain and shift for each variable.
     autoregression : bool
-        Whether the linear map is there.
+        Whether there is a linear map beside the recurrent layers.
     dropout : float
-        Probability of dropping a number that leaves a recurrent layer, while training.
+        Probability of dropping an output of a recurrent layer in training.
 
     Attributes
     ----------
     end, end_covariates : Tensor [context, V], [context + ahead, K]
-        The last steps that were trained on, from which a forecast may go on, and what is known of those after them.
+        The last steps of the training, from which a forecast may go on, and the covariates of these and later steps.
     """
 
     end: Tensor
@@ -114,14 +114,14 @@ class ForecastNetwork(nn.Module):
         self.shift = nn.Parameter(torch.zeros(sizes.variables)) if affine else None
 
     def forward(self, past: Tensor, past_covariates: Tensor, future_covariates: Tensor) -> Tensor:
-        """What is said of the steps after windows.
+        """The forecast of the steps after windows.
 
         Parameters
         ----------
         past : Tensor [B, V, context]
-            The variables.
+            The variables of the windows.
         past_covariates, future_covariates : Tensor [B, K, context], [B, K, steps]
-            What is known beforehand.
+            The covariates of the windows and of the steps after them.
 
         Returns
         -------
@@ -137,18 +137,18 @@ class ForecastNetwork(nn.Module):
             mean, deviation = mean[:, chosen], deviation[:, chosen]
         if self.gain is not None and self.shift is not None:
             normal = normal * self.gain[:, None] + self.shift[:, None]
-            deviation = deviation / (self.gain[chosen, None] + _LEAST**2)  # guarded as in the paper
+            deviation = deviation / (self.gain[chosen, None] + _LEAST**2)  # The paper adds it too.
             mean = mean - self.shift[chosen, None] * deviation
         output = self._read(normal, past_covariates, future_covariates)
         if self.autoregression is not None:
             own = self.autoregression(normal[:, chosen])[..., None]
-            if self.head.kind == "gaussian":  # it moves the mean alone; of quantiles it moves all
+            if self.head.kind == "gaussian":  # It moves the mean alone, but all quantiles.
                 own = F.pad(own, (0, 1))
             output = output + own
         return self.head.read(output, deviation[..., None], mean[..., None])
 
     def _begin_with_the_last_value(self, autoregression: nn.Linear) -> None:
-        """So that the training starts from the baseline, which on prices and the like is hard to beat."""
+        """Start the training from this baseline, which is hard to beat on prices and the like."""
         for weight in (self.output.weight, self.output.bias, autoregression.weight, autoregression.bias):
             nn.init.zeros_(weight)
         nn.init.ones_(autoregression.weight[:, -1])

@@ -15,18 +15,18 @@ from ricorda.training.task import Task
 
 
 class Forecasting(Task):
-    """Training of a network on windows; the task that `ricorda.training.train` is given.
+    """Training of a network on windows, as `ricorda.training.train` takes it.
 
     Parameters
     ----------
     module : ForecastNetwork
         The network.
     windows : Windows
-        To train on.
+        The windows to train on.
     held_out : Windows, optional
-        To choose the best epoch by.
+        The windows to choose the best epoch by.
     season : int
-        Of the baseline; as many steps lie before the first of the windows that are held out.
+        Steps of the baseline's season; at least as many lie before the first held-out window.
     """
 
     def __init__(self, module: ForecastNetwork, windows: Windows, held_out: Windows | None, season: int) -> None:
@@ -37,15 +37,15 @@ class Forecasting(Task):
         self.baselines = {} if held_out is None else self._baselines(held_out, season)
 
     def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """The loss, the mean of a window's steps and targets: its sum over the windows, and their number.
+        """The sum over the windows of the mean loss of their steps and targets, and the number of windows.
 
-        Values that were filled in count for nothing.
+        Values that were filled in do not count.
         """
         _, loss, weight = self._losses(self.windows.take(rows, self._device))
         return loss, weight
 
     def validate(self) -> dict[str, float]:
-        """The loss and the mean absolute error beside those of the baselines; nothing where no window is held out."""
+        """The loss and mean absolute error beside those of the baselines; nothing if no window is held out."""
         if self.held_out is None:
             return {}
         total, weights, error = 0.0, 0.0, 0.0
@@ -67,7 +67,7 @@ class Forecasting(Task):
         return next(self.module.parameters()).device
 
     def _losses(self, batch: WindowBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """What is said, the sum of the windows' losses, and of their weights."""
+        """The network's output, the sum of the windows' losses, and the sum of their weights."""
         said = self.module(batch.past, batch.past_covariates, batch.future_covariates)
         observed = self._observed(batch)
         losses = self.module.head.loss(said, batch.truth[:, self.targets])
@@ -90,5 +90,5 @@ class Forecasting(Task):
 
 
 def _weighted(losses: Tensor, observed: Tensor | None) -> Tensor:
-    """The sum over windows [B, targets, steps] of the mean of each."""
+    """The sum over windows of the mean of each window's losses, [B, targets, steps]; unobserved values count as 0."""
     return (losses if observed is None else losses * observed).mean((1, 2)).sum()

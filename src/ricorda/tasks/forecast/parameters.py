@@ -1,4 +1,4 @@
-"""What a forecaster can be told."""
+"""The parameters of a forecaster."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 SERIES = "The series"
 AS_THEY_ARE = "none"
-"""What `--normalize` is given for numbers that are taken as they are."""
+"""The value of `--normalize` for numbers that stay as they are."""
 
 
 def _are_levels(value: Any) -> bool:
-    """Whether these are levels of quantiles."""
+    """Whether a value is a sequence of quantile levels."""
     if not isinstance(value, list | tuple) or not all(is_number(level) and 0 < level < 1 for level in value):
         return False
     return 0.5 in value and list(value) == sorted(set(value))

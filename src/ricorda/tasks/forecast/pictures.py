@@ -1,4 +1,4 @@
-"""The picture of a forecast: the last steps of the series, and what is said of those after them."""
+"""The picture of a forecast: the last steps of the series, and the forecast after them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ricorda.tasks.forecast.result import Forecast
 from ricorda.tasks.pictures import BLUE, ORANGE, as_png, new_figure, tidy
 
 MOST = 12
-"""Variables that are drawn; of more, the first."""
+"""The most variables that are drawn; of more, the first ones."""
 
 _HEIGHT = 2.6
-"""Inches, of a panel."""
+"""The height of a panel in inches."""
 
 
 def forecast_picture(forecast: Forecast) -> bytes:
     """Each variable's last steps, the forecast after them and its bands, as a PNG.
 
-    Of the history at most four times the forecast's steps are drawn (30 at least), so that the forecast is no sliver.
+    Of the history at most four times the forecast's steps (at least 30) are drawn, so that the forecast stays readable.
     """
     names = forecast.names[:MOST]
     figure = new_figure(1.2 + _HEIGHT * len(names))
@@ -36,7 +36,7 @@ def forecast_picture(forecast: Forecast) -> bytes:
 
 
 def _draw(axes: Any, forecast: Forecast, position: int) -> None:
-    """A variable; what is forecast begins at the last value that is known, so that one step is a line too."""
+    """Draw a variable. The forecast is drawn from the last known value on, so that one step is a line too."""
     steps = len(forecast.values)
     known = min(len(forecast.history), max(4 * steps, 30))
     history = forecast.history[-known:, position]
@@ -54,7 +54,7 @@ def _draw(axes: Any, forecast: Forecast, position: int) -> None:
 
 
 def _draw_bands(axes: Any, times: Sequence[Any], levels: Sequence[float], quantiles: Values, last: float) -> None:
-    """Between the lowest and the highest quantile [steps, levels], and so on inwards, where it gets darker."""
+    """Draw the band from the lowest to the highest quantile [steps, levels], and darker ones inside it."""
     for low in range(len(levels) // 2):
         high = len(levels) - 1 - low
         edges = [[last, *quantiles[:, level]] for level in (low, high)]
@@ -66,7 +66,7 @@ def _write_times(axes: Any, forecast: Forecast) -> None:
     import matplotlib.dates
     from matplotlib.ticker import MaxNLocator
 
-    dates: Any = matplotlib.dates  # partly typed
+    dates: Any = matplotlib.dates  # It has types only in part.
     clock = forecast.clock
     name = _plain(_shortened(forecast.time or "step"))
     if isinstance(clock.start, datetime):
@@ -84,5 +84,5 @@ def _shortened(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """`$` would be taken for mathematics."""
+    """Escape `$`, which would begin mathematics."""
     return text.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What a forecaster is trained on: the network's variables of the series given, their lengths chosen, split in time."""
+"""What a forecaster is trained on: series with the network's variables, their lengths, and their split in time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ricorda.data.fingerprint import fingerprint
 from ricorda.data.series import Series
 from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError
-from ricorda.tasks.forecast.examples import require_steps, require_values, split, with_variables
+from ricorda.tasks.forecast.examples import require_steps, require_values, split_in_time, with_variables
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.network import ForecastNetwork
 from ricorda.tasks.forecast.parameters import ForecastParameters
@@ -24,15 +24,15 @@ class TrainingSeries:
     Attributes
     ----------
     facts : Facts
-        What the model will know of them.
+        What the model will know of the series.
     parts : list of Series
-        All of each, with the network's variables.
+        The whole series, with the network's variables.
     held_out : list of Series
-        To choose the best epoch by; their first `reach` steps are read and not forecast.
+        Series to choose the best epoch by; their first `reach` steps are read and not forecast.
     windows : Windows
-        To train on.
+        The windows to train on.
     held_out_windows : Windows, optional
-        Of `held_out`; None if there is none.
+        The windows of `held_out`; None if there are none.
     notes : tuple of str
         What was done to the data when it was read.
     """
@@ -45,7 +45,7 @@ class TrainingSeries:
     notes: tuple[str, ...]
 
     def keep_end(self, network: ForecastNetwork) -> None:
-        """Give a network the steps from which a forecast goes on, if that is clear."""
+        """Give a network the steps from which a forecast goes on, if there is one series."""
         if self.facts.several:
             return
         (series,), context = self.parts, self.facts.context
@@ -67,11 +67,11 @@ def choose_series(
     Parameters
     ----------
     model : ForecastParameters
-        What the forecaster was told.
+        The parameters of the forecaster.
     steps : int
         Steps that the network gives at once.
     series, validation : sequence of Series
-        All that was given; without `validation`, the end of each is held out.
+        All series of the caller; without `validation`, the end of each is held out.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def choose_series(
     context = _context(model, season, shortest)
     horizon, reach = int(model.horizon), max(context, season)
     fraction = model.validation_fraction if validation is None else 0.0
-    training, held_out = split(parts, fraction, context, steps, horizon=horizon, reach=reach)
+    training, held_out = split_in_time(parts, fraction, context, steps, horizon=horizon, reach=reach)
     facts = Facts.of(series, parts, training, context, season, standardise=model.normalize is not None)
     if validation is not None:
         held_out = [facts.aligned(whole) for whole in validation]
@@ -108,7 +108,7 @@ def choose_series(
 
 
 def _season(model: Any, clock: Clock, steps: int) -> int:
-    """Steps of a season: as the model has it, or by the calendar; 1 where the series is too short for that."""
+    """Steps of a season: the model's own, or the calendar's; 1 if the series is too short for it."""
     season = model.season or clock.season
     if season < steps // 2:
         return int(season)
@@ -118,7 +118,7 @@ def _season(model: Any, clock: Clock, steps: int) -> int:
 
 
 def _context(model: Any, season: int, steps: int) -> int:
-    """Steps that a forecast is made from: as the model has it, or four seasons, a multiple of the patch."""
+    """Steps that a forecast is made from: the model's own, or four seasons, rounded to a multiple of the patch."""
     if model.context:
         return int(model.context)
     wanted = min(max(4 * season if season > 1 else 12, 3 * model.horizon), max(1, steps // 4))

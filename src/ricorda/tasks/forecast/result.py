@@ -1,4 +1,4 @@
-"""A forecast: numbers, their bands, and when they are for."""
+"""A forecast: its values, their bands, and their times."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ricorda.data.times import Clock
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is said of the steps after a series.
+    """The forecast of the steps after a series.
 
     Attributes
     ----------
     values : array [steps, V]
-        The forecast: the median, or the mean where the head is "gaussian" or the loss is squared.
+        The forecast: the median, or the mean if the head is "gaussian" or the loss is squared.
     quantiles : array [steps, V, levels], optional
-        The quantiles at `levels`; None of a model that gives one number.
+        The quantiles at `levels`; None if the model gives one number.
     levels : tuple of float
         Shares of the truth that should lie below each quantile.
     names : tuple of str
-        What the variables are called.
+        The names of the variables.
     history : array [T, V]
-        What the forecast was made from.
+        The steps that the forecast was made from.
     clock : Clock
-        When the steps are, that of the first forecast being 0; the history's are negative.
+        The times of the steps. The first forecast is step 0; steps of the history are negative.
     time : str, optional
-        What the times are called.
+        The name of the times.
     """
 
     values: Values

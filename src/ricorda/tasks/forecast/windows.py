@@ -1,4 +1,4 @@
-"""Windows of series: what a forecast is made from, and what it should have said."""
+"""Windows of series: the steps that a forecast is made from, and the steps after them, which it should give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ricorda.errors import DataError
 from ricorda.tasks.scaling import Scaling
 
 _LARGEST = 1e100
-"""Largest number of a series: the squares of much larger ones overflow."""
+"""The largest number of a series: the squares of much larger ones overflow."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SeriesScaling:
 
     @classmethod
     def of(cls, parts: Sequence[Series], *, standardise: bool = True) -> SeriesScaling:
-        """That of series' steps; means of 0 and deviations of 1 if the numbers are to stay as they are.
+        """The scaling of the series' steps; means of 0 and deviations of 1 if the numbers are to stay as they are.
 
         Raises
         ------
@@ -57,11 +57,11 @@ class SeriesScaling:
         return cls(Scaling(mean, scale), Scaling(known.mean(0), np.where(spread > 0, spread, 1.0)))
 
     def values(self, values: Values) -> Tensor:
-        """Values [..., V] in standard deviations from the mean, as the network has them."""
+        """Values [..., V] in standard deviations from the mean, as the network reads them."""
         return torch.from_numpy(self.variables.standardise(values)).float()
 
     def covariates(self, covariates: Values) -> Tensor:
-        """Covariates [..., K], likewise."""
+        """Covariates [..., K], scaled in the same way."""
         return torch.from_numpy(self.known.standardise(covariates)).float()
 
 
@@ -76,9 +76,9 @@ class WindowBatch:
     past_covariates : Tensor [B, K, context]
     future_covariates : Tensor [B, K, steps]
     truth : Tensor [B, V, steps]
-        What came.
+        The variables in the steps of the forecast.
     observed : Tensor [B, V, steps], optional
-        1 where that was measured, 0 where it was filled in; None if nothing was.
+        1 where the truth was measured, 0 where it was filled in; None if all of it was measured.
     """
 
     past: Tensor
@@ -89,14 +89,14 @@ class WindowBatch:
 
 
 class Windows:
-    """All windows of `context` steps and `steps` after them in some series; views, of which batches are copied.
+    """All windows of `context` steps and `steps` after them in some series; they are views, and batches are copies.
 
     Parameters
     ----------
     parts : sequence of Series
-        The series; a window lies in one of them.
+        The series; a window lies within one of them.
     scaling : SeriesScaling
-        By which they are standardised.
+        The standardisation of the series.
     context, steps : int
         Steps before and after the moment of a forecast.
     stride : int
@@ -123,7 +123,7 @@ class Windows:
             np.arange(begin + first, begin + length - steps + 1, stride)
             for begin, length in zip(begins, lengths, strict=True)
         ]
-        self.origins: NDArray[np.intp] = np.concatenate(ranges)  # of each window, the step that is forecast first
+        self.origins: NDArray[np.intp] = np.concatenate(ranges)  # The first step that each window forecasts.
         self.values = scaling.values(np.concatenate([series.values for series in parts]))
         self.covariates = scaling.covariates(np.concatenate([series.past_covariates for series in parts]))
         seen = np.concatenate([series.observed for series in parts])
@@ -133,7 +133,7 @@ class Windows:
         return len(self.origins)
 
     def take(self, rows: Rows, device: torch.device | None = None) -> WindowBatch:
-        """Some of the windows."""
+        """A batch of some windows."""
         starts = torch.from_numpy(self.origins[rows] - self.context)
         values = self._of(self.values, starts, device)
         covariates = self._of(self.covariates, starts, device)

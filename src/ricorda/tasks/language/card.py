@@ -9,7 +9,7 @@ TOKENS = {"char": "characters", "bpe": "parts of words", "word": "words", "token
 
 
 def card_of(reader: Reader) -> Card:
-    """The card of a model that reads so."""
+    """The card of a model with this reader."""
     vocabulary = reader.vocabulary
     if vocabulary is None:
         title, does = "A model of polyphonic music", "It predicts which of a piano's 88 keys sound at the next step."

@@ -31,7 +31,7 @@ from ricorda.tasks.measure import Measure
 
 
 class LanguageModel(SequenceEstimator, LanguageParameters):
-    r"""A recurrent network that predicts the next step of a text, and so writes.
+    r"""A recurrent network that predicts the next step of a text, and so can write.
 
     It learns from one running text, from documents (texts or token lists), or from pieces of polyphonic music: lists of
     steps, each the list of the MIDI numbers of the notes that sound. A step of music is any of 88 keys at once.
@@ -41,7 +41,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
     reader_ : Reader
         How it reads: the vocabulary, and what it was trained on.
     condition_size_ : int
-        Numbers of the vector that a document begins with; 0 for none.
+        The length of the vector that a document begins with; 0 if there is none.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             A vector for each document, token list or piece, with which its sequence begins: the states before the
             first step are a learned map of it.
         validation : as X, or (X, condition) where there are conditions, optional
-            What to choose the best epoch by.
+            Material to choose the best epoch by.
         folder, resume, progress, tensorboard, watch_gradients
             As in `SequenceEstimator.fit`.
 
@@ -99,12 +99,12 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         ArgumentError, DataError
             If a parameter or the text is invalid.
         """
-        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
-        training["watch_gradients"] = watch_gradients  # type: ignore[assignment]  # a number
+        training: dict[str, Any] = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        training["watch_gradients"] = watch_gradients
         return self._fit(X, y, validation, folder, training, condition=condition)
 
     def evaluate(self, X: Any, *, condition: Any = None) -> Evaluation:
-        """How well other text, or music, is predicted, the state carried from its first step to its last.
+        """How well other text or music is predicted; the state is carried from its first step to its last.
 
         A text is read as if a line had just ended.
 
@@ -116,7 +116,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         Raises
         ------
         DataError
-            If it is of another kind than the training's, or has what the model does not know.
+            If it is of another kind than the training's, or has steps that the model does not know.
         """
         material = self._read(X, condition)
         sequences = self.reader_.sequences(material, "X")
@@ -130,9 +130,9 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         return -self.evaluate(X).nats
 
     def score_tokens(self, text: Any, *, condition: Any = None) -> list[tuple[str, float]]:
-        """Each token of a text or token list with its log-probability, in nats; of a piece of music, each step.
+        """Each token of a text or token list with its log-probability, in nats; for a piece of music, each step.
 
-        The first is left out where nothing is known that could stand before it: no line end in the training text.
+        The first token is left out if nothing can stand before it, because the training text has no line end.
         """
         as_one = self._as_one(text)
         sequences = self.reader_.sequences(self._read(as_one, condition, "text"), "text")
@@ -154,22 +154,22 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         seed: int | None = None,
         condition: Any = None,
     ) -> Iterator[Any]:
-        """Write on from a prompt, as it comes: an iterator.
+        """Continue a prompt, piece by piece.
 
         Parameters
         ----------
         prompt : str, token list, or piece of music
-            What is read first; without it, writing begins behind a line's or a document's end, and music with silence.
+            What is read first; without it, text begins after the end of a line or document, and music with silence.
         length : int
             The most tokens, or steps of music; a document may end before.
         temperature : float
-            Scores are divided by it before they become probabilities; 0 takes what is most probable.
+            The scores are divided by it before they become probabilities; 0 takes the most probable token.
         top_k, top_p : optional
             Tokens only: draw from the k most probable, or from the most probable that together have this probability.
         seed : int, optional
-            The same one gives the same text.
+            The same seed gives the same text.
         condition : array [C], optional
-            The vector that the sequence begins with, if the model was trained with such.
+            The vector that the sequence begins with, if the model was trained with vectors.
 
         Yields
         ------
@@ -179,7 +179,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         Raises
         ------
         ArgumentError, DataError
-            At once, if an argument is invalid, or the prompt has what the model does not know.
+            At once, if an argument is invalid, or the prompt has steps that the model does not know.
         """
         check_is_fitted(self, "network_")
         sampling = Sampling(temperature, top_k, top_p)
@@ -236,7 +236,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         return None if condition is None else read_condition(condition, 1, self.condition_size_)[0]
 
     def _as_one(self, text: Any) -> Any:
-        """A text or the only document, token list or piece."""
+        """A text, or the single document, token list or piece of a list."""
         check_is_fitted(self, "network_")
         return text if self.reader_.kind == "stream" else [text]
 
@@ -296,13 +296,13 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
     # What insight asks of a task
 
     def _read_example(self, example: Any) -> list[str]:
-        """Each step is called what it reads, the first what stands before the text."""
+        """The name of each step is what it reads; the first one reads what stands before the text."""
         scored = [token for token, _ in self.score_tokens(example)]
         return ["", *scored[:-1]]
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         first, last = read_material(X).split(float(self.validation_fraction), anywhere=self.tokenizer == "char")
-        assert last is not None  # the share is not 0
+        assert last is not None  # The share is not 0.
         parts = [part.parts[0] if part.kind == "stream" else list(part.parts) for part in (first, last)]
         return parts[0], y, parts[1]
 
@@ -317,7 +317,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
 
 
 def _characters(material: Material) -> int:
-    """Characters of texts; 0 for what has none."""
+    """The number of characters of texts; 0 for other material."""
     return sum(map(len, material.parts)) if material.kind in ("stream", "documents") else 0
 
 

@@ -1,4 +1,4 @@
-"""One step after the other: each is drawn from what the model gives, and read by it before the next."""
+"""Generation step by step: each step is drawn from the model's output, and read by the model before the next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sampling:
     Parameters
     ----------
     temperature : float
-        What scores are divided by; 0 takes the most probable always.
+        The scores are divided by it; 0 always takes the most probable token.
     top_k : int, optional
         Only the k most probable may be drawn (Fan et al. 2018).
     top_p : float, optional
@@ -52,7 +52,7 @@ class Sampling:
             raise ArgumentError(f"top_p is {self.top_p!r}: give a number above 0 and up to 1")
 
     def probabilities(self, scores: Floats) -> NDArray[np.float64]:
-        """The probability of each token [V] to be drawn, of its score."""
+        """The probability of each token [V] to be drawn, from its score."""
         if self.temperature == 0:
             best: NDArray[np.float64] = np.zeros(len(scores))
             best[scores.argmax()] = 1.0
@@ -81,24 +81,24 @@ def tokens(
     end: int | None = None,
     condition: Tensor | None = None,
 ) -> Iterator[int]:
-    """Draw tokens that follow an opening.
+    """Draw the tokens that follow an opening.
 
     Parameters
     ----------
     module : NextStep
-        The network; of a vocabulary.
+        The network of a model with a vocabulary.
     opening : sequence of int
         Ids that are read first; at least one.
     sampling : Sampling
-        How each is drawn.
+        How each token is drawn.
     length : int
         The most tokens.
     seed : int
-        The same one draws the same tokens.
+        The same seed draws the same tokens.
     never : sequence of int
-        Ids that are not drawn.
+        Ids that are never drawn.
     end : int, optional
-        The id after which nothing comes; it is not given out.
+        The id that ends the text; it is not yielded.
     condition : Tensor [C], optional
         The vector that the states begin with.
     """
@@ -129,7 +129,7 @@ def keys(
     seed: int,
     condition: Tensor | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Draw steps of music [K] that follow an opening of at least one step; at a temperature of 0 the probable keys."""
+    """Draw steps of music [K] after an opening of at least one step; a temperature of 0 takes the probable keys."""
     stream = _begin(module, condition)
     assert isinstance(module.output, Keys)
     matrix, bias = (weight.detach().float().cpu().numpy() for weight in module.output.linear.parameters())
@@ -149,7 +149,7 @@ def keys(
 
 
 def _begin(module: NextStep, condition: Tensor | None) -> Any:
-    """A stream in the state that the sequence begins with."""
+    """A stream in the state that a sequence with this vector begins with."""
     stream = module.recurrent.stream()
     if condition is not None:
         with torch.inference_mode():

@@ -15,12 +15,12 @@ from ricorda.tasks.language.output import AdaptiveSoftmax, Keys, Softmax
 from ricorda.tasks.scaling import measure_features
 
 EMBEDDING_SCALE = 0.2
-"""Standard deviation of a fresh embedding; of a tied one, which is the output's matrix too, half of it."""
+"""Standard deviation of a fresh embedding; a tied one, which is also the output's matrix, has half of it."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers that shape the network; one of `vocabulary` and `keys` is given."""
+    """The sizes of the network; either `vocabulary` or `keys` is set."""
 
     hidden: int
     layers: int
@@ -39,10 +39,10 @@ class Dropouts:
     Attributes
     ----------
     plain
-        Of numbers that leave a recurrent layer, step by step (Zaremba et al. 2014, who drop the embedding's too: of
-        characters that costs more than it gives).
+        Dropout on the outputs of a recurrent layer, step by step (Zaremba et al. 2014, who drop the embedding's too,
+        which costs more than it gives with characters).
     embedding
-        Of tokens, everywhere in a batch (Gal, Ghahramani 2016).
+        Dropout of tokens, everywhere in a batch (Gal, Ghahramani 2016).
     input, state, weight, zoneout
         `input_dropout`, `state_dropout`, `weight_drop` and `zoneout` of `ricorda.nn.Recurrent`.
     """
@@ -56,7 +56,7 @@ class Dropouts:
 
 
 class NextStep(nn.Module):
-    """Sequence in, what comes next at each step out.
+    """From a sequence to what comes next at each step.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class NextStep(nn.Module):
         return F.embedding(inputs.long(), matrix)
 
     def initial(self, condition: Tensor) -> State:
-        """The states with which sequences begin, of their vectors [B, C]: a tuple of [layers, B, H], or one."""
+        """The states that sequences with the vectors [B, C] begin with: a tuple of [layers, B, H], or one."""
         standard = (condition - self.mean) / self.scale
         parts = torch.tanh(self.opening(standard)).view(len(standard), -1, self.sizes.layers, self.sizes.hidden)
         states = tuple(part.transpose(0, 1).contiguous() for part in parts.unbind(1))

@@ -17,14 +17,14 @@ from ricorda.training.task import Task
 
 
 class NextStepTraining(Task):
-    """Training of a network that predicts the next step.
+    """Training of a network that predicts the next step, by truncated BPTT.
 
     Parameters
     ----------
     module : NextStep
         The network.
     training, held_out : Sequences
-        To train on, and to choose the best epoch by, if anything.
+        Sequences to train on, and sequences to choose the best epoch by, if there are any.
     window : int
         Steps that a gradient goes back.
     characters : int
@@ -55,7 +55,7 @@ class NextStepTraining(Task):
         device = next(self.module.parameters()).device
         if rows[0, FRESH]:
             self._state = self._opening(rows, device)
-        if not rows[:, LENGTH].any():  # all this process's documents have ended
+        if not rows[:, LENGTH].any():  # All of this process's documents have ended.
             return torch.zeros((), device=device, requires_grad=True), torch.zeros((), device=device)
         inputs, targets, lengths = self.training.at(rows)
         outputs, state = self.module(inputs.to(device), self._state, lengths)
@@ -68,7 +68,7 @@ class NextStepTraining(Task):
         return losses.sum(), losses.new_tensor(len(losses))
 
     def validate(self) -> dict[str, float]:
-        """Nats a step on the held-out text and what follows from it; nothing where there is none."""
+        """Nats a step on the held-out text, and the figures that follow from it; nothing if there is no such text."""
         if self.held_out is None:
             return {}
         total, count = 0.0, self.held_out.predictions
@@ -88,7 +88,7 @@ class NextStepTraining(Task):
         return {str(index): part for index, part in enumerate(parts)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the carried states back."""
+        """Restore the carried states."""
         parts = tuple(tensors[str(index)] for index in range(len(tensors)))
         self._state = None if not parts else parts if len(parts) > 1 else parts[0]
 

@@ -13,9 +13,9 @@ class Softmax(nn.Module):
     Parameters
     ----------
     size, vocabulary : int
-        Numbers of an output h, and tokens V.
+        The length of an output h, and the number V of tokens.
     tied : nn.Embedding, optional
-        Its matrix is W (Press, Wolf 2017); where its vectors are of another size than h, a matrix stands between.
+        An embedding whose matrix is W (Press, Wolf 2017); if its vectors are not as long as h, a matrix stands between.
     """
 
     def __init__(self, size: int, vocabulary: int, tied: nn.Embedding | None = None) -> None:
@@ -43,9 +43,9 @@ class Softmax(nn.Module):
 
 
 class AdaptiveSoftmax(nn.Module):
-    """One of V tokens, where rare ones share a cluster and a smaller matrix (Grave et al. 2017).
+    """One of V tokens; rare ones share a cluster and a smaller matrix (Grave et al. 2017).
 
-    Ids go by frequency, the most frequent first: a tenth of them are in the head, four tenths in the first cluster.
+    Ids are ordered by frequency: the most frequent tenth is in the head, the next four tenths in the first cluster.
     """
 
     def __init__(self, size: int, vocabulary: int) -> None:
@@ -53,13 +53,13 @@ class AdaptiveSoftmax(nn.Module):
         self.clusters = nn.AdaptiveLogSoftmaxWithLoss(size, vocabulary, [vocabulary // 10, vocabulary // 2])
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """As of `Softmax`."""
-        with torch.autocast(outputs.device.type, enabled=False):  # it adds parts of one dtype
+        """As `Softmax.losses`."""
+        with torch.autocast(outputs.device.type, enabled=False):  # It adds parts of one dtype.
             losses: Tensor = -self.clusters(outputs.float(), targets).output
         return losses
 
     def log_probabilities(self, outputs: Tensor) -> Tensor:
-        """As of `Softmax`."""
+        """As `Softmax.log_probabilities`."""
         with torch.autocast(outputs.device.type, enabled=False):
             return self.clusters.log_prob(outputs.float())
 

@@ -1,4 +1,4 @@
-"""What a language model can be told."""
+"""The parameters of a language model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LanguageParameters(Embedding):
         "lists are taken as they stand.",
         panel=READING,
     )
-    vocab_size: int | None = parameter(  # type: ignore[assignment]  # which other tasks always have
+    vocab_size: int | None = parameter(  # type: ignore[assignment]  # Other tasks always have a size.
         None, OPTIONAL_COUNT, "Most tokens to know.", "With None all, and 4,000 of bpe.", panel=READING
     )
     tie_embeddings: bool = parameter(

@@ -26,11 +26,11 @@ class Reader:
     Attributes
     ----------
     kind
-        What it was trained on.
+        The kind of material that it was trained on.
     vocabulary
-        Of all but music.
+        The vocabulary; None for music.
     knows_unknown
-        Whether the training text had `<unk>`, so that what is not in the vocabulary can be read as that.
+        Whether the training text had `<unk>`; unknown tokens can then be read as `<unk>`.
     """
 
     kind: MaterialKind
@@ -53,7 +53,7 @@ class Reader:
         return cls(material.kind, vocabulary, bool(unknown))
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` needs besides the tokenizer."""
+        """All that `from_json` needs besides the tokenizer."""
         return {
             "kind": self.kind,
             "tokens": "" if self.vocabulary is None else self.vocabulary.kind,
@@ -62,7 +62,7 @@ class Reader:
 
     @classmethod
     def from_json(cls, description: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
-        """The reader that wrote this; ModelFolderError if it is invalid."""
+        """The reader that `to_json` described; raises ModelFolderError if the description is invalid."""
         kind, tokens = description["kind"], description["tokens"]
         fitting = {"music": ("",), "tokens": ("tokens",)}.get(kind, ("char", "bpe", "word"))
         if kind not in IN_WORDS or tokens not in fitting or (tokenizer is None) != (kind == "music"):
@@ -76,14 +76,14 @@ class Reader:
 
     @property
     def before(self) -> int | None:
-        """The id that is read before the first step: an end, of a document or a line; None if there is none."""
+        """The id that is read before the first step: the end of a document or of a line; None if there is none."""
         assert self.vocabulary is not None
         if self.ends or self.vocabulary.kind == "word":
             return END
-        return self.vocabulary.find("Ċ" if self.vocabulary.kind == "bpe" else "\n")  # as byte pairs spell a line end
+        return self.vocabulary.find("Ċ" if self.vocabulary.kind == "bpe" else "\n")  # Byte pairs spell a line end Ċ.
 
     def sequences(self, material: Material, where: str | None = None) -> Sequences:
-        """What is predicted in some material; with `where`, unknown tokens are refused unless the training had some.
+        """The predictions in some material; with `where`, unknown tokens are refused unless the training had some.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Reader:
         Raises
         ------
         ArgumentError, DataError
-            If the prompt has what the model does not know, or nothing to begin with is known.
+            If the prompt has steps that the model does not know, or nothing to begin with is known.
         """
         if self.kind == "music":
             return [np.zeros(KEYS, np.uint8), *roll_of(prompt or [])]
@@ -127,13 +127,13 @@ class Reader:
         return [*opening, *ids]
 
     def tokens(self, part: str | Sequence[str]) -> list[str]:
-        """The tokens that are predicted in a text, `<eos>` among them."""
+        """The tokens of a text that are predicted, including `<eos>`."""
         assert self.vocabulary is not None
         tokens = self.vocabulary.split(part, lines=self.kind == "stream")
         return [*tokens, self.vocabulary.token(END)] if self.ends else tokens
 
     def _ids(self, part: Any, where: str | None) -> Ids:
-        """The ids of a text or token list, with the one before its first and an end where it has one."""
+        """The ids of a text or token list, with the id before its first token, and an end if sequences have one."""
         before = np.array([] if self.before is None else [self.before], np.int32)
         return np.concatenate([before, self._read(part, where), np.array([END] * self.ends, np.int32)])
 

@@ -1,4 +1,4 @@
-"""How probable a model finds what it reads, the state carried from the first step to the last."""
+"""How probable a model finds a text or music; the state is carried from the first step to the last."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ricorda.tasks.language.network import NextStep
 from ricorda.tasks.language.sequences import FRESH, SEQUENCE, Sequences
 
 AT_ONCE = 8_192
-"""Steps whose outputs are held at once, over all rows: it bounds the memory."""
+"""Steps whose outputs are in memory at once, over all rows."""
 
 SCORES_AT_ONCE = 4_000_000
-"""Scores of tokens that are held at once."""
+"""Scores of tokens that are in memory at once."""
 
 PARALLEL = 16
-"""Rows that a long stream is cut into where a quick figure is wanted."""
+"""Rows that a long stream is cut into for a quick figure."""
 
 BEFORE = 256
-"""Steps that such a row reads before its own, so that its state is as good as carried."""
+"""Steps that such a row reads before its own, so that its state is nearly the carried one."""
 
 PART = 100
-"""Steps of a text, at most, that count as one example where models are compared."""
+"""The most steps of a text that count as one example in a comparison of models."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Evaluation:
     Attributes
     ----------
     steps
-        Predicted tokens, or steps of music.
+        The number of predicted tokens, or steps of music.
     nats
         Mean negative log-probability of a step: the cross-entropy.
     perplexity
         exp(nats); None for music.
     bits_per_character
-        nats of the whole text over its characters and ln 2, whatever the tokens are; None where there are none.
+        nats of the whole text over its characters and ln 2, whatever the tokens are; None if there are no characters.
     """
 
     steps: int
@@ -56,20 +56,20 @@ class Evaluation:
 
     @classmethod
     def of(cls, nats: float, steps: int, *, keys: bool, characters: int) -> Evaluation:
-        """The numbers of a sum of negative log-probabilities."""
+        """The figures that follow from a sum of negative log-probabilities."""
         perplexity = None if keys else math.exp(min(nats / steps, 700.0))
         return cls(steps, nats / steps, perplexity, nats / math.log(2) / characters if characters else None)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers that there are."""
+        """The figures that are not None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def losses_of(module: NextStep, sequences: Sequences, *, quick: bool = False) -> Iterator[Tensor]:
     """Negative log-probabilities of all predictions, in nats, in parts [n] in the order of the steps.
 
-    With `quick`, rows are read side by side and the order is theirs; those of a long stream each read some steps before
-    their own. The module's mode is left as it was.
+    With `quick`, rows are read side by side, in their order. Rows of a long stream read some steps before their own.
+    The module's mode is left as it was.
     """
     with evaluating(module):
         if quick and not sequences.stream:
@@ -94,7 +94,7 @@ def by_part(module: NextStep, sequences: Sequences) -> tuple[NDArray[np.float64]
 def _in_turn(
     module: NextStep, sequences: Sequences, start: int, length: int, condition: Tensor | None
 ) -> Iterator[Tensor]:
-    """Of one sequence as one row."""
+    """The losses of one sequence, as one row."""
     device = next(module.parameters()).device
     state = None if condition is None else module.initial(condition.to(device))
     for begin in range(start, start + length, AT_ONCE):
@@ -104,12 +104,12 @@ def _in_turn(
 
 
 def _in_parallel(module: NextStep, sequences: Sequences) -> Iterator[Tensor]:
-    """Of a stream as rows side by side."""
+    """The losses of a stream, as rows side by side."""
     device = next(module.parameters()).device
     size = -(-sequences.predictions // PARALLEL)
     starts = np.maximum(np.arange(PARALLEL) * size - BEFORE, 0)
     ends = np.minimum(np.arange(1, PARALLEL + 1) * size, sequences.predictions)
-    first = np.arange(PARALLEL) * size  # what lies before it is read only
+    first = np.arange(PARALLEL) * size  # Steps before it are only read.
     state: State | None = None
     at_once = AT_ONCE // PARALLEL
     for begin in range(0, int((ends - starts).max()), at_once):
@@ -121,7 +121,7 @@ def _in_parallel(module: NextStep, sequences: Sequences) -> Iterator[Tensor]:
 
 
 def _in_groups(module: NextStep, sequences: Sequences) -> Iterator[Tensor]:
-    """Of documents side by side, those of like length together."""
+    """The losses of documents side by side, those of like length together."""
     device = next(module.parameters()).device
     state: State | None = None
     for rows in sequences.windows(PARALLEL, AT_ONCE // PARALLEL, seed=0, epoch=0):
@@ -144,7 +144,7 @@ def _part(module: NextStep, steps: Tensor, state: State | None) -> tuple[Tensor,
 
 
 def _losses(module: NextStep, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Losses [T, B] of outputs [T, B, H] and targets [T, B, ...], by so many that scores take little memory."""
+    """Losses [T, B] of outputs [T, B, H] and targets [T, B, ...], in parts, so that the scores take little memory."""
     flat, wanted = outputs.flatten(0, 1), targets.flatten(0, 1)
     wanted = wanted if wanted.ndim > 1 else wanted.long()
     rows = max(1, SCORES_AT_ONCE // (module.sizes.vocabulary or module.sizes.keys))

@@ -1,4 +1,4 @@
-"""What is predicted, cut into consecutive windows: one stream as parallel rows, or documents."""
+"""The steps to predict, cut into consecutive windows: of one stream as parallel rows, or of documents."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ricorda.errors import DataError
 Lengths = NDArray[np.intp]
 
 START, LENGTH, SEQUENCE, FRESH = range(4)
-"""The columns of a batch of windows [rows, 4]: first step, steps, which sequence it is of, and whether it begins it."""
+"""The columns of a batch of windows [rows, 4]: first step, steps, the sequence, and whether it begins there."""
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences one behind the other; each has a step more than it has predictions, the one before the first.
+    """Sequences one behind the other; each has one step more than predictions, the step before the first.
 
     Attributes
     ----------
     steps
         Token ids int32 [N], or keys uint8 [N, K].
     lengths
-        Predictions in each sequence.
+        The number of predictions in each sequence.
     stream
-        Whether this is one running text, of which parallel rows are cut.
+        Whether this is one running text, which is cut into parallel rows.
     condition
-        A vector float32 for each sequence, [sequences, C], if any.
+        A float32 vector for each sequence, [sequences, C], if there are vectors.
     """
 
     steps: Tensor
@@ -42,36 +42,36 @@ class Sequences:
 
     @classmethod
     def of(cls, parts: Sequence[NDArray[np.generic]], *, stream: bool, condition: Tensor | None = None) -> Sequences:
-        """Sequences of arrays, the first step of each being the one before what is predicted."""
+        """Sequences from arrays; the first step of each array stands before those that are predicted."""
         lengths = np.array([len(part) - 1 for part in parts], dtype=np.intp)
         return cls(torch.from_numpy(np.concatenate(parts)), lengths, stream, condition)
 
     @property
     def predictions(self) -> int:
-        """How many steps are predicted."""
+        """The number of predicted steps."""
         return int(self.lengths.sum())
 
     @property
     def starts(self) -> Lengths:
-        """Where each sequence begins in `steps`."""
+        """The place in `steps` where each sequence begins."""
         starts: Lengths = np.concatenate([[0], np.cumsum(self.lengths + 1)[:-1]])
         return starts
 
     def windows(self, rows: int, window: int, *, seed: int, epoch: int) -> list[Rows]:
         """Batches of windows [rows, 4], in the order in which a carried state goes through them.
 
-        A stream is cut into `rows` equal rows, and what is left at its end, less than `rows` steps, is not used. Of
-        documents, `rows` of like length go together; a row whose document has ended has windows of no steps.
+        A stream is cut into `rows` equal rows; the rest at its end, fewer than `rows` steps, is not used. Documents of
+        like length go together, `rows` at a time; a row whose document has ended has windows of no steps.
 
         Raises
         ------
         DataError
-            If a stream has not a step for each row.
+            If a stream has fewer steps than rows.
         """
         if self.stream:
             return self._of_stream(rows, window)
         long = bool(self.lengths.max() > window)
-        # where groups have several windows, they stay as they are, as every epoch must have as many
+        # Every epoch must have as many windows, so groups with several windows stay as they are.
         groups = batches(self.lengths, rows, seed=seed, epoch=0 if long else epoch)
         order = np.random.default_rng([seed, epoch, 1]).permutation(len(groups)) if long else range(len(groups))
         return [part for index in order for part in self._of_group(groups[index], window)]

@@ -1,4 +1,4 @@
-"""What a model writes behind a prompt, in the form that the prompt has: text, tokens, or the notes of music."""
+"""The text that a model writes after a prompt, in the prompt's form: text, tokens, or the notes of music."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def written(
     seed: int | None,
     condition: Tensor | None,
 ) -> Iterator[Any]:
-    """Write on from a prompt: arguments and pieces as `LanguageModel.generate` has them.
+    """Continue a prompt; arguments and pieces are those of `LanguageModel.generate`.
 
     Raises
     ------
     ArgumentError, DataError
-        At once, if an argument is invalid, or the prompt has what the model does not know.
+        At once, if an argument is invalid, or the prompt has steps that the model does not know.
     """
     if type(length) is not int or length < 1:
         raise ArgumentError(f"length is {length!r}: give a whole number of at least 1")

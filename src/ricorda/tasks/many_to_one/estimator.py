@@ -1,4 +1,4 @@
-"""What classifiers and regressors share: a whole sequence is read, and one thing said of it."""
+"""What classifiers and regressors share: they read a whole sequence and predict one thing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of nu
 
 
 class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
-    """The base of the estimators that say one thing of a whole sequence.
+    """The base of the estimators that predict one thing from a whole sequence.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
     @abstractmethod
     def _read_targets(self, X: Any, y: Any, count: int) -> tuple[NDArray[Any], dict[str, Any]]:
-        """What is to be learned from each of `count` examples, and the fitted attributes that follow from it."""
+        """The targets of `count` examples, and the fitted attributes that follow from them."""
 
     @abstractmethod
     def _split(self, targets: NDArray[Any], fraction: float, seed: int) -> tuple[Rows, Rows]:
@@ -51,20 +51,20 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     def _known_examples(
         self, X: Any, y: Any, encoder: Encoder, learned: Mapping[str, Any], names: tuple[str, str] = ("X", "y")
     ) -> Examples:
-        """Other examples than those learned from; `names` are the arguments' own, for messages."""
+        """Other examples than the training's; `names` are the arguments' own, for messages."""
 
     def _learned_from(self, examples: Examples) -> dict[str, Any]:
-        """More fitted attributes, from the examples that are trained on."""
+        """More fitted attributes, from the training examples."""
         return {}
 
     @abstractmethod
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Task:
-        """What is trained; the fitted attributes are there."""
+        """The training; the fitted attributes are already set."""
 
     @property
     @abstractmethod
     def _outputs(self) -> int:
-        """How many numbers the network gives."""
+        """The number of the network's outputs."""
 
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
         kind, inputs = read_inputs(X)
@@ -101,7 +101,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         vocabulary = self.encoder_.vocabulary
         sizes = Sizes(
             classes=self._outputs,
-            hidden=int(self.hidden_size),  # NumPy has whole numbers of its own
+            hidden=int(self.hidden_size),  # A NumPy integer becomes Python's.
             layers=int(self.num_layers),
             bidirectional=self.bidirectional,
             pooling=self.pooling,

@@ -1,4 +1,4 @@
-"""Examples of a many-to-one task as a network learns from them, and what a network says of encoded sequences."""
+"""Examples of a many-to-one task, as a network learns from them, and the network's outputs for sequences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ricorda.tasks.evaluating import evaluating
 
 @dataclass(frozen=True)
 class Examples:
-    """Encoded sequences, and what is learned from each: the index of its class [N], or its numbers [N, outputs]."""
+    """Encoded sequences with their targets: the index of each one's class [N], or its numbers [N, outputs]."""
 
     sequences: Sequence[Tensor]
     targets: NDArray[Any]
@@ -43,12 +43,12 @@ def batch_of(examples: Examples, rows: NDArray[np.intp], module: nn.Module) -> t
 def outputs(
     module: nn.Module, sequences: Sequence[Tensor], last: Callable[[Tensor], Tensor] = lambda scores: scores
 ) -> NDArray[np.float64]:
-    """What the network says of encoded sequences, [N, outputs]; the module's mode is left as it was.
+    """The network's outputs for encoded sequences, [N, outputs]; the module's mode is left as it was.
 
     Parameters
     ----------
     last : callable
-        What becomes of a batch's scores, float64 [B, outputs].
+        A function of a batch's scores, float64 [B, outputs], whose result is returned.
     """
     device = next(module.parameters()).device
     parts: list[Tensor] = []

@@ -17,7 +17,7 @@ from ricorda.tasks.scaling import measure_features
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers that shape a classifier's network; one of `vocabulary` and `features` is given."""
+    """The sizes of a many-to-one network; either `vocabulary` or `features` is set."""
 
     classes: int
     hidden: int
@@ -30,7 +30,7 @@ class Sizes:
 
 
 class ManyToOne(nn.Module):
-    """Sequence in, scores of classes out.
+    """From a sequence to scores of classes, or to numbers.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class ManyToOne(nn.Module):
     sizes : Sizes
         Its shape.
     dropout : float
-        On what enters and leaves the recurrent layers, and between them.
+        Dropout on the input and output of the recurrent layers, and between them.
     word_dropout : float
         Probability of reading a token as unknown while training, so that the unknown is learned too.
     memory : int, optional
-        Steps that the recurrent layers remember from the start; see `Recurrent`.
+        Steps that the recurrent layers remember at first; see `Recurrent`.
     """
 
     mean: Tensor
@@ -67,7 +67,7 @@ class ManyToOne(nn.Module):
             sizes.layers,
             bidirectional=sizes.bidirectional,
             dropout=dropout if sizes.layers > 1 else 0.0,
-            memory=None if memory is None else int(memory),  # NumPy has whole numbers of its own
+            memory=None if memory is None else int(memory),  # A NumPy integer becomes Python's.
         )
         width = sizes.hidden * (2 if sizes.bidirectional else 1)
         self.pooling = Pooling(sizes.pooling, width)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Pooling(nn.Module):
-    """One vector a row out of a layer's outputs.
+    """One vector for each row of a layer's outputs.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ class Pooling(nn.Module):
         The final states of both directions, the mean or the largest value of each unit over the steps, or a mean
         weighted by `softmax_t(v . tanh(W y_t + b))` (Yang et al. 2016, equations 5 to 7).
     size : int
-        Numbers a step.
+        Numbers in each step's output.
     """
 
     def __init__(self, kind: str, size: int) -> None:
@@ -31,7 +31,7 @@ class Pooling(nn.Module):
             return last
         alive = (torch.arange(y.shape[0], device=y.device)[:, None] < lengths.to(y.device)).unsqueeze(2)  # [T, B, 1]
         if self.kind == "mean":
-            return y.sum(0) / lengths.to(y)[:, None]  # outputs beyond a row's length are zero
+            return y.sum(0) / lengths.to(y)[:, None]  # Outputs beyond a row's length are zero.
         if self.kind == "max":
             return y.masked_fill(~alive, -torch.inf).amax(0)
         weights = self.query(torch.tanh(self.hidden(y))).masked_fill(~alive, -torch.inf).softmax(0)

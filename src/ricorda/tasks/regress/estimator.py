@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.batches import Rows
+from ricorda.data.held_out import split_rows
 from ricorda.data.inputs import read_inputs
 from ricorda.data.targets import read_targets
 from ricorda.errors import ModelFolderError
@@ -23,7 +24,7 @@ from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.measure import Measure
-from ricorda.tasks.regress.examples import measured, split
+from ricorda.tasks.regress.examples import measured
 from ricorda.tasks.regress.metrics import Report, report
 from ricorda.tasks.regress.objective import Regression
 from ricorda.tasks.regress.parameters import RegressParameters
@@ -31,7 +32,7 @@ from ricorda.tasks.scaling import Scaling
 
 
 class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters):  # type: ignore[misc]
-    """A recurrent network that reads a sequence and says a number, or several.
+    """A recurrent network that reads a sequence and predicts a number, or several.
 
     `fit` takes X, a sequence of N texts, lists of tokens or arrays of numbers [T, I] (or [T]) of different lengths, or
     an array [N, T] or [N, T, I]; and y, the targets [N] or [N, outputs]. Targets, like numbers that are read, are
@@ -40,7 +41,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     Attributes
     ----------
     target_names_ : list of str
-        What the outputs are called: columns of a file, or "y", or "y1", "y2" and so on.
+        The names of the outputs: columns of a file, or "y", or "y1", "y2" and so on.
     encoder_ : Encoder
         Its tokeniser, or number of features.
     scaling_ : Scaling
@@ -51,7 +52,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     >>> import numpy as np
     >>> from ricorda import SequenceRegressor
     >>> series = [np.linspace(0, height, 5) for height in np.linspace(-1, 1, 100)]
-    >>> model = SequenceRegressor(hidden_size=8, random_state=0).fit(series, [each.sum() for each in series])
+    >>> model = SequenceRegressor(hidden_size=8, random_state=0).fit(series, [numbers.sum() for numbers in series])
     >>> model.predict([np.zeros(5)]).round()
     array([0.])
     """
@@ -69,7 +70,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     }
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """The number of each example, [N], or [N, outputs] if the model was trained on such.
+        """The number of each example, [N], or its numbers, [N, outputs], if the model was trained on several.
 
         Raises
         ------
@@ -81,7 +82,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
         return numbers[:, 0] if self.single_output_ else numbers
 
     def evaluate(self, X: Any, y: Any) -> Report:
-        """R2, mean absolute and root mean squared error, of all outputs and of each.
+        """R2, mean absolute and root mean squared error, of each output and of their mean.
 
         Raises
         ------
@@ -111,7 +112,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
         return columns, {"target_names_": names, "single_output_": targets.ndim == 1}
 
     def _split(self, targets: NDArray[Any], fraction: float, seed: int) -> tuple[Rows, Rows]:
-        return split(len(targets), fraction, seed)
+        return split_rows(len(targets), fraction, seed, least=2)
 
     def _known_examples(
         self, X: Any, y: Any, encoder: Encoder, learned: Mapping[str, Any], names: tuple[str, str] = ("X", "y")

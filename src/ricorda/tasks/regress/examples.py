@@ -1,21 +1,18 @@
-"""A user's examples as a regressor learns from them: encoded, measured, split."""
+"""A user's examples as a regressor learns from them: checked and encoded."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ricorda.data.batches import Rows
 from ricorda.data.inputs import place_of, read_inputs
 from ricorda.data.targets import read_targets
-from ricorda.errors import ArgumentError, DataError
+from ricorda.errors import DataError
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.many_to_one.examples import Examples
 
 
 def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, str] = ("X", "y")) -> Examples:
-    """Examples for a trained encoder and so many outputs; `names` are the arguments' own, for messages.
+    """Examples for a trained encoder and `columns` outputs; `names` are the arguments' own, for messages.
 
     Raises
     ------
@@ -32,21 +29,3 @@ def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, s
     if len(inputs) < 2:
         raise DataError(f"{names[0]} holds one example alone, of which there is no R2: give at least two")
     return Examples(encoder.encode(kind, inputs, place_of(X, names[0])), targets)
-
-
-def split(count: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows to train on and rows to choose the best epoch by, at least two if any.
-
-    Raises
-    ------
-    ArgumentError
-        If none would be left to train on.
-    """
-    held_out = max(2, round(fraction * count)) if fraction else 0
-    if held_out >= count:
-        raise ArgumentError(
-            f"validation_fraction={fraction} of {count} examples leaves too few to train on: give more examples, "
-            "others to validate on, or 0"
-        )
-    rows = np.random.default_rng(seed).permutation(count)
-    return np.sort(rows[held_out:]), np.sort(rows[:held_out])

@@ -14,7 +14,7 @@ from ricorda.tasks.scores import Figures
 
 @dataclass(frozen=True)
 class OutputReport:
-    """One of the predicted numbers; errors are in its own unit."""
+    """The errors of one output, in its own unit."""
 
     name: str
     r2: float
@@ -30,10 +30,10 @@ class Report(Figures):
     ----------
     examples : int
     r2 : float
-        Share of the variance that is explained, the mean of all outputs: 1 is perfect, 0 is the mean of the truth,
-        less is worse than that. Where the truth is constant it is 1 if met exactly and 0 if not.
+        Share of the variance that is explained, the mean over outputs: 1 is perfect, 0 is as good as the mean of the
+        truth, and less is worse. If the truth is constant it is 1 if met exactly and 0 if not.
     mae, rmse : float
-        Mean absolute error and root of the mean squared error, the mean of all outputs.
+        Mean absolute error and root of the mean squared error, the mean over outputs.
     outputs : a report for each output
     """
 
@@ -52,7 +52,7 @@ def report(truth: NDArray[np.float64], said: NDArray[np.float64], names: Sequenc
     truth, said : array [N, outputs]
         At least two rows.
     names : sequence of str
-        What the outputs are called.
+        The names of the outputs.
     """
     columns = [
         [float(value) for value in measure(truth, said, multioutput="raw_values")]

@@ -1,4 +1,4 @@
-"""Regression as the training loop sees it: a loss of some rows, and a score of the whole."""
+"""Regression as the training loop sees it: the loss of some rows, and the score of the whole."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ LOSSES = {"mse": F.mse_loss, "mae": F.l1_loss}
 
 
 class Regression(Task):
-    """Training of a many-to-one network towards numbers; the task that `ricorda.training.train` is given.
+    """Training of a many-to-one network that predicts numbers, as `ricorda.training.train` takes it.
 
     Parameters
     ----------
     module : ManyToOne
         The network.
     examples, held_out : Examples
-        To train on, and to choose the best epoch by; the second may hold none.
+        Examples to train on, and examples to choose the best epoch by; the second may be empty.
     scaling : Scaling
-        By which the targets are standardised.
+        The standardisation of the targets.
     loss : {"mse", "mae"}
-        Squared or absolute error, of standardised targets.
+        Squared or absolute error of standardised targets.
     """
 
     def __init__(self, module: ManyToOne, examples: Examples, held_out: Examples, scaling: Scaling, loss: str) -> None:
@@ -42,13 +42,13 @@ class Regression(Task):
         self.lengths = [len(sequence) for sequence in examples.sequences]
 
     def loss(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """The error, the mean of a row's outputs: its sum over the rows, and their number."""
+        """The sum over the rows of the mean error of a row's outputs, and the number of rows."""
         inputs, lengths, targets = batch_of(self.standardised, rows, self.module)
         loss = self.error(self.module(inputs, lengths), targets, reduction="none").mean(1)
         return loss.sum(), loss.new_tensor(len(rows))
 
     def validate(self) -> dict[str, float]:
-        """R2, the loss and the mean absolute error on the held-out examples; nothing where there are none."""
+        """R2, the loss and the mean absolute error on the held-out examples; nothing if there are none."""
         if not len(self.held_out):
             return {}
         said = outputs(self.module, self.held_out.sequences)

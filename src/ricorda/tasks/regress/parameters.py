@@ -1,4 +1,4 @@
-"""What a regressor can be told."""
+"""The parameters of a regressor."""
 
 from __future__ import annotations
 

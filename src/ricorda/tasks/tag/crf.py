@@ -1,6 +1,6 @@
 """A linear-chain conditional random field over a recurrent network's scores (Lafferty et al. 2001).
 
-Ours, because no CRF library is maintained: pytorch-crf had its last release in 2019. It is two recursions.
+No CRF library is maintained (the last release of pytorch-crf was in 2019), so this is ours. It is two recursions.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from torch import Tensor, nn
 
 
 class LinearChain(nn.Module):
-    """Scores of whole tag sequences: of each step's tag, of each pair of neighbours, of the first and of the last.
+    """Scores of whole tag sequences: of each step's tag, of each pair of neighbours, of the first and the last tag.
 
-    Sequences lie in the first dimension; what stands beyond a row's length is never counted.
+    Time is the first dimension. Steps beyond a row's length are never counted.
 
     Parameters
     ----------
     tags : int
-        How many there are, K.
+        The number K of tags.
 
     Attributes
     ----------
     transitions : Parameter [K, K]
-        Score of a tag (column) behind another (row).
+        Score of a tag (column) after another (row).
     first, last : Parameter [K]
-        Score of a tag at either end.
+        Score of a tag at the beginning and at the end.
     """
 
     def __init__(self, tags: int) -> None:
@@ -49,7 +49,7 @@ class LinearChain(nn.Module):
     def log_partition(self, scores: Tensor, lengths: Tensor) -> Tensor:
         """Logarithm of the sum of exp(score) over all tag sequences, by the forward algorithm: [B]."""
         alive = _alive(scores, lengths)
-        forward = self.first + scores[0]  # [B, K], of all beginnings that end in a tag
+        forward = self.first + scores[0]  # [B, K]: all beginnings, by their last tag.
         for step in range(1, len(scores)):
             longer = torch.logsumexp(forward.unsqueeze(2) + self.transitions, 1) + scores[step]
             forward = torch.where(alive[step].unsqueeze(1), longer, forward)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.held_out import split_rows
 from ricorda.data.inputs import place_of
 from ricorda.data.labels import read_labels
 from ricorda.data.tag_targets import classes_of, read_step_targets
@@ -20,7 +21,7 @@ from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.measure import Measure, parts_of
-from ricorda.tasks.tag.examples import split, target_tensors, targeted
+from ricorda.tasks.tag.examples import target_tensors, targeted
 from ricorda.tasks.tag.inference import Inputs, of_each
 from ricorda.tasks.tag.metrics import NumberReport, TagReport, number_report, tag_report
 from ricorda.tasks.tag.network import Aligned, Sizes
@@ -75,12 +76,12 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     def predict_proba(self, X: Any) -> list[NDArray[np.float64]]:
         """Probability of each tag at each step, an array [T, tags] for each sequence, in the order of `classes_`.
 
-        With `crf` these are the marginals, each tag's probability over all sequences of tags.
+        With `crf` these are the marginals: each tag's probability over all sequences of tags.
 
         Raises
         ------
         ArgumentError
-            If the model gives numbers.
+            If the model predicts numbers.
         DataError
             As `predict`.
         """
@@ -123,7 +124,8 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         classes = classes_of(targets) if target_kind == "tags" else None
         if classes is None and self.crf:
             raise ArgumentError("crf=True scores tags, and y has numbers: leave it out, or give tags")
-        training, held_out = split(len(inputs), self.validation_fraction if validation is None else 0.0, seed)
+        fraction = self.validation_fraction if validation is None else 0.0
+        training, held_out = split_rows(len(inputs), fraction, seed, "sequence")
         known = [inputs[row] for row in training]
         vocabulary = None
         if kind == "tokens":
@@ -165,7 +167,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         vocabulary = self.reading_.vocabulary
         sizes = Sizes(
             outputs=self.outputs_,
-            hidden=int(self.hidden_size),  # NumPy has whole numbers of its own
+            hidden=int(self.hidden_size),  # A NumPy integer becomes Python's.
             layers=int(self.num_layers),
             bidirectional=self.bidirectional,
             vocabulary=0 if vocabulary is None else vocabulary.words.get_vocab_size(),
@@ -222,8 +224,8 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         _, inputs = read_sequences(X, place_of(X))
         kind, targets = read_step_targets(y, inputs, place_of(X))
-        training, held_out = split(len(inputs), self.validation_fraction, seed)
-        if kind == "tags":  # a sequence with a tag that stands nowhere else is trained on
+        training, held_out = split_rows(len(inputs), self.validation_fraction, seed, "sequence")
+        if kind == "tags":  # The only sequence with some tag is trained on.
             known = {tag for row in training for tag in targets[row]}
             unknown = np.array([not known.issuperset(targets[row]) for row in held_out], dtype=bool)
             training, held_out = np.sort(np.concatenate([training, held_out[unknown]])), held_out[~unknown]
@@ -245,7 +247,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
 
 
 def _shown(classes: NDArray[Any] | None) -> dict[str, Any]:
-    """What is shown of a validation: other numbers for tags than for numbers, so not for the class."""
+    """The figures of a validation to show: they differ between tags and numbers, so the class does not know them."""
     if classes is None:
         names = {"r2": "R2", "validation_loss": "squared error (of deviation 1)"}
     else:

@@ -1,40 +1,20 @@
-"""A user's sequences with their targets, as a tagger learns from them: checked, encoded, split."""
+"""A user's sequences with their targets, as a tagger learns from them: checked and encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ricorda.data.batches import Rows
 from ricorda.data.inputs import place_of
 from ricorda.data.places import Place
 from ricorda.data.tag_targets import read_step_targets, tag_numbers
-from ricorda.errors import ArgumentError, DataError
+from ricorda.errors import DataError
 from ricorda.tasks.tag.objective import Targeted
 from ricorda.tasks.tag.reading import Reading, read_sequences
-
-
-def split(rows: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows to train on and, at random, rows to choose the best epoch by.
-
-    Raises
-    ------
-    ArgumentError
-        If none is left to train on.
-    """
-    order = np.random.default_rng(seed).permutation(rows)
-    held_out = max(1, round(fraction * rows)) if fraction else 0
-    if held_out >= rows:
-        raise ArgumentError(
-            f"validation_fraction={fraction} of {rows} sequence{'s' * (rows > 1)} leaves none to train on: "
-            "give more, others to validate on, or 0"
-        )
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def targeted(
@@ -45,12 +25,12 @@ def targeted(
     outputs: int,
     names: tuple[str, str] = ("X", "y"),
 ) -> Targeted:
-    """Examples for a model that exists, with its tags or so many numbers; `names` are the arguments' own, for messages.
+    """Examples for a trained model, with its tags or numbers; `names` are the arguments' own, for messages.
 
     Raises
     ------
     DataError
-        If an example or a target is invalid, or is none of the model's.
+        If an example or a target is invalid, or does not fit the model.
     """
     place = place_of(X, names[0])
     kind, inputs = read_sequences(X, place, names[0])

@@ -1,4 +1,4 @@
-"""A trained aligned network over many sequences: long batches of like length, each distinct word read once."""
+"""Runs a trained tagger over many sequences: batches of like length, and each distinct word read once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ricorda.tasks.tag.network import Aligned
 from ricorda.tasks.tag.words import Words
 
 STEPS_AT_ONCE = 4_096
-"""Steps, padding included, of a batch: what it takes of the processor's caches and of memory is bounded by it."""
+"""Steps of a batch, padding included: this bounds its memory, and what it takes of the processor's caches."""
 
 WORDS_AT_ONCE = 1_024
 """Distinct words whose characters are read together."""
@@ -25,13 +25,13 @@ WORDS_AT_ONCE = 1_024
 
 @dataclass(frozen=True)
 class Inputs:
-    """Encoded sequences: float32 numbers [T, I], or int64 [T] of rows in the table of their distinct words."""
+    """Encoded sequences: float32 numbers [T, I], or int64 [T], rows of the table of their distinct words."""
 
     sequences: Sequence[Tensor]
     words: Words | None = None
 
     def take(self, rows: Sequence[int]) -> Inputs:
-        """Some of them, over the same words."""
+        """Some of the sequences, with the same table of words."""
         return Inputs([self.sequences[row] for row in rows], self.words)
 
     def seen(self) -> list[Tensor]:
@@ -43,9 +43,9 @@ class Inputs:
 
 
 def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """Rows' numbers, scores [T, B, outputs] and lengths, batch by batch, of a module in evaluation mode.
+    """Row numbers, scores [T, B, outputs] and lengths of each batch, by a module in evaluation mode.
 
-    The caller says that no gradient is wanted, as a generator's own word would reach beyond it.
+    The caller disables gradients, because `no_grad` in a generator would reach beyond it.
     """
     device = module.head.weight.device
     sequences, vectors = list(inputs.sequences), None
@@ -60,7 +60,7 @@ def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor
 
 
 def of_each(module: Aligned, inputs: Inputs, result: Callable[[Tensor, Tensor], Tensor]) -> list[NDArray[Any]]:
-    """What `result` makes of a batch's scores [T, B, outputs] and lengths, as an array [T, ...] for each sequence."""
+    """What `result` computes from scores [T, B, outputs] and lengths, as an array [T, ...] for each sequence."""
     results: list[Any] = [None] * len(inputs.sequences)
     with torch.inference_mode():
         for rows, scores, lengths in outputs(module, inputs):

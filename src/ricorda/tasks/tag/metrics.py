@@ -1,4 +1,4 @@
-"""How good a tagger is: tags or numbers against the truth, each from its definition or a library."""
+"""How good a tagger is: figures for tags or numbers, from their definition or a library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ricorda.tasks.scores import Figures, log_loss
 
 @dataclass(frozen=True)
 class TagScore:
-    """A tag, or a type of span: how much of what was called so is so, how much of what is so was found; their mean."""
+    """Precision, recall and F1 of a tag, or of a type of span."""
 
     label: Any
     precision: float
@@ -31,18 +31,18 @@ class TagReport(Figures):
     Parameters
     ----------
     sequences, steps : int
-        How many there were.
+        The number of sequences, and of their steps.
     accuracy : float
         Share of steps with the right tag.
     unseen : int
-        Words that the vocabulary does not hold: all that the training never saw, in any case if `lowercase`.
+        Words outside the vocabulary: those that the training never saw, in any case if `lowercase`.
     unseen_accuracy : float, optional
-        Share of right tags among these; None where there are none.
+        Share of right tags among these words; None if there are none.
     log_loss : float
-        Mean of -ln of the probability given to the true tag, under a CRF its marginal, in nats.
+        Mean of -ln of the probability of the true tag, under a CRF its marginal, in nats.
     tags : a score for each tag of the model
     span_f1 : float, optional
-        Where tags are BIO: F1 of whole spans (Tjong Kim Sang, De Meulder 2003), by seqeval.
+        F1 of whole spans if the tags are BIO (Tjong Kim Sang, De Meulder 2003), by seqeval.
     spans : a score for each type of span
     """
 
@@ -59,7 +59,7 @@ class TagReport(Figures):
 
 @dataclass(frozen=True)
 class NumberReport(Figures):
-    """An evaluation of aligned numbers over all steps: mean squared and absolute error, share of variance explained."""
+    """An evaluation of numbers over all steps: mean squared and absolute error, share of variance explained."""
 
     sequences: int
     steps: int
@@ -80,13 +80,13 @@ def tag_report(
     Parameters
     ----------
     truth, verdicts : int arrays [T], one a sequence
-        Index of each step's tag.
+        The index of each step's tag.
     probabilities : arrays [T, tags]
-        Of each tag.
+        The probability of each tag.
     seen : bool arrays [T]
-        Whether the vocabulary holds the word.
+        Whether the vocabulary holds each word.
     labels : sequence
-        The tags' names.
+        The names of the tags.
     """
     true, said, known = np.concatenate(truth), np.concatenate(verdicts), np.concatenate(seen)
     right = true == said
@@ -110,7 +110,7 @@ def tag_report(
 
 
 def number_report(truth: Sequence[NDArray[Any]], said: Sequence[NDArray[Any]]) -> NumberReport:
-    """Compare numbers [T, O], one array a sequence, with the truth."""
+    """Compare numbers [T, O], one array for each sequence, with the truth."""
     true, guess = np.concatenate(truth).astype(np.float64), np.concatenate(said).astype(np.float64)
     return NumberReport(
         sequences=len(truth),

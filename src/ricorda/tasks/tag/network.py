@@ -1,4 +1,4 @@
-"""The network of an aligned task: words and their characters, or numbers; recurrent layers; a head at every step."""
+"""The network of a tagger: words and their characters, or numbers; recurrent layers; a head at every step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ricorda.tasks.tag.words import Words
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers that shape a tagger's network; one of `vocabulary` and `features` is given."""
+    """The sizes of a tagger's network; either `vocabulary` or `features` is set."""
 
     outputs: int
     hidden: int
@@ -35,20 +35,20 @@ class Sizes:
 
 
 class Aligned(nn.Module):
-    """Sequence in, as long a sequence of scores or numbers out.
+    """From a sequence to a score of each tag, or to numbers, at every step.
 
     Parameters
     ----------
     program : Program
-        The cell, of the recurrent layers and of those that read a word's characters.
+        The cell of the recurrent layers, and of those that read a word's characters.
     sizes : Sizes
         Its shape.
     dropout : float
-        On what enters and leaves the recurrent layers, and between them.
+        Dropout on the input and output of the recurrent layers, and between them.
     crf : bool
         Whether neighbouring tags are scored together.
     memory : int, optional
-        Steps that the recurrent layers remember from the start; see `Recurrent`.
+        Steps that the recurrent layers remember at first; see `Recurrent`.
     """
 
     mean: Tensor
@@ -80,7 +80,7 @@ class Aligned(nn.Module):
             sizes.layers,
             bidirectional=sizes.bidirectional,
             dropout=dropout if sizes.layers > 1 else 0.0,
-            memory=None if memory is None else int(memory),  # NumPy has whole numbers of its own
+            memory=None if memory is None else int(memory),  # A NumPy integer becomes Python's.
         )
         self.head = nn.Linear(sizes.hidden * (2 if sizes.bidirectional else 1), sizes.outputs)
         self.crf = LinearChain(sizes.outputs) if crf else None
@@ -117,11 +117,11 @@ class Aligned(nn.Module):
         return scores.softmax(2) if self.crf is None else self.crf.marginals(scores, lengths)
 
     def numbers(self, scores: Tensor) -> Tensor:
-        """Standardised numbers [..., outputs] as the training examples have them."""
+        """Standardised numbers [..., outputs] in the units of the training examples."""
         return scores * self.target_scale + self.target_mean
 
     def standardise(self, inputs: Sequence[Tensor] | None, targets: Sequence[Tensor] | None) -> None:
-        """Take mean and scale of each feature from training sequences of numbers, None where there are none."""
+        """Take mean and scale of each feature from training sequences of numbers; None if there are no numbers."""
         if inputs is not None:
             measure_features(inputs, self.mean, self.scale)
         if targets is not None:

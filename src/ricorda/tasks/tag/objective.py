@@ -1,4 +1,4 @@
-"""Aligned sequences as the training loop sees them: a loss of some rows, and a score of the whole."""
+"""Tagging as the training loop sees it: the loss of some rows, and the score of the whole."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from ricorda.tasks.tag.words import Words
 from ricorda.training.task import Task
 
 NO_TAG = -100
-"""What stands beyond a row's tags in a batch."""
+"""The target of steps beyond a row's length."""
 
 
 @dataclass(frozen=True)
 class Targeted:
-    """Encoded inputs with what belongs to each of their steps: tags int64 [T], or float32 numbers [T, O]."""
+    """Encoded inputs with the targets of their steps: tags int64 [T], or float32 numbers [T, O]."""
 
     inputs: Inputs
     targets: Sequence[Tensor]
 
     def take(self, rows: Rows) -> Targeted:
-        """Some of them."""
+        """Some of the examples."""
         return Targeted(self.inputs.take(rows.tolist()), [self.targets[row] for row in rows])
 
     def tensors(self) -> list[Tensor]:
-        """All that they are made of."""
+        """All tensors of the examples."""
         words = self.inputs.words
         return [*([] if words is None else [words.ids, words.characters]), *self.inputs.sequences, *self.targets]
 
 
 class Tagging(Task):
-    """Training of an aligned network; the task that `ricorda.training.train` is given.
+    """Training of a tagger's network, as `ricorda.training.train` takes it.
 
     Parameters
     ----------
     module : Aligned
         The network.
     examples, held_out : Targeted
-        To train on, and to choose the best epoch by; the second may hold none.
+        Examples to train on, and examples to choose the best epoch by; the second may be empty.
     unread : Tensor [vocabulary], optional
         Probability of reading each word as unknown, so that the unknown is learned too.
     """
@@ -61,7 +61,7 @@ class Tagging(Task):
         self.lengths = [len(target) for target in examples.targets]
 
     def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Return the sum of the losses of the rows' steps, see `step_losses`, and their number."""
+        """The sum of the losses of the rows' steps, see `step_losses`, and the number of these steps."""
         module, inputs = self.module, self.examples.inputs
         device = module.head.weight.device
         sequences = [inputs.sequences[row] for row in rows]
@@ -78,7 +78,7 @@ class Tagging(Task):
         return step_losses(module, scores, targets, lengths), lengths.sum()
 
     def validate(self) -> dict[str, float]:
-        """The score and its companions on the held-out examples; nothing where there are none."""
+        """The score and further figures on the held-out examples; nothing if there are none."""
         if not len(self.held_out.targets):
             return {}
         module, targets = self.module, self.held_out.targets
@@ -106,8 +106,8 @@ class Tagging(Task):
 def step_losses(module: Aligned, scores: Tensor, targets: Sequence[Tensor], lengths: Tensor) -> Tensor:
     """The sum of the losses of all steps, under scores [T, B, outputs].
 
-    For tags -ln of the probability of the truth (of whole tag sequences under a CRF), in nats; for numbers the
-    squared error, in the deviation of each output over the training examples, as the mean over the outputs.
+    For tags it is -ln of the probability of the truth (of whole tag sequences under a CRF), in nats. For numbers it is
+    the squared error in units of each output's deviation over the training examples, the mean over the outputs.
     """
     if module.numeric:
         wanted = (pad_sequence(list(targets)).to(scores.device) - module.target_mean) / module.target_scale
@@ -121,8 +121,8 @@ def step_losses(module: Aligned, scores: Tensor, targets: Sequence[Tensor], leng
 
 
 def unread_probabilities(counts: Tensor, strength: float) -> Tensor:
-    """Probability of reading a word as unknown that occurs so often: strength / (strength + count).
+    """Probability of reading a word of these counts as unknown: strength / (strength + count).
 
-    Kiperwasser, Goldberg (2016), section 3; rare words are those that stand for the words never seen.
+    Kiperwasser, Goldberg (2016), section 3; rare words stand for the words that are never seen.
     """
     return torch.where(counts > 0, strength / (strength + counts), 0.0)

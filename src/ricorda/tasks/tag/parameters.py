@@ -1,4 +1,4 @@
-"""What a tagger can be told."""
+"""The parameters of a tagger."""
 
 from __future__ import annotations
 

@@ -21,19 +21,19 @@ InputKind = Literal["tokens", "numbers"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a tagger reads its inputs: words of a vocabulary, or so many numbers a step."""
+    """How a tagger reads its inputs: words of a vocabulary, or a fixed count of numbers a step."""
 
     kind: InputKind
     vocabulary: WordVocabulary | None = None
     features: int = 0
 
     def encode(self, kind: InputKind, inputs: Sequence[Any], place: Place) -> Inputs:
-        """Checked inputs as the network takes them.
+        """Checked inputs in the form that the network takes.
 
         Raises
         ------
         DataError
-            If they are of another kind or size than the model was trained on.
+            If the inputs are of another kind or size than the model was trained on.
         """
         if kind != self.kind:
             raise DataError(f"{place(0)} has {ONE_OF[kind]}, and the model was trained on {self.kind}: give it those")
@@ -48,11 +48,11 @@ class Reading:
         return Inputs([torch.from_numpy(array) for array in inputs])
 
     def description(self) -> dict[str, Any]:
-        """What `restored` needs besides the tokenisers, as JSON has it."""
+        """All that `restored` needs besides the tokenisers, as JSON."""
         return {"kind": self.kind, "features": self.features}
 
     def tokenizers(self) -> dict[str, Tokenizer]:
-        """The vocabulary, by the names of its files."""
+        """The vocabulary's tokenisers, by the names of their files."""
         if self.vocabulary is None:
             return {}
         return {"tokenizer": self.vocabulary.words, "character_tokenizer": self.vocabulary.characters}
@@ -61,12 +61,12 @@ class Reading:
     def restored(
         cls, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer], *, lowercase: bool
     ) -> Reading:
-        """The one that was described.
+        """The reading that `description` wrote.
 
         Raises
         ------
         ModelFolderError
-            If what was described and the tokenisers do not belong together.
+            If the description and the tokenisers do not belong together.
         """
         kind, features = description["kind"], description["features"]
         expected = {"tokenizer", "character_tokenizer"} if kind == "tokens" else set()

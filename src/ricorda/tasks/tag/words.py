@@ -1,4 +1,4 @@
-"""What a tagger reads of words: an id of each in small letters, and its characters as they stand."""
+"""How a tagger reads words: the id of each in lower case, and its characters as they stand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from ricorda.data.tokenization import PADDING, UNKNOWN, encode, train_tokenizer
 
 LONGEST_WORD = 40
-"""Characters that are read of a word: of a longer one (an address, mostly) the first and the last half of these."""
+"""The most characters that are read of a word: of a longer one (mostly an address) the first and the last half."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Words:
     Parameters
     ----------
     ids : int64 [n]
-        In the vocabulary of words.
+        Ids in the vocabulary of words.
     characters : int64 [n, L]
-        Their ids, padded behind.
+        Ids of the characters, padded at the end.
     lengths : int64 [n]
-        Characters of each.
+        The number of characters of each word.
     """
 
     ids: Tensor
@@ -35,12 +35,12 @@ class Words:
     lengths: Tensor
 
     def take(self, rows: Tensor) -> Words:
-        """Some of them, padded no further than the longest."""
+        """Some of the words, padded no further than the longest of them."""
         lengths = self.lengths[rows]
         return Words(self.ids[rows], self.characters[rows, : int(lengths.max())], lengths)
 
     def to(self, device: torch.device) -> Words:
-        """The same on another device, but for the lengths, which recurrent layers want on the CPU."""
+        """The words on another device; the lengths stay on the CPU, where recurrent layers need them."""
         return Words(self.ids.to(device), self.characters.to(device), self.lengths)
 
 
@@ -51,9 +51,9 @@ class WordVocabulary:
     Parameters
     ----------
     words, characters : Tokenizer
-        Their ids.
+        The tokenisers of words and of characters.
     lowercase : bool
-        Whether a word's id is that of its small letters; its characters keep their case.
+        Whether words are looked up in lower case; their characters keep their case.
     """
 
     words: Tokenizer
@@ -64,7 +64,7 @@ class WordVocabulary:
     def learn(
         cls, sentences: Sequence[list[str]], *, vocab_size: int, min_frequency: int, lowercase: bool
     ) -> WordVocabulary:
-        """Those of training sentences; raises ArgumentError as `train_tokenizer` does."""
+        """Learn the vocabulary of training sentences; raises ArgumentError as `train_tokenizer` does."""
         folded = [[_folded(word, lowercase) for word in sentence] for sentence in sentences]
         words = train_tokenizer("word", folded, vocab_size=vocab_size, min_frequency=min_frequency)
         distinct = sorted({word for sentence in sentences for word in sentence})
@@ -72,7 +72,7 @@ class WordVocabulary:
         return cls(words, characters, lowercase)
 
     def read(self, sentences: Sequence[list[str]]) -> tuple[Words, list[Tensor]]:
-        """The distinct words of sentences, and the number of each sentence's words among them, [T] each."""
+        """The distinct words of sentences, and the place of each sentence's words among them, [T] each."""
         number_of: dict[str, int] = {}
         numbers = [
             torch.tensor([number_of.setdefault(word, len(number_of)) for word in sentence]) for sentence in sentences
@@ -87,7 +87,7 @@ class WordVocabulary:
         return Words(torch.tensor(ids), characters, lengths), numbers
 
     def counts(self, sentences: Sequence[list[str]]) -> Tensor:
-        """How often each word of the vocabulary occurs, float32 [words]; 0 for padding and the unknown."""
+        """The count of each word of the vocabulary, float32 [words]; 0 for padding and the unknown."""
         occurring = Counter(_folded(word, self.lowercase) for sentence in sentences for word in sentence)
         counts = torch.zeros(self.words.get_vocab_size())
         for word, count in occurring.items():

@@ -1,4 +1,4 @@
-"""Attention: how well each step of the source fits a decoder's state, and what is read of them.
+"""Attention: how well each step of the source fits a decoder's state, and the mean of the steps by these weights.
 
 Both forms score with the decoder's state of the step that they serve, as Luong et al. (2015) do: the recurrence then
 does not wait for the attention, and runs over all steps at once. Bahdanau et al. (2015) score with the state of the
@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 AT_ONCE = 2**24
-"""Numbers of an additive attention's [B, n, S, A] that are kept for BPTT; beyond, they are computed twice."""
+"""The most numbers of an additive attention's [B, n, S, A] that are kept for BPTT; more are computed twice."""
 
 
 @dataclass(frozen=True)
 class SourceMemory:
-    """What a decoder reads of the sources of a batch.
+    """The sources of a batch, as a decoder reads them.
 
     Parameters
     ----------
     values : Tensor [B, S, M]
         The encoder's outputs.
     keys : Tensor [B, S, A]
-        What queries are compared with.
+        The numbers that queries are compared with.
     closed : bool Tensor [B, S]
         True beyond a source's end.
     """
@@ -50,7 +50,7 @@ class Attention(nn.Module):
         score = q' W v ("general": Luong et al. 2015, equation 8), or w' tanh(U q + W v) (Bahdanau et al. 2015,
         appendix A.1.2).
     query_size, value_size : int
-        Numbers of a query and of a value.
+        The lengths of a query and of a value.
     """
 
     def __init__(self, form: str, query_size: int, value_size: int) -> None:
@@ -62,12 +62,12 @@ class Attention(nn.Module):
             self.score = nn.Parameter(torch.empty(query_size).uniform_(-1, 1) / math.sqrt(query_size))
 
     def memory(self, values: Tensor, lengths: Tensor) -> SourceMemory:
-        """What is the same for all queries, of encoder outputs [B, S, M] and lengths [B]."""
+        """The memory of encoder outputs [B, S, M] with lengths [B]: all that does not depend on queries."""
         steps = torch.arange(values.shape[1], device=values.device)
         return SourceMemory(values, self.key(values), steps >= lengths.to(values.device).unsqueeze(1))
 
     def forward(self, queries: Tensor, memory: SourceMemory) -> tuple[Tensor, Tensor]:
-        """What queries [B, n, A] read, [B, n, M], and the weights of the source's steps, [B, n, S]."""
+        """The means [B, n, M] that queries [B, n, A] read, and the weights of the source's steps, [B, n, S]."""
         scores = self._additive(queries, memory.keys) if self.form == "additive" else queries @ memory.keys.mT
         weights = scores.masked_fill(memory.closed.unsqueeze(1), -math.inf).softmax(2)
         return weights.to(memory.values.dtype) @ memory.values, weights

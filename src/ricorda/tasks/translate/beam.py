@@ -16,7 +16,7 @@ from ricorda.tasks.translate.parameters import TranslateParameters
 
 @dataclass(frozen=True)
 class Search:
-    """How translations are looked for and ranked.
+    """How translations are searched and ranked.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Search:
     Raises
     ------
     ArgumentError
-        If one of them is invalid.
+        If a parameter is invalid.
     """
 
     beam_size: int = 5
@@ -48,7 +48,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A finished translation: its tokens without the end, what it is ranked by, and ln of its probability."""
+    """A finished translation: its tokens without the end, its rank's score, and ln of its probability."""
 
     tokens: tuple[int, ...]
     score: float
@@ -60,19 +60,19 @@ def search(network: EncoderDecoder, started: Started, limits: Sequence[int], opt
     """The best translations of sentences, best first, at most `beam_size` each and at least one.
 
     At each step the most probable continuations of a sentence's beam are looked at. Those that end among the first
-    `beam_size` are finished, and once there are `beam_size` of these the sentence leaves the batch; the most probable
-    others go on. So the search is exact where the beam is as wide as there are translations.
+    `beam_size` are finished; once there are `beam_size` of them the sentence leaves the batch. The most probable others
+    go on. So the search is exact if the beam is as wide as there are translations.
 
     Parameters
     ----------
     network : EncoderDecoder
-        In evaluation mode.
+        The network in evaluation mode.
     started : Started
-        The sentences, a row each.
+        The sentences, one row for each.
     limits : whole numbers [B]
-        Most tokens of each translation; one that reaches it is ended there.
+        The most tokens of each translation; one that reaches its limit is ended there.
     options : Search
-        Width of the beam and penalties.
+        The width of the beam, and the penalties.
     """
     beams = _Beams(network, started, limits, options)
     while beams.sentences.numel():
@@ -86,13 +86,13 @@ class _Beams:
     Attributes
     ----------
     sentences : int Tensor [b]
-        Which ones they are.
+        The numbers of the sentences.
     scores : Tensor [b, K]
-        ln of the probability of each row; -inf for a row that stands for nothing.
+        ln of the probability of each row; -inf for an empty row.
     tokens : int Tensor [b, K, t]
-        What the rows have said.
+        The tokens of the rows so far.
     covered : Tensor [b, K, S] or None
-        Attention that each step of the source got so far.
+        The attention that each step of the source got so far.
     """
 
     def __init__(self, network: EncoderDecoder, started: Started, limits: Sequence[int], options: Search) -> None:
@@ -100,7 +100,7 @@ class _Beams:
         self.network, self.options, self.started = network, options, started
         self.limits = torch.tensor(list(limits), device=device)
         self.sentences = torch.arange(rows, device=device)
-        self.scores = torch.zeros(rows, 1, dtype=started.state[0].dtype, device=device)  # a beam begins as one row
+        self.scores = torch.zeros(rows, 1, dtype=started.state[0].dtype, device=device)  # A beam begins as one row.
         self.tokens = torch.empty(rows, 1, 0, dtype=torch.long, device=device)
         self.covered: Tensor | None = None
         if options.coverage_penalty and started.memory is not None:
@@ -130,7 +130,7 @@ class _Beams:
         done = at_limit | torch.tensor(
             [len(self.finished[sentence]) >= width for sentence in self.sentences.tolist()], device=best.device
         )
-        # Of twice as many continuations at least `width` go on, as each row ends in one way only.
+        # Each row ends in one way only, so at least `width` of twice as many continuations go on.
         order = (tokens == BOUNDARY).to(torch.uint8).sort(dim=1, stable=True).indices[:, :width]
         best = best.masked_fill(tokens == BOUNDARY, -torch.inf)
         self._go_on(~done, *(values.gather(1, order) for values in (best, parents, tokens)))
@@ -167,5 +167,5 @@ class _Beams:
 
 
 def longest(source_lengths: Sequence[int]) -> list[int]:
-    """Most tokens of the translations of sentences of so many tokens: twice as many and ten."""
+    """The most tokens of the translations of sentences of these lengths: twice as many and ten."""
     return [int(2 * length + 10) for length in np.asarray(source_lengths)]

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.held_out import split_by_sentence
 from ricorda.data.pairs import as_texts
 from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import decode_subwords, reader_of
@@ -21,7 +22,7 @@ from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.measure import Measure, parts_of
 from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
-from ricorda.tasks.translate.examples import Subwords, split
+from ricorda.tasks.translate.examples import Subwords
 from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations
 from ricorda.tasks.translate.metrics import Report, grouped, report, sentence_scores
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
@@ -66,7 +67,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         Raises
         ------
         DataError
-            If one is no text, blank or longer than `max_length`.
+            If a sentence is no text, blank or longer than `max_length`.
         """
         return [best[0].text for best in self.translate(X)]
 
@@ -88,7 +89,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         n_best : int
             Translations of each, at most `beam_size`.
         beam_size, length_penalty, coverage_penalty
-            Other values than the estimator's.
+            Values that replace the estimator's own.
 
         Raises
         ------
@@ -102,14 +103,14 @@ class Translator(SequenceEstimator, TranslateParameters):
         return self._translated(Sentences.read(X), options, n_best)
 
     def attend(self, text: str, translation: str | None = None) -> Alignment:
-        """Where attention lies while a sentence is translated.
+        """The attention while a sentence is translated.
 
         Parameters
         ----------
         text : str
             The sentence.
         translation : str, optional
-            What to look at being written; the best translation if not given.
+            The translation whose attention is shown; the best one by default.
 
         Raises
         ------
@@ -149,7 +150,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         X, y : sequence [N] of str
             Sentences, and a translation of each.
         beam_size, length_penalty, coverage_penalty
-            Other values than the estimator's.
+            Values that replace the estimator's own.
 
         Raises
         ------
@@ -176,7 +177,8 @@ class Translator(SequenceEstimator, TranslateParameters):
         others = None
         if validation is not None:
             others = read_pairs_of(*pair_of(validation), names=("validation[0]", "validation[1]"))
-        training, held_out = split(sources.texts, self.validation_fraction if others is None else 0.0, seed)
+        fraction = self.validation_fraction if others is None else 0.0
+        training, held_out = split_by_sentence(sources.texts, fraction, seed)
         subwords = Subwords.learn(
             [sources.texts[row] for row in training],
             [targets.texts[row] for row in training],
@@ -214,7 +216,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         sizes = Sizes(
             source_vocabulary=self.subwords_.source.get_vocab_size(),
             target_vocabulary=self.subwords_.target.get_vocab_size(),
-            embedding=int(self.embedding_size),  # NumPy has whole numbers of its own
+            embedding=int(self.embedding_size),  # A NumPy integer becomes Python's.
             hidden=int(self.hidden_size),
             layers=int(self.num_layers),
             bidirectional=self.bidirectional,
@@ -264,7 +266,7 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         sources, _ = read_pairs_of(X, y)
-        return parts_of(X, y, *split(sources.texts, self.validation_fraction, seed))
+        return parts_of(X, y, *split_by_sentence(sources.texts, self.validation_fraction, seed))
 
     def _measure(self) -> Measure:
         return Measure("mean chrF of a sentence (0 to 100)", "a sentence: chrF of its translation", True)

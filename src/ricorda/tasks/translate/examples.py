@@ -1,4 +1,4 @@
-"""Sentence pairs as a translator learns from them: split, and turned into tokens."""
+"""Sentence pairs as a translator learns from them, as token ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -15,7 +14,7 @@ from ricorda.data.batches import Rows
 from ricorda.data.sentences import Sentences
 from ricorda.data.subwords import as_written, reader_of, train_subwords, with_one_quote
 from ricorda.data.tokenization import encode
-from ricorda.errors import ArgumentError, DataError
+from ricorda.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -68,28 +67,6 @@ class Subwords:
     def written(self, texts: Sequence[str]) -> list[str]:
         """Translations or references as the model writes them, the form in which they are compared."""
         return as_written(self.target, texts)
-
-
-def split(sources: Sequence[str], fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows to train on and rows to choose the best epoch by; all rows of one sentence are in the same part.
-
-    Raises
-    ------
-    ArgumentError
-        If no sentence is left to train on.
-    """
-    rows = np.arange(len(sources))
-    if not fraction:
-        return rows, rows[:0]
-    distinct, sentence_of = np.unique(np.array(sources, dtype=object), return_inverse=True)
-    held_out = max(1, round(fraction * len(distinct)))
-    if held_out >= len(distinct):
-        raise ArgumentError(
-            f"validation_fraction={fraction} of {len(distinct)} different sentences leaves none to train on: "
-            "give more pairs, others to validate on, or 0"
-        )
-    kept = np.random.default_rng(seed).permutation(len(distinct)) < held_out
-    return rows[~kept[sentence_of]], rows[kept[sentence_of]]
 
 
 def _encoded(tokenizer: Tokenizer, sentences: Sentences, max_length: int, where: str, way_out: str) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Translations of sentences: batches of like length, searched and put back in order; and where attention lies."""
+"""Translations of sentences: batches of like length, searched and put back in order; and their attention."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ricorda.tasks.translate.beam import Hypothesis, Search, longest, search
 from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder
 
 ROWS_AT_ONCE = 320
-"""Rows of the decoder at once, sentences times beam: wide enough for large products, and the memory is bounded."""
+"""Rows of the decoder at once, sentences times beam: enough for large products, few enough to bound the memory."""
 
 END = "</s>"
-"""How the end of a translation is shown among its tokens."""
+"""The token that shows the end of a translation."""
 
 
 @dataclass(frozen=True)
 class Translation:
-    """A translation, what it is ranked by, and ln of its probability."""
+    """A translation, the score that ranks it, and ln of its probability."""
 
     text: str
     score: float
@@ -34,14 +34,14 @@ class Translation:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where attention lay while a translation was written.
+    """The attention while a translation was written.
 
     Parameters
     ----------
     source, target : tuple of str
         Tokens; ▁ stands where a word begins, and the last target token is its end.
     weights : float array [target, source]
-        Of each target token how much every source token was looked at; rows sum to one.
+        The weight of each source token for each target token; rows sum to one.
     """
 
     source: tuple[str, ...]
@@ -68,13 +68,13 @@ def translations(network: EncoderDecoder, sources: Sequence[Tensor], options: Se
 def alignment(
     network: EncoderDecoder, source: Tensor, target: Sequence[int], tokenizers: tuple[Tokenizer, Tokenizer]
 ) -> Alignment:
-    """The attention of a network in evaluation mode while a target [T] and its end are said."""
+    """The attention of a network in evaluation mode while it writes a target [T] and its end."""
     device = network.output.weight.device
     with torch.inference_mode():
         started = network.start(source.unsqueeze(1).to(device), torch.tensor([len(source)]))
         inputs = torch.tensor([[BOUNDARY, *target]], device=device).t()
         _, weights = network.teach(started, inputs, torch.tensor([len(inputs)]))
-    assert weights is not None  # the caller has looked whether there is attention
+    assert weights is not None  # The caller has checked that there is attention.
     of_source, of_target = tokenizers
     return Alignment(
         tuple(str(of_source.id_to_token(id)) for id in source.tolist()),

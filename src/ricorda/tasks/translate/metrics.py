@@ -9,7 +9,7 @@ from typing import Any
 from ricorda.tasks.scores import Figures
 
 BUCKETS = (3, 6, 9, 12, 15, 20, 30)
-"""Last number of words of each bucket of sources; a further one holds the longer ones."""
+"""The last number of words of each bucket of sources; a further bucket holds longer ones."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Report(Figures):
     Parameters
     ----------
     sentences, references : int
-        Different sources, and translations that they were compared with.
+        The number of different sources, and of the translations that they were compared with.
     bleu, chrf : float
         BLEU (Papineni et al. 2002) and chrF (Popovic 2015), 0 to 100, against all references of each source.
     signature, chrf_signature : str
-        sacrebleu's account of how they were computed (Post 2018).
+        sacrebleu's description of how they were computed (Post 2018).
     length_ratio : float
         Tokens of the translations over those of the references.
     by_length : a bucket of sources each
@@ -51,7 +51,7 @@ class Report(Figures):
 
 
 def grouped(sources: Sequence[str], references: Sequence[str]) -> dict[str, list[str]]:
-    """The different sources in their order, and all references of each."""
+    """The different sources in their order, with all references of each."""
     groups: dict[str, list[str]] = {}
     for source, reference in zip(sources, references, strict=True):
         groups.setdefault(source, []).append(reference)
@@ -59,7 +59,7 @@ def grouped(sources: Sequence[str], references: Sequence[str]) -> dict[str, list
 
 
 def bleu(translations: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """BLEU, 0 to 100, of a translation each against the references of its source."""
+    """BLEU, 0 to 100, of translations, each against the references of its source."""
     from sacrebleu.metrics.bleu import BLEU
 
     return float(BLEU().corpus_score(list(translations), _streams(references)).score)
@@ -73,9 +73,9 @@ def report(
     Parameters
     ----------
     sources, translations : sequence of str
-        As long as each other; sources are all different.
+        Equally many; the sources are all different.
     references : sequence of sequences of str
-        One or more of each source.
+        One or more references of each source.
     lowercase : bool
         Whether all are compared in small letters; the signatures say so.
     """
@@ -109,8 +109,8 @@ def _by_length(
     return tuple(buckets)
 
 
-def _streams(references: Sequence[Sequence[str]]) -> Any:  # sacrebleu's type does not know of None
-    """References as sacrebleu takes them: the first of each source, the second, ...; None where there is none."""
+def _streams(references: Sequence[Sequence[str]]) -> Any:  # sacrebleu's type leaves out None.
+    """References as sacrebleu takes them: the first of each source, the second, ...; None if there are no more."""
     most = max(map(len, references))
     return [[texts[number] if number < len(texts) else None for texts in references] for number in range(most)]
 

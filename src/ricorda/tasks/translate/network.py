@@ -15,12 +15,12 @@ from ricorda.tasks.embedding import EMBEDDING_SCALE
 from ricorda.tasks.translate.attention import Attention, SourceMemory
 
 BOUNDARY = PADDING
-"""The token that begins and ends a translation: no text has padding's id, and padded steps are never looked at."""
+"""The token that begins and ends a translation: no text has padding's id, and padded steps are never read."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers that shape a translator's network."""
+    """The sizes of a translator's network."""
 
     source_vocabulary: int
     target_vocabulary: int
@@ -36,15 +36,15 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Started:
-    """Sources that were read, and where their decoder stands.
+    """Sources that were read, and the state of their decoder.
 
     Parameters
     ----------
     memory : SourceMemory, optional
-        What attention reads; None without attention.
+        The attention's memory; None without attention.
     state : tuple of Tensor [.., rows, size]
-        The decoder's states; under input feeding also what the last step gave the output layer. Rows of one source
-        stand together.
+        The decoder's states; under input feeding also the last step's input of the output layer. Rows of one source are
+        neighbours.
     """
 
     memory: SourceMemory | None
@@ -52,16 +52,16 @@ class Started:
 
 
 class EncoderDecoder(nn.Module):
-    """Source tokens in, scores of each next target token out.
+    """From source tokens to scores of each next target token.
 
     Parameters
     ----------
     program : Program
-        The cell, of encoder and decoder.
+        The cell of encoder and decoder.
     sizes : Sizes
         Its shape.
     dropout : float
-        On embeddings, between layers, on the decoder's states and before the output layer.
+        Dropout on embeddings, between layers, on the decoder's states and before the output layer.
     """
 
     def __init__(self, program: Program, sizes: Sizes, *, dropout: float) -> None:
@@ -95,19 +95,19 @@ class EncoderDecoder(nn.Module):
                     for layer, level in enumerate(levels)
                 ]
             )
-            initial.append((ends.tanh() if number == 0 else ends).to(y.dtype))  # the first is an output
+            initial.append((ends.tanh() if number == 0 else ends).to(y.dtype))  # The first state is an output.
         if self.sizes.input_feeding:
             initial.append(y.new_zeros(1, sources.shape[1], self.combine.out_features))
         memory = None if self.attention is None else self.attention.memory(y.transpose(0, 1).contiguous(), lengths)
         return Started(memory, tuple(initial))
 
     def forward(self, started: Started, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """What the output layer reads at all steps, [N, width], N the sum of the lengths, row after row.
+        """The input of the output layer at all steps, [N, width], N the sum of the lengths, row after row.
 
         Parameters
         ----------
         started : Started
-            With a row for each target.
+            The sources, a row for each target.
         inputs : int Tensor [T, B]
             The token before each step, the first a BOUNDARY.
         lengths : int Tensor [B], on the CPU
@@ -121,7 +121,7 @@ class EncoderDecoder(nn.Module):
         alive = (torch.arange(len(inputs)) < lengths.unsqueeze(1)).to(inputs.device)  # [B, T]
         if self.sizes.input_feeding:
             return self._teach_fed(started, x, alive)
-        y, _ = self.decoder(x, _as_given(started.state), lengths=lengths)
+        y, _ = self.decoder(x, _as_argument(started.state), lengths=lengths)
         states, weights = self.dropout(y).transpose(0, 1), None
         read = None
         if self.attention is not None:
@@ -138,7 +138,7 @@ class EncoderDecoder(nn.Module):
         return torch.stack(steps, 1)[alive], torch.cat(weights, 1) if weights else None
 
     def step(self, tokens: Tensor, started: Started) -> tuple[Tensor, Started, Tensor | None]:
-        """Scores of the token after `tokens` [rows], [rows, vocabulary], where it leads, and weights [B, n, S].
+        """Scores [rows, vocabulary] of the token after `tokens` [rows], the state after them, and weights [B, n, S].
 
         No translation has an unknown token: its score is -inf.
         """
@@ -158,7 +158,7 @@ class EncoderDecoder(nn.Module):
         """One step of x [1, rows, E]: features [rows, width], states, and weights [B, rows of a source, S]."""
         fed = self.sizes.input_feeding
         states = state[:-1] if fed else state
-        y, after = self.decoder(torch.cat([x, state[-1]], dim=2) if fed else x, _as_given(states))
+        y, after = self.decoder(torch.cat([x, state[-1]], dim=2) if fed else x, _as_argument(states))
         query, read, weights = self.dropout(y[0]), None, None
         if self.attention is not None:
             assert memory is not None
@@ -169,18 +169,18 @@ class EncoderDecoder(nn.Module):
         return features, (*after, features.unsqueeze(0)) if fed else after, weights
 
     def _combined(self, states: Tensor, read: Tensor | None) -> Tensor:
-        """The attentional vector tanh(W [c; h]) (Luong et al. 2015, equation 5), or that of the state alone."""
+        """The attentional vector tanh(W [c; h]) (Luong et al. 2015, equation 5), or the state if nothing was read."""
         whole = states if read is None else torch.cat([read, states], dim=-1)
         vector: Tensor = self.dropout(self.combine(whole).tanh())
         return vector
 
 
-def _as_given(states: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+def _as_argument(states: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
     return states if len(states) > 1 else states[0]
 
 
 def _embedding(entries: int, size: int) -> nn.Embedding:
-    embedding = nn.Embedding(entries, size)  # not zero at padding's id, which is the BOUNDARY
+    embedding = nn.Embedding(entries, size)  # Padding's id is the BOUNDARY, so it is not zero.
     with torch.no_grad():
         embedding.weight.mul_(EMBEDDING_SCALE)
     return embedding

@@ -1,4 +1,4 @@
-"""Translation as the training loop sees it: the loss of some pairs, and how well held-out translations are foretold."""
+"""Translation as the training loop sees it: the loss of some pairs, and how well held-out ones are predicted."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ricorda.tasks.translate.network import BOUNDARY, EncoderDecoder
 from ricorda.training.task import Task
 
 STEPS_AT_ONCE = 4_096
-"""Steps of targets, padding included, that are scored at once while validating: it bounds the memory."""
+"""Steps of targets, padding included, that are scored at once in a validation: this bounds the memory."""
 
 
 class TranslationTask(Task):
-    """Training of an encoder and decoder; the task that `ricorda.training.train` is given.
+    """Training of an encoder and decoder, as `ricorda.training.train` takes it.
 
     Parameters
     ----------
     module : EncoderDecoder
         The network.
     examples, held_out : Encoded
-        To train on, and to choose the best epoch by; the second may hold none.
+        Pairs to train on, and pairs to choose the best epoch by; the second may be empty.
     smoothing : float
         Label smoothing of the training's loss.
     """
@@ -42,16 +42,16 @@ class TranslationTask(Task):
         self.sums = [len(source) + length for source, length in zip(examples.sources, self.lengths, strict=True)]
 
     def batches(self, size: int, *, seed: int, epoch: int) -> list[Rows]:
-        """Pairs that are of like length on both sides together."""
+        """Batches of pairs that are of like length on both sides together."""
         return batches(self.sums, size, seed=seed, epoch=epoch)
 
     def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """The sum of the smoothed cross-entropies of all target tokens, in nats; and how many they are."""
+        """The sum of the smoothed cross-entropies of all target tokens, in nats; and the number of these tokens."""
         features, targets = _taught(self.module, self.examples.take(rows))
         return self.module.loss(features, targets, self.smoothing), features.new_tensor(len(targets))
 
     def validate(self) -> dict[str, float]:
-        """Loss (not smoothed) and share of tokens foretold on held-out pairs, each token given those before it."""
+        """Loss (not smoothed) and share of held-out tokens predicted correctly, each from the true tokens before it."""
         if not len(self.held_out.targets):
             return {}
         loss = right = tokens = 0.0
@@ -65,7 +65,7 @@ class TranslationTask(Task):
 
 
 def _taught(module: EncoderDecoder, pairs: Encoded) -> tuple[Tensor, Tensor]:
-    """What the output layer reads where each target token is to be foretold, [N, width], and the tokens [N]."""
+    """The input of the output layer for each target token, [N, width], and these tokens [N]."""
     device = module.output.weight.device
     sources, source_lengths = collate(pairs.sources, device)
     boundary = torch.tensor([BOUNDARY])
@@ -77,7 +77,7 @@ def _taught(module: EncoderDecoder, pairs: Encoded) -> tuple[Tensor, Tensor]:
 
 
 def _parts(pairs: Encoded) -> list[Rows]:
-    """Rows of like length together, so that little is padded."""
+    """Rows of like length together, so that there is little padding."""
     lengths = np.array([len(source) + len(target) for source, target in zip(pairs.sources, pairs.targets, strict=True)])
     order = np.argsort(lengths, kind="stable")
     at_once = max(1, STEPS_AT_ONCE // int(lengths.max() + 1))

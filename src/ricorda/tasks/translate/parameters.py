@@ -1,4 +1,4 @@
-"""What a translator can be told."""
+"""The parameters of a translator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ricorda.tasks.parameters import COUNT, FLAG, READING, SHARE, Embedding, Rul
 
 SEARCH = "The search for a translation"
 NO_ATTENTION = "none"
-"""What `--attention` is given for a decoder without it."""
+"""The value of `--attention` for a decoder without attention."""
 
 _PENALTY = Rule(lambda value: is_number(value) and value >= 0, "a number of at least 0")
 

@@ -7,7 +7,7 @@ from ricorda.tasks.translate.inference import Alignment
 
 
 def attention_picture(alignment: Alignment) -> bytes:
-    """Where attention lay: a row for each target token, a column for each source token, darker is more; a PNG."""
+    """The attention: a row for each target token, a column for each source token, darker is more; a PNG."""
     rows, columns = alignment.weights.shape
     figure = new_figure(min(40.0, 1.6 + 0.3 * rows), width=min(40.0, 2.0 + 0.38 * columns))
     axes = figure.subplots()
@@ -22,6 +22,6 @@ def attention_picture(alignment: Alignment) -> bytes:
 
 
 def _labels(tokens: tuple[str, ...]) -> list[str]:
-    """Tokens for readers: one that goes on with a word has a dot before it; `$` would be taken for mathematics."""
+    """Tokens for readers: one that continues a word has a dot before it, and `$` is escaped from mathematics."""
     shown = [token[1:] if token.startswith("▁") else token if token == "</s>" else f"·{token}" for token in tokens]
     return [token.replace("$", r"\$") or "·" for token in shown]
