@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -108,6 +109,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         Its cell.
     summary_ : dict
         What there is to say of the training.
+    columns_ : mapping
+        Columns of a table that the command was told to train on, by its options.
     """
 
     TASK: ClassVar[str]
@@ -122,6 +125,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     history_: list[dict[str, Any]]
     summary_: dict[str, Any]
     n_iter_: int
+    columns_: Mapping[str, str] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters, and the attributes of all tasks, into the docstring."""
