@@ -21,8 +21,8 @@ class Interruption:
 def noticing_interruption() -> Iterator[Interruption]:
     """Within the block the first Ctrl-C or SIGTERM only sets a flag; after it the previous handlers are back.
 
-    Nothing changes, and the flag stays unset, outside the main thread, where Python permits no handlers, and for a signal
-    that is ignored or handled by code other than Python's.
+    Nothing changes, and the flag stays unset, outside the main thread, where Python permits no handlers, and for a
+    signal that is ignored or handled by code other than Python's.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
