@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,12 @@ class Done:
 Command = Callable[..., Done]
 
 
-def in_a_process(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
-    """Start `ricorda ...` in a process of its own."""
+def in_a_process(*arguments: Any, python: Sequence[str] = ("-m", "ricorda"), **options: Any) -> subprocess.Popen[str]:
+    """Start `ricorda ...` in a process of its own; `python` is what Python is told to run."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONUNBUFFERED", None)  # with which a reader that has gone is noticed at another place
     return subprocess.Popen(
-        [sys.executable, "-m", "ricorda", *map(str, arguments)],
+        [sys.executable, *python, *map(str, arguments)],
         env=environment,
         stdin=options.pop("stdin", subprocess.DEVNULL),
         stdout=subprocess.PIPE,

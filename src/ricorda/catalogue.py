@@ -35,7 +35,7 @@ def find_cell(spec: str) -> Cell:
         return CELLS[spec]
     path, colon, name = spec.rpartition(":")
     if not colon or not path.endswith(".py"):
-        close = difflib.get_close_matches(spec, CELLS, n=1)
+        close = difflib.get_close_matches(spec.lower(), CELLS, n=1)
         hint = f"did you mean {close[0]!r}? The" if close else "the"
         raise ArgumentError(
             f"there is no cell {spec!r}: {hint} cells are {', '.join(CELLS)}, or FILE.py:NAME for one of your own"

@@ -44,10 +44,11 @@ def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
             raise
         _flush_folder(path.parent)
     except OSError as error:
-        raise ModelFolderError(f"{path} was not written, {_cause(path, error)}") from error
+        raise ModelFolderError(f"{path} was not written, {why_not_written(path, error)}") from error
 
 
-def _cause(path: Path, error: OSError) -> str:
+def why_not_written(path: Path, error: OSError) -> str:
+    """Why the system did not write a file, and what to do, as the end of a sentence."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return "no space is left on the disk (what was there before is unchanged): free some and try again"

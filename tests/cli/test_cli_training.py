@@ -14,6 +14,9 @@ from command_line import SMALL, TABLE, TRAIN, Command, files, in_a_process
 from small_models import LABELS, TEXTS, small
 
 import ricorda
+from ricorda import SequenceClassifier
+from ricorda.errors import ModelFolderError
+from ricorda.training.folder import alone_in
 
 
 def test_ctrl_c_stops_with_130_and_resume_goes_on_bit_for_bit(folder: Path, ricorda_command: Command) -> None:
@@ -53,7 +56,8 @@ def test_a_model_that_is_there_is_replaced_only_when_asked_and_when_the_new_one_
     assert ricorda_command(*TRAIN).code == 0
     before = files(folder / "model")
     assert ricorda_command(*TRAIN).sentence == (
-        "--out model holds a model already: choose another folder, or add --overwrite"
+        "--out model holds a model already: choose another folder, replace it with --overwrite, or train it further "
+        "with --resume and more --epochs"
     )
     Path("broken.csv").write_text(TABLE + '"a film",\n')
     broken = ["train", "classify", "broken.csv", "--out", "model", *SMALL, "--overwrite"]
@@ -67,6 +71,69 @@ def test_a_model_that_is_there_is_replaced_only_when_asked_and_when_the_new_one_
     assert ricorda_command(*TRAIN, "--overwrite", "--cell", "gru").code == 0
     assert ricorda.load("model").cell == "gru"
     assert set(files(folder / "model")) == set(before)
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "config.json", "model.safetensors", "history.jsonl", "training/mine.txt"]
+)
+def test_a_folder_with_files_of_others_is_refused_and_they_stay(
+    folder: Path, ricorda_command: Command, fitted: SequenceClassifier, name: str
+) -> None:
+    theirs = folder / "theirs" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('{"model_type": "bert"}')
+    sentence = f"theirs holds {name.split('/')[0]!r} and no model of ricorda, and so nothing is written there"
+    for options in ([], ["--overwrite"], ["--resume"]):
+        done = ricorda_command("train", "classify", "data.csv", "--out", "theirs", *SMALL, *options)
+        assert done.sentence.startswith(sentence)
+    with pytest.raises(ModelFolderError, match=sentence):
+        fitted.save("theirs")
+    assert files(folder / "theirs") == {name: b'{"model_type": "bert"}'}
+
+
+def test_no_two_trainings_write_one_folder_and_a_killed_one_is_no_obstacle(
+    folder: Path, ricorda_command: Command
+) -> None:
+    Path("model/training").mkdir(parents=True)  # what one leaves that was killed before its first checkpoint
+    ready, told = os.pipe()
+    other = os.fork()
+    if not other:
+        with alone_in(Path("model")):
+            os.write(told, b"!")
+            signal.pause()
+    os.read(ready, 1)
+    for options in ([], ["--overwrite"], ["--resume"]):
+        assert ricorda_command(*TRAIN, *options).sentence == (
+            "another training is writing into model: wait until it ends, or choose another folder"
+        )
+    os.kill(other, signal.SIGKILL)
+    os.waitpid(other, 0)
+    assert ricorda_command(*TRAIN).code == 0
+    assert "training" not in os.listdir("model")
+
+
+def test_a_finished_model_is_trained_further(folder: Path, ricorda_command: Command) -> None:
+    arguments = [*TRAIN, "--learning-rate", "0.05", "--validation-fraction", "0", "--dropout", "0", "--epochs", "8"]
+    assert ricorda_command(*arguments).code == 0
+    before = ricorda.load("model")
+    (folder / "other.csv").write_text(TABLE.replace("film", "play"))
+    kept = files(folder / "model")
+    other = ["train", "classify", "other.csv", *arguments[3:]]
+    refusals = [
+        (arguments, "--epochs is 8, and the model was trained for 8 already: give more"),
+        ([*arguments, "--epochs", "9", "--hidden-size", "5"], "the run in model has --hidden-size 4 but 5 was given"),
+        ([*other, "--epochs", "9"], "the run in model was trained on other data than were given"),
+    ]
+    for wrong, sentence in refusals:
+        assert ricorda_command(*wrong, "--resume").sentence.startswith(sentence)
+        assert files(folder / "model") == kept
+    assert ricorda_command(*arguments, "--resume", "--epochs", "10").code == 0
+    after = ricorda.load("model")
+    assert [epoch["epoch"] for epoch in after.history_] == [*range(1, 11)]
+    assert after.history_[:8] == before.history_
+    losses = [epoch["loss"] for epoch in after.history_]
+    assert losses[9] < losses[7] < losses[8] + 0.02 < losses[4]  # The weights are those of the finished training.
+    assert 0 < after.history_[9]["learning_rate"] < after.history_[8]["learning_rate"] < 0.02
 
 
 def test_the_tensorboard_log_stays(folder: Path, ricorda_command: Command) -> None:

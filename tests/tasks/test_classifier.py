@@ -188,7 +188,7 @@ def test_a_training_goes_on_with_its_own_examples_alone(tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == model.history_
     other_parts = (TEXTS[1:7], LABELS[1:7])
     for X, y, validation in ((TEXTS[::-1], LABELS[::-1], parts), (TEXTS, LABELS, other_parts)):
-        with pytest.raises(ModelFolderError, match=r"has data .* was given: resume it with the same"):
+        with pytest.raises(ModelFolderError, match="was trained on other data than were given: resume it"):
             small().fit(X, y, validation=validation, folder=tmp_path, resume=True)
     with pytest.raises(ModelFolderError, match="has hidden_size 4 but 5 was given"):
         small(hidden_size=5).fit(TEXTS, LABELS, validation=parts, folder=tmp_path, resume=True)

@@ -239,5 +239,5 @@ def test_an_interrupted_training_goes_on_bit_for_bit(
     for changed in (case.make(hidden_size=5), case.make(random_state=1)):
         with pytest.raises(ModelFolderError, match="resume it with the same"):
             changed.fit(case.X, case.y, folder=tmp_path, resume=True)
-    with pytest.raises(ModelFolderError, match=r"has data .* was given: resume it with the same"):
+    with pytest.raises(ModelFolderError, match="was trained on other data than were given: resume"):
         case.make().fit(case.X[:-1], None if case.y is None else case.y[:-1], folder=tmp_path, resume=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,31 @@ def test_a_second_ctrl_c_stops_at_once_and_the_old_checkpoint_and_handler_stay(
     assert_equal(weights(whole), weights(resumed))
 
 
+def test_sigterm_stops_after_the_step_as_ctrl_c_does(tmp_path: Path) -> None:
+    task = Signs()
+    task.hook = lambda call: signal.raise_signal(signal.SIGTERM) if call == 7 else None
+    with pytest.raises(Interrupted, match="stopped after 8 of 15 steps"):
+        train(task, SHORT, folder=tmp_path)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert len(train(Signs(), SHORT, folder=tmp_path, resume=True)) == 3
+
+
+def test_more_epochs_go_on_after_the_last_one(tmp_path: Path) -> None:
+    history = train(Signs(), SHORT, folder=tmp_path)
+    further = train(Signs(), replace(SHORT, epochs=5), folder=tmp_path, resume=True)
+    assert further[:3] == history
+    assert [epoch["epoch"] for epoch in further] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, HISTORY])
+def test_files_of_others_are_not_replaced(tmp_path: Path, name: str) -> None:
+    safetensors.torch.save_file({"weight": torch.zeros(2)}, tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(ModelFolderError, match=rf"{name} is no training's of ricorda, and so it is kept"):
+        train(Signs(), SHORT, folder=tmp_path)
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_without_a_folder_ctrl_c_is_pythons_own() -> None:
     task = Signs()
     task.hook = pressing_ctrl_c(2)
@@ -179,7 +205,7 @@ def stopped(tmp_path: Path) -> Path:
     [
         ({"settings": {"cell": "gru", "layers": 1}}, "has cell 'lstm' but 'gru' was given"),
         ({"settings": {"cell": "lstm"}}, "has layers 1 but None was given"),
-        ({"options": TrainingOptions(epochs=4, batch_size=8, seed=5)}, "has epochs 3 but 4 was given"),
+        ({"options": TrainingOptions(epochs=2, batch_size=8, seed=5)}, "has epochs 3 but 2 was given"),
         ({"rows": 39}, "has training data '40 rows, .*' but '39 rows"),
     ],
 )

@@ -4,6 +4,7 @@ What is heavy to import (torch and all that needs it) is imported by the command
 """
 
 import os
+import sys
 from typing import ClassVar
 
 import typer
@@ -55,4 +56,9 @@ def main() -> None:
     """Run the command."""
     # Threads that wait for each other by spinning lose 19 of 20 steps where another program uses one of the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # A stream that the caller has closed is None, to which nothing could be written.
+    sys.stdout, sys.stderr = (
+        stream or open(os.devnull, "w")  # noqa: SIM115 - it stays open
+        for stream in (sys.stdout, sys.stderr)
+    )
     app()

@@ -30,4 +30,4 @@ def evaluate(
     from ricorda.tasks.loading import load
 
     model = load(folder)
-    run("evaluate", model.TASK, model, data, as_json, options=options)
+    run("evaluate", model, data, as_json, read=data, options=options)

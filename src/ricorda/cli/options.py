@@ -26,7 +26,7 @@ def in_panel(panel: str, help: str, *names: str, default: str | None = None) -> 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where a stopped training left off.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where a training ended, stopped or finished.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model that --out holds.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write a TensorBoard log too.")]
 WatchGradients = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ricorda.cli.options import Json, ModelFolder
-from ricorda.cli.source import InputSource
+from ricorda.cli.source import InputSource, refuse_file_name
 from ricorda.cli.tasks import run, with_options_of_tasks
 from ricorda.errors import ArgumentError
 
@@ -38,7 +38,9 @@ def predict(
     """
     if texts and file is not None:
         raise ArgumentError(f"texts and --file {file} were given: give one of them")
+    for text in texts or ():
+        refuse_file_name(text)
     from ricorda.tasks.loading import load
 
     model = load(folder)
-    run("predict", model.TASK, model, InputSource(texts, file), as_json, options=options)
+    run("predict", model, InputSource(texts, file), as_json, read=file, options=options)

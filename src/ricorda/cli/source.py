@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from ricorda.errors import DataError
+from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from ricorda.data.read import Examples
@@ -55,6 +56,29 @@ class InputSource:
             yield from _standard_input()
 
 
+def standard_input() -> BinaryIO:
+    """The standard input; who is at a terminal is told that it is being read.
+
+    Raises
+    ------
+    DataError
+        If it is closed.
+    """
+    if sys.stdin is None:
+        raise DataError("the standard input is closed: give texts as arguments, or a file with --file")
+    if sys.stdin.isatty():
+        print("reading texts from the terminal, one a line; Ctrl-D ends them", file=sys.stderr)
+    return sys.stdin.buffer
+
+
+def refuse_file_name(text: str | None) -> None:
+    """Raise ArgumentError if what was given as a text is the name of a file."""
+    if text is not None and len(text) < 256 and os.path.isfile(text):
+        raise ArgumentError(
+            f"{text!r} is a file, and a text was expected: give what is in it, by --file or on the standard input"
+        )
+
+
 def _standard_input() -> Iterator[Texts]:
     lines, first = _lines_of_standard_input(), 1
     while batch := list(islice(lines, AT_ONCE)):
@@ -67,7 +91,7 @@ def _standard_input() -> Iterator[Texts]:
 def _lines_of_standard_input() -> Iterator[str]:
     """Lines without their ends; as in files, blank ones at the end are left out."""
     blank = []
-    for number, line in enumerate(sys.stdin.buffer, 1):
+    for number, line in enumerate(standard_input(), 1):
         try:
             text = line.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError as error:

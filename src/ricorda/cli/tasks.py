@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from typer.models import ParameterInfo
 
 from ricorda.errors import ArgumentError
 from ricorda.tasks.registry import TASKS, commands_of
 
+if TYPE_CHECKING:
+    from ricorda.tasks.estimator import SequenceEstimator
 
-def run(act: str, task: str, *arguments: Any, options: Mapping[str, Any]) -> None:
-    """Run a task's "predict" or "evaluate" with the options that were given.
+
+COLUMNS, TAG_COLUMN = ("--text", "--label", "--source", "--target"), "--column"
+"""Options that name a column of a table, or of CoNLL-U; a model remembers those that it was trained with."""
+
+
+def columns_given(task: str, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The columns among the arguments of the command that trains, by their options."""
+    reading = inspect.signature(commands_of(task).read, eval_str=True).parameters
+    named = {_written(item): arguments.get(item.name) for item in reading.values() if item.kind is item.KEYWORD_ONLY}
+    return {option: named[option] for option in (*COLUMNS, TAG_COLUMN) if isinstance(named.get(option), str)}
+
+
+def run(act: str, model: SequenceEstimator, *arguments: Any, read: str | None, options: Mapping[str, Any]) -> None:
+    """Run a task's "predict" or "evaluate" with the options that were given, and the columns that the model remembers.
+
+    Parameters
+    ----------
+    read : str, optional
+        The data that is to be read.
 
     Raises
     ------
     ArgumentError
         If the task does not know one of them.
     """
+    task = model.TASK
     known = options_of(task, act)
+    columns = {name: remembered(model, _written(parameter), read) for name, parameter in known.items()}
+    options = {**{name: column for name, column in columns.items() if column is not None}, **options}
     for name in options:
         if name not in known:
             option = next(_written(of_task[name]) for of_task in _options_by_task(act).values() if name in of_task)
@@ -29,7 +52,16 @@ def run(act: str, task: str, *arguments: Any, options: Mapping[str, Any]) -> Non
             raise ArgumentError(
                 f"{option} is no option for a model of the task {task!r}: leave it out (it knows {names or 'none'})"
             )
-    getattr(commands_of(task), act)(*arguments, **options)
+    getattr(commands_of(task), act)(model, *arguments, **options)
+
+
+def remembered(model: SequenceEstimator, option: str, data: str | None) -> str | None:
+    """The column that a model was trained on by an option; None for data that has no columns of this kind."""
+    from ricorda.data.source import extension
+    from ricorda.data.tables import FORMATS
+
+    table = data is not None and extension(data) in FORMATS and not os.path.isdir(data)
+    return model.columns_.get(option) if table or option == TAG_COLUMN else None
 
 
 def with_options_of_tasks(command: Callable[..., None]) -> Callable[..., None]:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ricorda.cli import options
 from ricorda.cli.command import command_of
 from ricorda.cli.output import print_json, print_table
+from ricorda.cli.tasks import columns_given
 from ricorda.tasks.registry import TASKS, commands_of, parameters_class
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 class TaskCommands(TyperGroup):
     """A command for each task, imported when it is asked for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = dict.fromkeys(TASKS)  # by which a name that is misspelt gets its suggestion
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The tasks."""
@@ -86,6 +91,7 @@ def _train_of(task: str) -> Callable[..., None]:
         model = estimator_of(task)(**options.parameters_given(parameters_class(task), arguments))
         model.check_parameters()
         X, y, validation, _ = read_data(task, arguments)
+        model.columns_ = columns_given(task, arguments)
         _train_and_tell(model, X, y, validation, arguments)
 
     return with_options(train, every, commands_of(task).TRAIN)

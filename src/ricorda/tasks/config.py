@@ -45,6 +45,9 @@ def check_config(
         If a key is missing, or its value is of another type.
     """
     _check(config, {**GENERAL, **shape}, folder / CONFIG)
+    columns = config.get("columns", {})  # Older models remember none.
+    names = dict.fromkeys(columns, str) if isinstance(columns, dict) else {}
+    _check({"columns": columns}, {"columns": names}, folder / CONFIG)
     best = config["summary"]["best"]
     validated = {**EPOCH, **dict.fromkeys(("score", *scores), (int, float))}
     epoch = validated if "score" in best else EPOCH

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,10 +25,12 @@ from ricorda.program.ir import Program
 from ricorda.tasks.cells import as_program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.flow import TrainingFlow
+from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import Parameters, check_parameters, documented
 from ricorda.tasks.saving import save_model
+from ricorda.training.checkpoint import check_settings
 from ricorda.training.loop import train
 from ricorda.training.options import TrainingOptions
 from ricorda.training.task import Task
@@ -105,6 +109,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         The program of its cell.
     summary_ : dict
         Facts about the training.
+    columns_ : mapping
+        Columns of a table that the command was told to train on, by its options.
     """
 
     TASK: ClassVar[str]
@@ -119,6 +125,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     history_: list[dict[str, Any]]
     summary_: dict[str, Any]
     n_iter_: int
+    columns_: Mapping[str, str] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters, and the attributes of all tasks, into the docstring."""
@@ -265,8 +272,9 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         self._options(seed=0)
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError if it is not writable."""
+        """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError for a folder of other files."""
         check_is_fitted(self, "network_")
+        check_nothing_foreign(Path(folder))
         save_model(self, Path(folder))
 
     def __sklearn_tags__(self) -> Any:
@@ -299,10 +307,22 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
                     f"{' and '.join(named)} make a network larger than the memory: give smaller ones"
                 ) from error
 
-    def _fit(self, X: Any, y: Any, validation: Any, folder: Any, training: Mapping[str, Any], **data: Any) -> Self:
-        """Train; `data` holds the arguments that only this task's `fit` has."""
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        validation: Any,
+        folder: Any,
+        training: Mapping[str, Any],
+        before: SequenceEstimator | None = None,
+        **data: Any,
+    ) -> Self:
+        """Train, or go on from a finished model; `data` holds the arguments that only this task's `fit` has."""
         with self._keeping_what_was_learned():
             task, prepared, seed = self.begin(X, y, validation, **data)
+            if before is not None:
+                training = {**training, "history": self._go_on_from(before, folder)}
+                task.module.load_state_dict(before.network_.state_dict())
             self.history_ = train(
                 task,
                 self._options(seed),
@@ -316,6 +336,17 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             if prepared.afterwards is not None:
                 self.summary_ |= prepared.afterwards(self.network_)
         return self
+
+    def _go_on_from(self, before: SequenceEstimator, folder: Path) -> list[dict[str, Any]]:
+        """The history of a model with the same parameters, but for the epochs, on the same data; raises for another."""
+
+        def settings(model: SequenceEstimator) -> dict[str, Any]:
+            learned = [model._description(), {name: value.to_str() for name, value in model._tokenizers().items()}]
+            facts = {**model._json_parameters(), "program": model.program_.to_json(), "data": learned}
+            return dict(json.loads(json.dumps({**facts, "epochs": None})))
+
+        check_settings(folder.parent, settings(before), settings(self))
+        return before.history_
 
     def _options(self, seed: int) -> TrainingOptions:
         names = {field.name for field in fields(TrainingOptions)} - {"seed"}

@@ -32,10 +32,13 @@ from torch import Tensor
 from ricorda import __version__
 from ricorda.errors import ModelFolderError
 from ricorda.files import write_atomically
+from ricorda.training.folder import empty_or_a_run
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, HISTORY = "config.json", "model.safetensors", "tokenizer.json", "history.jsonl"
 CARD, CURVE, FLOW_PICTURE = "README.md", "learning_curve.png", "gradient_flow.png"
+WORK = "training"
+"""Where in the model folder an unfinished training keeps its checkpoint and history."""
 _TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
 
 
@@ -52,6 +55,28 @@ class Contents:
 def holds_model(folder: Path) -> bool:
     """Whether a folder holds a model, even a damaged one."""
     return os.path.exists(_valid(folder, CONFIG)) or os.path.exists(_valid(folder, WEIGHTS))
+
+
+def check_nothing_foreign(folder: Path) -> None:
+    """Raise ModelFolderError if a model's files would come among files of others, or replace them.
+
+    A new folder is free, and so is an empty one, one of a model, and one of a training; hidden files do not count.
+    """
+    names = [name for name in os.listdir(folder) if not name.startswith(".")] if folder.is_dir() else []
+    foreign = sorted(name for name in names if name != WORK or not empty_or_a_run(folder / WORK))
+    if foreign and not _is_ours(_valid(folder, CONFIG)):
+        raise ModelFolderError(
+            f"{folder} holds {foreign[0]!r:.80} and no model of ricorda, and so nothing is written there: choose a new "
+            "folder or an empty one"
+        )
+
+
+def _is_ours(config: Path) -> bool:
+    """Whether a `config.json` is one of ricorda, which may be damaged elsewhere."""
+    try:
+        return b'"ricorda_version"' in config.read_bytes()
+    except OSError:
+        return False
 
 
 def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mapping[str, bytes]) -> None:

@@ -68,7 +68,7 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
     model.check_parameters()
     model._restore(config, {name: Tokenizer.from_str(text) for name, text in contents.tokenizers.items()})
     model.program_, model.summary_, model.history_ = program, config["summary"], contents.history
-    model.n_iter_ = len(contents.history)
+    model.n_iter_, model.columns_ = len(contents.history), config.get("columns", {})
     if model.num_layers > len(contents.tensors) or {tensor.dtype for tensor in contents.tensors.values()} != {
         torch.float32
     }:

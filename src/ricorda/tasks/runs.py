@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,11 @@ import torch.distributed as dist
 
 from ricorda.errors import ArgumentError
 from ricorda.tasks.estimator import SequenceEstimator
-from ricorda.tasks.folder import holds_model
+from ricorda.tasks.folder import WORK, check_nothing_foreign, holds_model
+from ricorda.tasks.loading import load
+from ricorda.tasks.saving import save_model
 from ricorda.training.checkpoint import CHECKPOINT
-
-WORK = "training"
-"""The subfolder of the model folder in which an unfinished training keeps its checkpoint and history."""
-
-BOARD = "tensorboard"
-"""The subfolder of either of them with TensorBoard's files."""
+from ricorda.training.folder import BOARD, alone_in, remove_run
 
 
 def train_into_folder(
@@ -32,7 +30,6 @@ def train_into_folder(
     overwrite: bool,
     tensorboard: bool,
     watch_gradients: int | None = None,
-    **others: Any,
 ) -> bool:
     """Train, save the model in `out`, and remove the checkpoint.
 
@@ -45,7 +42,8 @@ def train_into_folder(
     out : Path
         The model folder; its content stays as it is until the new model is complete.
     resume, overwrite, tensorboard : bool
-        Whether to resume from a checkpoint, to replace the content of `out`, and to write a TensorBoard log.
+        Whether to go on from a checkpoint, or with a finished model for more epochs; to replace the model in `out`;
+        and to write a TensorBoard log.
     watch_gradients : int, optional
         Record the gradient's flow in every so many steps.
 
@@ -58,34 +56,41 @@ def train_into_folder(
     ------
     ArgumentError
         If the content of `out` must not be touched without `resume` or `overwrite`.
+    ModelFolderError
+        If `out` holds files of others, or another training writes into it.
     Interrupted
         After Ctrl-C, when the checkpoint is written.
     """
-    work = out / WORK
-    if not (resume or overwrite):
-        if holds_model(out):
-            raise ArgumentError(f"--out {out} holds a model already: choose another folder, or add --overwrite")
-        if os.path.exists(work / CHECKPOINT):
-            raise ArgumentError(
-                f"--out {out} holds a training that was stopped: go on with --resume, or start anew with --overwrite"
-            )
-    model.fit(
-        X,
-        y,
-        validation=validation,
-        folder=work,
-        resume=resume,
-        progress=True,
-        tensorboard=tensorboard,
-        watch_gradients=watch_gradients,
-        **others,
-    )
-    if dist.is_initialized() and dist.get_rank() > 0:
-        return False
-    model.save(out)
-    (work / CHECKPOINT).unlink()
-    if tensorboard:
-        shutil.rmtree(out / BOARD, ignore_errors=True)
-        os.replace(work / BOARD, out / BOARD)
-    shutil.rmtree(work, ignore_errors=True)
-    return True
+    work, first = out / WORK, int(os.environ.get("RANK", 0)) == 0
+    check_nothing_foreign(out)
+    with alone_in(out) if first else nullcontext():
+        if not (resume or overwrite):
+            _check_nothing_learned(out)
+        before = load(out) if resume and not os.path.exists(work / CHECKPOINT) and holds_model(out) else None
+        how = {"progress": True, "tensorboard": tensorboard, "watch_gradients": watch_gradients}
+        try:
+            model._fit(X, y, validation, work, {"resume": resume and before is None, **how}, before)
+        finally:
+            if first and not os.path.exists(work / CHECKPOINT):  # It failed before it began.
+                remove_run(work)
+        if dist.is_initialized() and dist.get_rank() > 0:
+            return False
+        save_model(model, out)
+        if tensorboard:
+            shutil.rmtree(out / BOARD, ignore_errors=True)
+            os.replace(work / BOARD, out / BOARD)
+        remove_run(work)
+        return True
+
+
+def _check_nothing_learned(out: Path) -> None:
+    """Raise ArgumentError if a folder holds a model, or a training that can go on."""
+    if holds_model(out):
+        raise ArgumentError(
+            f"--out {out} holds a model already: choose another folder, replace it with --overwrite, or train it "
+            "further with --resume and more --epochs"
+        )
+    if os.path.exists(out / WORK / CHECKPOINT):
+        raise ArgumentError(
+            f"--out {out} holds a training that was stopped: go on with --resume, or start anew with --overwrite"
+        )

@@ -20,6 +20,7 @@ def save_model(model: Any, folder: Path) -> None:
         "program": model.program_.to_json(),
         **model._description(),
         "summary": model.summary_,
+        **({"columns": dict(model.columns_)} if model.columns_ else {}),
     }
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
     contents = Contents(config, named_weights(model.network_), tokenizers, model.history_)

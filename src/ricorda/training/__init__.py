@@ -1,8 +1,9 @@
 """The one training loop, which every task uses."""
 
 from ricorda.training.checkpoint import CHECKPOINT
+from ricorda.training.folder import HISTORY
 from ricorda.training.interruption import Interrupted
-from ricorda.training.loop import HISTORY, train
+from ricorda.training.loop import train
 from ricorda.training.options import PRECISIONS, TrainingOptions
 from ricorda.training.task import Task
 

@@ -102,6 +102,11 @@ def check_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) ->
     """
     for name in {**before, **now}:
         old, new = before.get(name), now.get(name)
+        if old != new and name == "data":
+            raise ModelFolderError(
+                f"the run in {folder} was trained on other data than were given: resume it with the same, or train "
+                "anew without --resume"
+            )
         if old != new:
             raise ModelFolderError(
                 f"the run in {folder} has {name} {_short(old)} but {_short(new)} was given: resume it with the same, "

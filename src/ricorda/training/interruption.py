@@ -1,41 +1,49 @@
-"""Ctrl-C while training: the step under way is finished and saved first; a second Ctrl-C stops at once."""
+"""Ctrl-C and SIGTERM while training: the step under way is finished and saved first; the same again stops at once."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was stopped by Ctrl-C after a checkpoint was written; the message says how to go on."""
+    """Training was stopped by a signal after a checkpoint was written; the message says how to go on."""
 
 
 class Interruption:
-    """Whether Ctrl-C was pressed."""
+    """Whether the run was asked to stop."""
 
     requested = False
 
 
 @contextmanager
 def noticing_interruption() -> Iterator[Interruption]:
-    """Within the block the first Ctrl-C only sets a flag; after it the previous handler is back.
+    """Within the block the first Ctrl-C or SIGTERM only sets a flag; after it the previous handlers are back.
 
-    Nothing changes, and the flag stays unset, outside the main thread, where Python permits no handlers, and where
-    Ctrl-C is ignored or handled by code other than Python's.
+    Nothing changes, and the flag stays unset, outside the main thread, where Python permits no handlers, and for a
+    signal that is ignored or handled by code other than Python's.
     """
     interruption = Interruption()
-    previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+    if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: old for number, old in handlers.items() if callable(old) or _ends_the_process(number, old)}
 
-    def notice(_number: int, _frame: FrameType | None) -> None:
+    def notice(number: int, _frame: FrameType | None) -> None:
         interruption.requested = True
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous[signal.Signals(number)])
 
-    signal.signal(signal.SIGINT, notice)
+    for number in previous:
+        signal.signal(number, notice)
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, old in previous.items():
+            signal.signal(number, old)
+
+
+def _ends_the_process(number: int, handler: Callable[..., object] | int | None) -> bool:
+    """Whether a signal is left to the system as SIGTERM is by default; so left, SIGINT is not Python's Ctrl-C."""
+    return number == signal.SIGTERM and handler == signal.SIG_DFL

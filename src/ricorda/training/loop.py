@@ -4,7 +4,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from ricorda.files import write_atomically
 from ricorda.training.alarm import Alarm
 from ricorda.training.checkpoint import Checkpoint, Tensors, check_settings, read_checkpoint, write_checkpoint
 from ricorda.training.flow import steps_between
+from ricorda.training.folder import HISTORY, alone_in, check_no_others
 from ricorda.training.interruption import Interrupted, Interruption, noticing_interruption
 from ricorda.training.learner import Learner
 from ricorda.training.options import TrainingOptions, check_whole
@@ -28,8 +29,6 @@ from ricorda.training.progress import Display, showing
 from ricorda.training.randomness import Randomness, own_randomness, step_seeds
 from ricorda.training.run import Record, RunState
 from ricorda.training.task import Task
-
-HISTORY = "history.jsonl"
 
 
 def train(
@@ -42,6 +41,7 @@ def train(
     tensorboard: bool = False,
     watch_gradients: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    history: Sequence[Record] = (),
 ) -> list[Record]:
     """Train a task's module; it ends with the weights of the best epoch, in evaluation mode, on its old device.
 
@@ -68,7 +68,10 @@ def train(
         processes the first one's rows are watched.
     settings
         All else that decides the run, as JSON (sizes of the model, a digest of the data, ...): a run resumes only with
-        the same settings and the same options.
+        the same settings and the same options, or for more epochs: the learning rate then goes on as if there had been
+        so many from the start.
+    history
+        Epochs for which the module was trained before, with another optimiser: the run goes on after them.
 
     Returns
     -------
@@ -83,7 +86,8 @@ def train(
         If there is nothing to train on, an argument is invalid, the device or a package is missing, or a loss, gradient
         or score is not finite.
     ModelFolderError
-        If the folder is not writable, or has no run that can be resumed with these settings.
+        If the folder is not writable, holds files of others, is written by another training, or has no run that can be
+        resumed with these settings.
     Interrupted
         After Ctrl-C, once the checkpoint is written.
     """
@@ -95,22 +99,26 @@ def train(
         raise ArgumentError("there are no rows to train on: give at least one")
     processes = join_processes(options.device)
     home = next(task.module.parameters()).device
-    watched = watch_gradients if processes.first else None
-    loop = _Loop(task, options, processes, folder, settings or {}, watched)
-    if resume:
-        loop.restore()
-    else:
-        loop.save()  # If the folder is not writable, this says so now and not after the first epoch.
-    shown = progress and processes.first
     board_folder = folder if tensorboard and processes.first else None
-    alarm = Alarm(task.module, options) if watched else None
     with (
-        own_randomness(processes.device) as randomness,
+        alone_in(folder) if folder is not None and processes.first else nullcontext(),
         noticing_interruption() if folder is not None else nullcontext(Interruption()) as interruption,
-        showing(loop.run, progress=shown, board_folder=board_folder, alarm=alarm) as displays,
     ):
-        while not loop.run.finished:
-            loop.train_epoch(randomness, interruption, displays)
+        watched = watch_gradients if processes.first else None
+        loop = _Loop(task, options, processes, folder, settings or {}, watched)
+        if resume:
+            loop.restore()
+        else:
+            loop.begin(history)
+        alarm = Alarm(task.module, options) if watched else None
+        with (
+            own_randomness(processes.device) as randomness,
+            showing(
+                loop.run, progress=progress and processes.first, board_folder=board_folder, alarm=alarm
+            ) as displays,
+        ):
+            while not loop.run.finished:
+                loop.train_epoch(randomness, interruption, displays)
     task.module.load_state_dict(loop.best)
     task.module.eval().to(home)
     return loop.run.history
@@ -203,11 +211,25 @@ class _Loop:
         # The whole file each time, so that no line is there twice or half written.
         write_atomically(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in self.run.history))
 
+    def begin(self, history: Sequence[Record]) -> None:
+        """Start the run after the epochs of a history, with the module as it is."""
+        if self.folder is not None and self.processes.first:
+            check_no_others(self.folder)
+        if history:
+            if len(history) >= self.options.epochs:
+                raise ArgumentError(
+                    f"epochs is {self.options.epochs}, and the model was trained for {len(history)} already: give more"
+                )
+            self.run.history = list(history)
+            self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
+        self.save()  # If the folder is not writable, this says so now and not after the first epoch.
+
     def restore(self) -> None:
         """Go back to the state of the checkpoint."""
         assert self.folder is not None
         checkpoint = read_checkpoint(self.folder)
-        check_settings(self.folder, checkpoint.settings, self.settings)
+        more = {"epochs": self.options.epochs} if self.options.epochs > checkpoint.settings.get("epochs", 0) else {}
+        check_settings(self.folder, {**checkpoint.settings, **more}, self.settings)
         self.learner.restore(checkpoint.tensors)
         carried = checkpoint.tensors.get(_carried_by(self.processes.rank), {})
         self.task.restore({name: value.to(self.processes.device) for name, value in carried.items()})

@@ -97,9 +97,10 @@ def gates(
 def _examples(model: SequenceEstimator, example: str | None, file: str | None, text: str | None) -> Iterator[Any]:
     """What units are compared on; without a file, what is shown."""
     if file is not None:
+        from ricorda.cli.tasks import remembered
         from ricorda.data.parts import read_in_parts
 
-        yield from next(iter(read_in_parts(file, text=text, rows=TEXTS))).inputs
+        yield from next(iter(read_in_parts(file, text=text or remembered(model, "--text", file), rows=TEXTS))).inputs
     elif example is not None or model.GOES_ON:
         yield as_example(model, example)
     else:

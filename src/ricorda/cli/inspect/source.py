@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
+from ricorda.cli.source import refuse_file_name, standard_input
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def as_example(model: SequenceEstimator, text: str | None) -> Any:
-    """A text of the command line as a model takes it."""
+    """A text of the command line as a model takes it. Raises ArgumentError if it is the name of a file."""
+    refuse_file_name(text)
     kind = getattr(getattr(model, "encoder_", None), "kind", "texts")
     return text.split() if text is not None and text.strip() and kind == "tokens" else text
 
@@ -25,12 +26,12 @@ def text_or_standard_input(model: SequenceEstimator, text: str | None) -> str | 
     Raises
     ------
     DataError
-        If the standard input is no UTF-8.
+        If the standard input is closed or no UTF-8.
     """
     if text is not None or model.GOES_ON:
         return text
     try:
-        return "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8-sig")
+        return standard_input().read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"the standard input is not UTF-8 text (byte {error.start}): convert it first") from None
 
