@@ -1,8 +1,8 @@
-"""Machine code on disk: a file for each kernel, in a folder that nobody but its owner can write.
+"""Machine code on disk: a file for each kernel, in a folder that only its owner can write.
 
-What a file holds is run, so it is read only where nobody else can have written it, and its hash binds it to its name,
-size and format. On any doubt there is no such file, and the code is made again. Files are written beside and renamed,
-so several processes can share the folder.
+The code in a file is run, so a file is read only if nobody else can have written it. Its hash covers its name, size and
+format. A doubtful file is ignored, and the code is compiled again. Files get a temporary name first and are then
+renamed, so several processes can share the folder.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 
 FORMAT = "ricorda kernel 2"
 LARGEST = 2**26
-"""Bytes of a file that is read; the largest kernels have some hundred thousand."""
+"""The most bytes of a file that is read; the largest kernels have some hundred thousand."""
 
 _told: set[Path] = set()
 
 
 def folder() -> Path | None:
-    """Where compiled kernels are kept: `RICORDA_CACHE`, or a folder of the user's; none where it is set to nothing."""
+    """Where compiled kernels are kept: `RICORDA_CACHE`, or the user's cache folder; None if the variable is empty."""
     path = os.environ.get("RICORDA_CACHE")
     if path is not None:
         return Path(path) if path else None
@@ -37,12 +37,12 @@ def folder() -> Path | None:
 
 
 def mark(name: str) -> str:
-    """A symbol that the code of a name holds, so that it says itself what it is."""
+    """The symbol by which the code itself tells its name."""
     return f"ricorda_kernel_{name}"
 
 
 def from_disk(name: str) -> tuple[dict[str, int], bytes] | None:
-    """The slots and the machine code of a name; None if there are none, or it is doubtful whether they are ours."""
+    """The slots and the machine code of a name; None if there is no file, or if others may have written it."""
     path = folder()
     try:
         if path is None or not _is_private(path):
@@ -59,7 +59,7 @@ def from_disk(name: str) -> tuple[dict[str, int], bytes] | None:
 
 
 def to_disk(name: str, slots: dict[str, int], machine_code: bytes) -> None:
-    """Keep the code of a name, where that is possible: without a cache everything works, if slower at the start."""
+    """Store the code of a name, if possible: everything works without a cache, but starts more slowly."""
     path = folder()
     if path is None:
         return
@@ -84,7 +84,7 @@ def _digest(name: str, rest: bytes) -> bytes:
 
 
 def _is_private(path: Path) -> bool:
-    """Whether nobody else can write a folder; where somebody can, a warning says so, once."""
+    """Whether nobody else can write a folder; if somebody can, a warning says so, once."""
     if _is_ours(path.stat()):
         return True
     if path not in _told:
@@ -101,12 +101,12 @@ def _is_private(path: Path) -> bool:
 def _is_ours(status: os.stat_result) -> bool:
     """Whether a file or folder belongs to the user or to root, and nobody else can write it."""
     if not hasattr(os, "getuid"):
-        return True  # Windows, where the folder is below the user's own
+        return True  # On Windows the folder is below the user's own.
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _read(path: Path) -> bytes:
-    """A file's bytes; none of one that is not ours, is no regular file or far too large. It never waits for a FIFO."""
+    """The bytes of a file; none if it is not ours, not a regular file, or too large. It never waits for a FIFO."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or not _is_ours(status) or status.st_size > LARGEST:
