@@ -11,10 +11,11 @@ from sklearn.base import ClassifierMixin
 from torch import Tensor, nn
 
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.held_out import parts_of, split_rows
 from ricorda.nn import Recurrent
 from ricorda.tasks.encoding import Encoder, collate
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.measure import Measure, parts_of
+from ricorda.tasks.measure import Measure
 from ricorda.tasks.parameters import Embedding
 from ricorda.training.task import Task
 
@@ -108,9 +109,7 @@ class PairClassifier(ClassifierMixin, SequenceEstimator, PairParameters):
         return list(example[0].split())
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
-        order = np.random.default_rng(seed).permutation(len(y))
-        held_out = max(1, round(self.validation_fraction * len(y)))
-        return parts_of(X, y, np.sort(order[held_out:]), np.sort(order[:held_out]))
+        return parts_of(X, y, *split_rows(len(y), self.validation_fraction, seed, "pair"))
 
     def _measure(self) -> Measure:
         return Measure("accuracy", "a pair: right (1) or wrong (0)", True, share=True)

@@ -1,14 +1,19 @@
-"""Rows to train on, and rows held out to choose the best epoch by."""
+"""What is trained on, and what is held out to choose the best epoch by: rows, or the last steps of series."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ricorda.data.batches import Rows
-from ricorda.errors import ArgumentError
+from ricorda.data.inputs import as_list, place_of
+from ricorda.data.places import Place
+from ricorda.data.series import Series
+from ricorda.errors import ArgumentError, DataError
 
 
 def split_rows(count: int, fraction: float, seed: int, kind: str = "example", *, least: int = 1) -> tuple[Rows, Rows]:
@@ -78,3 +83,80 @@ def split_by_sentence(sentences: Sequence[str], fraction: float, seed: int) -> t
         )
     kept = np.random.default_rng(seed).permutation(len(distinct)) < held_out
     return rows[~kept[sentence_of]], rows[kept[sentence_of]]
+
+
+def split_in_time(
+    parts: Sequence[Series], fraction: float, context: int, steps: int, *, horizon: int, reach: int
+) -> tuple[list[Series], list[Series]]:
+    """Split each series in time: the steps to train on, and those after them to choose the best epoch by.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of a series' steps that is kept apart: at least one horizon, unless it is 0.
+    context, steps : int
+        The lengths of a window's parts.
+    horizon : int
+        Steps of a forecast.
+    reach : int
+        Steps before the held-out ones that their forecasts are made from.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        If a series is too short to be split.
+    """
+    training, held_out = [], []
+    for part in parts:
+        require_steps(part, context, steps)
+        kept = max(horizon, round(fraction * len(part))) if fraction else 0
+        if len(part) - kept < max(context + steps, reach + 1 if kept else 0):
+            raise ArgumentError(
+                f"validation_fraction={fraction} takes {kept} of the {len(part)} steps of {part.source}, which leaves "
+                f"too few for a context of {context} and the {steps} after it: give a longer series, a smaller context "
+                "or horizon, or 0"
+            )
+        training.append(part.part(0, len(part) - kept))
+        if kept:
+            held_out.append(part.part(len(part) - kept - reach, len(part)))
+    return training, held_out
+
+
+def require_steps(series: Series, context: int, steps: int) -> None:
+    """Raise DataError if a series is too short for one window."""
+    if len(series) < context + steps:
+        raise DataError(
+            f"{series.source} has {len(series)} steps, too few for a context of {context} and the {steps} after it: "
+            "give a longer series, or a smaller context or horizon"
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a user's examples, which still know their places."""
+
+    inputs: list[Any]
+    place: Place
+    target_names: tuple[str, ...] = ()
+
+
+def parts_of(X: Any, y: Any, training: Any, held_out: Any) -> tuple[Any, Any, Any]:
+    """Examples and answers of the rows to train on, and as validation data those of the held-out rows.
+
+    Raises
+    ------
+    ArgumentError
+        If no row is held out.
+    """
+    if not len(held_out):
+        raise ArgumentError("every example is needed to train on, each having something that no other has: give more")
+    inputs, answers = as_list(getattr(X, "inputs", X)), as_list(y)
+    assert inputs is not None
+    assert answers is not None
+    place, names = place_of(X), tuple(getattr(X, "target_names", ()))
+
+    def part(rows: Any) -> tuple[Part, list[Any]]:
+        chosen = Part([inputs[row] for row in rows], lambda index: place(int(rows[index])), names)
+        return chosen, [answers[row] for row in rows]
+
+    return *part(training), part(held_out)

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.held_out import Part
 from ricorda.data.series import Series
 from ricorda.errors import ArgumentError
 from ricorda.tasks.estimator import SequenceEstimator
-from ricorda.tasks.measure import Part
 
 
 @dataclass(frozen=True)

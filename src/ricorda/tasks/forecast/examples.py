@@ -1,4 +1,4 @@
-"""A user's series as a forecaster learns from them: brought to the same variables, split in time."""
+"""A user's series as a forecaster learns from them: with the same variables, and values in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ricorda.data.series import Series, numbered
-from ricorda.errors import ArgumentError, DataError
+from ricorda.errors import DataError
 
 
 def with_variables(series: Series, wanted: Sequence[str], trained_on: Sequence[str]) -> Series:
@@ -44,52 +44,6 @@ def with_variables(series: Series, wanted: Sequence[str], trained_on: Sequence[s
         names=tuple(wanted),
         targets=chosen,
     )
-
-
-def split_in_time(
-    parts: Sequence[Series], fraction: float, context: int, steps: int, *, horizon: int, reach: int
-) -> tuple[list[Series], list[Series]]:
-    """Split each series in time: the steps to train on, and those after them to choose the best epoch by.
-
-    Parameters
-    ----------
-    fraction : float
-        Share of a series' steps that is kept apart: at least one horizon, unless it is 0.
-    context, steps : int
-        The lengths of a window's parts.
-    horizon : int
-        Steps of a forecast.
-    reach : int
-        Steps before the held-out ones that their forecasts are made from.
-
-    Raises
-    ------
-    ArgumentError, DataError
-        If a series is too short to be split.
-    """
-    training, held_out = [], []
-    for part in parts:
-        require_steps(part, context, steps)
-        kept = max(horizon, round(fraction * len(part))) if fraction else 0
-        if len(part) - kept < max(context + steps, reach + 1 if kept else 0):
-            raise ArgumentError(
-                f"validation_fraction={fraction} takes {kept} of the {len(part)} steps of {part.source}, which leaves "
-                f"too few for a context of {context} and the {steps} after it: give a longer series, a smaller context "
-                "or horizon, or 0"
-            )
-        training.append(part.part(0, len(part) - kept))
-        if kept:
-            held_out.append(part.part(len(part) - kept - reach, len(part)))
-    return training, held_out
-
-
-def require_steps(series: Series, context: int, steps: int) -> None:
-    """Raise DataError if a series is too short for one window."""
-    if len(series) < context + steps:
-        raise DataError(
-            f"{series.source} has {len(series)} steps, too few for a context of {context} and the {steps} after it: "
-            "give a longer series, or a smaller context or horizon"
-        )
 
 
 def require_values(parts: Sequence[Series], reach: int, argument: str) -> None:

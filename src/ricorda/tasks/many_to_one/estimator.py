@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ricorda.data.batches import Rows
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.held_out import parts_of
 from ricorda.data.inputs import Kind, place_of, read_inputs
 from ricorda.data.tokenization import tokens_of
 from ricorda.errors import ModelFolderError
@@ -21,7 +22,6 @@ from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
-from ricorda.tasks.measure import parts_of
 from ricorda.tasks.parameters import ManyToOneParameters
 from ricorda.training.task import Task
 

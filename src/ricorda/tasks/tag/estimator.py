@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.fingerprint import fingerprint
-from ricorda.data.held_out import split_rows
+from ricorda.data.held_out import parts_of, split_rows
 from ricorda.data.inputs import place_of
 from ricorda.data.labels import read_labels
 from ricorda.data.tag_targets import classes_of, read_step_targets
@@ -20,7 +20,7 @@ from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.measure import Measure, parts_of
+from ricorda.tasks.measure import Measure
 from ricorda.tasks.tag.examples import target_tensors, targeted
 from ricorda.tasks.tag.inference import Inputs, of_each
 from ricorda.tasks.tag.metrics import NumberReport, TagReport, number_report, tag_report

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
 from ricorda.data.fingerprint import fingerprint
-from ricorda.data.held_out import split_by_sentence
+from ricorda.data.held_out import parts_of, split_by_sentence
 from ricorda.data.pairs import as_texts
 from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import decode_subwords, reader_of
@@ -19,7 +19,7 @@ from ricorda.data.tokenization import encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.measure import Measure, parts_of
+from ricorda.tasks.measure import Measure
 from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
 from ricorda.tasks.translate.examples import Subwords
