@@ -90,8 +90,8 @@ def test_a_model_of_numbers_is_for_python(ricorda_command: Command, here: Path) 
     ("arguments", "sentence"),
     [
         (
-            ["train", "tag", "data.txt", "--out", "m", "--column", "feats"],
-            "--column is 'feats': give one of upos, xpos",
+            ["train", "tag", "data.txt", "--out", "m", "--column", "ner"],
+            "data.txt is no CoNLL-U, whose columns have names such as 'ner': leave --column out",
         ),
         (["train", "tag", "absent.iob2", "--out", "m"], "absent.iob2 does not exist: check the path"),
         (["predict", "MODEL", " "], "text 1 of the command line is empty: give a sentence, its words apart by spaces"),

@@ -16,7 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ricorda.data.pairs import read_pairs
+from ricorda.data.parts import read_in_parts
 from ricorda.data.read import read_examples
+from ricorda.data.targets import read_measured
 from ricorda.errors import ArgumentError, DataError
 
 Write = Callable[[str, str | bytes], str]
@@ -227,7 +230,7 @@ def test_any_text_survives_csv_json_lines_and_parquet(write: Write, texts: list[
         ("column.csv", "text,sentiment\nx,y\n", ["column.csv", "'label'", "'text', 'sentiment'", "--label"]),
         ("column.jsonl", '{"text": "x"}\n', ["row 1 of column.jsonl", "'label'", "'text'", "--label"]),
         ("column.jsonl", '{"text": "x", "label": 1}\n{"label": 1}', ["row 2 of column.jsonl", "'text'", "complete"]),
-        ("semicolon.csv", "text;label\nx;y\n", ["semicolon.csv", "'text;label'", "by commas"]),
+        ("bars.csv", "text|label\nx|y\n", ["bars.csv", "'text|label'", "by commas"]),
         ("twice.csv", "text,text,label\nx,y,z\n", ["twice.csv", "2 columns named 'text'", "rename"]),
         ("few.csv", "text,label\nx,y\nx\nx,y\n", ["row 3 of few.csv", "1 field ", "has 2 fields", "correct the row"]),
         ("many.csv", "text,label\nx, y,z\n", ["row 2 of many.csv", "3 fields", "quote a field"]),
@@ -507,3 +510,66 @@ def test_files_are_read_from_cloud_storage(write: Write, bucket: dict[str, bytes
     assert "is not UTF-8 text: convert the file" in refusal("s3://films/latin.csv")
     for name in ("none.csv", "none.parquet"):
         assert refusal(f"s3://films/{name}") == f"s3://films/{name} does not exist: check the address"
+
+
+def test_lines_are_split_at_the_tab_where_every_line_has_one(tmp_path: Path) -> None:
+    tabbed, mixed = tmp_path / "sms.txt", tmp_path / "mixed.txt"
+    tabbed.write_text("ham\tCi vediamo domani\nvery bad\tHai vinto\tsubito\n")
+    examples = read_examples(tabbed)
+    assert (examples.labels, examples.inputs) == (["ham", "very bad"], ["Ci vediamo domani", "Hai vinto\tsubito"])
+    mixed.write_text("ham Ci\tvediamo\nspam\tHai vinto\nham ecco\n")
+    examples = read_examples(mixed)
+    assert (examples.labels, examples.inputs) == (["ham", "spam", "ham"], ["Ci\tvediamo", "Hai vinto", "ecco"])
+
+
+def test_labels_that_are_known_are_left_out_of_lines_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "new.txt"
+    for end in (" ", "\t"):
+        path.write_text(f"ham{end}Ci vediamo\nspam{end}Hai vinto\n" * 60)
+        (part, *_) = read_in_parts(path, is_label={"ham", "spam"}.__contains__, rows=50)
+        assert part.inputs[:2] == ["Ci vediamo", "Hai vinto"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: each line begins with a label and a {end}: only the texts are read" for end in ("space", "tab")
+    ]
+    path.write_text("ham is what I eat\nNothing else\n")
+    (part,) = read_in_parts(path, is_label={"ham", "spam"}.__contains__)
+    assert part.inputs == ["ham is what I eat", "Nothing else"]
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_csv_may_have_another_separator_which_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, between: str
+) -> None:
+    path = tmp_path / "excel.csv"
+    rows = ["text;label", '"Bello, davvero; sì";pos', "Brutto, lungo;neg", "Così;neg"]
+    path.write_text("\n".join(row.replace(";", between) for row in rows))
+    examples = read_examples(path)
+    assert examples.inputs == [f"Bello, davvero{between} sì", "Brutto, lungo", "Così"]
+    assert examples.labels == ["pos", "neg", "neg"]
+    assert examples.place(2) == f"row 4 of {path}"
+    word = {";": "a semicolon", "\t": "a tab"}[between]
+    assert caplog.messages == [f"{path}: {word} separates its columns"]
+
+
+def test_commas_stay_the_separator_where_they_are_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("text,label\na;b;c,x\nd;e,y\n")
+    assert read_examples(path).inputs == ["a;b;c", "d;e"]
+    path.write_text("text;label\n" + "a, b;x\n" * 200 + "c;y;z\n")
+    with pytest.raises(DataError, match=r"row 202 of .* has 3 fields where .*contains a semicolon"):
+        read_examples(path)
+    assert caplog.messages == [f"{path}: a semicolon separates its columns"]
+
+
+def test_one_column_for_text_and_label_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("x,y\na,b\n")
+    for read in (
+        lambda: read_examples(path, text="x", label="x"),
+        lambda: read_pairs(path, source="x", target="x"),
+        lambda: read_measured(path, text="x", targets=["y", "x"]),
+    ):
+        with pytest.raises(ArgumentError, match=r"^--(text|source) and --(label|target) both name the column 'x'"):
+            read()

@@ -10,6 +10,7 @@ import polars
 import pytest
 
 from ricorda.data.series import Series, as_series, read_series
+from ricorda.data.targets import read_measured
 from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError, DataError
 
@@ -105,9 +106,9 @@ def test_rows_with_covariates_alone_are_the_future(tmp_path: Path) -> None:
             "data.csv has no column 'b': give a table that has it, or rename one of 'a'",
         ),
         (
-            "a;b\n1;2\n",
+            "a|b\n1|2\n",
             {"targets": ["b"]},
-            "data.csv has no column 'b' but one named 'a;b': separate .csv by commas and .tsv by tabs",
+            "data.csv has no column 'b' but one named 'a|b': separate .csv by commas and .tsv by tabs",
         ),
         ("a,a\n1,2\n", {}, "data.csv has 2 columns named 'a': rename them so that one is meant"),
         ("a\n1\n", {"covariates": ["a"]}, "data.csv has no column but 'a': add one with the series' values"),
@@ -213,3 +214,14 @@ def test_a_part_is_the_steps_between_with_their_times() -> None:
     part = series.part(1, 2)
     assert (part.values.tolist(), part.observed.tolist()) == ([[2.0, 3.0]], [[True, False]])
     assert (part.covariates.tolist(), part.clock.text(0)) == ([[1.0]], "2024-02-29")
+
+
+def test_decimal_commas_of_a_table_with_semicolons_are_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("t;a;b\n1;1,5;1.250\n2;-0,25;12.250,5\n3;2;0.125\n4;,5;1e3\n")
+    assert read_series(path, time="t").values.tolist() == [[1.5, 1250], [-0.25, 12250.5], [2, 0.125], [0.5, 1000]]
+    assert caplog.messages == [f"{path}: a semicolon separates its columns, and its numbers have decimal commas"]
+    path.write_text("t;a\n1;1.250\n2;2.5\n")
+    assert read_series(path, time="t").values.tolist() == [[1.25], [2.5]]
+    path.write_text("text;target\nuno;1,5\ndue;2,5\n")
+    assert read_measured(path).targets.tolist() == [1.5, 2.5]

@@ -133,3 +133,86 @@ def test_what_is_wrong_is_said_with_its_row(tmp_path: Path, name: str, content: 
     path = written(tmp_path, content, name)
     with pytest.raises(DataError, match=message.format(path)):
         read_tagged(path)
+
+
+def test_comments_of_columns_are_told_from_words_by_the_form_of_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        "# id 5f-1 domain=en",  # as many fields as a word has
+        "# _ _ O",
+        "#love _ _ B-HASH",
+        "Rome _ _ B-LOC",
+        "",
+        "#begin document (bc/00); part 000",
+        "# id 5f-2\tdomain=en",
+        "is _ _ O",
+        "# _ _ O",
+        "",
+        "#end document",
+    ]
+    path = written(tmp_path, "\n".join(rows) + "\n", "data.conll")
+    read = read_tagged(path)
+    assert read.inputs == [["#", "#love", "Rome"], ["is", "#"]]
+    assert read.labels == [["O", "B-HASH", "B-LOC"], ["O", "O"]]
+    said = f"{path}: 4 rows, the first in row 1 with # before a sentence is taken for a comment"
+    assert caplog.messages == [said]
+    tabs = written(tmp_path, "# 1\tx\n#\tSYM\n# x\tSYM\na\tDT\n\n# 2\ty\n#\tSYM\n", "tabs.conll")
+    assert read_tagged(tabs).inputs == [["#", "# x", "a"], ["#"]]
+    alone = written(tmp_path, "#a\tX\n#b\tY\n", "alone.conll")
+    assert read_tagged(alone).inputs == [["#a", "#b"]]
+
+
+@pytest.mark.parametrize("mark", ["-DOCSTART-", "-DOCSTART- O", "-DOCSTART- -X- -X- O", "-DOCSTART-\tO"])
+@pytest.mark.parametrize("name", ["data.txt", "data.conll"])
+def test_a_mark_between_documents_has_any_width(tmp_path: Path, mark: str, name: str) -> None:
+    path = written(tmp_path, f"{mark}\n\na X O\nb Y O\n{mark}\nc Z B-A\n", name)
+    assert read_tagged(path).inputs == [["a", "b"], ["c"]]
+
+
+def test_ids_that_begin_again_begin_a_sentence(tmp_path: Path) -> None:
+    rows = [[id, word, "_", "X", "Y", *["_"] * 5] for id, word in zip("112123", "abcdef", strict=True)]
+    rows.insert(3, ["1-2", "de", *["_"] * 8])
+    path = written(tmp_path, "\n".join(map("\t".join, rows)) + "\n", "data.conllu")
+    read = read_tagged(path)
+    assert read.inputs == [["a"], ["b", "c"], ["d", "e", "f"]]
+    assert [read.place(index) for index in range(3)] == [f"row {row} of {path}" for row in (1, 2, 5)]
+
+
+@pytest.mark.parametrize("name", ["data.conllup", "data.conllu", "data.txt"])
+def test_conllu_plus_has_the_columns_that_it_names(tmp_path: Path, name: str) -> None:
+    text = "# global.columns = ID UPOS FORM my:ner\n1\tDET\tla\tO\n2\tNOUN\tRoma\tB-LOC\n\n1\tX\tsì\tO\n"
+    path = written(tmp_path, text, name)
+    assert read_tagged(path).labels == [["DET", "NOUN"], ["X"]]
+    read = read_tagged(path, column="my:ner")
+    assert (read.inputs, read.labels) == ([["la", "Roma"], ["sì"]], [["O", "B-LOC"], ["O"]])
+    assert next(read_words_in_parts(path)).inputs == read.inputs
+    with pytest.raises(DataError, match=r"has no column 'XPOS' among its columns ID, UPOS, FORM, MY:NER: choose one"):
+        read_tagged(path, column="xpos")
+    path = written(tmp_path, "# global.columns = ID UPOS\n1\tX\n", name)
+    with pytest.raises(DataError, match=r"has no column 'FORM' among its columns ID, UPOS: write one"):
+        read_tagged(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("la/DET casa/NOUN\nè/VERB 1/2/NUM\n", "word/TAG"),
+        ("la DET\ncasa NOUN\n\nè VERB\n1/2 NUM\n", "columns of words and tags"),
+    ],
+)
+def test_words_are_read_from_what_a_tagger_learns_from(
+    tmp_path: Path, text: str, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path, text)
+    parts = list(read_words_in_parts(path, tags=["DET", "NOUN", "VERB", "NUM"], sentences=1))
+    assert (
+        [part.inputs for part in parts] == [[["la", "casa"]], [["è", "1/2"]]] == [[x] for x in read_tagged(path).inputs]
+    )
+    assert caplog.messages == [f"{path}: it is read as {form}: its tags are left out"]
+
+
+@pytest.mark.parametrize("text", ["he/she and/or\n", "It works .\n", "It works .\nHe sleeps .\n", "a DET\nb c d\n"])
+def test_sentences_a_row_are_not_taken_for_tagged_ones(tmp_path: Path, text: str) -> None:
+    (part,) = read_words_in_parts(written(tmp_path, text), tags=["DET", "."])
+    assert part.inputs == [row.split() for row in text.splitlines()]

@@ -56,7 +56,7 @@ def read(
 
 def predict(model: SequenceClassifier, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print the class of each example, and its probability."""
-    for batch in source.batches(text=text):
+    for batch in source.batches(text=text, is_label=set(map(str, model.classes_)).__contains__):
         _print_verdicts(model, batch, as_json)
 
 

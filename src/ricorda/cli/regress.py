@@ -63,8 +63,10 @@ def read(
 
 def predict(model: SequenceRegressor, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print the number, or numbers, of each example."""
+    from ricorda.data.targets import is_number
+
     names = model.target_names_
-    for batch in source.batches(text=text):
+    for batch in source.batches(text=text, is_label=is_number):
         rows = model.predict(batch).reshape(-1, len(names)).tolist()
         if as_json:
             for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
@@ -38,20 +38,24 @@ class InputSource:
     texts: list[str] | None = None
     file: str | None = None
 
-    def batches(self, *, text: str | None = None) -> Iterator[Texts | Examples]:
+    def batches(
+        self, *, text: str | None = None, is_label: Callable[[str], bool] | None = None
+    ) -> Iterator[Texts | Examples]:
         """The examples, at most 1,024 at a time.
 
         Parameters
         ----------
         text : str, optional
             The column of a table to read them from.
+        is_label : callable, optional
+            Tells a label of the model, which a line of a file may begin with.
         """
         if self.texts:
             yield Texts(self.texts, "text {} of the command line")
         elif self.file is not None:
             from ricorda.data.parts import read_in_parts
 
-            yield from read_in_parts(self.file, text=text, rows=AT_ONCE)
+            yield from read_in_parts(self.file, text=text, rows=AT_ONCE, is_label=is_label)
         else:
             yield from _standard_input()
 

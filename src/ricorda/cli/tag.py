@@ -36,7 +36,7 @@ TRAIN = """Train a tagger: a sentence goes in, a tag for each of its words comes
 
 TagColumn = Annotated[
     str | None,
-    typer.Option("--column", help="Tags of CoNLL-U: upos or xpos.", show_default="upos"),
+    typer.Option("--column", help="Column of CoNLL-U that has the tags.", show_default="upos"),
 ]
 
 
@@ -63,7 +63,7 @@ def predict(model: SequenceTagger, source: InputSource, as_json: bool) -> None:
         raise ArgumentError(
             "the model reads or gives numbers, which no command prints: use ricorda.load(FOLDER).predict(...) in Python"
         )
-    for sentences in _sentences(source):
+    for sentences in _sentences(source, model.classes_.tolist()):
         tags = model.predict(sentences)
         if not as_json:
             for words, chosen in zip(sentences.inputs, tags, strict=True):
@@ -91,19 +91,17 @@ def evaluate(model: SequenceTagger, data: str, as_json: bool, *, column: TagColu
 
 
 def _read(data: str, column: str | None) -> Tagged:
-    from ricorda.data.tagged import TAG_COLUMNS, read_tagged
+    from ricorda.data.tagged import read_tagged
 
-    if column is not None and column not in TAG_COLUMNS:
-        raise ArgumentError(f"--column is {column!r}: give one of {', '.join(TAG_COLUMNS)}")
     return read_tagged(data, column=column or "upos")
 
 
-def _sentences(source: InputSource) -> Iterator[Tagged]:
+def _sentences(source: InputSource, tags: list[str]) -> Iterator[Tagged]:
     from ricorda.cli.source import Texts
     from ricorda.data.tagged import Tagged, read_words_in_parts, split_words
 
     if source.file is not None:
-        yield from read_words_in_parts(source.file)
+        yield from read_words_in_parts(source.file, tags=tags)
         return
     for texts in source.batches():
         assert isinstance(texts, Texts)  # of a file it is not asked

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.data.places import Place, SourceRows
+from ricorda.data.separators import opening_of, separator_of, with_points
 from ricorda.data.source import BadLineError, extension, lines, scan_parquet
 from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
@@ -65,6 +66,7 @@ class NumberColumns:
             self.places.append(places)
             self.firsts.append(rows)
             for name, column in zip(columns, values, strict=True):
+                column = with_points(column) if places.decimal_commas and name != time else column
                 if name == time:
                     moments.extend(column)
                 elif name in numbers:
@@ -114,9 +116,10 @@ def _header(source: str) -> list[str]:
         return [*scan_parquet(source).collect_schema().names()]
     with closing(cast(Generator[str], lines(source))) as text:
         if kind in (".csv", ".tsv"):
-            comma = kind == ".csv"
-            quoting: Any = csv.QUOTE_MINIMAL if comma else csv.QUOTE_NONE
-            return next(csv.reader(text, delimiter="," if comma else "\t", quoting=quoting), [])
+            first, text = opening_of(text)
+            quoting: Any = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
+            separator = separator_of(first) if kind == ".csv" else "\t"
+            return next(csv.reader(text, delimiter=separator, quoting=quoting), [])
         return [*json.loads(next(text, ""))]
 
 

@@ -14,7 +14,7 @@ from ricorda.data.inputs import as_list, has_surrogates
 from ricorda.data.places import REPAIR, Place, SourceRows, row_name
 from ricorda.data.source import BadLineError, extension, lines
 from ricorda.data.synthetic import refuse_synthetic
-from ricorda.data.tables import FORMATS, Columns
+from ricorda.data.tables import FORMATS, Columns, refuse_same_column
 from ricorda.errors import DataError
 
 SOURCE, TARGET = "source", "target"
@@ -138,6 +138,7 @@ def as_texts(sequence: Any, where: Place, argument: str) -> list[str]:
 
 def _parts(path: str, source: str | None, target: str | None, translated: bool, rows: int | None) -> Iterator[Pairs]:
     refuse_synthetic(path, "translate")
+    refuse_same_column({"--source": source, "--target": target})
     form = extension(path)
     if form not in FORMATS and (translated or source is not None):
         raise DataError(f"{path} is no table by its name: give a {', '.join(FORMATS)} file")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ricorda.data.read import Examples, examples_of_parts
@@ -17,6 +17,7 @@ def read_in_parts(
     by: str | None = None,
     labelled: bool = False,
     rows: int = 1024,
+    is_label: Callable[[str], bool] | None = None,
 ) -> Iterator[Examples]:
     """Read examples in parts, each of which knows where its examples stand in the whole.
 
@@ -29,6 +30,8 @@ def read_in_parts(
         As for `read_examples`; labels are not read unless asked for.
     rows
         The most examples of a part.
+    is_label
+        Tells a label that is known; the lines of a file that all begin with one are read without it.
 
     Returns
     -------
@@ -40,4 +43,4 @@ def read_in_parts(
     DataError, ArgumentError
         As `read_examples`, when the iterator comes to the part with the mistake.
     """
-    return examples_of_parts(os.fspath(path), rows, text=text, label=label, by=by, labelled=labelled)
+    return examples_of_parts(os.fspath(path), rows, text=text, label=label, by=by, labelled=labelled, is_label=is_label)

@@ -25,12 +25,14 @@ class SourceRows:
     first_row : the number of the first row: 2 under a header
     lines : the first line of each row, if quoted line ends make line numbers differ from row numbers
     files : of a folder, the file of each example
+    decimal_commas : whether numbers are written with a decimal comma there
     """
 
     source: str
     first_row: int = 1
     lines: Sequence[int] | None = None
     files: Sequence[str] | None = None
+    decimal_commas: bool = False
 
     def of(self, index: int) -> str:
         """Where example `index` stands: "row 17 of reviews.csv", or its file."""

@@ -13,7 +13,7 @@ from ricorda.data.labels import as_labels
 from ricorda.data.places import Place, SourceRows, row_name
 from ricorda.data.source import BadLineError, extension, lines, unreadable
 from ricorda.data.synthetic import is_synthetic, read_synthetic
-from ricorda.data.tables import FORMATS, Columns, read_labelled_lines
+from ricorda.data.tables import FORMATS, Columns, IsLabel, read_labelled_lines, refuse_same_column
 from ricorda.errors import ArgumentError, DataError
 
 __all__ = ["Examples", "Inputs", "read_examples"]
@@ -69,12 +69,12 @@ def read_examples(
 
     | source | examples |
     | --- | --- |
-    | .csv, .tsv | one a row, under a header; TSV knows no quotes |
+    | .csv, .tsv | one a row, under a header; TSV knows no quotes, CSV may have semicolons or tabs instead of commas |
     | .jsonl, .ndjson, .json | one JSON object a line |
     | .parquet | one a row |
     | a folder | one a .txt file; the sub-folder is the label |
     | synthetic:NAME | drawn: see `ricorda.data.synthetic` |
-    | anything else | one a line: label, space, text |
+    | anything else | one a line: label, space or tab, text |
 
     Each may be gzipped, and may be an address (https://, s3://, gs://, az://, hf://) but for the folder.
 
@@ -103,9 +103,17 @@ def read_examples(
 
 
 def examples_of_parts(
-    source: str, rows: int | None, *, text: str | None, label: str | None, by: str | None, labelled: bool
+    source: str,
+    rows: int | None,
+    *,
+    text: str | None,
+    label: str | None,
+    by: str | None,
+    labelled: bool,
+    is_label: IsLabel | None = None,
 ) -> Iterator[Examples]:
     """The examples in parts of so many rows at most, or as one part; else as `read_examples`."""
+    refuse_same_column({"--text": text, "--label": label})
     asked = {"--text": text, "--label": label if labelled else None, "--by": by}
     if is_synthetic(source):
         _refuse_columns(source, asked)
@@ -119,8 +127,10 @@ def examples_of_parts(
     else:
         _refuse_columns(source, asked)
         columns = {"--text": "", "--label": ""} if labelled else {"--text": ""}
-        read = _read_folder if os.path.isdir(source) else read_labelled_lines
-        parts = read(source, rows, labelled=labelled)
+        if os.path.isdir(source):
+            parts = _read_folder(source, rows, labelled=labelled)
+        else:
+            parts = read_labelled_lines(source, rows, labelled=labelled, is_label=is_label)
     for values, places in parts:
         yield _checked(dict(zip(columns, values, strict=True)), columns, places, source)
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from array import array
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ricorda.data.notices import say
 from ricorda.data.places import SourceRows, row_name
+from ricorda.data.separators import IN_WORDS, has_decimal_commas, opening_of, separator_of
 from ricorda.data.source import BadLineError, is_remote, lines, scan_parquet, unreadable
-from ricorda.errors import DataError
+from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     import polars
@@ -29,16 +32,29 @@ Columns = tuple[list[Sequence[Any]], SourceRows]
 """The values of each wanted column, and where each row stands."""
 Reader = Callable[[str, Wanted, int | None], Iterator[Columns]]
 """Yields a source in parts of at most so many rows, or as one part; a source without rows is an error."""
+Values = Callable[[int, str], Iterable[Any]]
+"""A line's values, from its number and text."""
+IsLabel = Callable[[str], bool]
+"""Whether a word is one of the labels that a model knows."""
 _Record = TypeVar("_Record", str, list[str])
 _LONGEST_FIELD = 2**31 - 1
+_MOST_NAMED = 30
+"""Columns that a message names."""
 
 
 def read_delimited(
-    source: str, wanted: Wanted, rows: int | None = None, *, separator: str, quoting: int
+    source: str, wanted: Wanted, rows: int | None = None, *, separator: str | None, quoting: int
 ) -> Iterator[Columns]:
-    """Read a CSV or TSV source: a header, then rows of as many fields."""
+    """Read a CSV or TSV source: a header, then rows of as many fields; without a separator it is told from the rows."""
     done = 0
-    with closing(_records(source, separator, quoting)) as all_records:
+    with _fields_of_any_size():
+        first, text = opening_of(lines(source))
+        between = separator or separator_of(first, wanted.values())
+        decimal_commas = separator is None and has_decimal_commas(first, between)
+    if separator is None and between != ",":
+        numbers = ", and its numbers have decimal commas" if decimal_commas else ""
+        say(source, f"{IN_WORDS[between]} separates its columns{numbers}")
+    with closing(_records(source, text, between, quoting)) as all_records:
         records = _without_blank_end(source, all_records)
         with _fields_of_any_size():
             _, _, header = next(records, (0, 0, []))
@@ -50,7 +66,7 @@ def read_delimited(
             with _fields_of_any_size():
                 for row, line, fields in islice(records, rows):
                     if len(fields) != len(header):
-                        advice = " (quote a field that contains a comma)" if separator == "," else ""
+                        advice = "" if separator else f" (quote a field that contains {IN_WORDS[between]})"
                         counts = f"has {_count(fields)} where the header has {_count(header)}"
                         raise DataError(f"{row_name(source, row, line)} {counts}: correct the row{advice}")
                     starts.append(line)
@@ -58,9 +74,9 @@ def read_delimited(
                         column.append(fields[position])
             if not starts:
                 break
-            first, done = done + 2, done + len(starts)
+            begin, done = done + 2, done + len(starts)
             lines_differ = starts[-1] != done + 1
-            yield [*columns], SourceRows(source, first, starts if lines_differ else None)
+            yield [*columns], SourceRows(source, begin, starts if lines_differ else None, decimal_commas=decimal_commas)
     if not done:
         raise DataError(f"{source} has a header but no rows: add rows")
 
@@ -75,7 +91,7 @@ def read_json_lines(source: str, wanted: Wanted, rows: int | None = None) -> Ite
                 raise DataError(f"{no_column(row_name(source, row), option, name, record)}, or complete the row")
             yield record[name]
 
-    return _read_lines(source, len(wanted), rows, values, "with one JSON object a line")
+    return _read_lines(source, lines(source), len(wanted), rows, values, "with one JSON object a line")
 
 
 def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterator[Columns]:
@@ -104,29 +120,42 @@ def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterat
         raise DataError(f"{source} has columns but no rows: add rows")
 
 
-def read_labelled_lines(source: str, rows: int | None = None, *, labelled: bool) -> Iterator[Columns]:
-    """Read lines of a label, a space and a text, or of a text alone."""
+def read_labelled_lines(
+    source: str, rows: int | None = None, *, labelled: bool, is_label: IsLabel | None = None
+) -> Iterator[Columns]:
+    """Read lines of a label, a space or a tab, and a text; or of a text alone.
 
-    def values(row: int, line: str) -> tuple[str, ...]:
-        if not labelled:
+    Where every line has a tab, it ends the label. With `is_label`, and without `labelled`, a label is left out if each
+    of the first lines begins with one.
+    """
+    first, text = opening_of(lines(source))
+    filled = [line.strip("\r\n") for line in first if line.strip()]
+    end = "\t" if filled and all("\t" in line for line in filled) else "[ \t]"
+    tab = "tab" if end == "\t" else "space"
+    leave_out = bool(not labelled and is_label and filled and all(is_label(re.split(end, line)[0]) for line in filled))
+    if leave_out:
+        say(source, f"each line begins with a label and a {tab}: only the texts are read")
+
+    def values(row: int, line: str) -> Sequence[str]:
+        if not labelled and not leave_out:
             return (line,)
-        label, space, text = line.partition(" ")
-        if not space:
+        parts = re.split(end, line, maxsplit=1)
+        if len(parts) < 2:
             raise DataError(
-                f"{row_name(source, row)} is {line[:40]!r}, without a space between label and text: write "
+                f"{row_name(source, row)} is {line[:40]!r}, without a {tab} between label and text: write "
                 "`label text`, or name a table by its format (.csv, .tsv, .jsonl, .parquet)"
             )
-        return text, label
+        return parts[:0:-1] if leave_out else parts[::-1]
 
-    return _read_lines(source, 2 if labelled else 1, rows, values, "with one example a line")
+    return _read_lines(source, text, 2 if labelled else 1, rows, values, "with one example a line")
 
 
 def _read_lines(
-    source: str, columns: int, rows: int | None, values: Callable[[int, str], Iterable[Any]], wanted: str
+    source: str, text: Iterator[str], columns: int, rows: int | None, values: Values, wanted: str
 ) -> Iterator[Columns]:
     """Parts of a source with an example a line; `values` makes a line's values from its number and its text."""
     done = 0
-    with closing(_text_lines(source)) as all_lines:
+    with closing(_text_lines(source, text)) as all_lines:
         lines_left = _without_blank_end(source, all_lines)
         while True:
             part: list[list[Any]] = [[] for _ in range(columns)]
@@ -142,7 +171,7 @@ def _read_lines(
 
 
 FORMATS: dict[str, Reader] = {
-    ".csv": partial(read_delimited, separator=",", quoting=csv.QUOTE_MINIMAL),
+    ".csv": partial(read_delimited, separator=None, quoting=csv.QUOTE_MINIMAL),
     ".tsv": partial(read_delimited, separator="\t", quoting=csv.QUOTE_NONE),  # IANA defines TSV so.
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
@@ -151,9 +180,9 @@ FORMATS: dict[str, Reader] = {
 }
 
 
-def _records(source: str, separator: str, quoting: Any) -> Generator[tuple[int, int, list[str]]]:
+def _records(source: str, text: Iterator[str], separator: str, quoting: Any) -> Generator[tuple[int, int, list[str]]]:
     """Row number, first line and fields of each record."""
-    records = csv.reader(lines(source), delimiter=separator, quoting=quoting, strict=True)
+    records = csv.reader(text, delimiter=separator, quoting=quoting, strict=True)
     row = 0
     while True:
         row, line = row + 1, records.line_num + 1
@@ -171,11 +200,11 @@ def _records(source: str, separator: str, quoting: Any) -> Generator[tuple[int, 
             raise DataError(f"{row_name(source, row, line)} {why}") from None
 
 
-def _text_lines(source: str) -> Generator[tuple[int, int, str]]:
+def _text_lines(source: str, text: Iterator[str]) -> Generator[tuple[int, int, str]]:
     """Row number, the same as line number, and text of each line."""
     row = 0
     try:
-        for row, line in enumerate(lines(source), 1):
+        for row, line in enumerate(text, 1):
             yield row, row, line.removesuffix("\n").removesuffix("\r")
     except BadLineError as error:
         raise DataError(f"{row_name(source, row + 1)} {error}") from None
@@ -215,10 +244,21 @@ def _count(fields: list[str]) -> str:
     return f"{len(fields)} field{'s' if len(fields) > 1 else ''}"
 
 
+def refuse_same_column(options: Mapping[str, str | None]) -> None:
+    """Raise ArgumentError if two options name one column: what is to be said would stand in what is read."""
+    taken: dict[str, str] = {}
+    for option, name in options.items():
+        if name is not None and name in taken:
+            raise ArgumentError(f"{taken[name]} and {option} both name the column {name!r}: give each its own")
+        if name is not None:
+            taken[name] = option
+
+
 def no_column(where: str, option: str, name: str, names: Collection[str]) -> str:
     """Say that there is no such column, and which columns there are."""
-    there = ", ".join(map(repr, names))
-    if len(names) == 1 and any(separator in there for separator in (";", "\\t", ",")):
+    shown = list(map(repr, names))
+    there = ", ".join(shown if len(shown) <= _MOST_NAMED else [*shown[:_MOST_NAMED], "..."])
+    if len(names) == 1 and any(separator in there for separator in (";", "\\t", ",", "|")):
         return f"{where} has no column {name!r} but one named {there}: separate .csv by commas and .tsv by tabs"
     return f"{where} has no column {name!r}: choose one of {there or 'none'} with {option}"
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ricorda.data.inputs import Inputs, as_inputs, as_list
 from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError
+from ricorda.data.separators import with_points
 from ricorda.data.source import extension
 from ricorda.data.synthetic import is_synthetic, read_synthetic
-from ricorda.data.tables import FORMATS, read_labelled_lines
+from ricorda.data.tables import FORMATS, read_labelled_lines, refuse_same_column
 from ricorda.errors import ArgumentError, DataError
 
 Targets = NDArray[np.float64]
@@ -94,6 +95,7 @@ def read_measured(
     for name in names:
         if names.count(name) > 1:
             raise ArgumentError(f"--target {name} is given twice: leave one out")
+        refuse_same_column({"--text": text, "--target": name})
     if read_table:
         options = ["--target", *(f"--target number {number}" for number in range(2, len(names) + 1))]
         columns = {"--text": text or "text", **dict(zip(options, names, strict=True))}
@@ -105,10 +107,20 @@ def read_measured(
     def where(column: str) -> Place:
         return lambda index: places.of(index) + (f", column {column!r}," if column else "")
 
-    read = zip([*columns.values()][1:], values[1:], strict=True)
+    of_targets = [with_points(column) if places.decimal_commas else column for column in values[1:]]
+    read = zip([*columns.values()][1:], of_targets, strict=True)
     numbers = np.array([as_numbers(column, where(name)) for name, column in read]).T
     _, inputs = as_inputs(values[0], where(columns["--text"]))
     return Measured(inputs, numbers if numbers.shape[1] > 1 else numbers[:, 0], names, source, places)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number that can be a target."""
+    try:
+        _number(text)
+    except UnusableError:
+        return False
+    return True
 
 
 def as_numbers(values: Sequence[Any], where: Place) -> list[float]:
