@@ -14,6 +14,7 @@ import ricorda
 ROOMS = (
     "errors",
     "files",
+    "shown",
     "program",
     "cells",
     "catalogue",

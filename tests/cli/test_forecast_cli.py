@@ -15,8 +15,8 @@ import ricorda
 from ricorda import Forecaster
 from ricorda.data.series import read_series
 from ricorda.data.times import Clock
-from ricorda.tasks.forecast.pictures import forecast_picture
 from ricorda.tasks.forecast.result import Forecast
+from ricorda.tasks.pictures import as_png
 
 OPTIONS = ["--hidden-size", "4", "--epochs", "2", "--device", "cpu", "--context", "12", "--horizon", "3"]
 QUANTILES = ["--head", "quantile", "--quantiles", "0.05,0.5,0.95"]
@@ -223,7 +223,7 @@ def count(picture: np.ndarray, colour: np.ndarray) -> int:
 def test_a_picture_is_written(ricorda_command: Command, here: Path, model: Path) -> None:
     assert ricorda_command("predict", model, "--picture", "pictures/forecast.png").code == 0
     written = (here / "pictures" / "forecast.png").read_bytes()
-    assert written == forecast_picture(ricorda.load(model).forecast())
+    assert written == as_png(ricorda.load(model).forecast().plot())
     picture = pixels(written)
     assert picture.shape[1] == 1200
     assert 600 < picture.shape[0] < 900  # two panels
@@ -241,8 +241,8 @@ def drawn(steps: int, levels: tuple[float, ...] = (), *, variables: int = 1, wid
 
 
 def test_a_picture_shows_what_came_the_forecast_and_its_band() -> None:
-    wide = pixels(forecast_picture(drawn(10, (0.1, 0.5, 0.9))))
-    narrow = pixels(forecast_picture(drawn(10, (0.1, 0.5, 0.9), wide=0.04)))
+    wide = pixels(as_png(drawn(10, (0.1, 0.5, 0.9)).plot()))
+    narrow = pixels(as_png(drawn(10, (0.1, 0.5, 0.9), wide=0.04).plot()))
     assert min(count(wide, BLUE), count(wide, ORANGE)) > 300
     panel = (wide.shape[0] - 150) * 1100  # about; the forecast is a quarter of its width, the band all of its height
     assert count(wide, BAND) > panel / 6
@@ -253,4 +253,4 @@ def test_any_forecast_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ricorda.tasks.forecast.pictures.MOST", 2)
     strange = replace(drawn(2), names=("price in $ and " + "long " * 20,), time="$t", clock=Clock(5, "number", 5))
     for forecast in (drawn(1, (0.5, 0.9)), drawn(50), drawn(2, (0.5,), variables=3), strange):
-        assert pixels(forecast_picture(forecast)).shape[1] == 1200
+        assert pixels(as_png(forecast.plot())).shape[1] == 1200

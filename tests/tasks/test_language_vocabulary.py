@@ -173,3 +173,17 @@ def test_the_parts_of_a_split_text_are_the_text(text: str, fraction: float) -> N
         assert last is not None
         assert first.parts[0] + last.parts[0] == text
         assert anywhere or first.parts[0][-1].isspace()
+
+
+@pytest.mark.parametrize(
+    "remedy", [{"tokenizer": "bpe", "min_frequency": 1}, {"tokenizer": "char", "min_frequency": 2}]
+)
+def test_the_remedies_that_are_named_for_an_unseen_character_read_it(remedy: dict[str, Any]) -> None:
+    text, unseen = "the cat sat on the mat, and that was that!\n" + "the rat\n" * 9, "the ☂ sat"
+    reader = Reader.learn(read_material(text), "char", vocab_size=None, min_frequency=1, lowercase=False)
+    with pytest.raises(
+        DataError, match="or train with --tokenizer bpe, which reads every text, or with --min-frequency 2"
+    ):
+        reader.sequences(read_material(unseen), "X")
+    reader = Reader.learn(read_material(text), **remedy, vocab_size=None, lowercase=False)
+    assert reader.sequences(read_material(unseen), "X").predictions > 0

@@ -6,6 +6,8 @@ training, stopped halfway. `said.json` has the examples and what 0.1.0 computed 
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,3 +97,10 @@ def test_their_trainings_resume(
     model.fit(said["X"], said["y"], folder=tmp_path / "training", resume=True)
     assert_alike([epoch["loss"] for epoch in model.history_], said["losses"])
     assert_alike(OUTPUTS[folder.name](model, said["X"]), said["outputs"])
+
+
+def test_opening_a_model_does_not_import_torchs_compiler() -> None:
+    folders = [str(MODELS / name) for name in NAMES]
+    code = f"import sys, ricorda; [ricorda.load(name) for name in {folders}]; print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "False\n"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_table
+from ricorda.cli.output import print_json, print_table, write_picture
 from ricorda.errors import ArgumentError
 from ricorda.tasks.forecast.parameters import SERIES, ForecastParameters
 
@@ -78,7 +77,7 @@ def predict(
     as_json: bool,
     *,
     horizon: Horizon = None,
-    picture: Annotated[Path | None, typer.Option(help="A picture (PNG) of the forecast to write.")] = None,
+    picture: options.Picture = None,
 ) -> None:
     """Print the steps after the training's series, or after another one, with their bands."""
     if source.texts:
@@ -88,7 +87,7 @@ def predict(
     series = None if source.file is None else _read_for(model, source.file)
     forecast = model.forecast(series, horizon=horizon)
     if picture is not None:
-        _draw(forecast, picture)
+        write_picture(forecast.plot(), picture)
     if as_json:
         for step in forecast.to_json():
             print_json(step)
@@ -170,10 +169,3 @@ def _print_forecast(forecast: Forecast) -> None:
             row += [f"{said['value']:.6g}", *(f"{said['quantiles'][str(level)]:.6g}" for level in bands)]
         rows.append(row)
     print_table(None, columns, rows)
-
-
-def _draw(forecast: Forecast, path: Path) -> None:
-    from ricorda.files import write_atomically
-    from ricorda.tasks.forecast.pictures import forecast_picture
-
-    write_atomically(path, forecast_picture(forecast))

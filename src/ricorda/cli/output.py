@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
 WIDEST = 1_000
@@ -31,6 +34,13 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
     for row in texts:
         table.add_row(*map(Text, row))
     print_parts(*([Text(title, style="bold")] if title else []), table)  # rich would break a title as wide as the table
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a figure, and say so on the standard error."""
+    from ricorda.insight.drawing import save_figure
+
+    print(f"The picture is in {save_figure(figure, path)}", file=sys.stderr)
 
 
 def _is_number(cell: str) -> bool:

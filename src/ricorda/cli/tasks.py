@@ -25,7 +25,7 @@ def columns_given(task: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     """The columns among the arguments of the command that trains, by their options."""
     reading = inspect.signature(commands_of(task).read, eval_str=True).parameters
     named = {_written(item): arguments.get(item.name) for item in reading.values() if item.kind is item.KEYWORD_ONLY}
-    return {option: named[option] for option in (*COLUMNS, TAG_COLUMN) if isinstance(named.get(option), str)}
+    return {option: name for option in (*COLUMNS, TAG_COLUMN) if isinstance(name := named.get(option), str)}
 
 
 def run(act: str, model: SequenceEstimator, *arguments: Any, read: str | None, options: Mapping[str, Any]) -> None:

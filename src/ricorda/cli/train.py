@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ricorda.cli import options
 from ricorda.cli.command import command_of
@@ -25,7 +25,9 @@ class TaskCommands(TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = dict.fromkeys(TASKS)  # by which a name that is misspelt gets its suggestion
+        self.commands = {
+            task: TyperCommand(task) for task in TASKS
+        }  # by which a name that is misspelt gets its suggestion
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The tasks."""

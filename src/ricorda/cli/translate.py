@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -155,3 +156,4 @@ def _draw(model: Translator, sentence: str, translation: str, path: Path) -> Non
     from ricorda.tasks.translate.pictures import attention_picture
 
     write_atomically(path, attention_picture(model.attend(sentence, translation)))
+    print(f"The picture is in {path}", file=sys.stderr)

@@ -77,9 +77,10 @@ class Vocabulary:
             token = tokens[int(position)]
             if token != MARKS[UNKNOWN]:
                 what = "character" if self.kind == "char" else "word"
+                every = "" if self.kind == "tokens" else "--tokenizer bpe, which reads every text, or with "
                 raise DataError(
                     f"{where} has {token!r:.40} as {what} {int(position) + 1}, which the training text never had: "
-                    "leave it out or write it otherwise"
+                    f"leave it out, or train with {every}--min-frequency 2, which learns from rare ones"
                 )
 
     def token(self, id: int) -> str:

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from ricorda.errors import DataError
 from ricorda.nn import Recurrent
+from ricorda.shown import Shown
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import SequenceEstimator
 
 
-@dataclass(frozen=True)
-class Passage:
+@dataclass(frozen=True, repr=False)
+class Passage(Shown):
     """The input of recurrent layers, and their initial states.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.shown import Shown
 from ricorda.tasks.pictures import new_figure
 from ricorda.training.flow import FLOW, FlowRecord
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class TrainingFlow:
+@dataclass(frozen=True, repr=False)
+class TrainingFlow(Shown):
     """The norms of the gradients of all states of the recurrent layers, by training step and distance.
 
     Distance is the number of steps that the layer still has to read after this one: 0 is a row's last step, or in the

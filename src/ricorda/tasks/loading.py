@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
+from torch.overrides import TorchFunctionMode
 
 from ricorda import __version__
 from ricorda.errors import ModelFolderError, RicordaError
@@ -61,6 +62,16 @@ def open_model(folder: str | Path) -> tuple[SequenceEstimator, dict[str, Any]]:
         ) from None
 
 
+class _Unfilled(TorchFunctionMode):
+    """Weights that are to be read are not drawn: on the meta device that would import torch._dynamo, for a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else kwargs["tensor"]  # torch.nn.init gives it by name
+        return func(*args, **kwargs)
+
+
 def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstimator:
     config = contents.config
     program = Program.from_json(config["program"])
@@ -73,7 +84,7 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
         torch.float32
     }:
         raise ModelFolderError("its weights are not those of so many layers, in float32")
-    with torch.device("meta"):  # A damaged file must not make us allocate memory.
+    with torch.device("meta"), _Unfilled():  # A damaged file must not make us allocate memory.
         network = model._network(program)
     put_weights(network, contents.tensors)
     model.network_ = network.eval()

@@ -8,8 +8,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.shown import Shown
 
-class Figures:
+
+class Figures(Shown):
     """The base of evaluations, which are dataclasses."""
 
     def to_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 
 from ricorda.cli.inspect.source import as_example, first_and_last
 from ricorda.cli.options import Json, Layer, ModelFolder, Picture
-from ricorda.cli.output import print_json, print_parts, print_table
+from ricorda.cli.output import print_json, print_parts, print_table, write_picture
 from ricorda.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,13 +77,11 @@ def gates(
     properties = list(followers.correlations) if property_ is None else [property_]
     best = {name: followers.best(name, BEST) for name in properties}
     if picture is not None:
-        from ricorda.insight.drawing import save_figure
-
         if unit is None and property_ is None:
             figure = result.plot(gate=gate, window=asked)
         else:
             figure = followers.plot(*properties, unit=unit, window=asked)
-        save_figure(figure, picture)
+        write_picture(figure, picture)
     if as_json:
         print_json(_facts(result, names, followers, best, unit))
         return

@@ -9,7 +9,7 @@ import typer
 
 from ricorda.cli.inspect.source import refuse_beside_model
 from ricorda.cli.options import Json, Picture
-from ricorda.cli.output import print_json, print_table
+from ricorda.cli.output import print_json, print_table, write_picture
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -58,10 +58,9 @@ def gradients(
         count = len(texts) if texts else rows
         flows = [gradient_flow(load(folder), texts or None, steps=steps, rows=count, seed=seed)]
     if picture is not None:
-        from ricorda.insight.drawing import save_figure
         from ricorda.insight.gradients.picture import draw_flows
 
-        save_figure(draw_flows(flows), picture)
+        write_picture(draw_flows(flows), picture)
     if as_json:
         print_json([flow.to_json() for flow in flows])
         return

@@ -10,7 +10,7 @@ import typer
 
 from ricorda.cli.inspect.source import as_example, first_and_last, text_or_standard_input
 from ricorda.cli.options import Json, ModelFolder
-from ricorda.cli.output import print_json, print_parts, print_table
+from ricorda.cli.output import print_json, print_parts, print_table, write_picture
 
 if TYPE_CHECKING:
     from ricorda.insight.memory.result import Memory
@@ -53,7 +53,6 @@ def memory(
 
       ricorda inspect memory model --window 1:100 < long_review.txt
     """
-    from ricorda.insight.drawing import save_figure
     from ricorda.insight.memory.view import memory_of
     from ricorda.tasks.loading import load
 
@@ -63,11 +62,12 @@ def memory(
         model, as_example(model, text_or_standard_input(model, text)), target=target, layer=layer, window=shown
     )
     if picture is not None:
-        save_figure(result.plot(), picture)
+        write_picture(result.plot(), picture)
     if html is not None:
         from ricorda.files import write_atomically
 
         write_atomically(html, result.to_html())
+        print(f"The page is in {html}", file=sys.stderr)
     if as_json:
         print_json(_as_json(result))
     else:

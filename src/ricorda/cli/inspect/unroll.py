@@ -9,7 +9,7 @@ import typer
 
 from ricorda.cli.inspect.source import as_example, first_and_last, refuse_beside_model
 from ricorda.cli.options import Json, Layer, Picture
-from ricorda.cli.output import print_json, print_table
+from ricorda.cli.output import print_json, print_table, write_picture
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ def unroll(
     whole = whole if unit is None else whole.unit(unit)
     shown = whole[slice(*asked)]
     if picture is not None:
-        from ricorda.insight.drawing import save_figure
-
-        save_figure(shown.plot(), picture)
+        write_picture(shown.plot(), picture)
     if as_json:
         print_json(_facts(shown))
     else:

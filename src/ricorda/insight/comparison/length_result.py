@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ricorda.insight.comparison.cost import COUNTED
 from ricorda.insight.comparison.report import Table, page
+from ricorda.shown import Shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,8 +27,8 @@ SOLVED = 0.99
 _PLACES = ("cell", "length", "seed")
 
 
-@dataclass(frozen=True)
-class LengthComparison:
+@dataclass(frozen=True, repr=False)
+class LengthComparison(Shown):
     """How well each cell does at each length.
 
     Attributes

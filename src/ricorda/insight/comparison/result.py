@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ricorda.insight.comparison.bootstrap import DRAWS, Difference, paired_bootstrap
 from ricorda.insight.comparison.cost import COUNTED
 from ricorda.insight.comparison.report import Table, page
+from ricorda.shown import Shown
 from ricorda.tasks.measure import Measure
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ FLOW_EXAMPLES = 16
 """The most examples over which the gradient is followed."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """The result of a comparison; arrays have one row for each cell, in the order of `cells`.
 
     Attributes

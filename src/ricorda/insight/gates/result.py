@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.errors import ArgumentError
+from ricorda.shown import Shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,8 +30,8 @@ HEATMAP_STEPS = 60
 """Steps of a text that heat maps show by default."""
 
 
-@dataclass(frozen=True)
-class Gates:
+@dataclass(frozen=True, repr=False)
+class Gates(Shown):
     """The gates of one layer and direction on one text, or on several texts one after the other.
 
     Parameters

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.gates.result import window_of
+from ricorda.shown import Shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,8 +22,8 @@ COLOURED_STEPS = 300
 """Steps of a text that are coloured by default."""
 
 
-@dataclass(frozen=True)
-class Followers:
+@dataclass(frozen=True, repr=False)
+class Followers(Shown):
     """How well each unit of a value follows each property, and the units on one text.
 
     Parameters

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.shown import Shown
+
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
@@ -24,8 +26,8 @@ FLAT = 0.01
 VANISHING, EXPLODING, SOUND = "vanishes", "explodes", "sound"
 
 
-@dataclass(frozen=True)
-class StateFlow:
+@dataclass(frozen=True, repr=False)
+class StateFlow(Shown):
     """The gradient of one state by distance from the end.
 
     Attributes
@@ -95,8 +97,8 @@ class StateFlow:
         )
 
 
-@dataclass(frozen=True)
-class GradientFlow:
+@dataclass(frozen=True, repr=False)
+class GradientFlow(Shown):
     """Where the gradient of L_T = v . h_T goes, v a random direction of length 1 for each row, h the output state.
 
     Distances d count back from each row's last step T; the second direction's last step is the first of the input.

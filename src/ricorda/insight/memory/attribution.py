@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 from torch import Tensor
 
+from ricorda.shown import Shown
+
 Score = Callable[[Tensor], Tensor]
 """Maps a batch of sequences [B, T, I] to one number for each, [B]."""
 
@@ -28,8 +30,8 @@ STEP_LIMITS = {torch.float32: 30_000, torch.float64: 300_000}
 """The most steps of all points together, by precision; in float32 close points soon coincide."""
 
 
-@dataclass(frozen=True)
-class Integrated:
+@dataclass(frozen=True, repr=False)
+class Integrated(Shown):
     """Integrated gradients of a sequence.
 
     Parameters

@@ -28,13 +28,14 @@ from ricorda.errors import ArgumentError, DataError
 from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS, is_gate
+from ricorda.shown import Shown
 
 STEPS_AT_ONCE = 2_048
 """The most steps whose values are held in memory together."""
 
 
-@dataclass(frozen=True)
-class Decomposition:
+@dataclass(frozen=True, repr=False)
+class Decomposition(Shown):
     """A state as the sum of what was written into it; steps are in the order in which the direction reads.
 
     Parameters
@@ -238,8 +239,8 @@ def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Te
     return keep, written
 
 
-@dataclass(frozen=True)
-class Stretch:
+@dataclass(frozen=True, repr=False)
+class Stretch(Shown):
     """Consecutive steps in the order in which a direction reads: the number of the first, and their values."""
 
     first: int

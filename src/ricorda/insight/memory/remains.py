@@ -22,6 +22,7 @@ from ricorda.insight.memory.decomposition import (
 )
 from ricorda.nn import Recurrent
 from ricorda.program.operations import OPERATIONS
+from ricorda.shown import Shown
 
 Weighing = Callable[[int], Tensor | None]
 """Maps a step (in the input's order) to the weight of each output unit in a sum, [H], or to None for zero weights."""
@@ -30,8 +31,8 @@ _INITIAL, _BEFORE, _WINDOW = 0, 1, 2
 """Rows of `parts`: 0 initial state, 1 steps before the window, 2 and on its steps, last the steps after it."""
 
 
-@dataclass(frozen=True)
-class Remains:
+@dataclass(frozen=True, repr=False)
+class Remains(Shown):
     """What became of what the steps of a window wrote, in one direction; rows are in the order of the input.
 
     Parameters

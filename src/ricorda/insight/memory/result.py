@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ricorda.insight.memory.remains import Remains
 from ricorda.insight.memory.verdict import Verdict
+from ricorda.shown import Shown
 
 if TYPE_CHECKING:
     import polars
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Memory:
+@dataclass(frozen=True, repr=False)
+class Memory(Shown):
     """What a model kept of a text.
 
     Parameters

@@ -16,6 +16,7 @@ from ricorda.errors import ArgumentError
 from ricorda.insight.memory.attribution import Integrated, erasure, integrated_gradients, rank_agreement
 from ricorda.insight.memory.remains import Remains, Weighing
 from ricorda.insight.passage import Passage
+from ricorda.shown import Shown
 
 LONGEST_WHOLE = 2_000
 """The most steps of a sequence for which erasure and integrated gradients read all of it, not the window alone."""
@@ -29,8 +30,8 @@ LONGEST_DOUBLE = 100
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
     """What each step of a window gave to what the model says.
 
     A classifier's verdict is explained as the score of a class less that of the strongest other one (log-odds, in

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ricorda.errors import ArgumentError
 from ricorda.insight.gates.view import gate_names
 from ricorda.program.ir import Program
+from ricorda.shown import Shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,8 +23,8 @@ MOST_STEPS = 8
 """The most steps that one picture has room for."""
 
 
-@dataclass(frozen=True)
-class Unrolled:
+@dataclass(frozen=True, repr=False)
+class Unrolled(Shown):
     """Consecutive steps of one layer and direction, in the order in which it reads them.
 
     Parameters

@@ -24,7 +24,7 @@ class ClassReport:
     examples: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Figures):
     """An evaluation.
 

@@ -13,7 +13,7 @@ from ricorda.data.series import Values
 from ricorda.tasks.scores import Figures
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Metrics(Figures):
     """The errors of forecasts.
 

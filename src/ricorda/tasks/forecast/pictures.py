@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ricorda.data.series import Values
-from ricorda.tasks.forecast.result import Forecast
-from ricorda.tasks.pictures import BLUE, ORANGE, as_png, new_figure, tidy
+from ricorda.tasks.pictures import BLUE, ORANGE, new_figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ricorda.tasks.forecast.result import Forecast
 
 MOST = 12
 """The most variables that are drawn; of more, the first ones."""
@@ -17,8 +21,8 @@ _HEIGHT = 2.6
 """The height of a panel in inches."""
 
 
-def forecast_picture(forecast: Forecast) -> bytes:
-    """Each variable's last steps, the forecast after them and its bands, as a PNG.
+def draw_forecast(forecast: Forecast) -> Figure:
+    """Each variable's last steps, the forecast after them and its bands.
 
     Of the history at most four times the forecast's steps (at least 30) are drawn, so that the forecast stays readable.
     """
@@ -32,7 +36,7 @@ def forecast_picture(forecast: Forecast) -> bytes:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, frameon=False)
     if len(names) < len(forecast.names):
         figure.suptitle(f"the first {MOST} of {len(forecast.names):,} variables", x=0.01, ha="left", fontsize="medium")
-    return as_png(figure)
+    return figure
 
 
 def _draw(axes: Any, forecast: Forecast, position: int) -> None:

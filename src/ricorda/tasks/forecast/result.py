@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ricorda.data.series import Values
 from ricorda.data.times import Clock
+from ricorda.shown import Shown
+
+if TYPE_CHECKING:
+    import polars
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Forecast:
+@dataclass(frozen=True, repr=False)
+class Forecast(Shown):
     """The forecast of the steps after a series.
 
     Attributes
@@ -43,6 +48,26 @@ class Forecast:
     def times(self) -> tuple[str, ...]:
         """The time of each step, as text."""
         return tuple(map(self.clock.text, range(len(self.values))))
+
+    def to_frame(self) -> polars.DataFrame:
+        """A row for each step and variable: `time, variable, value`, and a column for each level of quantiles."""
+        import polars
+
+        bands = (
+            {}
+            if self.quantiles is None
+            else {f"{level:g}": self.quantiles[..., at].ravel() for at, level in enumerate(self.levels)}
+        )
+        steps, variables = self.values.shape
+        times = [time for time in self.times for _ in range(variables)]
+        named = {"time": times, "variable": self.names * steps, "value": self.values.ravel()}
+        return polars.DataFrame({**named, **bands})
+
+    def plot(self) -> Figure:
+        """Each variable's last steps, the forecast after them and its bands."""
+        from ricorda.tasks.forecast.pictures import draw_forecast
+
+        return draw_forecast(self)
 
     def to_json(self) -> list[dict[str, Any]]:
         """An object for each step: its time, and the value of each variable, with its quantiles by level."""

@@ -22,7 +22,7 @@ class OutputReport:
     rmse: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Figures):
     """An evaluation.
 

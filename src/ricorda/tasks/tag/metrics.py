@@ -24,7 +24,7 @@ class TagScore:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TagReport(Figures):
     """An evaluation of tags.
 
@@ -57,7 +57,7 @@ class TagReport(Figures):
     spans: tuple[TagScore, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NumberReport(Figures):
     """An evaluation of numbers over all steps: mean squared and absolute error, share of variance explained."""
 

@@ -22,7 +22,7 @@ class Bucket:
     bleu: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Figures):
     """An evaluation of translations.
 
