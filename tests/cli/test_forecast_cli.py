@@ -13,8 +13,8 @@ from command_line import Command, files
 
 import ricorda
 from ricorda import Forecaster
+from ricorda.data.clock import Clock
 from ricorda.data.series import read_series
-from ricorda.data.times import Clock
 from ricorda.tasks.forecast.result import Forecast
 from ricorda.tasks.pictures import as_png
 
@@ -165,7 +165,7 @@ def test_another_file_and_the_numbers_as_they_are(ricorda_command: Command, here
         ),
         (
             ["predict", "MODEL", "--file", "days.csv"],
-            "row 3 of days.csv, column 'date', has 2024-01-02 00:00:00, 24 st",
+            "row 3 of days.csv, column 'date', has 2024-01-02, 24 st",
         ),
         (
             ["predict", "MODEL", "--horizon", "9"],

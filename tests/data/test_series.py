@@ -9,9 +9,9 @@ import numpy as np
 import polars
 import pytest
 
+from ricorda.data.clock import Clock
 from ricorda.data.series import Series, as_series, read_series
 from ricorda.data.targets import read_measured
-from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError, DataError
 
 
@@ -163,6 +163,23 @@ def test_a_long_table_is_read_in_parts_with_its_rows_counted_on(
     assert series.values.ravel().tolist() == [n * n for n in range(10)]
     assert series.notes == ("column 'b' holds no numbers: it is left out",)
     assert refusal(tmp_path, text.replace("64", "?!"), time="t").startswith("row 10 of data.csv, column 'a', has '?!'")
+
+
+def test_numbers_are_written_without_underscores_and_truth_is_one_or_nought(tmp_path: Path) -> None:
+    text = "a,sale\n1,True\n2,FALSE\n3,true\n"
+    series = read(tmp_path, text, covariates=["sale"])
+    assert series.covariates.ravel().tolist() == [1.0, 0.0, 1.0]
+    assert read(tmp_path, text).names == ("a",)  # A column that nobody names is no number yet.
+    for column, options in ((0, {"targets": ["a"]}), (1, {"covariates": ["sale"]})):
+        rows = [["1", "1"], ["2", "2"]]
+        rows[1][column] = "2020_1"
+        table = "a,sale\n" + "\n".join(map(",".join, rows))
+        assert f"column {['a', 'sale'][column]!r}, has '2020_1', which is no number" in refusal(
+            tmp_path, table, **options
+        )
+    huge = f'{{"a": 1}}\n{{"a": {10**400}}}\n'
+    assert "which is not finite" in refusal(tmp_path, huge, "data.jsonl")
+    assert "which is not finite" in refusal(tmp_path, huge.replace("1}", f"{10**400}}}", 1), "data.jsonl")
 
 
 # Arrays

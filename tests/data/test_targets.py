@@ -186,3 +186,8 @@ def test_columns_are_of_tables_alone_and_folders_have_no_numbers(tmp_path: Path)
     path.write_text("one a\n")
     with pytest.raises(DataError, match=r"row 1 of .* has 'one', which is no number"):
         read_measured(path)
+
+
+def test_an_underscore_is_no_part_of_a_number() -> None:
+    with pytest.raises(DataError, match="row 1 has '2020_1', which is no number"):
+        as_numbers(["1", "2020_1"], lambda index: f"row {index}")

@@ -10,8 +10,8 @@ import pytest
 
 import ricorda
 from ricorda import Forecaster
+from ricorda.data.clock import Clock
 from ricorda.data.series import Series
-from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.forecast.backtest import MODEL
 from ricorda.tasks.forecast.baselines import REPEAT_LAST, REPEAT_SEASON

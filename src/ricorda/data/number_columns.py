@@ -12,7 +12,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.data.places import Place, SourceRows
+from ricorda.data.numbers import TRUTH, as_number
+from ricorda.data.places import Place, SourceRows, shown
 from ricorda.data.separators import opening_of, separator_of, with_points
 from ricorda.data.source import BadLineError, extension, lines, scan_parquet
 from ricorda.data.tables import FORMATS
@@ -129,9 +130,11 @@ def _holds_words(column: Sequence[Any]) -> bool:
         if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
             continue
         try:
-            float(value)
+            as_number(value)
         except (TypeError, ValueError):
             return True
+        except OverflowError:
+            return False
         return isinstance(value, bool)
     return False
 
@@ -143,12 +146,15 @@ def _numbers(column: Sequence[Any], where: Place) -> Column:
         if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
             numbers[index] = math.nan
             continue
+        text = value.strip().lower() if isinstance(value, str) else ""
         try:
-            numbers[index] = float(value)
-        except (TypeError, ValueError, OverflowError):
+            numbers[index] = TRUTH[text] if text in TRUTH else as_number(value)
+        except OverflowError:
+            numbers[index] = math.inf
+        except (TypeError, ValueError):
             raise DataError(
-                f"{where(index)} has {value!r:.40}, which is no number: write it with a point, or leave it empty"
+                f"{where(index)} has {shown(value)}, which is no number: write it with a point, or leave it empty"
             ) from None
         if math.isinf(numbers[index]):
-            raise DataError(f"{where(index)} has {value!r:.40}, which is not finite: correct it or leave it empty")
+            raise DataError(f"{where(index)} has {shown(value)}, which is not finite: correct it or leave it empty")
     return numbers

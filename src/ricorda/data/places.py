@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Place = Callable[[int], str]
 """Says where example `index` stands."""
@@ -44,3 +46,19 @@ class SourceRows:
 def row_name(source: str, row: int, line: int | None = None) -> str:
     """Name a row, and its first line if that has another number."""
     return f"row {row}{f' (line {line})' if line not in (None, row) else ''} of {source}"
+
+
+def shown(value: Any) -> str:
+    """A value of a file in a message, at most 40 characters of it, however long or deep it is."""
+    if isinstance(value, str | bytes):
+        return f"{value[:60]!r:.40}"
+    if isinstance(value, int) and value.bit_length() > 10_000:
+        return f"a whole number of {value.bit_length():,} bits"
+    try:
+        return f"{repr(value) if isinstance(value, float | int) else _SHORT.repr(value):.40}"
+    except ValueError:  # A whole number inside it is longer than Python writes.
+        return f"a {type(value).__name__}"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60

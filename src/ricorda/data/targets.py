@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.data.inputs import Inputs, as_inputs, as_list
-from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError
+from ricorda.data.numbers import as_number
+from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError, shown
 from ricorda.data.separators import with_points
 from ricorda.data.source import extension
 from ricorda.data.synthetic import is_synthetic, read_synthetic
@@ -192,15 +193,13 @@ def _number(value: Any) -> float:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise UnusableError(f"has no number: {REPAIR}")
     try:
-        if hasattr(value, "__len__") and not isinstance(value, str):
-            raise TypeError  # NumPy would take a list of one number for a number.
-        number = float(value)
+        number = as_number(value)
     except (TypeError, ValueError):
-        raise UnusableError(f"has {value!r:.40}, which is no number: write one, with a decimal point") from None
+        raise UnusableError(f"has {shown(value)}, which is no number: write one, with a decimal point") from None
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise UnusableError(f"has {value!r:.40}, which is no finite number: {REPAIR}")
+        raise UnusableError(f"has {shown(value)}, which is no finite number: {REPAIR}")
     if abs(number) > LARGEST:
-        raise UnusableError(f"has {value!r:.40}, beyond the numbers of a network: choose a larger unit")
+        raise UnusableError(f"has {shown(value)}, beyond the numbers of a network: choose a larger unit")
     return number

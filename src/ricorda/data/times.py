@@ -1,281 +1,247 @@
-"""The time of a series' rows: dates or numbers read from a column, and the step between them found."""
+"""The times of a series' rows: the step between them, and the step at which each row stands."""
 
 from __future__ import annotations
 
 import calendar
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.data.places import Place
+from ricorda.data.clock import DAY, MICROSECOND, Clock, Moment, Unit, last_weekday
+from ricorda.data.dates import Reading, readings
+from ricorda.data.places import Place, shown
+from ricorda.data.zones import comes_twice, exists, zone_named, zone_of
 from ricorda.errors import DataError
 
-Moment = datetime | int
-_Parsed = TypeVar("_Parsed")
-Unit = Literal["row", "number", "microsecond", "weekday", "month", "month end"]
+_HOUR = timedelta(hours=1)
+_LATE = 5
+"""Days that the last trading day of a month may lie before its last weekday, as holidays do."""
 
-_OF_THE_DAY = ("", " %H:%M", " %H:%M:%S")
-_DAY_FIRST, _MONTH_FIRST = ("%d/%m/%Y", "%d-%m-%Y"), ("%m/%d/%Y", "%m-%d-%Y")
-_OTHERS = ("%Y-%m", "%Y/%m", "%Y/%m/%d", "%d.%m.%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
-_DAY = timedelta(days=1)
-_MICROSECOND = timedelta(microseconds=1)
-_NAMES = (("week", 7 * 86_400), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _NOT_REGULAR = "give the series at regular times, or leave --time out to take its rows as the steps"
 
 
+class RepeatedTimesError(DataError):
+    """Times that are there several times, as in a table of several series; `row` is the first such row, from 0."""
+
+    def __init__(self, message: str, row: int) -> None:
+        super().__init__(message)
+        self.row = row
+
+
 @dataclass(frozen=True)
-class Clock:
-    """Where the steps of a series stand in time.
+class Timeline:
+    """When the rows of a series are.
 
     Attributes
     ----------
-    start : datetime or int
-        The time of step 0; datetimes have no zone, those of a file with zones are UTC.
-    unit : {"row", "number", "microsecond", "weekday", "month", "month end"}
-        What is counted; "row" where there is no time column, "weekday" from Monday to Friday.
-    count : int
-        How many of them are a step.
-    utc : bool
-        Whether times are written with the Z of UTC.
+    clock : Clock
+        The step, and the time of the first row.
+    steps : array [rows]
+        The step of each row: a gap where two numbers do not follow.
+    note : str
+        How dates were read that can be read in two ways; empty otherwise.
     """
 
-    start: Moment = 1
-    unit: Unit = "row"
-    count: int = 1
-    utc: bool = False
-
-    def at(self, step: int) -> Moment:
-        """The time of a step; steps may lie after the last of the series or before the first."""
-        if isinstance(self.start, int):
-            return self.start + self.count * step
-        if self.unit == "microsecond":
-            return self.start + step * self.count * _MICROSECOND
-        if self.unit == "weekday":
-            day = np.busday_offset(np.datetime64(self.start.date()), step * self.count)
-            return datetime.combine(day.astype(date), self.start.time())
-        months = self.start.year * 12 + self.start.month - 1 + step * self.count
-        year, month = divmod(months, 12)
-        last = calendar.monthrange(year, month + 1)[1]
-        return self.start.replace(year=year, month=month + 1, day=last if self.unit == "month end" else self.start.day)
-
-    def text(self, step: int) -> str:
-        """The time of a step in ISO 8601, with the time of the day only where that says something."""
-        moment = self.at(step)
-        if isinstance(moment, int):
-            return str(moment)
-        whole_days = self.unit != "microsecond" or self.count % (_DAY // _MICROSECOND) == 0
-        if whole_days and moment.time() == time():
-            return moment.date().isoformat()
-        return moment.isoformat(sep=" ") + "Z" * self.utc
-
-    def after(self, steps: int) -> Clock:
-        """The clock of what is left of the series without its first steps."""
-        return Clock(self.at(steps), self.unit, self.count, self.utc)
+    clock: Clock
+    steps: NDArray[np.int64]
+    note: str = ""
 
     @property
-    def words(self) -> str:
-        """The length of a step: "1 hour", "3 months"."""
-        if self.unit == "microsecond":
-            seconds, rest = divmod(self.count, 1_000_000)
-            if rest:
-                return f"{self.count / 1_000_000:g} seconds"
-            name, length = next((name, length) for name, length in _NAMES if seconds % length == 0)
-            return _counted(seconds // length, name)
-        if self.unit == "number" and self.count == 1:
-            return "1"
-        return str(self.count) if self.unit == "number" else _counted(self.count, self.unit.removesuffix(" end"))
-
-    @property
-    def season(self) -> int:
-        """Steps of the next longer cycle of the calendar: a day, a week, a year; 1 if there is none."""
-        if self.unit == "weekday":
-            return 5 if self.count == 1 else 1
-        if self.unit in ("month", "month end"):
-            return 12 // self.count if 12 % self.count == 0 else 1
-        if self.unit == "microsecond":
-            for cycle in (_DAY, 7 * _DAY):
-                steps, rest = divmod(cycle // _MICROSECOND, self.count)
-                if not rest and steps > 1:
-                    return steps
-        return 1
-
-    def to_json(self) -> dict[str, Any]:
-        """The clock as JSON has it."""
-        start = self.start if isinstance(self.start, int) else self.start.isoformat()
-        return {"start": start, "unit": self.unit, "count": self.count, "utc": self.utc}
-
-    @classmethod
-    def from_json(cls, value: Any) -> Clock:
-        """What `to_json` wrote; raises ValueError, TypeError or KeyError if it is invalid."""
-        start, unit, count = value["start"], value["unit"], value["count"]
-        moment = start if isinstance(start, int) else datetime.fromisoformat(start)
-        if (unit in ("row", "number")) != isinstance(moment, int) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"no clock has {value!r:.80}")
-        clock = cls(moment, unit, count, bool(value["utc"]))
-        clock.at(1)
-        return clock
+    def missing(self) -> int:
+        """How many rows are missing."""
+        return int(self.steps[-1]) + 1 - len(self.steps)
 
 
-def read_times(values: Sequence[Any], where: Place) -> tuple[list[Moment], bool]:
-    """The times that a column holds, and whether they had a zone and are now in UTC.
+def find_times(values: Sequence[Any], where: Place, *, like: Clock | None = None) -> Timeline:
+    """The clock of a series, from the column of its times.
 
-    They are dates in ISO 8601 or one of the common ways of writing, the same in all rows, or whole numbers. Where
-    day and month could change places, the rows must say which is which: one day after the 12th is enough.
+    The step is the most frequent distance, the smallest of those. Days of which none is in a weekend are weekdays, and
+    dates of the same day of a month, or all of its last day, are months. Times with a zone are regular in UTC, or by
+    the clock on the wall, as days and months are. Where day and month could change places, the reading is taken in
+    which the steps are regular. Where the times can be those of the clock `like`, they are: a few rows do not show
+    whether weekends are missing.
 
     Parameters
     ----------
     values : sequence
-        Texts, or the dates and numbers of a format that has such.
+        As `ricorda.data.dates.readings` takes them.
     where : callable
         Says where a value stands.
+    like : Clock, optional
+        That of a model.
 
     Raises
     ------
     DataError
-        If one is missing or no date, or day and month cannot be told apart.
+        If a time is missing or none, is there twice, lies before the one of the row before, or between two steps.
     """
-    for index, value in enumerate(values):
-        if value is None or (isinstance(value, str) and not value.strip()):
-            raise DataError(f"{where(index)} has no date: fill it in or leave the row out")
-    if not isinstance(values[0], str):
-        return _in_utc([_moment(value, where, index) for index, value in enumerate(values)], where)
-    texts = [str(value).strip() for value in values]
-    iso, failed = _parsed(texts, datetime.fromisoformat)
-    if iso is not None:
-        return _in_utc(iso, where)
-    numbers, reached = _parsed(texts, _whole_number)
-    if numbers is not None:
-        return [*numbers], False
-    failed = max(failed, reached)
-    for form in _OTHERS:
-        parsed, reached = _parsed_as(texts, form)
-        if parsed is not None:
-            return [*parsed], False
-        failed = max(failed, reached)
-    ways = [[_parsed_as(texts, form) for form in forms] for forms in (_DAY_FIRST, _MONTH_FIRST)]
-    fitting = [parsed for forms in ways for parsed, _ in forms if parsed is not None]
-    if len(fitting) == 2 and fitting[0] != fitting[1]:
+    ways = readings(values, where)
+    regular: list[Timeline] = []
+    irregular: list[tuple[int, DataError]] = []
+    for way in ways:
+        try:
+            regular.append(_timeline(way, values, where, like))
+        except _IrregularError as error:
+            irregular.append((error.row, error.reason))
+    if not regular:
+        raise max(irregular, key=lambda one: one[0])[1]
+    best = regular[0]
+    if len(ways) == 1:
+        return best
+    followed = [one for one in regular if like is not None and _same_step(one.clock, like)]
+    complete = followed or [one for one in regular if not one.missing] or regular
+    if len(complete) > 1 and not isinstance(complete[1].clock.start, int):
         raise DataError(
-            f"{where(0)} has {texts[0]!r:.40}, where day and month could change places, as in all rows: write dates "
+            f"{where(0)} has {shown(values[0])}, where day and month could change places, as in all rows: write dates "
             "as 2024-12-31"
         )
-    if fitting:
-        return [*fitting[0]], False
-    failed = max([failed, *(reached for forms in ways for _, reached in forms)])
-    raise DataError(
-        f"{where(failed)} has {texts[failed]!r:.40}, which is no date"
-        f"{f' as {texts[0]!r:.40} is' if failed else ''}: write all of them as 2024-12-31 or 2024-12-31 23:59:00"
-    )
+    return complete[0]
 
 
-def find_clock(
-    times: Sequence[Moment], where: Place, *, utc: bool = False, like: Clock | None = None
+class _IrregularError(Exception):
+    """Why times are not regular, and the row, from 0, that shows it."""
+
+    def __init__(self, row: int, reason: DataError) -> None:
+        super().__init__(reason)
+        self.row, self.reason = row, reason
+
+
+def _timeline(way: Reading, values: Sequence[Any], where: Place, like: Clock | None) -> Timeline:
+    """The best of the ways in which times may be regular: in UTC, or by the clock on the wall."""
+    regular: list[Timeline] = []
+    irregular: list[_IrregularError] = []
+    for times, utc, zone in _scales(way.times):
+        try:
+            clock, steps = _find_clock(times, values, where, like, utc=utc, zone=zone)
+        except _IrregularError as error:
+            irregular.append(error)
+            continue
+        note = f"{shown(values[0])} and the dates after it are read {way.words}" if way.words else ""
+        regular.append(Timeline(clock, steps, note))
+    if not regular:
+        raise max(irregular, key=lambda error: error.row)
+    return min(regular, key=_unlikely)
+
+
+def _unlikely(timeline: Timeline) -> tuple[int, bool]:
+    """The less, the likelier it is: steps of an hour are counted in UTC; of others, the way without gaps is right."""
+    clock = timeline.clock
+    length = clock.count * MICROSECOND if clock.unit == "microsecond" else DAY
+    return timeline.missing if length > _HOUR else 0, clock.utc == (length >= DAY)
+
+
+def _scales(times: Sequence[Moment]) -> list[tuple[Sequence[Moment], bool, str | None]]:
+    """The times without a zone, whether they are in UTC, and the zone that they are written in."""
+    if isinstance(times[0], int) or times[0].tzinfo is None:
+        return [(times, False, None)]
+    moments = cast(Sequence[datetime], times)
+    zone = zone_of(moments)
+    wall = [moment.replace(tzinfo=None) for moment in moments]
+    changes = [row for row in range(1, len(wall)) if moments[row].utcoffset() != moments[row - 1].utcoffset()]
+    if not changes and zone is not None and "/" not in zone:
+        return [(wall, False, zone)]
+    try:
+        in_utc = [moment.astimezone(UTC).replace(tzinfo=None) for moment in moments]
+    except OverflowError:  # At the ends of the calendar the same moment has no date in UTC.
+        return [(wall, False, zone)]
+    if zone is None:
+        return [(in_utc, True, None)]
+    meant = [*wall]
+    for row in changes:  # A midnight that was left out, as in Cairo, is written as the first time after it.
+        before = in_utc[row] + cast(timedelta, moments[row - 1].utcoffset())
+        if not exists(before, zone_named(zone)):
+            meant[row] = before
+    others = [] if meant == wall else [(meant, False, zone)]
+    return [(wall, False, zone), *others, (in_utc, True, zone)]
+
+
+def _find_clock(
+    times: Sequence[Moment], values: Sequence[Any], where: Place, like: Clock | None, *, utc: bool, zone: str | None
 ) -> tuple[Clock, NDArray[np.int64]]:
-    """The clock of a series, and the step at which each of its rows stands: a gap where two numbers do not follow.
-
-    The step is the most frequent distance, the smallest of those. Days of which none is in a weekend are weekdays, and
-    dates of the same day of a month, or all of its last day, are months. Where the times can be those of the clock
-    `like`, they are: a few rows do not show whether weekends are missing.
-
-    Raises
-    ------
-    DataError
-        If a time is there twice, lies before the one of the row before, or between two steps.
-    """
-    for index, (before, moment) in enumerate(pairwise(times), 1):
-        shown = moment if isinstance(moment, int) else moment.isoformat(sep=" ")
-        if moment == before:
-            raise DataError(f"{where(index)} has {shown}, as the row before: keep one of the two rows")
-        if cast(int, moment) < cast(int, before):  # All moments are of one kind.
-            raise DataError(f"{where(index)} has {shown}, which is before the row before: sort the rows by time")
-    start = times[0]
+    """The clock of times that rise, and the step of each."""
+    _check_order(times, values, where)
     unit, counted = _counts(times)
     distances = np.diff(counted)
-    count = _most_frequent(distances) if len(distances) else 1 if isinstance(start, int) else _DAY // _MICROSECOND
+    count = _most_frequent(distances) if len(distances) else 1 if isinstance(times[0], int) else DAY // MICROSECOND
     if like is not None:
         liked = _counted_in(like.unit, times)
         if liked is not None and not np.any((liked - liked[0]) % like.count):
             unit, count, counted, distances = like.unit, like.count, liked, np.diff(liked)
     steps, rest = np.divmod(counted - counted[0], count)
-    clock = Clock(start, unit, int(count), utc)
+    clock = Clock(times[0], unit, int(count), utc, zone)
     if rest.any():
         odd = int(np.flatnonzero(rest)[0])
-        raise DataError(
-            f"{where(odd)} has {times[odd]}, which is between two steps of {clock.words} from {times[0]}: "
-            + _NOT_REGULAR
+        raise _IrregularError(
+            odd,
+            DataError(
+                f"{where(odd)} has {_plain(values[odd])}, which is between two steps of {clock.words} from "
+                f"{_plain(values[0])}: {_NOT_REGULAR}"
+            ),
         )
     missing = int(steps[-1]) + 1 - len(times)
     if missing > len(times):
         wide = int(distances.argmax()) + 1
-        raise DataError(
-            f"{where(wide)} has {times[wide]}, {distances[wide - 1] // count:,} steps of {clock.words} after the row "
-            f"before, and more rows are missing than there are: correct the date, or {_NOT_REGULAR}"
+        raise _IrregularError(
+            wide,
+            DataError(
+                f"{where(wide)} has {_plain(values[wide])}, {distances[wide - 1] // count:,} steps of {clock.words} "
+                "after the row before, and more rows are missing than there are: correct the date, or " + _NOT_REGULAR
+            ),
         )
     return clock, steps
 
 
-def _parsed(texts: Sequence[str], parse: Callable[[str], _Parsed]) -> tuple[list[_Parsed] | None, int]:
-    """All of them parsed, or None and how many could be."""
-    parsed: list[_Parsed] = []
-    for text in texts:
-        try:
-            parsed.append(parse(text))
-        except ValueError:
-            return None, len(parsed)
-    return parsed, len(parsed)
+def _check_order(times: Sequence[Any], values: Sequence[Any], where: Place) -> None:
+    """Raise _IrregularError at the first time that does not rise, with the cause of it."""
+    row = next((row for row in range(1, len(times)) if times[row] <= times[row - 1]), None)
+    if row is None:
+        return
+    at = f"{where(row)} has {_plain(values[row])}"
+    if _is_put_back(times, row):
+        reason = DataError(
+            f"{at} after {_plain(values[row - 1])}, in an hour that comes twice where clocks are put back that day: "
+            "write the times in UTC or each with its offset, as 2024-10-27T02:00+02:00, or leave --time out to take "
+            "the rows as the steps"
+        )
+    elif len(times) - len(set(times)) > max(1, len(times) // 4):
+        reason = RepeatedTimesError(
+            f"{at}, a time that is there already, as are others: if there are several series in the table, give each "
+            "as a file of its own; if not, make the rows of a time one",
+            row,
+        )
+    elif times[row] == times[row - 1]:
+        reason = DataError(f"{at}, as the row before: keep one of the two rows, or make them one")
+    else:
+        reason = DataError(f"{at}, which is before the row before: sort the rows by time")
+    raise _IrregularError(row, reason)
 
 
-def _whole_number(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d{1,18}", text):
-        raise ValueError(text)
-    return int(text)
+def _is_put_back(times: Sequence[Any], row: int) -> bool:
+    """Whether a time comes again because clocks were put back by an hour or half of one."""
+    if not isinstance(times[0], datetime):
+        return False
+    rising = [after - before for before, after in pairwise(times) if after > before]
+    if not rising:
+        return False
+    (step, _), *_ = Counter(rising).most_common(1)
+    back = times[row - 1] + step - times[row]
+    return back in (_HOUR, _HOUR / 2) and step <= back and comes_twice(times[row])
 
 
-def _parsed_as(texts: Sequence[str], form: str) -> tuple[list[datetime] | None, int]:
-    """As `_parsed`, of one form, with or without the time of the day as the first one has it."""
-    colons = texts[0].count(":")
-    if colons > 2:
-        return None, 0
-    return _parsed(texts, lambda text: datetime.strptime(text, form + _OF_THE_DAY[colons]))
-
-
-def _moment(value: Any, where: Place, index: int) -> Moment:
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime.combine(value, time())
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
-        return value
-    raise DataError(f"{where(index)} has {value!r:.40}, which is no date: give dates or whole numbers")
-
-
-def _in_utc(times: Sequence[Moment], where: Place) -> tuple[list[Moment], bool]:
-    for index, moment in enumerate(times):
-        if _kind(moment) != _kind(times[0]):
-            raise DataError(
-                f"{where(index)} has {_kind(moment)} and {where(0)} has {_kind(times[0])}: write all of them alike"
-            )
-    if _kind(times[0]) != "a date with a zone":
-        return [*times], False
-    return [moment.astimezone(UTC).replace(tzinfo=None) for moment in times if isinstance(moment, datetime)], True
-
-
-def _kind(moment: Moment) -> str:
-    if isinstance(moment, int):
-        return "a number"
-    return f"a date {'without' if moment.tzinfo is None else 'with'} a zone"
+def _plain(value: Any) -> str:
+    """A time as it is written in the file, in a message."""
+    return f"{str(value).strip():.40}"
 
 
 def _counts(times: Sequence[Moment]) -> tuple[Unit, NDArray[np.int64]]:
     """What is counted, and the number of each time."""
-    longer: tuple[Unit, ...] = ("month end", "month", "weekday")
+    longer: tuple[Unit, ...] = ("month end", "month", "business month end", "weekday")
     if len(times) > 1:
         for unit in longer:
             counted = _counted_in(unit, times)
@@ -291,7 +257,7 @@ def _counted_in(unit: Unit, times: Sequence[Moment]) -> NDArray[np.int64] | None
     if not dates:
         return np.array(times, dtype=np.int64) if unit == "number" else None
     if unit == "microsecond":
-        return np.array([(moment - dates[0]) // _MICROSECOND for moment in dates], dtype=np.int64)
+        return np.array([(moment - dates[0]) // MICROSECOND for moment in dates], dtype=np.int64)
     if unit in ("row", "number") or len({moment.time() for moment in dates}) > 1:
         return None
     if unit == "weekday":
@@ -299,14 +265,23 @@ def _counted_in(unit: Unit, times: Sequence[Moment]) -> NDArray[np.int64] | None
         return np.busday_count(days[0], days).astype(np.int64) if np.is_busday(days).all() else None
     if unit == "month end":
         falls = all(moment.day == calendar.monthrange(moment.year, moment.month)[1] for moment in dates)
-    else:
+    elif unit == "month":
         falls = len({moment.day for moment in dates}) == 1 and dates[0].day <= 28
-    return np.array([moment.year * 12 + moment.month for moment in dates], dtype=np.int64) if falls else None
+    else:
+        falls = all(_is_business_month_end(moment) for moment in dates)
+    months = np.array([moment.year * 12 + moment.month for moment in dates], dtype=np.int64)
+    return months if falls and (np.diff(months) > 0).all() else None
+
+
+def _is_business_month_end(moment: datetime) -> bool:
+    """Whether a day is the last from Monday to Friday of its month, or before holidays at its end."""
+    late = last_weekday(moment.year, moment.month) - moment.day
+    return moment.weekday() < 5 and 0 <= late <= _LATE
 
 
 def _shows_weekdays(times: Sequence[Any]) -> bool:
     """Whether there are days of more than a week, and some of them are neighbours."""
-    return bool(times[-1] - times[0] >= 7 * _DAY) and any(after - before == _DAY for before, after in pairwise(times))
+    return bool(times[-1] - times[0] >= 7 * DAY) and any(after - before == DAY for before, after in pairwise(times))
 
 
 def _most_frequent(distances: NDArray[np.int64]) -> int:
@@ -314,5 +289,5 @@ def _most_frequent(distances: NDArray[np.int64]) -> int:
     return int(min(counts, key=lambda distance: (-counts[distance], distance)))
 
 
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}{'s' if number > 1 else ''}"
+def _same_step(one: Clock, other: Clock) -> bool:
+    return (one.unit, one.count) == (other.unit, other.count)

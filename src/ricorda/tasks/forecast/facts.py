@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ricorda.data.clock import Clock
 from ricorda.data.series import Series, Values
-from ricorda.data.times import Clock
 from ricorda.errors import DataError, ModelFolderError
 from ricorda.tasks.forecast.baselines import seasonal_error
 from ricorda.tasks.forecast.examples import with_variables

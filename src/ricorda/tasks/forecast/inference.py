@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ricorda.data.clock import Clock
 from ricorda.data.series import Series, Values
-from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.forecast.backtest import Backtest
 from ricorda.tasks.forecast.baselines import REPEAT_LAST, REPEAT_SEASON, repeat_season

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ricorda.data.clock import Clock
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import require_steps, split_in_time
 from ricorda.data.series import Series
-from ricorda.data.times import Clock
 from ricorda.errors import ArgumentError
 from ricorda.tasks.forecast.examples import require_values, with_variables
 from ricorda.tasks.forecast.facts import Facts

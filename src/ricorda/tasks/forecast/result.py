@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ricorda.data.clock import Clock
 from ricorda.data.series import Values
-from ricorda.data.times import Clock
 from ricorda.shown import Shown
 
 if TYPE_CHECKING:
