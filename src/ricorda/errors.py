@@ -10,9 +10,16 @@ All are ValueErrors as well, which is what callers of torch and scikit-learn cat
 The command prints the message and exits with 2; any other exception is a fault of ricorda itself.
 """
 
+LONGEST = 1_000
+"""Characters of a message at most; of a longer one the middle is left out, as the advice stands at its end."""
+
 
 class RicordaError(ValueError):
     """Base of every error that ricorda raises for a mistake of its user."""
+
+    def __init__(self, message: object = "") -> None:
+        text = str(message)
+        super().__init__(text if len(text) <= LONGEST else f"{text[: LONGEST - 303]} … {text[-300:]}")
 
 
 class CellError(RicordaError):

@@ -182,6 +182,51 @@ def test_numbers_are_written_without_underscores_and_truth_is_one_or_nought(tmp_
     assert "which is not finite" in refusal(tmp_path, huge.replace("1}", f"{10**400}}}", 1), "data.jsonl")
 
 
+def test_the_only_column_of_dates_is_the_times_unless_they_are_not_regular(tmp_path: Path) -> None:
+    text = "day,a\n2024-01-01,1\n2024-01-02,2\n"
+    series = read(tmp_path, text)
+    assert (series.time_name, series.clock.text(2), series.names) == ("day", "2024-01-03", ("a",))
+    assert series.notes == ("column 'day' holds dates: they are the times of the rows",)
+    assert read(tmp_path, text, targets=["a"], variables=["a"]).time_name == "day"
+    assert read(tmp_path, text, like=Clock()).time_name is None
+    two = "day,a,other\n2024-01-01,1,2024-01-01\n2024-01-02,2,2024-01-05\n"
+    assert read(tmp_path, two).time_name is None
+    series = read(tmp_path, "day,a\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n")
+    assert (series.time_name, len(series)) == (None, 3)
+    assert series.notes[0].startswith("the dates of column 'day' are not used, the rows are the steps: row 4 of ")
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_several_series_in_a_table_are_named_by_the_column_that_tells_them_apart(tmp_path: Path, sort: bool) -> None:
+    rows = [f"{name},2024-01-{day:02d},{day},x" for name in ("north", "south", "west") for day in range(1, 8)]
+    rows = sorted(rows, key=lambda row: row.split(",")[1]) if sort else rows
+    text = "unique_id,day,a,word\n" + "\n".join(rows)
+    for options in ({"time": "day"}, {}, {"time": "day", "targets": ["a"], "variables": ["a"]}):
+        assert refusal(tmp_path, text, **options) == (
+            "data.csv holds 3 series, which column 'unique_id' tells apart (north, south ...): write one of them to a "
+            "file of its own, or give `Forecaster.fit` a list of all"
+        )
+    assert "if there are several series in the table" in refusal(tmp_path, text.replace("south", "north"), time="day")
+
+
+def test_what_libraries_raise_is_one_sentence_of_bounded_length(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "[[1, 2], [3]]\n", "data.jsonl").startswith("row 1 of data.jsonl is a JSON array")
+    assert "is no JSON" in refusal(tmp_path, "[" * 99_999, "data.jsonl")
+    assert "has [[[[" in refusal(tmp_path, '{"a": 1}\n{"a": ' + "[" * 900 + "]" * 900 + "}\n", "data.jsonl")
+    (tmp_path / "data.parquet").write_bytes(b"PAR1" + bytes(60) + b"PAR1")
+    with pytest.raises(DataError, match="is no Parquet file, or a damaged one"):
+        read_series(tmp_path / "data.parquet")
+    days = polars.Series("day", [3_200_000, 3_200_001]).cast(polars.Int32).cast(polars.Date)
+    polars.DataFrame({"day": days, "a": [1, 2]}).write_parquet(tmp_path / "data.parquet")
+    with pytest.raises(DataError, match="column 'day', holds a date outside the years 1 to 9999"):
+        read_series(tmp_path / "data.parquet", time="day")
+    many = ",".join(f"column_{number}" for number in range(5_000)) + "\n"
+    assert len(refusal(tmp_path, many, targets=["b"])) < 1_100
+    assert "row 3 of data.csv" in refusal(tmp_path, f"{'a' * 5_000}\n1\nx\n")
+    for names in ({"time": ["a"]}, {"targets": [["a"]]}, {"covariates": [3]}):
+        assert "which is no name of a column" in refusal(tmp_path, "a,b\n1,2\n", **names)
+
+
 # Arrays
 
 
@@ -202,6 +247,7 @@ def test_arrays_and_data_frames_are_series() -> None:
     [
         ("a text", {}, "X is no array of numbers: give T numbers, or T rows of as many numbers each"),
         ([[1, 2], [3]], {}, "X is no array of numbers: give T numbers, or T rows of as many numbers each"),
+        ([10**400], {}, "X is no array of numbers: give T numbers, or T rows of as many numbers each"),
         ([], {}, "X has the shape (0,): give T numbers, or T rows of as many numbers each"),
         (np.ones((2, 2, 2)), {}, "X has the shape (2, 2, 2): give T numbers, or T rows of as many numbers each"),
         ([1.0, float("nan")], {}, "X has NaN at [1, 0]: fill it in, or read a table"),
@@ -242,3 +288,41 @@ def test_decimal_commas_of_a_table_with_semicolons_are_read(tmp_path: Path, capl
     assert read_series(path, time="t").values.tolist() == [[1.25], [2.5]]
     path.write_text("text;target\nuno;1,5\ndue;2,5\n")
     assert read_measured(path).targets.tolist() == [1.5, 2.5]
+
+
+class PandasIndex:
+    """What is used of pandas' DatetimeIndex, which has no zone in the first and one in the second."""
+
+    name = None
+
+    def __init__(self, days: list[Any]) -> None:
+        self.days = days
+
+    def to_pydatetime(self) -> np.ndarray:
+        return np.array(self.days, dtype=object)
+
+
+class PandasFrame(dict[Any, Any]):
+    """What is used of pandas' DataFrame."""
+
+    def __init__(self, columns: dict[Any, Any], days: list[Any]) -> None:
+        super().__init__(columns)
+        self.columns, self.index = list(columns), PandasIndex(days)
+
+
+def test_an_index_or_a_column_of_dates_is_kept() -> None:
+    days = [datetime(2024, 1, day) for day in (1, 2, 4)]
+    frame = polars.DataFrame({"day": days, "a": [1, 2, None], "b": [3.0, 4.0, 5.0]})
+    for data in (frame, PandasFrame({"a": [1, 2, float("nan")], "b": [3.0, 4.0, 5.0]}, days)):
+        series = as_series(data, targets=["b"])
+        assert (series.names, series.targets, series.clock.text(4)) == (("a", "b"), ("b",), "2024-01-05")
+        assert series.values.tolist() == [[1, 3], [2, 4], [2, 4], [2, 5]]
+        assert series.observed.tolist() == [[True, True], [True, True], [False, False], [False, True]]
+        assert series.notes[0].startswith("1 row missing at steps of 1 day: added")
+    one = as_series(PandasFrame({7: [1, 2, 3]}, days))
+    assert (one.names, one.clock.words, one.time_name) == (("7",), "1 day", "time")
+    assert as_series(polars.DataFrame({"a": [1, 2]})).values.tolist() == [[1], [2]]
+    with pytest.raises(DataError, match=r"row 1 of X, column 'time', has no date"):
+        as_series(PandasFrame({"a": [1, 2]}, [days[0], float("nan")]))
+    with pytest.raises(DataError, match="X has the column 'a', which holds no numbers: leave it out"):
+        as_series(polars.DataFrame({"day": days[:2], "a": ["x", "y"]}))

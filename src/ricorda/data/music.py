@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.data.places import shown
 from ricorda.data.source import opened
 from ricorda.errors import DataError
 
@@ -49,8 +50,9 @@ def read_music(path: str | Path) -> Music:
         content = stream.read()
     try:
         loaded = json.loads(content)
-    except ValueError as error:
-        raise DataError(f"{source} is no JSON ({error}): give a list of pieces") from None
+    except (ValueError, RecursionError) as error:
+        reason = error if isinstance(error, json.JSONDecodeError) else "a value out of bounds"
+        raise DataError(f"{source} is no JSON ({reason}): give a list of pieces") from None
     parts = loaded if isinstance(loaded, dict) else {"train": loaded}
     if "train" not in parts:
         raise DataError(f"{source} has no 'train': give a list of pieces, or an object with train, valid and test")
@@ -85,10 +87,10 @@ def check_pieces(pieces: Any, where: str) -> None:
         for position, step in enumerate(piece, 1):
             at = f"step {position} of piece {number} of {where}"
             if not isinstance(step, list | tuple):
-                raise DataError(f"{at} is {step!r:.40}: give a list of MIDI note numbers")
+                raise DataError(f"{at} is {shown(step)}: give a list of MIDI note numbers")
             for note in step:
                 if type(note) is not int or not LOWEST <= note <= HIGHEST:
-                    raise DataError(f"{at} has the note {note!r:.40}: give MIDI numbers from {LOWEST} to {HIGHEST}")
+                    raise DataError(f"{at} has the note {shown(note)}: give MIDI numbers from {LOWEST} to {HIGHEST}")
 
 
 def roll_of(piece: Sequence[Sequence[int]]) -> Roll:

@@ -99,9 +99,15 @@ class NumberColumns:
 
 def column_names(source: str) -> list[str]:
     """The columns of a table: those of its header, or of its first object."""
+    import polars
+
     try:
         names = _header(source)
-    except (BadLineError, csv.Error, ValueError, TypeError):
+    except DataError:
+        raise
+    except (BadLineError, csv.Error, ValueError, RecursionError, OSError):
+        names = []
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
         names = []
     if not names:
         for _ in FORMATS[extension(source)](
@@ -121,7 +127,8 @@ def _header(source: str) -> list[str]:
             quoting: Any = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
             separator = separator_of(first) if kind == ".csv" else "\t"
             return next(csv.reader(text, delimiter=separator, quoting=quoting), [])
-        return [*json.loads(next(text, ""))]
+        record = json.loads(next(text, ""))
+        return [*record] if isinstance(record, dict) else []
 
 
 def _holds_words(column: Sequence[Any]) -> bool:

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 
 from ricorda.data.clock import Clock
+from ricorda.data.frames import columns_of_frame
 from ricorda.data.number_columns import NumberColumns, column_names
+from ricorda.data.places import shown
 from ricorda.data.source import extension
 from ricorda.data.steps import Filling, Series, Values
 from ricorda.data.tables import FORMATS, no_column
+from ricorda.data.time_columns import date_column, several_series
+from ricorda.data.times import IrregularTimesError, RepeatedTimesError
 from ricorda.errors import ArgumentError, DataError
 
 __all__ = ["Series", "Values", "as_series", "numbered", "read_series"]
@@ -25,8 +29,9 @@ def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets
 
     Parameters
     ----------
-    data : Series, array [T] or [T, V], or a table of a data frame library
-        One row a step, in the order of time.
+    data : Series, array [T] or [T, V], or a data frame
+        One row a step, in the order of time. An index of dates, or the only column of dates of a frame, says when the
+        steps are; then missing rows and values are filled in as of a file.
     argument : str
         Its name, for messages.
     covariates : array [T + future steps] or [T + future steps, K], optional
@@ -45,6 +50,10 @@ def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets
         if covariates is not None:
             raise ArgumentError(f"covariates were given, but {argument} has its own: leave one of them out")
         return replace(data, targets=_chosen(targets, data.names)) if len(targets) else data
+    timed = None if covariates is not None else columns_of_frame(data, argument)
+    if timed is not None:
+        filled = Filling(timed).series((), None)
+        return replace(filled, targets=_chosen(targets, filled.names))
     columns = getattr(data, "columns", None)
     values = _checked(data.to_numpy() if columns is not None else data, argument)
     names = numbered(values.shape[1]) if columns is None else tuple(map(str, columns))
@@ -84,7 +93,7 @@ def read_series(
     path : path or address
         CSV, TSV, JSON lines or Parquet.
     time : str, optional
-        The column of dates or whole numbers; without it, the rows are the steps.
+        The column of dates or whole numbers; without it, the only column of dates, or else the rows are the steps.
     targets : sequence of str
         The columns to be forecast; all variables if there is none.
     covariates : sequence of str
@@ -109,6 +118,8 @@ def read_series(
     named: dict[str, str] = {}
     for option, names in roles.items():
         for name in names:
+            if not isinstance(name, str):
+                raise ArgumentError(f"{option} is given {shown(name)}, which is no name of a column: give one")
             if name in named:
                 raise ArgumentError(f"{option} {name} is named by {named[name]} already: leave one of them out")
             named[name] = option
@@ -122,12 +133,27 @@ def read_series(
             )
         if name not in there:
             raise DataError(no_column(source, option, name, there))
-    others = [name for name in variables or there if name not in {time, *covariates}]
-    wanted = [*dict.fromkeys([*others, *targets])]
-    if not wanted:
-        raise DataError(f"{source} has no column but {', '.join(map(repr, named))}: add one with the series' values")
-    columns = NumberColumns(source, time, wanted, [*covariates], keep={*targets, *variables})
-    return Filling(columns).series(tuple(targets), like)
+    dates = None if time or like else date_column(source, [name for name in there if name not in named])
+
+    def read(time: str | None, notes: Sequence[str] = ()) -> Series:
+        others = [name for name in variables or there if name not in {time, *covariates}]
+        wanted = [*dict.fromkeys([*others, *targets])]
+        if not wanted:
+            names = ", ".join(map(repr, there))
+            raise DataError(f"{source} has no column but {names}: add one with the series' values")
+        columns = NumberColumns(source, time, wanted, [*covariates], keep={*targets, *variables})
+        columns.notes[:0] = notes
+        try:
+            return Filling(columns).series(tuple(targets), like)
+        except RepeatedTimesError as error:
+            raise several_series(columns, [name for name in there if name != time]) or error from None
+
+    if dates is None:
+        return read(time)
+    try:
+        return read(dates, [f"column {dates!r} holds dates: they are the times of the rows"])
+    except IrregularTimesError as error:
+        return read(None, [f"the dates of column {dates!r} are not used, the rows are the steps: {error}"])
 
 
 def _checked(data: Any, argument: str) -> Values:
@@ -136,7 +162,7 @@ def _checked(data: Any, argument: str) -> Values:
         data = data.detach().cpu().double()
     try:
         values = np.array(data, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(
             f"{argument} is no array of numbers: give T numbers, or T rows of as many numbers each"
         ) from None

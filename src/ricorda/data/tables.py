@@ -109,7 +109,7 @@ def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterat
         for frame in [chosen.collect()] if rows is None else chosen.collect_batches(chunk_size=rows, lazy=True):
             for part in frame.iter_slices(rows or max(len(frame), 1)):
                 if len(part):
-                    yield [_values(part[name]) for name in wanted.values()], SourceRows(source, done + 1)
+                    yield [_values(part[name], source) for name in wanted.values()], SourceRows(source, done + 1)
                     done += len(part)
     except OSError as error:
         raise DataError(unreadable(source, error)) from None
@@ -282,10 +282,16 @@ def _json_object(source: str, row: int, line: str) -> dict[str, Any]:
 _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
-def _values(column: polars.Series) -> Sequence[Any]:
+def _values(column: polars.Series, source: str) -> Sequence[Any]:
     """A polars column as Python values, its lists of numbers as arrays."""
     inner = getattr(column.dtype, "inner", None)  # Only lists and arrays have one.
     if inner is None:
-        return column.to_list()
+        try:
+            return column.to_list()
+        except (ValueError, OverflowError):
+            raise DataError(
+                f"{source}, column {column.name!r}, holds a date outside the years 1 to 9999: correct it or leave the "
+                "row out"
+            ) from None
     numbers = inner.is_numeric()
     return [row if row is None else row.to_numpy() if numbers else row.to_list() for row in column]

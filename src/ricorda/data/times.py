@@ -26,12 +26,12 @@ _LATE = 5
 _NOT_REGULAR = "give the series at regular times, or leave --time out to take its rows as the steps"
 
 
-class RepeatedTimesError(DataError):
-    """Times that are there several times, as in a table of several series; `row` is the first such row, from 0."""
+class IrregularTimesError(DataError):
+    """Times that do not rise in equal steps."""
 
-    def __init__(self, message: str, row: int) -> None:
-        super().__init__(message)
-        self.row = row
+
+class RepeatedTimesError(DataError):
+    """Times that are there several times, as in a table of several series."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _find_clock(
         odd = int(np.flatnonzero(rest)[0])
         raise _IrregularError(
             odd,
-            DataError(
+            IrregularTimesError(
                 f"{where(odd)} has {_plain(values[odd])}, which is between two steps of {clock.words} from "
                 f"{_plain(values[0])}: {_NOT_REGULAR}"
             ),
@@ -189,7 +189,7 @@ def _find_clock(
         wide = int(distances.argmax()) + 1
         raise _IrregularError(
             wide,
-            DataError(
+            IrregularTimesError(
                 f"{where(wide)} has {_plain(values[wide])}, {distances[wide - 1] // count:,} steps of {clock.words} "
                 "after the row before, and more rows are missing than there are: correct the date, or " + _NOT_REGULAR
             ),
@@ -204,7 +204,7 @@ def _check_order(times: Sequence[Any], values: Sequence[Any], where: Place) -> N
         return
     at = f"{where(row)} has {_plain(values[row])}"
     if _is_put_back(times, row):
-        reason = DataError(
+        reason = IrregularTimesError(
             f"{at} after {_plain(values[row - 1])}, in an hour that comes twice where clocks are put back that day: "
             "write the times in UTC or each with its offset, as 2024-10-27T02:00+02:00, or leave --time out to take "
             "the rows as the steps"
@@ -212,13 +212,12 @@ def _check_order(times: Sequence[Any], values: Sequence[Any], where: Place) -> N
     elif len(times) - len(set(times)) > max(1, len(times) // 4):
         reason = RepeatedTimesError(
             f"{at}, a time that is there already, as are others: if there are several series in the table, give each "
-            "as a file of its own; if not, make the rows of a time one",
-            row,
+            "as a file of its own; if not, make the rows of a time one"
         )
     elif times[row] == times[row - 1]:
-        reason = DataError(f"{at}, as the row before: keep one of the two rows, or make them one")
+        reason = IrregularTimesError(f"{at}, as the row before: keep one of the two rows, or make them one")
     else:
-        reason = DataError(f"{at}, which is before the row before: sort the rows by time")
+        reason = IrregularTimesError(f"{at}, which is before the row before: sort the rows by time")
     raise _IrregularError(row, reason)
 
 
