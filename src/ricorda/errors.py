@@ -10,9 +10,17 @@ All are ValueErrors as well, which is what callers of torch and scikit-learn cat
 The command prints the message and exits with 2; any other exception is a fault of ricorda itself.
 """
 
+LONGEST = 1_000
+"""Characters of the longest message; what data holds may be longer, and is cut in the middle."""
+
 
 class RicordaError(ValueError):
     """Base of every error that ricorda raises for a mistake of its user."""
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST * 2 // 3]} ... {message[-(LONGEST // 3 - 5) :]}"
+        super().__init__(message)
 
 
 class CellError(RicordaError):

@@ -12,9 +12,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ricorda.data.places import Place, SourceRows
+from ricorda.data.doors import door
+from ricorda.data.excel import read_sheet
+from ricorda.data.places import BadLineError, Place, SourceRows
 from ricorda.data.separators import opening_of, separator_of, with_points
-from ricorda.data.source import BadLineError, extension, lines, scan_parquet
+from ricorda.data.source import extension, lines, scan_parquet
 from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
 
@@ -96,6 +98,7 @@ class NumberColumns:
         return where
 
 
+@door
 def column_names(source: str) -> list[str]:
     """The columns of a table: those of its header, or of its first object."""
     try:
@@ -114,12 +117,14 @@ def _header(source: str) -> list[str]:
     kind = extension(source)
     if kind == ".parquet":
         return [*scan_parquet(source).collect_schema().names()]
+    if kind == ".xlsx":
+        return read_sheet(source).columns
     with closing(cast(Generator[str], lines(source))) as text:
         if kind in (".csv", ".tsv"):
-            first, text = opening_of(text)
+            first, again = opening_of(text)
             quoting: Any = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
             separator = separator_of(first) if kind == ".csv" else "\t"
-            return next(csv.reader(text, delimiter=separator, quoting=quoting), [])
+            return next(csv.reader(again, delimiter=separator, quoting=quoting), [])
         return [*json.loads(next(text, ""))]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.data.doors import door
 from ricorda.data.number_columns import NumberColumns, column_names
 from ricorda.data.source import extension
 from ricorda.data.tables import FORMATS, no_column
@@ -122,6 +123,7 @@ def numbered(count: int) -> tuple[str, ...]:
     return ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
 
 
+@door
 def read_series(
     path: str | Path,
     *,

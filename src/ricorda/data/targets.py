@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.data.doors import door
 from ricorda.data.inputs import Inputs, as_inputs, as_list
 from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError
 from ricorda.data.separators import with_points
@@ -53,6 +54,7 @@ class Measured:
         return self.places.of(index)
 
 
+@door
 def read_measured(
     path: str | Path,
     *,
