@@ -19,7 +19,7 @@ class RicordaError(ValueError):
 
     def __init__(self, message: object = "") -> None:
         text = str(message)
-        super().__init__(text if len(text) <= LONGEST else f"{text[: LONGEST - 303]} … {text[-300:]}")
+        super().__init__(text if len(text) <= LONGEST else f"{text[: LONGEST - 305]} ... {text[-300:]}")
 
 
 class CellError(RicordaError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ricorda.data.doors import door
 from ricorda.data.inputs import has_surrogates
-from ricorda.data.places import REPAIR, row_name
+from ricorda.data.places import REPAIR, BadLineError, row_name
 from ricorda.data.read import read_examples
-from ricorda.data.source import BadLineError, extension, lines
+from ricorda.data.source import extension, lines
 from ricorda.data.synthetic import refuse_synthetic
 from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
 
 
+@door
 def read_corpus(path: str | Path, *, text: str | None = None) -> str | list[str] | list[list[str]]:
     r"""Read what a language model learns from.
 
@@ -52,6 +54,7 @@ def read_corpus(path: str | Path, *, text: str | None = None) -> str | list[str]
     return read_text(source)
 
 
+@door
 def read_text(source: str) -> str:
     r"""The text of a file, gzipped or not, or of an address; lines end in \n.
 

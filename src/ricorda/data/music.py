@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.data.doors import door
 from ricorda.data.places import shown
 from ricorda.data.source import opened
 from ricorda.errors import DataError
@@ -34,6 +35,7 @@ class Music:
     test: list[Piece] | None = None
 
 
+@door
 def read_music(path: str | Path) -> Music:
     """Read pieces from JSON, plain or gzipped.
 

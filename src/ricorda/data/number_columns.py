@@ -12,10 +12,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.data.doors import door
+from ricorda.data.excel import read_sheet
 from ricorda.data.numbers import TRUTH, as_number
-from ricorda.data.places import Place, SourceRows, shown
+from ricorda.data.places import BadLineError, Place, SourceRows, shown
 from ricorda.data.separators import opening_of, separator_of, with_points
-from ricorda.data.source import BadLineError, extension, lines, scan_parquet
+from ricorda.data.source import extension, lines, scan_parquet
 from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
 
@@ -97,6 +99,7 @@ class NumberColumns:
         return where
 
 
+@door
 def column_names(source: str) -> list[str]:
     """The columns of a table: those of its header, or of its first object."""
     import polars
@@ -121,12 +124,14 @@ def _header(source: str) -> list[str]:
     kind = extension(source)
     if kind == ".parquet":
         return [*scan_parquet(source).collect_schema().names()]
+    if kind == ".xlsx":
+        return read_sheet(source).columns
     with closing(cast(Generator[str], lines(source))) as text:
         if kind in (".csv", ".tsv"):
-            first, text = opening_of(text)
+            first, again = opening_of(text)
             quoting: Any = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
             separator = separator_of(first) if kind == ".csv" else "\t"
-            return next(csv.reader(text, delimiter=separator, quoting=quoting), [])
+            return next(csv.reader(again, delimiter=separator, quoting=quoting), [])
         record = json.loads(next(text, ""))
         return [*record] if isinstance(record, dict) else []
 

@@ -10,9 +10,10 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
+from ricorda.data.doors import door
 from ricorda.data.inputs import as_list, has_surrogates
-from ricorda.data.places import REPAIR, Place, SourceRows, row_name
-from ricorda.data.source import BadLineError, extension, lines
+from ricorda.data.places import REPAIR, BadLineError, Place, SourceRows, row_name
+from ricorda.data.source import extension, lines
 from ricorda.data.synthetic import refuse_synthetic
 from ricorda.data.tables import FORMATS, Columns, refuse_same_column
 from ricorda.errors import DataError
@@ -136,6 +137,7 @@ def as_texts(sequence: Any, where: Place, argument: str) -> list[str]:
     return [str(value) for value in values]  # NumPy has strings of its own
 
 
+@door
 def _parts(path: str, source: str | None, target: str | None, translated: bool, rows: int | None) -> Iterator[Pairs]:
     refuse_synthetic(path, "translate")
     refuse_same_column({"--source": source, "--target": target})

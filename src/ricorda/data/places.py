@@ -17,6 +17,10 @@ class UnusableError(Exception):
     """A value is unusable: the message says why and what to do; the caller adds where it stands."""
 
 
+class BadLineError(Exception):
+    """A line that is no text; the message says why, and the reader knows which row it belongs to."""
+
+
 @dataclass(frozen=True)
 class SourceRows:
     """Where each example of one source stands.

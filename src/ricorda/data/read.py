@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ricorda.data.doors import door
 from ricorda.data.inputs import Inputs, as_inputs
 from ricorda.data.labels import as_labels
-from ricorda.data.places import Place, SourceRows, row_name
-from ricorda.data.source import BadLineError, extension, lines, unreadable
+from ricorda.data.places import BadLineError, Place, SourceRows, row_name
+from ricorda.data.source import extension, lines, unreadable
 from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.data.tables import FORMATS, Columns, IsLabel, read_labelled_lines, refuse_same_column
 from ricorda.errors import ArgumentError, DataError
@@ -72,11 +73,13 @@ def read_examples(
     | .csv, .tsv | one a row, under a header; TSV knows no quotes, CSV may have semicolons or tabs instead of commas |
     | .jsonl, .ndjson, .json | one JSON object a line |
     | .parquet | one a row |
+    | .xlsx | one a row of the first sheet; needs the extra "excel" |
     | a folder | one a .txt file; the sub-folder is the label |
     | synthetic:NAME | drawn: see `ricorda.data.synthetic` |
     | anything else | one a line: label, space or tab, text |
 
-    Each may be gzipped, and may be an address (https://, s3://, gs://, az://, hf://) but for the folder.
+    Each may be gzipped or the one file in a .zip, and may be an address (https://, s3://, gs://, az://, hf://) but for
+    the folder; "-" is the standard input, whose form is told from what it holds.
 
     Parameters
     ----------
@@ -102,6 +105,7 @@ def read_examples(
     return examples
 
 
+@door
 def examples_of_parts(
     source: str,
     rows: int | None,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from ricorda.data.source import BadLineError
+from ricorda.data.places import BadLineError
 
 IN_WORDS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 """What may stand between the columns of a .csv, the usual one first."""
@@ -37,10 +37,10 @@ def opening_of(lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:
     return first, again()
 
 
-def separator_of(first: Sequence[str], wanted: Collection[str] = ()) -> str:
+def separator_of(first: Sequence[str], wanted: Collection[str] = (), *, default: str = ",") -> str:
     """What separates the columns of a .csv with these first lines.
 
-    It is what gives a header with all wanted columns, or else one with as many fields as every row; a comma otherwise.
+    It is what gives a header with all wanted columns, or else one with as many fields as every row.
     """
     records = {separator: _records(first, separator) for separator in IN_WORDS}
     several = {separator: rows for separator, rows in records.items() if rows and len(rows[0]) > 1}
@@ -50,7 +50,7 @@ def separator_of(first: Sequence[str], wanted: Collection[str] = ()) -> str:
     for separator, rows in several.items():
         if len(rows) > 1 and len({len(row) for row in rows}) == 1:
             return separator
-    return ","
+    return default
 
 
 def has_decimal_commas(first: Sequence[str], separator: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ricorda.data.clock import Clock
+from ricorda.data.doors import door
 from ricorda.data.frames import columns_of_frame
 from ricorda.data.number_columns import NumberColumns, column_names
 from ricorda.data.places import shown
@@ -73,6 +74,7 @@ def numbered(count: int) -> tuple[str, ...]:
     return ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
 
 
+@door
 def read_series(
     path: str | Path,
     *,

@@ -1,4 +1,4 @@
-"""Opens local and remote files, plain or gzipped, and reads them as lines of UTF-8.
+"""Opens local and remote files, plain, gzipped or zipped, and the standard input, and reads them as lines of UTF-8.
 
 Downloads over HTTP go through the standard library, as polars asks servers for byte ranges, which many refuse;
 cloud storage and Hugging Face go through polars, which takes credentials from the environment.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,18 +21,21 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from ricorda.data import standard_input
+from ricorda.data.places import BadLineError
+from ricorda.data.separators import separator_of
 from ricorda.errors import DataError
 
 if TYPE_CHECKING:
     import polars
 
+STANDARD_INPUT = "the standard input"
+"""The source that `-` stands for, by the name that messages have for it."""
+
 _GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
 _WEB = ("http", "https")
 _CLOUD = ("s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "hf")
-
-
-class BadLineError(Exception):
-    """A line that is no text; the message says why, and the reader knows which row it belongs to."""
 
 
 def is_remote(source: str) -> bool:
@@ -40,9 +44,30 @@ def is_remote(source: str) -> bool:
 
 
 def extension(source: str) -> str:
-    """The lower-case extension that tells the format, with a `.gz` behind it left out."""
+    """The lower-case extension that tells the format: without a `.gz` behind it, and in a `.zip` that of its file.
+
+    The standard input has the extension of what it holds.
+    """
+    if source == STANDARD_INPUT:
+        return _extension_of_standard_input()
     name = PurePosixPath(urlsplit(source).path if _scheme(source) in _WEB else source.replace(os.sep, "/"))
+    if name.suffix.lower() == ".zip" and not os.path.isdir(source):
+        with _damage_named(source), io.BufferedReader(_raw(source)) as raw, zipfile.ZipFile(raw) as archive:
+            name = PurePosixPath(_only_file(archive, source))
     return (name.with_suffix("") if name.suffix.lower() == ".gz" else name).suffix.lower()
+
+
+def _extension_of_standard_input() -> str:
+    """By what a format begins with; a table of text by its first lines, which have as many fields each."""
+    with opened(STANDARD_INPUT) as stream:
+        head = stream.read(65_536)
+    if head.startswith(b"PAR1") or head.startswith(_ZIP):  # Of zipped data the file inside is open already.
+        return ".parquet" if head.startswith(b"PAR1") else ".xlsx"
+    first = head[: head.rfind(b"\n") + 1].decode("utf-8-sig", "replace").splitlines(keepends=True)[:50]
+    if first and first[0].lstrip().startswith("{"):
+        return ".jsonl"
+    separator = separator_of(first, default="")
+    return "" if not separator else ".tsv" if separator == "\t" else ".csv"
 
 
 def lines(source: str) -> Iterator[str]:
@@ -70,21 +95,48 @@ def lines(source: str) -> Iterator[str]:
 
 
 @contextmanager
-def opened(source: str) -> Iterator[io.BufferedReader[io.RawIOBase] | gzip.GzipFile]:
-    """Open a local file or an HTTP address, unpacked if it is gzipped; raises DataError if that fails."""
+def opened(source: str) -> Iterator[io.BufferedIOBase]:
+    """Open a local file, an HTTP address or the standard input, unpacked; raises DataError if that fails."""
+    with _damage_named(source), io.BufferedReader(_raw(source)) as raw:
+        if raw.peek(2)[:2] == _GZIP:
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield unpacked
+        elif raw.peek(4)[:4] == _ZIP:
+            with zipfile.ZipFile(raw) as archive:
+                if "[Content_Types].xml" not in archive.namelist():  # A workbook is a zip file too.
+                    with archive.open(_only_file(archive, source)) as member:
+                        yield io.BufferedReader(cast(io.RawIOBase, member))
+                    return
+            raw.seek(0)
+            yield raw
+        else:
+            yield raw
+
+
+@contextmanager
+def _damage_named(source: str) -> Iterator[None]:
     try:
-        with io.BufferedReader(_raw(source)) as raw:
-            if raw.peek(2)[:2] == _GZIP:
-                with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield unpacked
-            else:
-                yield raw
+        yield
     except EOFError:
         raise DataError(f"{source} ends in the middle of its gzip data: copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error):
         raise DataError(f"{source} has damaged gzip data: copy or download it again") from None
+    except (zipfile.BadZipFile, NotImplementedError):
+        raise DataError(f"{source} has damaged or unusual zip data: unpack it, or copy or download it again") from None
     except OSError as error:
         raise DataError(unreadable(source, error)) from None
+
+
+def _only_file(archive: zipfile.ZipFile, source: str) -> str:
+    """The name of the one file in an archive; folders and what a Mac adds are no files."""
+    names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+    names = [name for name in names if not name.endswith("/") and not PurePosixPath(name).name.startswith(".")]
+    if len(names) != 1:
+        count = f"{len(names)} files" if names else "no file"
+        raise DataError(f"{source} holds {count}: unpack it, and give a file or the folder")
+    if archive.getinfo(names[0]).flag_bits & 1:
+        raise DataError(f"{source} is locked by a password: unpack it")
+    return names[0]
 
 
 def scan_parquet(source: str) -> polars.LazyFrame:
@@ -94,7 +146,7 @@ def scan_parquet(source: str) -> polars.LazyFrame:
     if _scheme(source) in _CLOUD:
         return polars.scan_parquet(source, glob=False)
     with opened(source) as stream:
-        if isinstance(stream, gzip.GzipFile) or is_remote(source):
+        if not isinstance(getattr(stream, "raw", None), io.FileIO):
             return polars.scan_parquet(io.BytesIO(stream.read()))
     return polars.scan_parquet(source, glob=False)
 
@@ -115,6 +167,8 @@ def _scheme(source: str) -> str:
 
 
 def _raw(source: str) -> io.RawIOBase:
+    if source == STANDARD_INPUT:
+        return cast(io.RawIOBase, io.BytesIO(standard_input.content()))
     if not is_remote(source):
         return cast(io.RawIOBase, Path(source).open("rb", buffering=0))
     if _scheme(source) not in _WEB:

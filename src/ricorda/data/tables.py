@@ -17,10 +17,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ricorda.data.excel import excel_columns, read_sheet
 from ricorda.data.notices import say
-from ricorda.data.places import SourceRows, row_name
+from ricorda.data.places import BadLineError, SourceRows, row_name
 from ricorda.data.separators import IN_WORDS, has_decimal_commas, opening_of, separator_of
-from ricorda.data.source import BadLineError, is_remote, lines, scan_parquet, unreadable
+from ricorda.data.source import is_remote, lines, scan_parquet, unreadable
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -120,6 +121,17 @@ def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterat
         raise DataError(f"{source} has columns but no rows: add rows")
 
 
+def read_excel(source: str, wanted: Wanted, rows: int | None = None) -> Iterator[Columns]:
+    """Read the first sheet of a workbook; its first row names the columns."""
+    table = read_sheet(source)
+    for option, name in wanted.items():
+        if name not in table.columns:
+            raise DataError(no_column(source, option, name, table.columns))
+    if not len(table):
+        raise DataError(f"{source} has columns but no rows: add rows")
+    yield from excel_columns(source, wanted, rows, table)
+
+
 def read_labelled_lines(
     source: str, rows: int | None = None, *, labelled: bool, is_label: IsLabel | None = None
 ) -> Iterator[Columns]:
@@ -177,6 +189,7 @@ FORMATS: dict[str, Reader] = {
     ".ndjson": read_json_lines,
     ".json": read_json_lines,
     ".parquet": read_parquet,
+    ".xlsx": read_excel,
 }
 
 

@@ -11,9 +11,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ricorda.data.doors import door
 from ricorda.data.notices import say
-from ricorda.data.places import REPAIR, Place, SourceRows, row_name
-from ricorda.data.source import BadLineError, extension, lines
+from ricorda.data.places import REPAIR, BadLineError, Place, SourceRows, row_name
+from ricorda.data.source import extension, lines
 from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.errors import DataError
 
@@ -61,6 +62,7 @@ def split_words(text: str) -> list[str]:
     return re.findall(r"[^ \t\r\n]+", text)
 
 
+@door
 def read_tagged(path: str | Path, *, column: str = "upos") -> Tagged:
     """Read tagged sentences.
 
@@ -93,6 +95,7 @@ def read_tagged(path: str | Path, *, column: str = "upos") -> Tagged:
     return _collected(_sentences(source, column=column), source)
 
 
+@door
 def read_words_in_parts(path: str | Path, *, sentences: int = 1_024, tags: Collection[str] = ()) -> Iterator[Tagged]:
     """Read sentences without tags, so many at a time: what `read_tagged` reads, or a sentence a row.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ricorda.data.doors import door
 from ricorda.data.inputs import Inputs, as_inputs, as_list
 from ricorda.data.numbers import as_number
 from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError, shown
@@ -54,6 +55,7 @@ class Measured:
         return self.places.of(index)
 
 
+@door
 def read_measured(
     path: str | Path,
     *,
