@@ -97,3 +97,21 @@ def test_ctrl_c_while_the_command_is_imported_prints_no_traceback() -> None:
     process = in_a_process("--help", python=["-c", code])
     assert process.communicate(timeout=60) == ("", "stopped\n")
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("command", [["predict"], ["inspect", "memory"], ["train", "classify"]])
+def test_the_help_shows_no_value_behind_flags(ricorda_command: Command, command: list[str]) -> None:
+    shown = ricorda_command(*command, "--help").out
+    assert "--json" in shown
+    assert "<bool>" not in shown
+
+
+def test_a_sentence_is_broken_between_words_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, ricorda_command: Command
+) -> None:
+    sentence = ricorda_command("info", "no_such_folder").sentence
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    lines = ricorda_command("info", "no_such_folder").err.splitlines()
+    assert max(map(len, lines)) <= 30
+    assert " ".join(lines) == f"error: {sentence}"

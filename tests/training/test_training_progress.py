@@ -37,6 +37,22 @@ def test_in_a_terminal_a_bar_is_drawn_a_few_times_a_second(
     assert shown.count("epoch") < 15
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("watch_gradients", [None, 1])
+def test_the_bar_is_there_in_a_terminal_of_any_width(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int, watch_gradients: int | None
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    train(Signs(), SHORT, progress=True, watch_gradients=watch_gradients)
+    shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", capsys.readouterr().err).replace("\r", "\n").splitlines()
+    drawn = [line for line in shown if "epoch" in line]
+    assert all(re.search("[━╸╺]{8}", line) for line in drawn)
+    assert max(map(len, drawn)) <= columns
+    assert all("epoch 3/3  loss 0." in line for line in drawn[-1:])
+    assert ("tokens/s" in drawn[-1]) == (columns >= 80)
+
+
 def test_the_time_left_counts_from_the_resumption(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, ClassVar
@@ -32,6 +34,14 @@ class Command(TyperCommand):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
             sys.exit(0)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters; the help shows no `<bool>` behind flags, which take no value."""
+        params = super().get_params(ctx)
+        for parameter in params:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return params
 
     def _with_option_names(self, message: str) -> str:
         """The message with `--hidden-size` where it speaks of the parameter `hidden_size`.
@@ -79,4 +89,8 @@ def command_of(function: Callable[..., None], name: str | None = None) -> Any:
 
 
 def _say(message: str) -> None:
-    print(" ".join(message.splitlines()), file=sys.stderr)
+    line = " ".join(message.splitlines())
+    if sys.stderr.isatty():  # A terminal would break it within words.
+        columns = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)

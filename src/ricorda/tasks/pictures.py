@@ -39,16 +39,18 @@ def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapp
     axes = figure.subplots(1, 2 if drawn else 1, squeeze=False)[0]
     epochs = [entry["epoch"] for entry in history]
     losses = [entry["loss"] for entry in history]
-    axes[0].plot(epochs, losses, "o-", color=BLUE, label="training")
+    _draw_curve(axes[0], epochs, losses, "o-", BLUE, "training")
     if validated and LOSS in scores:
         losses = [*losses, *(entry[LOSS] for entry in history)]
-        axes[0].plot(epochs, losses[len(epochs) :], "s--", color=ORANGE, label="validation")
-        axes[0].legend()
+        _draw_curve(axes[0], epochs, losses[len(epochs) :], "s--", ORANGE, "validation")
+        _legend(axes[0])
     axes[0].set(xlabel="epoch", ylabel=loss, title="Loss", ylim=(0, None) if min(losses) >= 0 else None)
     if drawn:
         _draw_scores(axes[1], history, drawn)
     for panel in axes:
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+        panel.set_title(panel.get_title(), pad=12)
         tidy(panel)
     return as_png(figure)
 
@@ -81,12 +83,34 @@ def _draw_scores(axes: Any, history: Sequence[Mapping[str, Any]], scores: Mappin
     from matplotlib.ticker import PercentFormatter
 
     epochs = [entry["epoch"] for entry in history]
-    for (name, label), (colour, line) in zip(scores.items(), MANNERS, strict=False):
-        axes.plot(epochs, [entry[name] for entry in history], line, color=colour, label=label)
+    for place, ((name, label), (colour, line)) in enumerate(zip(scores.items(), MANNERS, strict=False)):
+        curve = [entry[name] for entry in history]
+        _draw_curve(axes, epochs, curve, line, colour, label, size=4 if place else 8)  # Equal scores are both seen.
     best = max(history, key=lambda entry: entry["score"])
     axes.axvline(best["epoch"], color=GREY, linewidth=1, alpha=0.5)
-    name, label = next(iter(scores.items()))
-    axes.set(xlabel="epoch", title=f"Validation: best in epoch {best['epoch']}, {label} {score_text(name, best[name])}")
+    name = next(iter(scores))
+    axes.set(xlabel="epoch", title=f"Validation: best in epoch {best['epoch']} ({score_text(name, best[name])})")
     if is_share(name):
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(loc="best")
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.0))
+    _legend(axes)
+
+
+def _draw_curve(
+    axes: Any,
+    epochs: Sequence[int],
+    values: Sequence[float],
+    line: str,
+    colour: str,
+    label: str,
+    *,
+    size: int = 6,
+) -> None:
+    """A line with some 12 markers at most, which are whole at the edges too."""
+    every = -(-len(epochs) // 12)
+    axes.plot(epochs, values, line, color=colour, label=label, markevery=every, markersize=size, clip_on=False)
+
+
+def _legend(axes: Any) -> None:
+    """Below the panel, where it hides no curve."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from ricorda.errors import ArgumentError
 from ricorda.training.alarm import Alarm
 from ricorda.training.flow import FLOW, FlowRecord, sparkline
 from ricorda.training.run import Record, RunState
 
+NARROWEST, WIDEST = 8, 40
+"""Characters of the bar."""
 _SECONDS_BETWEEN_DRAWINGS = 0.25  # A drawing takes 0.6 ms.
 
 
@@ -43,10 +45,10 @@ class Lines(Display):
 class Bar(Display):
     """A bar over the steps of the whole run, drawn a few times a second."""
 
-    def __init__(self, progress: Progress, run: RunState) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, bar: BarColumn, run: RunState) -> None:
+        self._progress, self._width = progress, bar
         self._left = TimeLeft(run)
-        self._bar = progress.add_task("", total=run.epochs * run.steps_per_epoch, text="", flow="", left="")
+        self._bar = progress.add_task("", total=run.epochs * run.steps_per_epoch, text="", left="")
         self._next_drawing = 0.0
         self._draw(run)
 
@@ -61,15 +63,29 @@ class Bar(Display):
 
     def _draw(self, run: RunState) -> None:
         last = run.history[-1] if run.history else {}
-        text = f"epoch {run.epoch_under_way}/{run.epochs}"
-        if run.totals.steps:
-            text += f"  loss {run.totals.mean_loss:.4f}  {run.totals.tokens_per_second:,.0f} tokens/s"
-        elif last:
-            text += f"  loss {last['loss']:.4f}  {last['tokens_per_second']:,.0f} tokens/s"
-        if "score" in last:
-            text += f"  score {last['score']:.4f}"
-        flow, left = sparkline(run.flow), self._left.text(run)
-        self._progress.update(self._bar, completed=run.steps_done, text=text, flow=flow, left=left)
+        totals = run.totals
+        loss = totals.mean_loss if totals.steps else last.get("loss")
+        speed = totals.tokens_per_second if totals.steps else last.get("tokens_per_second")
+        parts = {
+            "epoch": f"epoch {run.epoch_under_way}/{run.epochs}",
+            "loss": None if loss is None else f"loss {loss:.4f}",
+            "tokens": None if speed is None else f"{speed:,.0f} tokens/s",
+            "score": f"score {last['score']:.4f}" if "score" in last else None,
+            "flow": sparkline(run.flow) or None,
+            "left": self._left.text(run),
+        }
+        # A narrow terminal has no room for all of it: the most important first.
+        room = self._progress.console.width - NARROWEST - 1
+        for name in ("epoch", "loss", "left", "score", "flow", "tokens"):
+            part = parts[name]
+            if part is not None and len(part) + 2 > room:
+                parts[name] = None
+            elif part is not None:
+                room -= len(part) + 2
+        left = parts.pop("left") or ""
+        self._width.bar_width = min(NARROWEST + room, WIDEST)
+        text = "  ".join(filter(None, parts.values()))
+        self._progress.update(self._bar, completed=run.steps_done, text=text, left=left)
         self._progress.refresh()
         self._next_drawing = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
 
@@ -100,7 +116,8 @@ class Warnings(Display):
         if run.flow is not self._heard:
             self._heard = run.flow
             for sentence in self._alarm.hear(run.flow):
-                self._console.out(f"warning: {sentence}", highlight=False)
+                wrapped = self._console.is_terminal  # which would break it within words
+                self._console.print(f"warning: {sentence}", highlight=False, markup=False, soft_wrap=not wrapped)
 
 
 @contextmanager
@@ -117,15 +134,10 @@ def showing(
         console = Console(stderr=True)
         if progress and console.is_terminal:
             # `Bar` draws it: rich's own thread would take its time from the steps.
-            columns: list[ProgressColumn] = [
-                TextColumn("{task.fields[text]}"),
-                BarColumn(),
-                TextColumn("{task.fields[left]}"),
-            ]
-            if alarm is not None:
-                columns[1:2] = [TextColumn("{task.fields[flow]}"), BarColumn(bar_width=16)]
-            bar = Progress(*columns, console=console, auto_refresh=False)
-            displays.append(Bar(stack.enter_context(bar), run))
+            bar = BarColumn()
+            columns = (TextColumn("{task.fields[text]}", markup=False), bar, TextColumn("{task.fields[left]}"))
+            progress_bar = stack.enter_context(Progress(*columns, console=console, auto_refresh=False))
+            displays.append(Bar(progress_bar, bar, run))
         elif progress:
             displays.append(Lines(console, run))
         if alarm is not None:
