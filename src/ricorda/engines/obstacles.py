@@ -16,6 +16,25 @@ level_of_torch_func = torch._C._functorch.maybe_current_level
 tracing_state = torch._C._get_tracing_state
 
 
+def recorded() -> bool:
+    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+
+
+def hidden(tensor: Tensor) -> bool:
+    """Whether the numbers in a tensor cannot be read: operations are recorded, or it stands for several tensors."""
+    return recorded() or tracing_state() is not None or _stands_for_several(tensor)
+
+
+def _stands_for_several(tensor: Tensor) -> bool:
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_batchedtensor(tensor):
+            return True
+        tensor = functorch.get_unwrapped(tensor)
+    return False
+
+
 def of_tensor(tensor: object, dtype: torch.dtype, device: torch.device, place: str) -> str:
     """Why kernels cannot read a tensor, as the end of a sentence.
 
