@@ -166,6 +166,65 @@ def test_vmap_draws_masks_for_each_of_its_parts_where_it_is_told_to(x: Tensor) -
         torch.testing.assert_close(output[0], output[1])
 
 
+# gradients of several at a time
+
+
+BATCHED: dict[str, Callable[[], Recurrent]] = {
+    "lstm": lambda: LSTM(I, H, dtype=torch.float64, engine="cpu"),
+    "torch": lambda: GRU(I, H, dtype=torch.float64, engine="torch"),
+    "two": lambda: GRU(I, H, 2, bidirectional=True, batch_first=True, dtype=torch.float64),
+    "segments": lambda: LSTM(I, H, checkpoint=2, dtype=torch.float64),
+    "masks": lambda: Recurrent("gru", I, H, zoneout=0.3, layer_norm=True, dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "lengths"])
+@pytest.mark.parametrize("name", BATCHED)
+def test_several_gradients_are_taken_at_a_time(
+    name: str, lengths: Tensor | None, create_graph: bool, x: Tensor
+) -> None:
+    layer = BATCHED[name]()
+    x = (x.transpose(0, 1) if layer.batch_first else x).double().requires_grad_()
+    output = layer(x, lengths=lengths)[0]
+    of_output = torch.randn(3, *output.shape, dtype=output.dtype)
+    inputs = (x, *layer.parameters())
+    create_graph = create_graph and layer.checkpoint is None
+    options = {"retain_graph": True, "create_graph": create_graph}
+    found = torch.autograd.grad(output, inputs, of_output, is_grads_batched=True, **options)
+    for number, part in enumerate(of_output):
+        for ours, exact in zip(found, torch.autograd.grad(output, inputs, part, retain_graph=True), strict=True):
+            torch.testing.assert_close(ours[number], exact)
+    if create_graph:
+        (second,) = torch.autograd.grad(found[0].square().sum(), x)
+        assert second.abs().sum() > 0
+
+
+@pytest.mark.parametrize("engine", ["cpu", "torch"])
+def test_torch_s_own_checks_of_batched_gradients_pass(engine: str, x: Tensor) -> None:
+    layer = LSTM(I, H, dtype=torch.float64, engine=engine)
+    x = x.double().requires_grad_()
+
+    def output(x: Tensor) -> Tensor:
+        return layer(x)[0]
+
+    assert torch.autograd.gradcheck(output, x, check_batched_grad=True, fast_mode=True)
+    assert torch.autograd.gradgradcheck(output, x, check_batched_grad=True, fast_mode=True)
+    jacobian, hessian = torch.autograd.functional.jacobian, torch.autograd.functional.hessian
+    torch.testing.assert_close(jacobian(output, x, vectorize=True), jacobian(output, x))
+    torch.testing.assert_close(
+        hessian(lambda x: output(x).square().sum(), x, vectorize=True), hessian(lambda x: output(x).square().sum(), x)
+    )
+
+
+def test_several_gradients_are_taken_at_a_time_of_what_was_exported(x: Tensor) -> None:
+    layer = LSTM(I, H)
+    module, x = torch.export.export(layer, (x,)).module(), x.requires_grad_()
+    of_output = torch.randn(3, T, B, H)
+    found, exact = (torch.autograd.grad(run(x)[0], x, of_output, is_grads_batched=True)[0] for run in (module, layer))
+    torch.testing.assert_close(found, exact)
+
+
 # torch.jit.trace
 
 

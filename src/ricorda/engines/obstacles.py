@@ -23,15 +23,16 @@ def recorded() -> bool:
 
 def hidden(tensor: Tensor) -> bool:
     """Whether the numbers in a tensor cannot be read: operations are recorded, or it stands for several tensors."""
-    return recorded() or tracing_state() is not None or _stands_for_several(tensor)
+    return recorded() or tracing_state() is not None or stands_for_several(tensor)
 
 
-def _stands_for_several(tensor: Tensor) -> bool:
+def stands_for_several(tensor: Tensor | None) -> bool:
+    """Whether torch batches over this tensor, by torch.func.vmap or by torch.autograd.grad(is_grads_batched=True)."""
     functorch = torch._C._functorch
-    while functorch.is_functorch_wrapped_tensor(tensor):
-        if functorch.is_batchedtensor(tensor):
+    while tensor is not None:
+        if functorch.is_batchedtensor(tensor) or functorch.is_legacy_batchedtensor(tensor):
             return True
-        tensor = functorch.get_unwrapped(tensor)
+        tensor = functorch.get_unwrapped(tensor) if functorch.is_functorch_wrapped_tensor(tensor) else None
     return False
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ricorda.engines import Request, Run, choose, reference
-from ricorda.engines.obstacles import DTYPES, hidden, transform
+from ricorda.engines.obstacles import DTYPES, hidden, stands_for_several, transform
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 from ricorda.program.weights import layout
@@ -220,7 +220,7 @@ class _Derivative(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors, create_graph = ctx.saved_tensors, torch.is_grad_enabled()
-        if not create_graph and transform() is None:
+        if not create_graph and not any(map(stands_for_several, gradients)):
             return None, *torch.ops.ricorda.run_backward.default(*_arguments(ctx.others, tensors), gradients)
         with torch.enable_grad():
             tensors = [tensor.view_as(tensor) for tensor in tensors]  # If one is computed from another, its path ends.
