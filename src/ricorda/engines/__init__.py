@@ -56,7 +56,7 @@ class Request(NamedTuple):
         Whether to go from each row's last step to its first.
     record : names of values, see `Program.names`
         The values to return besides output and states.
-    seed : int
+    seed : int, or int64 [] for the reference where its number cannot be read
         Seed of the program's random masks, which are the same in every engine (see `masks`).
     manner : Manner
         How to run it.
@@ -71,7 +71,7 @@ class Request(NamedTuple):
     lengths: Tensor | None = None
     reverse: bool = False
     record: Sequence[str] = ()
-    seed: int = 0
+    seed: int | Tensor = 0
     manner: Manner = USUAL
     engine: str = "auto"
 

@@ -30,7 +30,7 @@ class Masks:
     Parameters
     ----------
     program : Program
-    seed : int
+    seed : int, or int64 []
     rows : int64 [B]
         Indices in the caller's batch, in the order in which the engine holds the rows.
     ends : int64 [B], optional
@@ -43,7 +43,7 @@ class Masks:
     def __init__(
         self,
         program: Program,
-        seed: int,
+        seed: int | Tensor,
         rows: Tensor,
         ends: Tensor | None,
         sizes: Mapping[str, int],
@@ -82,12 +82,12 @@ def stream_key(seed: int, stream: int) -> int:
     return z ^ (z >> 31)
 
 
-def row_keys(seed: int, stream: int, step: Tensor | int, row: Tensor) -> Tensor:
+def row_keys(seed: int | Tensor, stream: int, step: Tensor | int, row: Tensor) -> Tensor:
     """The key of each row at a step.
 
     Parameters
     ----------
-    seed : int
+    seed : int, or int64 []
         Modulo 2^64.
     stream : int
         The mask's place in `Program.masks`.
@@ -101,7 +101,10 @@ def row_keys(seed: int, stream: int, step: Tensor | int, row: Tensor) -> Tensor:
     Tensor
         int64 [n], the key's bits.
     """
-    first = torch.as_tensor(_signed64(stream_key(seed, stream)), device=row.device)
+    if isinstance(seed, int):
+        first = torch.as_tensor(_signed64(stream_key(seed, stream)), device=row.device)
+    else:  # whose number cannot be read: the same key by torch's operations
+        first = _mix64(seed.to(row.device) + _signed64(GOLDEN64 * (stream + 1) & ALL64))
     return _mix64(_mix64(first + step) + row)
 
 

@@ -16,6 +16,26 @@ level_of_torch_func = torch._C._functorch.maybe_current_level
 tracing_state = torch._C._get_tracing_state
 
 
+def recorded() -> bool:
+    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+
+
+def hidden(tensor: Tensor) -> bool:
+    """Whether the numbers in a tensor cannot be read: operations are recorded, or it stands for several tensors."""
+    return recorded() or tracing_state() is not None or stands_for_several(tensor)
+
+
+def stands_for_several(tensor: Tensor | None) -> bool:
+    """Whether torch batches over this tensor, by torch.func.vmap or by torch.autograd.grad(is_grads_batched=True)."""
+    functorch = torch._C._functorch
+    while tensor is not None:
+        if functorch.is_batchedtensor(tensor) or functorch.is_legacy_batchedtensor(tensor):
+            return True
+        tensor = functorch.get_unwrapped(tensor) if functorch.is_functorch_wrapped_tensor(tensor) else None
+    return False
+
+
 def of_tensor(tensor: object, dtype: torch.dtype, device: torch.device, place: str) -> str:
     """Why kernels cannot read a tensor, as the end of a sentence.
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ricorda.engines import Request, Run, choose, reference
-from ricorda.engines.obstacles import DTYPES
+from ricorda.engines.obstacles import DTYPES, hidden, stands_for_several, transform
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
 from ricorda.program.weights import layout
@@ -38,9 +38,9 @@ def run(request: Request, text: str, seed: Tensor | None) -> Run:
     text : the program as text, see `text_of`
     seed : int64 [], None if the program has no masks; the seed of the request is not read
     """
-    program, parameters, x, states, lengths, reverse, record, _, manner, engine = request
+    _, parameters, x, states, lengths, reverse, record, *_ = request
     if (
-        engine != reference.name
+        request.engine != reference.name
         and x.device.type == "cpu"
         and x.dtype in DTYPES
         and not torch.is_autocast_enabled("cpu")
@@ -49,8 +49,7 @@ def run(request: Request, text: str, seed: Tensor | None) -> Run:
         results = torch.ops.ricorda.run.default(text, x, list(states), *weights, lengths, reverse, list(record), seed)
         end = 1 + len(states)
         return Run(results[0], tuple(results[1:end]), dict(zip(record, results[end:], strict=True)))
-    number = 0 if seed is None else int(seed)
-    slow = Request(program, parameters, x, states, lengths, reverse, record, number, manner, reference.name)
+    slow = request._replace(seed=0 if seed is None else seed, engine=reference.name)
     return choose.run(slow)
 
 
@@ -105,6 +104,26 @@ def _run(
 def _run_alone(*arguments: Any) -> list[Tensor]:
     with torch.no_grad():
         return _apart(_run(*arguments))
+
+
+def _of_torch(
+    text: str,
+    x: Tensor,
+    states: Sequence[Tensor],
+    names: Sequence[str],
+    parameters: Sequence[Tensor],
+    lengths: Tensor | None,
+    reverse: bool,
+    record: Sequence[str],
+    seed: Tensor | None,
+) -> list[Tensor]:
+    """Compute the same by torch's own operations, whose transforms torch knows."""
+    if lengths is not None and not hidden(lengths):
+        check_lengths(lengths, x.shape[0])
+    weights = dict(zip(names, parameters, strict=True))
+    number = 0 if seed is None else seed
+    result = reference.run(Request(_program(text), weights, x, states, lengths, reverse, record, number))
+    return [result.output, *result.states, *result.records.values()]
 
 
 def _run_backward(text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], *rest: Any) -> list[Tensor]:
@@ -200,16 +219,19 @@ class _Derivative(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        tensors = ctx.saved_tensors
-        if not torch.is_grad_enabled():
+        tensors, create_graph = ctx.saved_tensors, torch.is_grad_enabled()
+        if not create_graph and not any(map(stands_for_several, gradients)):
             return None, *torch.ops.ricorda.run_backward.default(*_arguments(ctx.others, tensors), gradients)
-        tensors = [tensor.view_as(tensor) for tensor in tensors]  # If one is computed from another, its path ends here.
-        return None, *_gradients(ctx.others, tensors, gradients, create_graph=True)
+        with torch.enable_grad():
+            tensors = [tensor.view_as(tensor) for tensor in tensors]  # If one is computed from another, its path ends.
+        return None, *_gradients(ctx.others, tensors, gradients, create_graph)
 
 
 def _run_with_derivative(
     text: str, x: Tensor, states: Sequence[Tensor], names: Sequence[str], parameters: Sequence[Tensor], *others: Any
 ) -> list[Tensor]:
+    if transform() is not None or any(_tangent(tensor) is not None for tensor in (x, *states, *parameters)):
+        return _of_torch(text, x, states, names, parameters, *others)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *parameters)):
         arguments = text, len(states), names, *others
         return list(_Derivative.apply(arguments, x, *states, *parameters))  # type: ignore[no-untyped-call]
@@ -218,9 +240,16 @@ def _run_with_derivative(
         return results
 
 
+def _tangent(tensor: Tensor) -> Tensor | None:
+    """The forward-mode derivative that a tensor carries; torch has one level of them."""
+    tangent: Tensor | None = torch._VF._unpack_dual(tensor, level=0)[1]
+    return tangent
+
+
 _library.impl("run", _run_alone, "CPU")  # type: ignore[no-untyped-call]
 _library.impl("run_backward", _run_backward, "CPU")  # type: ignore[no-untyped-call]
 _library.impl("run_backward", torch.library.fallthrough_kernel, "Autograd")  # type: ignore[no-untyped-call]
 _library.impl("run", _run_with_derivative, "Autograd")  # type: ignore[no-untyped-call]
+_library.impl("run", _of_torch, "FuncTorchBatched")  # type: ignore[no-untyped-call]
 torch.library.register_fake("ricorda::run", _shapes, lib=_library)
 torch.library.register_fake("ricorda::run_backward", _shapes_backward, lib=_library)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ricorda.engines import PlainStepper, Request, Run, StackRun
 from ricorda.engines.masks import Masks
+from ricorda.engines.obstacles import hidden, tracing_state
 from ricorda.program.ir import INPUT_SIZE, MASKS, Program
 from ricorda.program.operations import OPERATIONS, SCALAR
 from ricorda.program.stack import Stack
@@ -44,16 +45,14 @@ def run(request: Request) -> Run:
     program, parameters, x, states, lengths, reverse, record, seed, manner, _ = request
     watch = manner.watch
     T, B, _ = x.shape
-    counts, rows, order = [B] * T, None, torch.arange(B, device=x.device)
+    if tracing_state() is not None:
+        x = torch.stack(x.unbind())  # A traced layer then refuses inputs of another number of steps.
+    counts, order, places, alive = _rows(lengths, T, B, x.device)
+    if alive is not None:
+        x = torch.where(alive, x, 0)  # Padding may be NaN.
     steps = x.flatten(0, 1)
-    if lengths is not None and bool((lengths < T).any()):
-        # The longest rows come first, and each step works on the first n: nothing is computed from padding, maybe NaN.
-        sorted_lengths, order = lengths.sort(descending=True, stable=True)
-        alive = sorted_lengths > torch.arange(T)[:, None]  # [T, B]
-        counts = alive.sum(dim=1).tolist()
-        rows = (torch.arange(T)[:, None] * B + order)[alive].to(x.device)  # Of x.flatten(0, 1), in the order of steps.
-        order = order.to(x.device)
-        steps = steps.index_select(0, rows)
+    if places is not None:
+        steps = steps.index_select(0, places)
         states = [state.index_select(0, order) for state in states]
     ends = order.new_full((B,), T) if lengths is None else lengths.to(x.device).index_select(0, order)
     sizes = _sizes(program, parameters, states)
@@ -75,17 +74,53 @@ def run(request: Request) -> Run:
                 _watch(value, norms[t], order[:n], partial(watch, state.name, norms) if len(outputs) == 1 else None)
         for trace, index in zip(traces, recorded, strict=True):
             trace.append(values[index])
+        if alive is not None:
+            new = tuple(torch.where(alive[t], a, old) for a, old in zip(new, current, strict=True))
         current = new if n == B else tuple(torch.cat([a, old[n:]]) for a, old in zip(new, current, strict=True))
 
     def over_time(steps: list[Tensor]) -> Tensor:
-        values = torch.cat(steps[::-1] if reverse else steps)
-        if rows is not None:
-            values = values.new_zeros(T * B, values.shape[1]).index_copy(0, rows, values)
-        return values.reshape(T, B, values.shape[1])
+        steps = steps[::-1] if reverse else steps
+        if places is None:
+            values = torch.stack(steps)
+            return values if alive is None else torch.where(alive, values, 0)
+        values = torch.cat(steps)
+        return values.new_zeros(T * B, values.shape[1]).index_copy(0, places, values).unflatten(0, (T, B))
 
-    if rows is not None:
+    if places is not None:
         current = tuple(state.index_select(0, order.argsort()) for state in current)
     return Run(over_time(outputs), current, {n: over_time(s) for n, s in zip(record, traces, strict=True)})
+
+
+class _Rows(NamedTuple):
+    """The rows that each step works on.
+
+    Parameters
+    ----------
+    counts : the first so many of the order, at each step
+    order : [B] of the caller's batch
+    places : [N] where each row of each step lies in the T * B of the input; None where all steps have all rows
+    alive : [T, B, 1] the rows that have a step, where all steps work on all rows; None where no other row is touched
+    """
+
+    counts: list[int]
+    order: Tensor
+    places: Tensor | None = None
+    alive: Tensor | None = None
+
+
+def _rows(lengths: Tensor | None, T: int, B: int, device: torch.device) -> _Rows:
+    """The rows of each step, the longest first: nothing is computed from padding, which may be NaN."""
+    all_rows = _Rows([B] * T, torch.arange(B, device=device))
+    if lengths is None:
+        return all_rows
+    if hidden(lengths):
+        return all_rows._replace(alive=(lengths.to(device) > torch.arange(T, device=device)[:, None])[..., None])
+    if bool((lengths >= T).all()):
+        return all_rows
+    ends, order = lengths.sort(descending=True, stable=True)
+    alive = ends > torch.arange(T)[:, None]  # [T, B]
+    places = (torch.arange(T)[:, None] * B + order)[alive]
+    return _Rows(alive.sum(dim=1).tolist(), order.to(device), places.to(device))
 
 
 def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] | None) -> None:

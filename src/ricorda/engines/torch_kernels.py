@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ricorda import cells
 from ricorda.engines import USUAL, PlainStepper, Request, Run, StackRun, reference
-from ricorda.engines.obstacles import DTYPES, PLAIN, of_tensor, transform
+from ricorda.engines.obstacles import DTYPES, PLAIN, of_tensor, stands_for_several, transform
 from ricorda.program.ir import Program
 from ricorda.program.stack import Stack
 
@@ -263,11 +263,14 @@ class _KernelFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         wanted, tensors = ctx.needs_input_grad[2:], ctx.saved_tensors
-        if torch.is_grad_enabled():  # With create_graph=True torch turns gradients on here.
-            tensors = tuple(
-                tensor.view_as(tensor) for tensor in tensors
-            )  # If one is computed from another, its path ends here.
-            return None, None, *_gradients(tensors, ctx.slow(tensors), gradients, wanted, create_graph=True)
+        create_graph = torch.is_grad_enabled()  # With create_graph=True torch turns gradients on here.
+        if create_graph or any(map(stands_for_several, gradients)):
+            with torch.enable_grad():
+                tensors = tuple(
+                    tensor.view_as(tensor) for tensor in tensors
+                )  # One may come from another: paths end here.
+                results = ctx.slow(tensors)
+            return None, None, *_gradients(tensors, results, gradients, wanted, create_graph)
         inputs, results = ctx.ran or _ran(ctx.fast, tensors, wanted)
         ctx.ran = None
         return None, None, *_gradients(inputs, results, gradients, wanted, create_graph=False)

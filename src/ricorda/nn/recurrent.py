@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ricorda.engines import Manner, Request, operation
-from ricorda.engines.choose import check_engine, recorded, run_stack, wanted
+from ricorda.engines.choose import check_engine, run_stack, wanted
 from ricorda.engines.choose import run as run_layer
+from ricorda.engines.obstacles import hidden, recorded
 from ricorda.errors import ArgumentError
 from ricorda.nn.arguments import (
     check_choices,
@@ -279,7 +280,7 @@ class Recurrent(nn.Module):
         """The last layer's output, and the final states and records of each layer and direction."""
         program, training = self.programs[self.training], self.training
         seed = draw_seed(program) if program.masks else None
-        number = 0 if seed is None or recording else int(seed)
+        number = 0 if seed is None or recording else seed if hidden(seed) else int(seed)
         regularised = training and self._regularised
         engine = wanted(self.engine)
         y = batch.x

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from ricorda.engines.choose import recorded
+from ricorda.engines.obstacles import hidden
 from ricorda.engines.operation import check_lengths
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
@@ -165,6 +165,6 @@ def _lengths(steps: Any, T: int, B: int, unbatched: bool) -> Tensor:
         raise ArgumentError(
             f"lengths= has shape {tuple(lengths.shape)}, and the batch has {B} rows: give one length a row"
         )
-    if not recorded():
+    if not hidden(lengths):
         check_lengths(lengths, T)
     return lengths.to(torch.int64)

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ricorda.engines.cpu.run.backward import backward
 from ricorda.engines.cpu.run.call import Call
-from ricorda.engines.cpu.run.differentiable import gradients as differentiable_gradients
+from ricorda.engines.cpu.run.differentiable import gradients_of
 from ricorda.engines.cpu.run.forward import forward
+from ricorda.engines.obstacles import stands_for_several
 
 
 class LoopFunction(torch.autograd.Function):
@@ -31,23 +32,7 @@ class LoopFunction(torch.autograd.Function):
         """The gradients of the tensors."""
         saved = ctx.saved_tensors
         split = len(saved) - ctx.count
-        if torch.is_grad_enabled():  # With create_graph=True torch turns gradients on here.
-            call, kernels = ctx.call, ctx.call.kernels
-            x, *states = saved[: 1 + len(kernels.program.states)]
-            parameters = saved[1 + len(states) : split]
-            of_results = [g if g is None or g.dim() == 2 else g.flatten(0, 1) for g in gradients]
-            dx, *others = differentiable_gradients(
-                kernels.program,
-                () if kernels.multiplies_input else kernels.z_affines,
-                call.parameters,
-                call.steps,
-                call.reverse,
-                call.values,
-                call.seed,
-                (*(tensor.reshape(-1, tensor.shape[-1]) for tensor in (x, *states)), *parameters),
-                of_results,
-                ctx.needs_input_grad[1:],
-            )
-            own = [g if g is None else g.view_as(s) for g, s in zip((dx, *others), (x, *states), strict=False)]
-            return None, *own, *others[len(states) :]
-        return None, *backward(ctx.call, saved[:split], saved[split:], gradients, ctx.needs_input_grad[1])
+        tensors = saved[:split]
+        if torch.is_grad_enabled() or any(map(stands_for_several, gradients)):
+            return None, *gradients_of(ctx.call, tensors, gradients, ctx.needs_input_grad[1:])
+        return None, *backward(ctx.call, tensors, saved[split:], gradients, ctx.needs_input_grad[1])

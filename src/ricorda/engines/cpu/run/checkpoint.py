@@ -16,8 +16,10 @@ from torch import Tensor
 from ricorda.engines.cpu.kernels.kernels import Kernels
 from ricorda.engines.cpu.run.backward import backward
 from ricorda.engines.cpu.run.call import Call
+from ricorda.engines.cpu.run.differentiable import gradients_of
 from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.cpu.run.steps import CHUNK_ROWS, Steps
+from ricorda.engines.obstacles import stands_for_several
 
 
 def segment_steps(checkpoint: str | int, steps: Steps) -> int:
@@ -64,6 +66,8 @@ class Segmented(torch.autograd.Function):
         """The gradients, one segment after another, from the last to the first."""
         call, saved = ctx.call, ctx.saved_tensors
         tensors, between = saved[: ctx.count], saved[ctx.count :]
+        if any(map(stands_for_several, gradients)):
+            return None, None, None, *gradients_of(call, tensors, gradients, ctx.needs_input_grad[3:])
         count = len(call.kernels.program.states)
         x, parameters = tensors[0], tensors[1 + count :]
         sequences = [gradients[0], *gradients[1 + count :]]

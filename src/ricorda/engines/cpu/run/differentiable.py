@@ -9,9 +9,32 @@ import torch
 from torch import Tensor
 
 from ricorda.engines import Request, reference
+from ricorda.engines.cpu.run.call import Call
 from ricorda.engines.cpu.run.steps import Steps
 from ricorda.program.ir import INPUT_SIZE, Program
 from ricorda.program.weights import layout
+
+
+def gradients_of(
+    call: Call, tensors: Sequence[Tensor], of_results: Sequence[Tensor | None], wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """The gradients of the tensors of a call, each in its tensor's shape; see `gradients`."""
+    kernels = call.kernels
+    count = 1 + len(kernels.program.states)
+    results = gradients(
+        kernels.program,
+        () if kernels.multiplies_input else kernels.z_affines,
+        call.parameters,
+        call.steps,
+        call.reverse,
+        call.values,
+        call.seed,
+        (*(tensor.reshape(-1, tensor.shape[-1]) for tensor in tensors[:count]), *tensors[count:]),
+        [g if g is None or g.dim() == 2 else g.reshape(-1, g.shape[-1]) for g in of_results],
+        wanted,
+        torch.is_grad_enabled(),  # With create_graph=True torch turns gradients on.
+    )
+    return [g if g is None else g.reshape(tensor.shape) for g, tensor in zip(results, tensors, strict=True)]
 
 
 def gradients(
@@ -25,8 +48,9 @@ def gradients(
     tensors: Sequence[Tensor],
     of_results: Sequence[Tensor | None],
     wanted: Sequence[bool],
+    create_graph: bool,
 ) -> list[Tensor | None]:
-    """The gradients of a loop's tensors, as functions that can be differentiated again.
+    """The gradients of a loop's tensors by torch's own operations, which torch's transforms know.
 
     Parameters
     ----------
@@ -36,6 +60,7 @@ def gradients(
     tensors : input or products [N, .], states in the order of the steps, parameters
     of_results : gradients of output [N, .], final states and records; None for those without one
     wanted : for each tensor, whether to compute its gradient
+    create_graph : whether the gradients can be differentiated again
     """
     with torch.enable_grad():
         tensors = [
@@ -69,7 +94,11 @@ def gradients(
         asked = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         gradient = iter(
             torch.autograd.grad(
-                [result for result, _ in pairs], asked, [g for _, g in pairs], create_graph=True, allow_unused=True
+                [result for result, _ in pairs],
+                asked,
+                [g for _, g in pairs],
+                create_graph=create_graph,
+                allow_unused=True,
             )
             if pairs
             else [None] * len(asked)
