@@ -222,3 +222,19 @@ def test_a_long_name_stands_upright_in_latex_and_its_index_below() -> None:
         r"\mathrm{gate}_{of x,t} = \mathrm{alpha} \odot (W_{\mathrm{in\_x}} \, x_{t} + b_{\mathrm{in\_x}}) + p_{i}",
         r"h_{t} = \mathrm{gate}_{of x,t} \odot h_{t-1}",
     ]
+
+
+def test_what_would_be_too_long_is_written_in_parts() -> None:
+    @cell
+    def powers(x, h):
+        power = affine("h", h, x)
+        for _ in range(40):
+            power = power * power
+        return tanh(power)
+
+    lines = equations(powers.program)
+    assert sum(map(len, lines)) < 20_000  # and not 2 ** 40
+    assert lines[0].startswith("part_")
+    assert lines[-2].startswith("power_t = part_")
+    assert lines[-1] == "h_t = tanh(power_t)"
+    assert equations(powers.program, "latex")[0].startswith(r"\mathrm{part}")

@@ -330,6 +330,8 @@ def test_absurd_sizes_take_no_memory(model: Path, path: tuple[str, ...], size: i
         (WEIGHTS, safetensors.torch.save({}), "weights are not those"),
         (WEIGHTS, safetensors.torch.save({"head.weight": torch.zeros(2, 4)}), "does not hold together"),
         (WEIGHTS, safetensors.torch.save({"head.weight": torch.zeros(2, 4).half()}), "weights are not those"),
+        (WEIGHTS, safetensors.torch.save({"head.weight": torch.full((99, 4), torch.nan)}), "holds NaN or infinity"),
+        (WEIGHTS, safetensors.torch.save({"head.weight": torch.full((99, 4), -torch.inf)}), "holds NaN or infinity"),
         (TOKENIZER, b"{}", "does not hold together"),
         (TOKENIZER, b"\xff", "does not write"),
         (HISTORY, b"", "holds no epoch"),
@@ -350,6 +352,56 @@ def test_files_that_have_their_hash_and_not_their_content_are_refused(
     refusal(model)
     with pytest.raises(ModelFolderError, match=words):
         ricorda.load(model)
+
+
+@pytest.mark.parametrize("change", ["a gap", "no unknown", "no word for the unknown", "marks elsewhere", "a panic"])
+def test_a_tokenizer_is_held_before_anything_runs(model: Path, change: str) -> None:
+    import hashlib
+
+    content = json.loads((model / TOKENIZER).read_text())
+    vocabulary = content["model"]["vocab"]
+    last = max(vocabulary, key=vocabulary.__getitem__)
+    if change == "a gap":
+        vocabulary[last] += 1_000
+    elif change == "no unknown":
+        del vocabulary["<unk>"]
+    elif change == "no word for the unknown":
+        content["model"] = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "none"}
+    elif change == "marks elsewhere":
+        vocabulary["<pad>"], vocabulary[last] = vocabulary[last], 0
+    else:
+        content["model"] |= {"type": "BPE", "continuing_subword_prefix": "x" * 8, "merges": [["a", "b"]]}
+    data = json.dumps(content).encode()
+    (model / TOKENIZER).write_bytes(data)
+    rewrite(model, lambda config: config["sha256"].update({TOKENIZER: hashlib.sha256(data).hexdigest()}))
+    assert "the tokenizer" in refusal(model)
+
+
+def test_layers_are_counted_before_they_are_built(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of many small tensors asks for as many layers: each takes more memory than its tensor."""
+    import hashlib
+
+    data = safetensors.torch.save({f"w{number}": torch.zeros(1) for number in range(1_000)})
+    (model / WEIGHTS).write_bytes(data)
+    monkeypatch.setattr(SequenceClassifier, "_network", lambda *_: pytest.fail("it was built"))
+
+    def change(config: dict[str, Any]) -> None:
+        config["sha256"][WEIGHTS] = hashlib.sha256(data).hexdigest()
+        config["parameters"] |= {"num_layers": 999, "hidden_size": 2}
+
+    rewrite(model, change)
+    assert "its weights are not those of 999 layers of 2 units" in refusal(model)
+
+
+def test_a_program_whose_weights_reach_nothing_is_refused(model: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        program = config["program"]
+        old = [value["op"] for value in program["values"]].index("state")
+        program["outputs"] = [old] * len(program["outputs"])
+        program["names"] |= {value["name"]: old for value in program["values"] if value["op"] == "state"}
+
+    rewrite(model, change)
+    assert "reaches no new state" in refusal(model)
 
 
 def test_a_task_of_another_time_is_refused(model: Path) -> None:

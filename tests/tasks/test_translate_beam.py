@@ -157,3 +157,12 @@ def test_the_length_penalty_prefers_longer_translations() -> None:
         return sum(len(best[0].tokens) for best in translations(net, texts, Search(6, length_penalty=alpha)))
 
     assert total(0.0) < total(2.0)
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, 1e308])
+def test_weights_that_give_no_numbers_give_an_empty_translation(weight: float) -> None:
+    made = network()
+    torch.nn.init.constant_(made.output.weight, weight)
+    for best in translations(made, sources(), Search(2)):
+        assert best
+        assert all(one.score == -math.inf or math.isfinite(one.score) for one in best)

@@ -56,6 +56,29 @@ _WORD_TOKEN = "|".join(
 _WORD = rf"(?=\S)(?:{_WORD_TOKEN})"  # The guard keeps spaces from the alternatives; (?i) would take ten times as long.
 
 
+def read_tokenizer(text: str) -> Tokenizer:
+    """A tokeniser from its JSON, held to what ids and unknown words need: the text may come from anywhere.
+
+    Raises
+    ------
+    ArgumentError
+        If its ids have gaps or lack the marks, or it cannot read a word that it never met.
+    """
+    try:
+        tokenizer = Tokenizer.from_str(text)
+        vocabulary = tokenizer.get_vocab()
+        tokens = {id: token for token, id in vocabulary.items()}
+        reads = bool(tokenizer.encode("a \u2603").ids)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # The library's panics are no Exceptions.
+        raise ArgumentError(f"the tokenizer cannot be used: {' '.join(str(error).split()):.200}") from None
+    whole = reads and len(tokens) == len(vocabulary) and tokens.keys() == set(range(len(tokens)))
+    if not whole or (tokens[0], tokens.get(1)) not in (("<pad>", "<unk>"), ("<unk>", "<eos>")):
+        raise ArgumentError("the tokenizer's ids are not those of padding, unknown and known tokens")
+    return tokenizer
+
+
 def train_tokenizer(
     kind: str,
     texts: Texts,

@@ -90,6 +90,15 @@ class Program:
         return tuple(index for index, value in enumerate(self.values) if value.op in MASKS)
 
     @cached_property
+    def reaching(self) -> frozenset[int]:
+        """Indices of the values that a new state depends on, the new states themselves among them."""
+        reaching = set(self.outputs)
+        for index in reversed(range(len(self.values))):
+            if index in reaching:
+                reaching.update(self.values[index].args)
+        return frozenset(reaching)
+
+    @cached_property
     def forget_affine(self) -> int | None:
         """Index of the forget gate's affine, if there is one."""
         return next((index for index in self.affines if self.values[index].name == self.forget_gate), None)
@@ -215,6 +224,9 @@ def _check(program: Program) -> None:
         raise ValueError("outputs and states do not match")
     if [names.get(state.name) for state in program.states] != list(program.outputs):
         raise ValueError("a state's name is not that of its new value")
+    weights = {index for index, value in enumerate(program.values) if value.op in ("affine", "parameter")}
+    if not {0, *weights} <= program.reaching:
+        raise ValueError("its input or a weight reaches no new state")
     if program.forget_gate is not None and program.forget_affine is None:
         raise ValueError("its forget gate is no affine")
     if program.candidate is not None and program.candidate not in names:

@@ -10,6 +10,8 @@ from ricorda.program.operations import OPERATIONS
 Notation = Literal["plain", "latex"]
 _SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4
 """The bindings of the operation table, and that of a matrix product: readers take W h * r for W (h * r)."""
+_LONGEST = 500
+"""Values of one equation, those that stand in it twice counted twice."""
 
 
 def equations(program: Program, notation: Notation = "plain") -> list[str]:
@@ -36,6 +38,7 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
     for state, index in reversed(new_states):  # A state's name is preferred to that of a variable with its value.
         if program.values[index].op not in LEAVES:
             named[index] = state.name
+    _name_parts(program, named)
     lines = [_distribution(program.values[index], notation) for index in program.masks]
     for index in sorted(named):
         right, _ = _write(program, program.values[index], named, notation)
@@ -45,6 +48,16 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
             right, _ = _operand(program, index, named, notation)
             lines.append(f"{_timed(state.name, 't', notation)} = {right}")
     return lines
+
+
+def _name_parts(program: Program, named: dict[int, str]) -> None:
+    """Name parts of what would be too long: a value without a name is written out wherever it is used."""
+    sizes: list[int] = []
+    for index, value in enumerate(program.values):
+        size = 1 + sum(sizes[arg] for arg in value.args)
+        if size > _LONGEST:
+            named.setdefault(index, f"part_{index}")
+        sizes.append(1 if index in named else size)
 
 
 def _is_preactivation(program: Program, name: str, index: int) -> bool:

@@ -149,15 +149,11 @@ def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) 
 
 
 def _check_use(function: Callable[..., Any], program: Program) -> None:
-    reached = set(program.outputs)
-    for index in reversed(range(len(program.values))):
-        if index in reached:
-            reached.update(program.values[index].args)
-    if 0 not in reached:
+    if 0 not in program.reaching:
         x = next(iter(inspect.signature(function).parameters))
         raise _error(function, f"no new state depends on the input {x}: use it in an affine")
     for index, value in enumerate(program.values):
-        if value.op in ("affine", "parameter") and index not in reached:
+        if value.op in ("affine", "parameter") and index not in program.reaching:
             raise _error(function, f'{value.op}("{value.name}", ...) reaches no new state: use its value or delete it')
     gate = program.forget_gate
     if gate is not None and program.forget_affine is None:

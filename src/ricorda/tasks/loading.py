@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from tokenizers import Tokenizer
 from torch.overrides import TorchFunctionMode
 
 from ricorda import __version__
+from ricorda.data.tokenization import read_tokenizer
 from ricorda.errors import ModelFolderError, RicordaError
 from ricorda.program.ir import Program
 from ricorda.tasks.cells import cell_of
@@ -17,7 +17,7 @@ from ricorda.tasks.config import check_config
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.folder import Contents, one_line, read_model
 from ricorda.tasks.registry import TASKS, estimator_of
-from ricorda.tasks.weights import put_weights
+from ricorda.tasks.weights import check_weights, put_weights
 
 
 def load(folder: str | Path) -> SequenceEstimator:
@@ -77,13 +77,10 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
     program = Program.from_json(config["program"])
     model: Any = kind(cell=cell_of(program), **_parameters(kind, config))
     model.check_parameters()
-    model._restore(config, {name: Tokenizer.from_str(text) for name, text in contents.tokenizers.items()})
+    model._restore(config, {name: read_tokenizer(text) for name, text in contents.tokenizers.items()})
     model.program_, model.summary_, model.history_ = program, config["summary"], contents.history
     model.n_iter_, model.columns_ = len(contents.history), config.get("columns", {})
-    if model.num_layers > len(contents.tensors) or {tensor.dtype for tensor in contents.tensors.values()} != {
-        torch.float32
-    }:
-        raise ModelFolderError("its weights are not those of so many layers, in float32")
+    check_weights(contents.tensors, model)
     with torch.device("meta"), _Unfilled():  # A damaged file must not make us allocate memory.
         network = model._network(program)
     put_weights(network, contents.tensors)

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from ricorda.errors import ModelFolderError
 
 
 def named_weights(network: nn.Module) -> dict[str, Tensor]:
     """The parameters and buffers; a tied one is under the first of its names."""
     first_names = _first_names(network)
     return {name: tensor for name, tensor in network.state_dict().items() if first_names[name] == name}
+
+
+def check_weights(tensors: Mapping[str, Tensor], model: Any) -> None:
+    """Hold the weights of a file to the sizes of an estimator, before anything of these sizes is built.
+
+    Raises
+    ------
+    ModelFolderError
+        If they are not numbers in float32, or too few for the sizes.
+    """
+    layers, units = int(model.num_layers), int(model.hidden_size)
+    right = {tensor.dtype for tensor in tensors.values()} == {torch.float32} and layers <= len(tensors)
+    if not right or layers * units > sum(tensor.numel() for tensor in tensors.values()):
+        raise ModelFolderError(f"its weights are not those of {layers} layers of {units} units, in float32")
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ModelFolderError(f"its weight {name!r:.80} holds NaN or infinity")
 
 
 def put_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

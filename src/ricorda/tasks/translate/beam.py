@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,8 @@ def search(network: EncoderDecoder, started: Started, limits: Sequence[int], opt
     beams = _Beams(network, started, limits, options)
     while beams.sentences.numel():
         beams.step()
-    return [sorted(beam, key=lambda one: -one.score)[: options.beam_size] for beam in beams.finished]
+    nothing = [Hypothesis((), -math.inf, -math.inf)]  # where weights give no numbers, or none that can be compared
+    return [sorted(beam or nothing, key=lambda one: -one.score)[: options.beam_size] for beam in beams.finished]
 
 
 class _Beams:

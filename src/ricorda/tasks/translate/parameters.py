@@ -10,7 +10,7 @@ SEARCH = "The search for a translation"
 NO_ATTENTION = "none"
 """The value of `--attention` for a decoder without attention."""
 
-_PENALTY = Rule(lambda value: is_number(value) and value >= 0, "a number of at least 0")
+_PENALTY = Rule(lambda value: is_number(value) and 0 <= value <= 50, "a number from 0 to 50")
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
