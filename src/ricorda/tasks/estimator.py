@@ -25,10 +25,10 @@ from ricorda.tasks.config import Shape
 from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import Parameters, check_parameters, documented
+from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented
 from ricorda.tasks.saving import save_model
 from ricorda.training.loop import train
-from ricorda.training.options import TrainingOptions
+from ricorda.training.options import Auto, TrainingOptions
 from ricorda.training.task import Task
 
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
@@ -319,9 +319,11 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     def _options(self, seed: int) -> TrainingOptions:
         names = {field.name for field in fields(TrainingOptions)} - {"seed"}
-        return TrainingOptions(
-            **{name: value for name, value in self.get_params(deep=False).items() if name in names}, seed=seed
-        )
+        values = {name: value for name, value in self.get_params(deep=False).items() if name in names}
+        for name, usual in (("epochs", self.EPOCHS), ("batch_size", self.BATCH_SIZE)):
+            if values[name] == AUTO:
+                values[name] = Auto(usual)
+        return TrainingOptions(**values, seed=seed)
 
     def _json_parameters(self) -> dict[str, Any]:
         """The parameters but the cell, as JSON has them; a random state that is no number is left out."""

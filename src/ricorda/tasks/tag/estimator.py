@@ -123,7 +123,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         classes = classes_of(targets) if target_kind == "tags" else None
         if classes is None and self.crf:
             raise ArgumentError("crf=True scores tags, and y has numbers: leave it out, or give tags")
-        training, held_out = split(len(inputs), self.validation_fraction if validation is None else 0.0, seed)
+        training, held_out = split(len(inputs), self.held_out_share() if validation is None else 0.0, seed)
         known = [inputs[row] for row in training]
         vocabulary = None
         if kind == "tokens":
@@ -222,7 +222,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         _, inputs = read_sequences(X, place_of(X))
         kind, targets = read_targets(y, inputs, place_of(X))
-        training, held_out = split(len(inputs), self.validation_fraction, seed)
+        training, held_out = split(len(inputs), self.held_out_share(), seed)
         if kind == "tags":  # a sequence with a tag that stands nowhere else is trained on
             known = {tag for row in training for tag in targets[row]}
             unknown = np.array([not known.issuperset(targets[row]) for row in held_out], dtype=bool)

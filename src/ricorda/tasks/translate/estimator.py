@@ -171,7 +171,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         others = None
         if validation is not None:
             others = read_pairs_of(*pair_of(validation), names=("validation[0]", "validation[1]"))
-        training, held_out = split(sources.texts, self.validation_fraction if others is None else 0.0, seed)
+        training, held_out = split(sources.texts, self.held_out_share() if others is None else 0.0, seed)
         subwords = Subwords.learn(
             [sources.texts[row] for row in training],
             [targets.texts[row] for row in training],
@@ -258,7 +258,7 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         sources, _ = read_pairs_of(X, y)
-        return parts_of(X, y, *split(sources.texts, self.validation_fraction, seed))
+        return parts_of(X, y, *split(sources.texts, self.held_out_share(), seed))
 
     def _measure(self) -> Measure:
         return Measure("mean chrF of a sentence (0 to 100)", "a sentence: chrF of its translation", True)
