@@ -79,6 +79,8 @@ def parameters_given(kind: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _option(kind: Any, name: str, default: Any, annotation: str) -> inspect.Parameter:
     known = about(kind, name)
     value: Any = {"int": int, "float": float, "bool": bool}.get(annotation.split(" ")[0], str)
+    if known.read is not None:
+        value = str
     if known.preset is None:
         value |= None
     info = option(kind, name, shown=_shown(default, known) if known.preset is None else True)

@@ -28,11 +28,11 @@ from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import Parameters, check_parameters, documented
+from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented
 from ricorda.tasks.saving import save_model
 from ricorda.training.checkpoint import check_settings
 from ricorda.training.loop import train
-from ricorda.training.options import TrainingOptions
+from ricorda.training.options import Auto, TrainingOptions
 from ricorda.training.task import Task
 
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
@@ -350,9 +350,11 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
 
     def _options(self, seed: int) -> TrainingOptions:
         names = {field.name for field in fields(TrainingOptions)} - {"seed"}
-        return TrainingOptions(
-            **{name: value for name, value in self.get_params(deep=False).items() if name in names}, seed=seed
-        )
+        values = {name: value for name, value in self.get_params(deep=False).items() if name in names}
+        for name, usual in (("epochs", self.EPOCHS), ("batch_size", self.BATCH_SIZE)):
+            if values[name] == AUTO:
+                values[name] = Auto(usual)
+        return TrainingOptions(**values, seed=seed)
 
     def _json_parameters(self) -> dict[str, Any]:
         """The parameters except the cell, as JSON; a random state that is not a number becomes null."""

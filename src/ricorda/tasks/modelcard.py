@@ -56,6 +56,7 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], 
         The files of the training's pictures.
     """
     parameters, summary = config["parameters"], config["summary"]
+    best = summary["best"]
     program = Program.from_json(config["program"])
     seed = "no fixed seed" if parameters["random_state"] is None else f"seed {parameters['random_state']}"
     lines = [
@@ -88,7 +89,7 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], 
         "",
         "## The training",
         "",
-        f"{summary['examples']:,} examples, {summary['epochs']} epochs, batches of {parameters['batch_size']}, "
+        f"{summary['examples']:,} examples, {summary['epochs']} epochs of {best['step'] // best['epoch']:,} steps, "
         f"{seed}, ricorda {__version__}.",
         "",
         *_validation(summary, scores),

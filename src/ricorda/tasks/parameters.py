@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ricorda.errors import ArgumentError
 
@@ -65,6 +65,25 @@ OPTIONAL_COUNT = Rule(COUNT.holds, f"{COUNT.words}, or leave it out", optional=T
 NUMBER = Rule(is_number, "a number")
 SHARE = Rule(lambda value: is_number(value) and 0 <= value < 1, "a number from 0 to less than 1")
 FLAG = Rule(lambda value: isinstance(value, bool), "True or False")
+
+AUTO = "auto"
+"""What a parameter is given whose number is to follow the data."""
+
+
+ENOUGH_TO_CHOOSE = 1_000
+"""Examples of which an automatic part is held out: accuracy on a tenth of them is known within ten points."""
+
+
+def or_auto(rule: Rule) -> dict[str, Any]:
+    """The rule of a parameter that may be left to the data, and what reads its option."""
+
+    def read(text: str) -> Any:
+        try:
+            return int(text) if rule is COUNT else float(text)
+        except ValueError:
+            return text
+
+    return {"rule": Rule(lambda value: rule.holds(value) or value == AUTO, f"{rule.words}, or {AUTO}"), "read": read}
 
 
 @dataclass(frozen=True)
@@ -149,7 +168,16 @@ def documented(kind: Any) -> str:
 
 @dataclass(repr=False, eq=False, kw_only=True)
 class Parameters:
-    """The parameters of every estimator."""
+    """The parameters of every estimator.
+
+    Attributes
+    ----------
+    EPOCHS, BATCH_SIZE : int
+        The values of "auto" for large data.
+    """
+
+    EPOCHS: ClassVar[int] = 10
+    BATCH_SIZE: ClassVar[int] = 32
 
     cell: str | Cell | Program | Callable[..., Any] = field(
         default="lstm",
@@ -167,8 +195,20 @@ class Parameters:
     dropout: float = parameter(
         0.0, SHARE, "Share of numbers dropped in training.", "They enter or leave the recurrent layers."
     )
-    epochs: int = parameter(10, None, "Passes over the data.", panel=TRAINING)
-    batch_size: int = parameter(32, None, "Examples a step and process.", panel=TRAINING)
+    epochs: int | str = parameter(
+        AUTO,
+        help="Passes over the data; auto: as many as its size wants.",
+        more="With auto `EPOCHS`, and up to 100 of small data, for 640 steps.",
+        panel=TRAINING,
+        **or_auto(COUNT),
+    )
+    batch_size: int | str = parameter(
+        AUTO,
+        help="Examples a step and process; auto: as many as their number wants.",
+        more="With auto `BATCH_SIZE`, and less of small data: 25 batches of at least 8.",
+        panel=TRAINING,
+        **or_auto(COUNT),
+    )
     learning_rate: float = parameter(2e-3, NUMBER, "Largest rate of AdamW.", panel=TRAINING)
     weight_decay: float = parameter(0.01, NUMBER, "Weight decay of AdamW.", panel=TRAINING)
     warmup: float = parameter(
@@ -181,12 +221,13 @@ class Parameters:
         "With None any is.",
         panel=TRAINING,
     )
-    validation_fraction: float = parameter(
+    validation_fraction: float | str = parameter(
         0.1,
-        SHARE,
-        "Part of DATA to choose by, without --valid.",
-        "It is kept apart to choose the best epoch, unless `fit` is given other examples; 0 for none.",
+        help="Part of DATA to choose by, without --valid.",
+        more="It is kept apart to choose the best epoch, unless `fit` is given other examples; 0 for none. With auto a "
+        "tenth of 1,000 examples or more, and none of fewer: so few would choose by chance.",
         panel=TRAINING,
+        **or_auto(SHARE),
     )
     patience: int | None = parameter(None, None, "Epochs without a better score to stop after.", panel=TRAINING)
     device: str = parameter(
@@ -206,6 +247,12 @@ class Parameters:
         option="seed",
         preset=0,
     )
+
+    def held_out_share(self, examples: int = ENOUGH_TO_CHOOSE) -> float:
+        """The share of so many examples that is kept apart to choose the best epoch by."""
+        if isinstance(self.validation_fraction, str):
+            return 0.1 if examples >= ENOUGH_TO_CHOOSE else 0.0
+        return float(self.validation_fraction)
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
@@ -243,6 +290,7 @@ POOLINGS = ("last", "mean", "max", "attention")
 class ManyToOneParameters(Embedding, Remembering):
     """The parameters of estimators that read a whole sequence and predict one thing."""
 
+    validation_fraction: float | str = AUTO
     pooling: str = parameter("last", one_of(*POOLINGS), "One vector from all steps: last, mean, max or attention.")
     word_dropout: float = parameter(0.0, SHARE, "Share of tokens read as unknown in training.")
     tokenizer: str = parameter(

@@ -12,7 +12,7 @@ from ricorda.data.batches import Rows, rows_of_process
 from ricorda.errors import ArgumentError
 from ricorda.training.flow import Flow, FlowRecord, recording_flow
 from ricorda.training.interruption import Interruption
-from ricorda.training.options import TrainingOptions
+from ricorda.training.options import FittedOptions
 from ricorda.training.processes import Processes
 from ricorda.training.task import Task
 
@@ -46,7 +46,7 @@ class Learner:
     def __init__(
         self,
         task: Task,
-        options: TrainingOptions,
+        options: FittedOptions,
         processes: Processes,
         steps_per_epoch: int,
         watch_gradients: int | None = None,

@@ -23,7 +23,7 @@ from ricorda.training.flow import steps_between
 from ricorda.training.folder import HISTORY, alone_in, check_no_others
 from ricorda.training.interruption import Interrupted, Interruption, noticing_interruption
 from ricorda.training.learner import Learner
-from ricorda.training.options import TrainingOptions, check_whole
+from ricorda.training.options import FittedOptions, TrainingOptions, check_whole
 from ricorda.training.processes import Processes, join_processes
 from ricorda.training.progress import Display, showing
 from ricorda.training.randomness import Randomness, own_randomness, step_seeds
@@ -105,12 +105,13 @@ def train(
         noticing_interruption() if folder is not None else nullcontext(Interruption()) as interruption,
     ):
         watched = watch_gradients if processes.first else None
-        loop = _Loop(task, options, processes, folder, settings or {}, watched)
+        fitted = fitting(options, task, processes)
+        loop = _Loop(task, fitted, processes, folder, settings or {}, watched)
         if resume:
             loop.restore()
         else:
             loop.begin(history)
-        alarm = Alarm(task.module, options) if watched else None
+        alarm = Alarm(task.module, fitted) if watched else None
         with (
             own_randomness(processes.device) as randomness,
             showing(
@@ -124,13 +125,22 @@ def train(
     return loop.run.history
 
 
+def fitting(options: TrainingOptions, task: Task, processes: Processes) -> FittedOptions:
+    """The options with numbers for a task's data where they were to follow it."""
+
+    def steps(size: int) -> int:
+        return len(task.batches(size * processes.size, seed=options.seed, epoch=0))
+
+    return options.fitting(task.rows() // processes.size, steps)
+
+
 class _Loop:
     """A run, and the objects that it works with."""
 
     def __init__(
         self,
         task: Task,
-        options: TrainingOptions,
+        options: FittedOptions,
         processes: Processes,
         folder: Path | None,
         settings: Mapping[str, Any],

@@ -1,6 +1,7 @@
 """How to train: everything that the loop lets its caller choose."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,20 @@ OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("linear", "cosine", "constant")
 
 
+LEAST_STEPS, MOST_EPOCHS = 640, 100
+"""Steps that small data is trained for where the epochs are automatic, and the most epochs that may take."""
+
+LEAST_BATCH, BATCHES = 8, 25
+"""Rows of an automatic batch at least, and batches that small data is cut into: more steps of less work learn more."""
+
+
+@dataclass(frozen=True)
+class Auto:
+    """A number that follows the data: `usual` where there is much of it."""
+
+    usual: int
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """The choices of a training run; an invalid value raises an ArgumentError at once.
@@ -19,9 +34,10 @@ class TrainingOptions:
     Parameters
     ----------
     epochs
-        The most passes over the training data; the learning rate's schedule is made for so many.
+        The most passes over the training data; the learning rate's schedule is made for so many. With `Auto` as many
+        as are usual, and more where these would be fewer than LEAST_STEPS steps.
     batch_size
-        Rows of a batch on each process.
+        Rows of a batch on each process. With `Auto` as many as are usual, and fewer of small data.
     learning_rate
         The highest learning rate, reached after the warm-up.
     optimizer
@@ -45,8 +61,8 @@ class TrainingOptions:
         are).
     """
 
-    epochs: int = 10
-    batch_size: int = 32
+    epochs: int | Auto = 10
+    batch_size: int | Auto = 32
     learning_rate: float = 2e-3
     optimizer: str = "adamw"
     weight_decay: float = 0.01
@@ -59,8 +75,9 @@ class TrainingOptions:
     precision: str = "32"
 
     def __post_init__(self) -> None:
-        check_whole(self.epochs, "epochs", at_least=1)
-        check_whole(self.batch_size, "batch_size", at_least=1)
+        for name in ("epochs", "batch_size"):
+            if not isinstance(getattr(self, name), Auto):
+                check_whole(getattr(self, name), name, at_least=1)
         check_whole(self.seed, "seed", at_least=0)
         if self.patience is not None:
             check_whole(self.patience, "patience", at_least=1)
@@ -73,6 +90,23 @@ class TrainingOptions:
         _one_of(self.optimizer, "optimizer", OPTIMIZERS)
         _one_of(self.schedule, "schedule", SCHEDULES)
 
+    def fitting(self, rows: int, steps: Callable[[int], int]) -> "FittedOptions":
+        """These options with numbers for a training's data where they are `Auto`.
+
+        Parameters
+        ----------
+        rows
+            Of each process.
+        steps
+            From the size of a batch to the steps of an epoch.
+        """
+        size, epochs = self.batch_size, self.epochs
+        if isinstance(size, Auto):
+            size = min(size.usual, max(rows // BATCHES, min(rows, LEAST_BATCH), 1))
+        if isinstance(epochs, Auto):
+            epochs = max(epochs.usual, min(MOST_EPOCHS, -(-LEAST_STEPS // steps(size))))
+        return FittedOptions(**{**vars(self), "epochs": epochs, "batch_size": size})
+
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Learning rate of step ``step`` of ``steps``, counted from 0: a linear rise, then what the schedule says."""
         rising = round(self.warmup * steps)
@@ -82,6 +116,14 @@ class TrainingOptions:
         if self.schedule == "cosine":
             left = (1 - math.cos(math.pi * left)) / 2
         return self.learning_rate * (1.0 if self.schedule == "constant" else left)
+
+
+@dataclass(frozen=True)
+class FittedOptions(TrainingOptions):
+    """Options in which every number is there."""
+
+    epochs: int = 10
+    batch_size: int = 32
 
 
 def check_whole(value: object, name: str, *, at_least: int) -> None:

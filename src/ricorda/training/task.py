@@ -49,6 +49,10 @@ class Task(ABC):
         """
         return batches(self.lengths, size, seed=seed, epoch=epoch)
 
+    def rows(self) -> int:
+        """Return how many rows an epoch has, by which batches are sized where that is left to the data."""
+        return len(self.lengths)
+
     def steps(self, rows: Rows) -> int:
         """Return how many steps the rows of a batch have; speed is counted in them."""
         lengths: NDArray[np.integer] = np.asarray(self.lengths)  # The loop has made it an array.

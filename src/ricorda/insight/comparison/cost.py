@@ -20,6 +20,7 @@ from ricorda.program.weights import layout
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.training.interruption import Interruption
 from ricorda.training.learner import Learner
+from ricorda.training.loop import fitting
 from ricorda.training.processes import join_processes
 from ricorda.training.task import Task
 
@@ -147,8 +148,8 @@ def peak_of_step(probe: Any, task: Task) -> int:
     The step reads the longest batch: forward pass, BPTT, gradients and the optimiser's moments. The peak is the highest
     sum of torch's own allocations in their order, so it is the same in every run.
     """
-    options = probe._options(seed=0)
-    processes = join_processes(options.device)
+    processes = join_processes(probe.device)
+    options = fitting(probe._options(seed=0), task, processes)
     task.module.to(processes.device).train()
     batches = task.batches(options.batch_size, seed=0, epoch=0)
     longest = max(range(len(batches)), key=lambda index: task.steps(batches[index]))

@@ -24,6 +24,7 @@ from ricorda.tasks.forecast.network import ForecastNetwork, Sizes
 from ricorda.tasks.forecast.objective import Forecasting
 from ricorda.tasks.forecast.parameters import ForecastParameters
 from ricorda.tasks.forecast.preparation import TrainingSeries, choose_series
+from ricorda.tasks.forecast.start import begin_well
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.parameters import COUNT
 
@@ -218,6 +219,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
 
         def task(network: ForecastNetwork) -> Forecasting:
             series.keep_end(network)
+            begin_well(network, series.windows, series.facts.season)
             return Forecasting(network, series.windows, series.held_out_windows, series.facts.season)
 
         def errors(network: ForecastNetwork) -> dict[str, Any]:

@@ -128,11 +128,9 @@ class ForecastNetwork(nn.Module):
         Tensor [B, targets, steps, head.size]
         """
         chosen = [*self.sizes.targets]
-        mean, deviation = past.new_zeros(1, 1, 1), past.new_ones(1, 1, 1)
+        mean, deviation = self.moments(past)
         normal = past
         if self.window:
-            mean = past.mean(-1, keepdim=True)
-            deviation = (past.var(-1, keepdim=True, unbiased=False) + _LEAST).sqrt()
             normal = (past - mean) / deviation
             mean, deviation = mean[:, chosen], deviation[:, chosen]
         if self.gain is not None and self.shift is not None:
@@ -146,6 +144,13 @@ class ForecastNetwork(nn.Module):
                 own = F.pad(own, (0, 1))
             output = output + own
         return self.head.read(output, deviation[..., None], mean[..., None])
+
+    def moments(self, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation by which windows [B, V, context] are normalised, [B, V, 1]; 0 and 1 if they are not."""
+        if not self.window:
+            return past.new_zeros(1, 1, 1), past.new_ones(1, 1, 1)
+        mean = past.mean(-1, keepdim=True)
+        return mean, (past.var(-1, keepdim=True, unbiased=False) + _LEAST).sqrt()
 
     def _begin_with_the_last_value(self, autoregression: nn.Linear) -> None:
         """Start the training from this baseline, which is hard to beat on prices and the like."""

@@ -89,7 +89,7 @@ def choose_series(
     season = _season(model, parts[0].clock, shortest)
     context = _context(model, season, shortest)
     horizon, reach = int(model.horizon), max(context, season)
-    fraction = model.validation_fraction if validation is None else 0.0
+    fraction = model.held_out_share() if validation is None else 0.0
     training, held_out = split_in_time(parts, fraction, context, steps, horizon=horizon, reach=reach)
     facts = Facts.of(series, parts, training, context, season, standardise=model.normalize is not None)
     if validation is not None:

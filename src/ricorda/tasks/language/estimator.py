@@ -188,7 +188,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
 
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int, condition: Any = None) -> Prepared:
         text, held_out = read_training(
-            X, condition, validation, share=float(self.validation_fraction), anywhere=self.tokenizer == "char"
+            X, condition, validation, share=self.held_out_share(), anywhere=self.tokenizer == "char"
         )
         reader = Reader.learn(
             text,
@@ -301,7 +301,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         return ["", *scored[:-1]]
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
-        first, last = read_material(X).split(float(self.validation_fraction), anywhere=self.tokenizer == "char")
+        first, last = read_material(X).split(self.held_out_share(), anywhere=self.tokenizer == "char")
         assert last is not None  # The share is not 0.
         parts = [part.parts[0] if part.kind == "stream" else list(part.parts) for part in (first, last)]
         return parts[0], y, parts[1]

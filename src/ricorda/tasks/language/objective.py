@@ -46,6 +46,10 @@ class NextStepTraining(Task):
         """Windows; see `Sequences.windows`."""
         return self.training.windows(size, self.window, seed=seed, epoch=epoch)
 
+    def rows(self) -> int:
+        """Windows of a stream, which is cut into rows as they are wanted; documents."""
+        return self.training.predictions // self.window if self.training.stream else len(self.lengths)
+
     def steps(self, rows: Rows) -> int:
         """Predicted steps of a batch of windows."""
         return int(rows[:, LENGTH].sum())

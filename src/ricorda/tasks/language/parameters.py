@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, READING, SHARE, TRAINING, Embedding, one_of, parameter
 
@@ -11,11 +12,12 @@ from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, READING, SHARE
 class LanguageParameters(Embedding):
     """The parameters of `LanguageModel`."""
 
+    EPOCHS: ClassVar[int] = 12
+
     hidden_size: int = 512
     embedding_size: int = 64
     min_frequency: int = 1
     lowercase: bool = False
-    epochs: int = 12
     learning_rate: float = 3e-3
     warmup: float = 0.05
     tokenizer: str = parameter(

@@ -69,7 +69,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
         kind, inputs = read_inputs(X)
         targets, learned = self._read_targets(X, y, len(inputs))
-        training, held_out = self._split(targets, self.validation_fraction if validation is None else 0.0, seed)
+        training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
         encoder = Encoder.learn(
             kind,
             [inputs[row] for row in training],
@@ -142,4 +142,4 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         targets, _ = self._read_targets(X, y, len(read_inputs(X)[1]))
-        return parts_of(X, y, *self._split(targets, self.validation_fraction, seed))
+        return parts_of(X, y, *self._split(targets, self.held_out_share(), seed))

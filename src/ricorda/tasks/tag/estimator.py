@@ -124,7 +124,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         classes = classes_of(targets) if target_kind == "tags" else None
         if classes is None and self.crf:
             raise ArgumentError("crf=True scores tags, and y has numbers: leave it out, or give tags")
-        fraction = self.validation_fraction if validation is None else 0.0
+        fraction = self.held_out_share() if validation is None else 0.0
         training, held_out = split_rows(len(inputs), fraction, seed, "sequence")
         known = [inputs[row] for row in training]
         vocabulary = None
@@ -224,7 +224,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         _, inputs = read_sequences(X, place_of(X))
         kind, targets = read_step_targets(y, inputs, place_of(X))
-        training, held_out = split_rows(len(inputs), self.validation_fraction, seed, "sequence")
+        training, held_out = split_rows(len(inputs), self.held_out_share(), seed, "sequence")
         if kind == "tags":  # The only sequence with some tag is trained on.
             known = {tag for row in training for tag in targets[row]}
             unknown = np.array([not known.issuperset(targets[row]) for row in held_out], dtype=bool)

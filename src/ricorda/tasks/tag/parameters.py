@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ricorda.tasks.parameters import COUNT, FLAG, Embedding, Remembering, Rule, is_number, parameter
 
@@ -11,12 +12,13 @@ from ricorda.tasks.parameters import COUNT, FLAG, Embedding, Remembering, Rule, 
 class TagParameters(Embedding, Remembering):
     """The parameters of `SequenceTagger`."""
 
+    EPOCHS: ClassVar[int] = 15
+
     hidden_size: int = 200
     num_layers: int = 2
     vocab_size: int = 50_000
     min_frequency: int = 1
     dropout: float = 0.5
-    epochs: int = 15
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     character_embedding_size: int = parameter(50, COUNT, "Numbers a character is turned into.")

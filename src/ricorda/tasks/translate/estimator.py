@@ -177,7 +177,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         others = None
         if validation is not None:
             others = read_pairs_of(*pair_of(validation), names=("validation[0]", "validation[1]"))
-        fraction = self.validation_fraction if others is None else 0.0
+        fraction = self.held_out_share() if others is None else 0.0
         training, held_out = split_by_sentence(sources.texts, fraction, seed)
         subwords = Subwords.learn(
             [sources.texts[row] for row in training],
@@ -266,7 +266,7 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
         sources, _ = read_pairs_of(X, y)
-        return parts_of(X, y, *split_by_sentence(sources.texts, self.validation_fraction, seed))
+        return parts_of(X, y, *split_by_sentence(sources.texts, self.held_out_share(), seed))
 
     def _measure(self) -> Measure:
         return Measure("mean chrF of a sentence (0 to 100)", "a sentence: chrF of its translation", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ricorda.tasks.parameters import COUNT, FLAG, READING, SHARE, Embedding, Rule, is_number, one_of, parameter
 
@@ -17,14 +18,15 @@ _PENALTY = Rule(lambda value: is_number(value) and 0 <= value <= 50, "a number f
 class TranslateParameters(Embedding):
     """The parameters of `Translator`."""
 
+    BATCH_SIZE: ClassVar[int] = 64
+
     hidden_size: int = 256
     embedding_size: int = 256
     dropout: float = 0.3
     min_frequency: int = 2
     lowercase: bool = False
-    batch_size: int = 64
     learning_rate: float = 4e-3
-    validation_fraction: float = 0.05
+    validation_fraction: float | str = 0.05
     shared_vocabulary: bool = parameter(
         False,
         FLAG,
