@@ -83,7 +83,9 @@ def test_ctrl_c_ends_writing_with_what_was_written(model: LanguageModel) -> None
     assert written.rstrip("\n") in "the " + "".join(model.generate("the ", length=len(written) + 5, seed=1))
 
 
-def test_evaluation_and_scores_are_those_of_python(model: LanguageModel, ricorda_command: Command) -> None:
+def test_evaluation_and_scores_are_those_of_python(
+    model: LanguageModel, ricorda_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with gzip.open("other.txt.gz", "wt") as file:
         file.write("the cat\r\nthe mat\n")
     found = model.evaluate("the cat\nthe mat\n")
@@ -94,6 +96,13 @@ def test_evaluation_and_scores_are_those_of_python(model: LanguageModel, ricorda
     line = json.loads(ricorda_command("predict", "model", "the cat", "--json").out)
     assert line["log_probability"] == pytest.approx(math.fsum(score for _, score in scores))
     assert [each["token"] for each in line["tokens"]] == list("the cat")
+    monkeypatch.setattr("ricorda.cli.language.MOST_TOKENS", 6)
+    done = ricorda_command("predict", "model", "the cat", "--json")
+    assert json.loads(done.out) == {
+        "nats": pytest.approx(line["nats"]),
+        "log_probability": pytest.approx(line["log_probability"]),
+    }
+    assert done.err == "text 1 of the command line has more than 6 tokens: they are left out\n"
     table = ricorda_command("predict", "model", "the cat", "on the mat").out
     assert "on the mat" in table
     refused = ricorda_command("predict", "model", "the cat", "a ☂").sentence

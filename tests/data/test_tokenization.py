@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from ricorda.data.tokenization import PADDING, UNKNOWN, encode, tokens_of, train_tokenizer
+from ricorda.data.tokenization import LONGEST_WORD, PADDING, UNKNOWN, encode, tokens_of, train_tokenizer
 from ricorda.errors import ArgumentError
 
 KINDS = ("word", "bpe", "char")
@@ -205,3 +205,11 @@ def test_no_texts_give_no_ids_and_a_blank_text_gives_none() -> None:
     assert encode(TOKENIZERS["word"], []) == []
     assert encode(TOKENIZERS["word"], ["", " \n"]) == [[], []]
     assert encode(TOKENIZERS["word"], ["\ufe0f"]) == [[UNKNOWN]]
+
+
+def test_an_endless_word_is_cut_before_the_tokenizer_gives_up() -> None:
+    word, characters = TOKENIZERS["word"], TOKENIZERS["char"]
+    assert len(encode(word, ["a" * (2 * LONGEST_WORD + 1)])[0]) == 3
+    assert len(encode(word, ["a" * LONGEST_WORD])[0]) == 1
+    assert len(encode(characters, ["a" * LONGEST_WORD])[0]) == LONGEST_WORD
+    assert len(encode(word, ["è" * 10_000_000])[0]) == 100  # Here the library itself panics.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,9 @@ TRAIN = """Train a model of a text, or of music: it predicts the next step, and 
       ricorda train language chorales.json --cell gru --batch-size 8 --epochs 60 --out model
     """
 """The help of the command that trains."""
+
+MOST_TOKENS = 100_000
+"""Characters, or tokens of a list, of the longest text whose tokens are written as JSON, some 50 bytes each."""
 
 
 def read(
@@ -59,19 +63,16 @@ def predict(model: LanguageModel, source: InputSource, as_json: bool, *, text: o
         raise ArgumentError("the model reads music, and predict reads texts: use ricorda evaluate")
     for batch in source.batches(text=text):
         texts: list[Any] = list(batch) if isinstance(batch, list) else list(batch.inputs)
-        scored = [(_scored(model, example, batch.place(index)), example) for index, example in enumerate(texts)]
-        if as_json:
-            for scores, _ in scored:
-                total = sum(score for _, score in scores)
-                tokens = [{"token": token, "log_probability": score} for token, score in scores]
-                print_json({"nats": -total / len(scores), "log_probability": total, "tokens": tokens})
-            continue
         rows = []
-        for scores, example in scored:
-            total = sum(score for _, score in scores)
+        for index, example in enumerate(texts):
+            total, steps, tokens = _scored(model, example, batch.place(index), tokens=as_json)
+            if as_json:
+                print_json({"nats": -total / steps, "log_probability": total, **tokens})
+                continue
             shown = shortened(example if isinstance(example, str) else " ".join(map(str, example)))
-            rows.append((f"{-total / len(scores):.3f}", f"{total:.2f}", len(scores), shown))
-        print_table(None, ["nats per token", "log-probability", "tokens", "text"], rows)
+            rows.append((f"{-total / steps:.3f}", f"{total:.2f}", steps, shown))
+        if rows:
+            print_table(None, ["nats per token", "log-probability", "tokens", "text"], rows)
 
 
 def evaluate(model: LanguageModel, data: str, as_json: bool, *, text: options.TextColumn = None) -> None:
@@ -88,13 +89,20 @@ def evaluate(model: LanguageModel, data: str, as_json: bool, *, text: options.Te
     print_pairs(f"{result.steps:,} steps", numbers)
 
 
-def _scored(model: LanguageModel, text: Any, place: str) -> list[tuple[str, float]]:
-    """A text's tokens with their log-probabilities."""
+def _scored(model: LanguageModel, text: Any, place: str, *, tokens: bool) -> tuple[float, int, dict[str, Any]]:
+    """A text's log-probability and number of tokens, and with `tokens` each one of a text that is not too long."""
     try:
-        tokens = text.split() if model.reader_.kind == "tokens" and isinstance(text, str) else text
-        return model.score_tokens(tokens)
+        read = text.split() if model.reader_.kind == "tokens" and isinstance(text, str) else text
+        if tokens and len(read) <= MOST_TOKENS:
+            scored = model.score_tokens(read)
+            written = [{"token": token, "log_probability": score} for token, score in scored]
+            return sum(score for _, score in scored), len(scored), {"tokens": written}
+        scores = model.log_probabilities(read)
     except DataError as error:
         raise DataError(f"{place} cannot be scored: {error}") from None
+    if tokens:
+        print(f"{place} has more than {MOST_TOKENS:,} tokens: they are left out", file=sys.stderr)
+    return float(scores.sum(dtype=float)), len(scores), {}
 
 
 def _is_music(data: str | Path) -> bool:

@@ -12,6 +12,7 @@ All kinds read a text after Unicode's composition (NFC), with ’ as ' and witho
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeGuard, cast
@@ -24,6 +25,8 @@ PADDING, UNKNOWN = 0, 1
 _MARKS = ["<pad>", "<unk>"]
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _SMALLEST_VOCABULARY = {"word": len(_MARKS) + 1, "bpe": len(_MARKS) + len(_BYTES) + 1, "char": len(_MARKS) + 1}
+LONGEST_WORD = 100_000
+"""Characters after which a word is cut."""
 KINDS = tuple(_SMALLEST_VOCABULARY)
 
 Texts = Sequence[str] | Sequence[list[str]]
@@ -173,8 +176,11 @@ def _are_token_lists(texts: Texts) -> TypeGuard[Sequence[list[str]]]:
 
 
 def _valid(text: str) -> str:
-    """The text with � for lone surrogates, which Python's strings can hold and UTF-8 cannot."""
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    """The text as a tokenizer can take it: � for lone surrogates, which are no UTF-8, and no endless words."""
+    text = text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if len(text) > LONGEST_WORD:  # On millions of letters the tokenizers' regular expressions give up, and panic.
+        text = re.sub(rf"\S{{{LONGEST_WORD}}}(?=\S)", r"\g<0> ", text)
+    return text
 
 
 def _text_tokenizer(kind: str, texts: Sequence[str], vocab_size: int, min_frequency: int, lowercase: bool) -> Tokenizer:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
@@ -134,14 +136,21 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
 
         The first token is left out if nothing can stand before it, because the training text has no line end.
         """
-        as_one = self._as_one(text)
-        sequences = self.reader_.sequences(self._read(as_one, condition, "text"), "text")
-        losses = torch.cat(list(losses_of(self.network_, sequences))).tolist()
+        sequences, log_probabilities = self._scored(text, condition)
         if self.reader_.kind == "music":
             tokens = [" ".join(map(str, step)) for step in text]
         else:
             tokens = [self._shown(id) for id in sequences.steps[1:].tolist()]
-        return [(token, -loss) for token, loss in zip(tokens, losses, strict=True)]
+        return list(zip(tokens, log_probabilities.tolist(), strict=True))
+
+    def log_probabilities(self, text: Any, *, condition: Any = None) -> NDArray[np.float32]:
+        """The log-probabilities of `score_tokens` alone, an array [T], for texts whose tokens would fill the memory."""
+        return self._scored(text, condition)[1]
+
+    def _scored(self, text: Any, condition: Any) -> tuple[Sequences, NDArray[np.float32]]:
+        as_one = self._as_one(text)
+        sequences = self.reader_.sequences(self._read(as_one, condition, "text"), "text")
+        return sequences, -torch.cat([part.float().cpu() for part in losses_of(self.network_, sequences)]).numpy()
 
     def generate(
         self,
