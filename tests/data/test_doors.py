@@ -170,7 +170,7 @@ class _Stream:
         self.buffer = io.BytesIO(content)
 
 
-@pytest.mark.parametrize("form", ["csv", "semicolons", "tsv", "jsonl", "parquet", "lines", "zip"])
+@pytest.mark.parametrize("form", ["csv", "semicolons", "tsv", "jsonl", "parquet", "lines", "tabs", "zip"])
 def test_the_standard_input_is_read_by_what_it_holds(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     zipped, parquet = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
@@ -183,14 +183,22 @@ def test_the_standard_input_is_read_by_what_it_holds(monkeypatch: pytest.MonkeyP
         "jsonl": b'{"text": "uno", "label": "a"}\n{"text": "due", "label": "b"}\n',
         "parquet": parquet.getvalue(),
         "lines": b"a uno\nb due\n",
+        "tabs": b"a\tuno\na\tdue\n",
         "zip": zipped.getvalue(),
     }[form]
     monkeypatch.setattr(sys, "stdin", _Stream(content))
     for _ in range(2):
         examples = read_examples("-")
-        assert (examples.inputs, examples.labels) == (["uno", "due"], ["a", "b"])
+        assert (examples.inputs, examples.labels) == (["uno", "due"], ["a", "a" if form == "tabs" else "b"])
     assert "row" in examples.place(0)
     assert examples.place(0).endswith(" of the standard input")
+
+
+@pytest.mark.parametrize("header", ["", "source\ttarget\n"])
+def test_pairs_come_through_the_standard_input(monkeypatch: pytest.MonkeyPatch, header: str) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stream(f"{header}a\tuno\na\tdue\n".encode()))
+    pairs = read_pairs("-")
+    assert (pairs.inputs, pairs.targets) == (["a", "a"], ["uno", "due"])
 
 
 def test_a_standard_input_without_data_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

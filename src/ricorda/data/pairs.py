@@ -13,7 +13,7 @@ from typing import Any
 from ricorda.data.doors import door
 from ricorda.data.inputs import as_list, has_surrogates
 from ricorda.data.places import REPAIR, BadLineError, Place, SourceRows, row_name
-from ricorda.data.source import extension, lines
+from ricorda.data.source import STANDARD_INPUT, extension, lines
 from ricorda.data.synthetic import refuse_synthetic
 from ricorda.data.tables import FORMATS, Columns, refuse_same_column
 from ricorda.errors import DataError
@@ -141,7 +141,7 @@ def as_texts(sequence: Any, where: Place, argument: str) -> list[str]:
 def _parts(path: str, source: str | None, target: str | None, translated: bool, rows: int | None) -> Iterator[Pairs]:
     refuse_synthetic(path, "translate")
     refuse_same_column({"--source": source, "--target": target})
-    form = extension(path)
+    form = extension(path) or (".tsv" if path == STANDARD_INPUT and translated else "")
     if form not in FORMATS and (translated or source is not None):
         raise DataError(f"{path} is no table by its name: give a {', '.join(FORMATS)} file")
     named = form in FORMATS and (form != ".tsv" or source is not None or target is not None)

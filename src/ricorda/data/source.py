@@ -67,6 +67,9 @@ def _extension_of_standard_input() -> str:
     if first and first[0].lstrip().startswith("{"):
         return ".jsonl"
     separator = separator_of(first, default="")
+    openings = [line.split("\t")[0] for line in first]
+    if separator == "\t" and openings[0] in openings[1:]:
+        return ""  # What begins several lines is a label and no column's name.
     return "" if not separator else ".tsv" if separator == "\t" else ".csv"
 
 
