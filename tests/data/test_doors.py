@@ -210,10 +210,10 @@ def test_a_standard_input_without_data_says_so(monkeypatch: pytest.MonkeyPatch) 
         standard_input.content()
 
 
-def test_deep_json_is_said_to_be_deep(tmp_path: Path) -> None:
+def test_deep_json_is_no_music(tmp_path: Path) -> None:
     path = tmp_path / "music.json"
     path.write_text("[" * 50_000 + "]" * 50_000)
-    with pytest.raises(DataError, match=r"music\.json is nested too deeply to be data: write flat rows"):
+    with pytest.raises(DataError, match=r"music\.json is no JSON \(a value out of bounds\): give a list of pieces"):
         read_music(path)
     path.write_text(json.dumps({"train": [[[60]]]}))
     assert read_music(path).training == [[[60]]]
