@@ -127,10 +127,10 @@ def _opening(source: str) -> tuple[list[str], Sequence[Any]]:
         return names, []
     with closing(cast(Generator[str], lines(source))) as text:
         if kind in (".csv", ".tsv"):
-            first, text = opening_of(text)
+            first, again = opening_of(text)
             quoting: Any = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
             separator = separator_of(first) if kind == ".csv" else "\t"
-            records = csv.reader(text, delimiter=separator, quoting=quoting)
+            records = csv.reader(again, delimiter=separator, quoting=quoting)
             names = next(records, [])
             with suppress(csv.Error, BadLineError):
                 return names, next(records, [])

@@ -210,7 +210,7 @@ def _check_order(times: Sequence[Any], values: Sequence[Any], where: Place) -> N
             "the rows as the steps"
         )
     elif len(times) - len(set(times)) > max(1, len(times) // 4):
-        reason = RepeatedTimesError(
+        reason: DataError = RepeatedTimesError(
             f"{at}, a time that is there already, as are others: if there are several series in the table, give each "
             "as a file of its own; if not, make the rows of a time one"
         )

@@ -240,8 +240,8 @@ th:nth-child(2), td:nth-child(2) { text-align: left; }
 <body>
 <h1>$title</h1>
 <p class="legend">Red and + speak for it, blue and − against it. Point at a $thing: its numbers stand below, and the
-${thing}s after which it is still held (for a second direction, which reads from the end, those before it) are underlined, the
-thicker the more of it is there.</p>
+${thing}s after which it is still held (of a second direction, from the end, those before it) are underlined,
+the thicker the more of it is there.</p>
 <p class="text">$before$words$after</p>
 <div class="panel" aria-live="polite">Point at a $thing.</div>
 <div class="facts">$facts</div>
