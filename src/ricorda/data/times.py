@@ -204,13 +204,13 @@ def _check_order(times: Sequence[Any], values: Sequence[Any], where: Place) -> N
         return
     at = f"{where(row)} has {_plain(values[row])}"
     if _is_put_back(times, row):
-        reason = IrregularTimesError(
+        reason: DataError = IrregularTimesError(
             f"{at} after {_plain(values[row - 1])}, in an hour that comes twice where clocks are put back that day: "
             "write the times in UTC or each with its offset, as 2024-10-27T02:00+02:00, or leave --time out to take "
             "the rows as the steps"
         )
     elif len(times) - len(set(times)) > max(1, len(times) // 4):
-        reason: DataError = RepeatedTimesError(
+        reason = RepeatedTimesError(
             f"{at}, a time that is there already, as are others: if there are several series in the table, give each "
             "as a file of its own; if not, make the rows of a time one"
         )
