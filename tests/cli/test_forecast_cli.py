@@ -125,7 +125,7 @@ def test_another_file_and_the_numbers_as_they_are(ricorda_command: Command, here
     others = ["--normalize", "none", "--together", "--no-autoregression", "--json"]
     trained = ricorda_command(*arguments, *OPTIONS, *others, "--out", "model")
     told = json.loads(trained.out)
-    assert told["validation_examples"] == 60 - 12 - 3 + 1
+    assert told["validation_examples"] == 60 - 24 - 3 + 1  # The dates say that a season is 24 hours.
     assert set(told["validation_errors"]) == {"model", "repeat_last", "repeat_season"}
     model = ricorda.load("model")
     assert (model.normalize, model.independent, model.autoregression) == (None, False, False)
@@ -254,3 +254,30 @@ def test_any_forecast_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     strange = replace(drawn(2), names=("price in $ and " + "long " * 20,), time="$t", clock=Clock(5, "number", 5))
     for forecast in (drawn(1, (0.5, 0.9)), drawn(50), drawn(2, (0.5,), variables=3), strange):
         assert pixels(as_png(forecast.plot())).shape[1] == 1200
+
+
+def test_what_is_printed_says_what_it_is(ricorda_command: Command, here: Path) -> None:
+    options = ["--season", "1", "--horizon", "1", "--hidden-size", "2", "--epochs", "1", "--context", "4"]
+    trained = ricorda_command("train", "forecast", "data.csv", "--target", "a", "--out", "model", *options)
+    assert trained.code == 0, trained
+    assert "data.csv: column 'date' holds dates: they are the times of the rows" in trained.err
+    errors = trained.out[trained.out.index("Errors of the next step") :]
+    assert "repeat the last value" in errors
+    assert "season" not in errors  # of one step is the last value
+    assert "The next step, after 2024-01-05 23:00:00: the forecast\n" in ricorda_command("predict", "model").out
+    told = ricorda_command("info", "model").out
+    for words in ("gru", "1 hour", "before 2024-01-06 00:00:00"):
+        assert words in told
+    for words in ("microsecond", "scale", "utc", "units", "deviations"):
+        assert words not in told
+    kept = ricorda_command("inspect", "memory", "model").out
+    assert "what is left of each step at the end" in kept
+    assert not any(words in kept for words in ("word", "token"))
+    gates = ricorda_command("inspect", "gates", "model").out
+    assert "over the series" in gates
+    assert not any(words in gates for words in ("word", "text", "quotation"))
+    assert ricorda_command("inspect", "memory", "model", "--html", "page.html").code == 0
+    page = (here / "page.html").read_text()
+    assert "Memory of a series" in page
+    assert "Point at a step." in page
+    assert "Point at a word" not in page

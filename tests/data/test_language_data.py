@@ -89,3 +89,15 @@ def test_a_roll_has_the_notes_and_they_come_back() -> None:
 )
 def test_pieces_are_told_from_texts_and_numbers(value: object, music: bool) -> None:
     assert are_pieces(value) == music
+
+
+def test_music_that_is_too_deep_or_too_large_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "music.json"
+    for content in ("[" * 99_999, "[[[" + "6" * 5_000 + "]]]"):
+        path.write_text(content)
+        with pytest.raises(DataError, match=r"music.json is no JSON \(a value out of bounds\)"):
+            read_music(path)
+    path.write_text("[[" + "[" * 900 + "]" * 900 + "]]")
+    with pytest.raises(DataError, match=r"has the note \[\[") as caught:
+        read_music(path)
+    assert len(str(caught.value)) < 500

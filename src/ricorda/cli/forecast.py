@@ -50,7 +50,8 @@ def read(
     test: str | None = None,
     *,
     time: Annotated[
-        str | None, _series("Column of the dates, or of whole numbers.", default="none: the rows are the steps")
+        str | None,
+        _series("Column of the dates, or of whole numbers.", default="the only one of dates; else rows are steps"),
     ] = None,
     target: Annotated[
         list[str] | None, _series("Column to forecast; may be given several times.", default="all of numbers")
@@ -146,6 +147,7 @@ def _print_errors(title: str, errors: Mapping[str, Mapping[str, float | None]]) 
     """A row for the model and each baseline; figures that none of them has are left out."""
     shown = {key: words for key, words in FIGURES.items() if any(row[key] is not None for row in errors.values())}
     names = {"model": "the model", "repeat_last": "repeat the last value", "repeat_season": "repeat the last season"}
+    errors = {name: row for name, row in errors.items() if name != "repeat_season" or row != errors["repeat_last"]}
     rows = [(names[name], *(_figure(key, figures[key]) for key in shown)) for name, figures in errors.items()]
     print_table(title, ["", *shown.values()], rows)
 
@@ -168,4 +170,8 @@ def _print_forecast(forecast: Forecast) -> None:
         for said in step["variables"].values():
             row += [f"{said['value']:.6g}", *(f"{said['quantiles'][str(level)]:.6g}" for level in bands)]
         rows.append(row)
-    print_table(None, columns, rows)
+    count, clock = len(rows), forecast.clock
+    steps = "step" if count == 1 else f"{count:,} steps"
+    after = f", after {clock.text(-1)}" if clock.unit != "row" else ""
+    quantiles = " and its quantiles" if bands else ""
+    print_table(f"The next {steps}{after}: the forecast{quantiles}", columns, rows)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ricorda.cli.options import Json, ModelFolder
 from ricorda.cli.output import print_json, print_pairs
+
+INTERNAL = ("scaling", "errors")
+"""What a config says for the network alone."""
 
 GENERAL = ("task", "parameters", "program", "summary", "format_version", "ricorda_version", "sha256")
 """What a config says for every task; the rest is the task's own."""
@@ -30,14 +33,15 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
     if as_json:
         print_json(config)
         return
+    program = Program.from_json(config["program"])
     summary, best = config["summary"], config["summary"]["best"]
     scores = [f"{words} {score_text(name, best[name])}" for name, words in model.SCORES.items() if "score" in best]
     print_pairs(
         str(folder),
         [
             ("task", config["task"]),
-            *((name, _words(value)) for name, value in config.items() if name not in GENERAL),
-            ("cell", "\n".join(equations(Program.from_json(config["program"])))),
+            *((name, _words(value)) for name, value in _own(config)),
+            ("cell", "\n".join([program.name, *equations(program)])),
             ("weights", f"{summary['weights']:,}"),
             ("trained on", f"{summary['examples']:,} examples, {summary['epochs']} epochs, best {best['epoch']}"),
             ("validation", f"{summary['validation_examples']:,} examples: {', '.join(scores) or 'none'}"),
@@ -45,6 +49,20 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
             *((name, _words(value)) for name, value in config["parameters"].items()),
         ],
     )
+
+
+def _own(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the task says, by name; of a series the clock in words."""
+    from ricorda.data.clock import Clock
+
+    for name, value in config.items():
+        if name == "series":
+            clock = Clock.from_json(value["clock"])
+            dates = {"time": value["time"], "step": clock.words, "trained to": f"before {clock.text(0)}"}
+            names = {key: value[key] for key in ("inputs", "targets", "covariates", "context", "season")}
+            yield from ((key, told) for key, told in {**names, **dates}.items() if told)
+        elif name not in (*GENERAL, *INTERNAL):
+            yield name, value
 
 
 def _words(value: Any) -> str:

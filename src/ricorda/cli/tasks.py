@@ -24,7 +24,8 @@ COLUMNS, TAG_COLUMN = ("--text", "--label", "--source", "--target"), "--column"
 def columns_given(task: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     """The columns among the arguments of the command that trains, by their options."""
     reading = inspect.signature(commands_of(task).read, eval_str=True).parameters
-    named = {_written(item): arguments.get(item.name) for item in reading.values() if item.kind is item.KEYWORD_ONLY}
+    own = [item for item in reading.values() if item.kind is item.KEYWORD_ONLY and item.default is not item.empty]
+    named = {_written(item): arguments.get(item.name) for item in own}
     return {option: name for option in (*COLUMNS, TAG_COLUMN) if isinstance(name := named.get(option), str)}
 
 

@@ -23,13 +23,9 @@ class FrameColumns:
     moments: list[Any]
     time: str | None
     source: str
+    rows: int
     covariates: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return len(self.moments)
 
     def where(self, column: str) -> Place:
         """Says where a value stands."""
@@ -61,12 +57,12 @@ def columns_of_frame(data: Any, argument: str) -> FrameColumns | None:
             numbers[name] = np.array([np.nan if value is None else value for value in column], dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
             raise DataError(f"{argument} has the column {shown(name)}, which holds no numbers: leave it out") from None
-    return FrameColumns(tuple(numbers), numbers, moments, time, argument)
+    return FrameColumns(tuple(numbers), numbers, moments, time, argument, len(moments))
 
 
 def _index(data: Any) -> tuple[list[Any] | None, str | None]:
     """The dates of a pandas index, and what it is called."""
-    index = getattr(data, "index", None)
+    index: Any = getattr(data, "index", None)
     index = index.to_timestamp() if hasattr(index, "to_timestamp") else index
     if not hasattr(index, "to_pydatetime"):
         return None, None

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, cast
 
 import numpy as np
@@ -100,40 +100,49 @@ class NumberColumns:
 
 
 @door
-def column_names(source: str) -> list[str]:
-    """The columns of a table: those of its header, or of its first object."""
+def opening(source: str) -> tuple[list[str], Sequence[Any]]:
+    """The columns of a table, those of its header or of its first object, and the values of the first row, if any."""
     import polars
 
     try:
-        names = _header(source)
+        names, values = _opening(source)
     except DataError:
         raise
     except (BadLineError, csv.Error, ValueError, RecursionError, OSError):
-        names = []
+        names, values = [], []
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
-        names = []
+        names, values = [], []
     if not names:
         for _ in FORMATS[extension(source)](
             source, {"--target": ""}, 1
         ):  # The reader says what is wrong with the file.
             break
-    return names
+    return names, values
 
 
-def _header(source: str) -> list[str]:
+def _opening(source: str) -> tuple[list[str], Sequence[Any]]:
     kind = extension(source)
     if kind == ".parquet":
-        return [*scan_parquet(source).collect_schema().names()]
+        table = scan_parquet(source)
+        names = [*table.collect_schema().names()]
+        with suppress(ValueError, OverflowError):  # It may hold a date that Python has not.
+            return names, table.head(1).collect().row(0)
+        return names, []
     if kind == ".xlsx":
-        return read_sheet(source).columns
+        sheet = read_sheet(source)
+        return sheet.columns, sheet.row(0) if sheet.height else []
     with closing(cast(Generator[str], lines(source))) as text:
         if kind in (".csv", ".tsv"):
             first, again = opening_of(text)
             quoting: Any = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
             separator = separator_of(first) if kind == ".csv" else "\t"
-            return next(csv.reader(again, delimiter=separator, quoting=quoting), [])
+            records = csv.reader(again, delimiter=separator, quoting=quoting)
+            names = next(records, [])
+            with suppress(csv.Error, BadLineError):
+                return names, next(records, [])
+            return names, []
         record = json.loads(next(text, ""))
-        return [*record] if isinstance(record, dict) else []
+        return ([*record], [*record.values()]) if isinstance(record, dict) else ([], [])
 
 
 def _holds_words(column: Sequence[Any]) -> bool:

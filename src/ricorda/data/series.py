@@ -13,7 +13,7 @@ import numpy as np
 from ricorda.data.clock import Clock
 from ricorda.data.doors import door
 from ricorda.data.frames import columns_of_frame
-from ricorda.data.number_columns import NumberColumns, column_names
+from ricorda.data.number_columns import NumberColumns, opening
 from ricorda.data.places import shown
 from ricorda.data.source import extension
 from ricorda.data.steps import Filling, Series, Values
@@ -125,7 +125,7 @@ def read_series(
             if name in named:
                 raise ArgumentError(f"{option} {name} is named by {named[name]} already: leave one of them out")
             named[name] = option
-    there = column_names(source)
+    there, first_row = opening(source)
     named |= dict.fromkeys((name for name in variables if name not in named), "--target")
     for name, option in named.items():
         if name not in there and like is not None:
@@ -135,7 +135,7 @@ def read_series(
             )
         if name not in there:
             raise DataError(no_column(source, option, name, there))
-    dates = None if time or like else date_column(source, [name for name in there if name not in named])
+    dates = None if time or like else date_column(there, first_row, named)
 
     def read(time: str | None, notes: Sequence[str] = ()) -> Series:
         others = [name for name in variables or there if name not in {time, *covariates}]

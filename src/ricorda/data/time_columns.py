@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ricorda.data.dates import is_date, readings
@@ -12,13 +12,9 @@ from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
 
 
-def date_column(source: str, names: Sequence[str]) -> str | None:
-    """The only column of a table whose first value is a date; None if there is none, or several."""
-    once = [name for name in names if names.count(name) == 1]
-    if not once:
-        return None
-    values, _ = next(FORMATS[extension(source)](source, _wanted(once), 1))
-    dates = [name for name, column in zip(once, values, strict=True) if is_date(column[0])]
+def date_column(names: Sequence[str], values: Sequence[Any], roles: Collection[str]) -> str | None:
+    """The only column without a role whose value in the first row is a date; None if there is none, or several."""
+    dates = [name for name, value in zip(names, values, strict=False) if name not in roles and is_date(value)]
     return dates[0] if len(dates) == 1 else None
 
 
@@ -28,7 +24,8 @@ def several_series(columns: NumberColumns, names: Sequence[str]) -> DataError | 
     if not once or columns.time is None:
         return None
     times = readings(columns.moments, columns.where(columns.time))[0].times
-    ((values, _),) = FORMATS[extension(columns.source)](columns.source, _wanted(once), None)
+    wanted = {f"--target {name}": name for name in once}  # The reader's messages name an option for each column.
+    ((values, _),) = FORMATS[extension(columns.source)](columns.source, wanted, None)
     for name, column in zip(once, values, strict=True):
         last: dict[Any, Any] = {}
         for key, moment in zip(map(str, column), times, strict=True):
@@ -43,7 +40,3 @@ def several_series(columns: NumberColumns, names: Sequence[str]) -> DataError | 
                     f"{second:.40} ...): write one of them to a file of its own, or give `Forecaster.fit` a list of all"
                 )
     return None
-
-
-def _wanted(names: Sequence[str]) -> dict[str, str]:
-    return {f"--target {name}": name for name in names}  # The reader's messages name an option for each column.

@@ -204,7 +204,7 @@ def _check_order(times: Sequence[Any], values: Sequence[Any], where: Place) -> N
         return
     at = f"{where(row)} has {_plain(values[row])}"
     if _is_put_back(times, row):
-        reason = IrregularTimesError(
+        reason: DataError = IrregularTimesError(
             f"{at} after {_plain(values[row - 1])}, in an hour that comes twice where clocks are put back that day: "
             "write the times in UTC or each with its offset, as 2024-10-27T02:00+02:00, or leave --time out to take "
             "the rows as the steps"

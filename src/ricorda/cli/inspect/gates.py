@@ -74,7 +74,7 @@ def gates(
     followers = followers_of(model, examples, show=shown, value=gate, layer=layer, backward=backward)
     if unit is not None:
         followers.check_unit(unit)
-    properties = list(followers.correlations) if property_ is None else [property_]
+    properties = _properties(followers) if property_ is None else [property_]
     best = {name: followers.best(name, BEST) for name in properties}
     if picture is not None:
         if unit is None and property_ is None:
@@ -90,6 +90,16 @@ def gates(
     titled = [(f"{name}, ", units[0][0]) for name, units in best.items() if units] if unit is None else [("", unit)]
     for title, number in titled:
         _print_coloured(f"{title}unit {number} of {followers.value}", followers, number, steps)
+
+
+def _is_series(followers: Followers) -> bool:
+    """Whether steps have no name but their number."""
+    return list(followers.tokens) == [str(step) for step in range(1, len(followers.tokens) + 1)]
+
+
+def _properties(followers: Followers) -> list[str]:
+    """Those of a text; the steps of a series have their place alone."""
+    return [name for name in followers.correlations if name == "position" or not _is_series(followers)]
 
 
 def _examples(model: SequenceEstimator, example: str | None, file: str | None, text: str | None) -> Iterator[Any]:
@@ -161,7 +171,7 @@ def _print_followers(followers: Followers, best: dict[str, list[tuple[int, float
         )
         for name, units in best.items()
     ]
-    over = "1 text" if texts == 1 else f"{texts} texts"
+    over = "the series" if _is_series(followers) else "1 text" if texts == 1 else f"{texts} texts"
     print_table(f"Units of {followers.value} by correlation, over {over}", ["property", "units", "steps"], rows)
 
 

@@ -111,6 +111,8 @@ def _print(kept: Memory) -> None:
         (step, token, *(f"{values[place]:.3f}" for values in columns.values()))
         for place, (step, token) in enumerate(zip(range(kept.start + 1, kept.steps + 1), kept.tokens, strict=False))
     ]
-    print_table(None, ["step", "token", *(HEADS.get(name, name) for name in columns)], rows)
+    heads = ["step", "token"] if kept.thing == "word" else ["step"]
+    rows = rows if kept.thing == "word" else [(step, *numbers) for step, _, *numbers in rows]
+    print_table(None, [*heads, *(HEADS.get(name, name) for name in columns)], rows)
     for fact in facts(kept):
         sys.stdout.write(f"{fact}\n")

@@ -52,6 +52,12 @@ class Memory(Shown):
     notes: tuple[str, ...]
 
     @property
+    def thing(self) -> str:
+        """What a token is: a word of a text, or a step of numbers, which has no name but its number."""
+        numbers = map(str, range(self.start + 1, self.start + 1 + len(self.tokens)))
+        return "step" if self.tokens == tuple(numbers) else "word"
+
+    @property
     def written(self) -> Array | None:
         """The norm of what each step wrote, over all directions, [W]."""
         return _together([direction.written for direction in self.remains])

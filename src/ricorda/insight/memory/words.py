@@ -67,7 +67,7 @@ def title_and_values(memory: Memory) -> tuple[str, NDArray[np.float64]]:
         return f"{memory.verdict.claim}, by {name}", values
     left = memory.left
     assert left is not None  # A memory without a verdict has remains.
-    return "what is left of each word at the end", left
+    return f"what is left of each {memory.thing} at the end", left
 
 
 def window_words(memory: Memory) -> list[Word]:
@@ -130,10 +130,12 @@ def html_page(memory: Memory) -> str:
         ],
     }
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("step", "token", *columns))
+    read = "a text" if memory.thing == "word" else "a series"
     text: str = _PAGE.substitute(
-        title=html.escape(f"Memory of a text: {title_and_values(memory)[0]}"),
+        title=html.escape(f"Memory of {read}: {title_and_values(memory)[0]}"),
         facts="".join(f"<p>{html.escape(fact)}</p>" for fact in facts(memory)),
         words=" ".join(spans),
+        thing=memory.thing,
         before="… " if memory.start else "",
         after=" …" if memory.start + len(memory.tokens) < memory.steps else "",
         head=head,
@@ -149,7 +151,8 @@ def _side(word: Word) -> str:
 
 def facts(memory: Memory) -> list[str]:
     """Sentences to show beside the words."""
-    shown = f"Tokens {memory.start + 1:,} to {memory.start + len(memory.tokens):,} of {memory.steps:,}."
+    things = "Tokens" if memory.thing == "word" else "Steps"
+    shown = f"{things} {memory.start + 1:,} to {memory.start + len(memory.tokens):,} of {memory.steps:,}."
     sentences = [shown] if len(memory.tokens) < memory.steps else []
     verdict = memory.verdict
     if verdict is not None:
@@ -160,7 +163,7 @@ def facts(memory: Memory) -> list[str]:
         )
         if verdict.decomposed is not None:
             parts = {
-                "the words shown": verdict.decomposed.sum(),
+                f"the {memory.thing}s shown": verdict.decomposed.sum(),
                 "all others": float(verdict.of(verdict.rest)),
                 "the initial state": float(verdict.of(verdict.initial)),
                 "the head's bias": float(verdict.of(verdict.bias)),
@@ -173,10 +176,12 @@ def facts(memory: Memory) -> list[str]:
         )
         if verdict.integrated.error > COMPLETENESS:
             sentences.append(
-                "They are not complete, so do not trust them: on the way from zeros to the text the score jumps."
+                "They are not complete, so do not trust them: on the way from zeros to the input the score jumps."
             )
         if verdict.alone:
-            sentences.append("The text is long: integrated gradients and erasure read what is shown as if it were all.")
+            sentences.append(
+                "The input is long: integrated gradients and erasure read what is shown as if that were all."
+            )
         agreement = [f"{one} and {other} {rho:+.2f}" for (one, other), rho in verdict.agreement.items()]
         sentences.append(f"Rank agreement (Spearman): {', '.join(agreement)}.")
     return [*sentences, *(f"{note[:1].upper()}{note[1:]}." for note in memory.notes)]
@@ -234,11 +239,11 @@ th:nth-child(2), td:nth-child(2) { text-align: left; }
 </head>
 <body>
 <h1>$title</h1>
-<p class="legend">Red and + speak for it, blue and − against it. Point at a word: its numbers stand below, and the words
-after which it is still held (for a second direction, which reads from the end, those before it) are underlined, the
-thicker the more of it is there.</p>
+<p class="legend">Red and + speak for it, blue and − against it. Point at a $thing: its numbers stand below, and the
+${thing}s after which it is still held (of a second direction, from the end, those before it) are underlined,
+the thicker the more of it is there.</p>
 <p class="text">$before$words$after</p>
-<div class="panel" aria-live="polite">Point at a word.</div>
+<div class="panel" aria-live="polite">Point at a $thing.</div>
 <div class="facts">$facts</div>
 <details><summary>All numbers</summary><div class="scroll"><table><thead><tr>$head</tr></thead>
 <tbody>
@@ -252,7 +257,7 @@ function show(at) {
   const { numbers, held } = data.words[at], own = words[at].firstChild.textContent;
   panel.textContent = own + ": " + data.names.map((name, i) => name + " " + numbers[i]).join(", ");
   const half = held.findIndex((share, i) => i > at && share < 50);
-  if (held.length && half > 0) panel.textContent += "; half of it is gone " + (half - at) + " words later";
+  if (held.length && half > 0) panel.textContent += "; half of it is gone " + (half - at) + " ${thing}s later";
   held.forEach((share, i) => {
     words[i].style.boxShadow = i === at || !share ? "" : "0 " + (1 + share / 20) + "px 0 rgb(var(--held))";
   });
