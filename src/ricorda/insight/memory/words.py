@@ -132,6 +132,7 @@ def html_page(memory: Memory) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("step", "token", *columns))
     text: str = _PAGE.substitute(
         title=html.escape(f"Memory of a text: {title_and_values(memory)[0]}"),
+        colours=_COLOURS if memory.verdict is not None else _LEFT,
         facts="".join(f"<p>{html.escape(fact)}</p>" for fact in facts(memory)),
         words=" ".join(spans),
         before="… " if memory.start else "",
@@ -200,6 +201,9 @@ def _held(memory: Memory, words: Sequence[Word]) -> list[list[int]]:
     return result
 
 
+_COLOURS, _LEFT = "Red and + speak for it, blue and − against it.", "The redder a word, the more of it is left."
+"""What the colours of the page mean, of a verdict and of a model without one."""
+
 _PAGE: Any = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -234,7 +238,7 @@ th:nth-child(2), td:nth-child(2) { text-align: left; }
 </head>
 <body>
 <h1>$title</h1>
-<p class="legend">Red and + speak for it, blue and − against it. Point at a word: its numbers stand below, and the words
+<p class="legend">$colours Point at a word: its numbers stand below, and the words
 after which it is still held (for a second direction, which reads from the end, those before it) are underlined, the
 thicker the more of it is there.</p>
 <p class="text">$before$words$after</p>
