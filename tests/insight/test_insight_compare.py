@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,15 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(options: dic
 
 
 # ------------------------------------------------------------------------------------------------------ the report
+
+
+def test_a_report_names_no_learning_rate_that_was_not_tried(compared: tuple[Comparison, Path]) -> None:
+    one = replace(compared[0], rates=np.array([0.01]))
+    told = " ".join(one.says())
+    assert "All were trained with the learning rate 0.01." in told
+    assert "learning rates" not in told
+    two = " ".join(replace(compared[0], rates=np.array([0.01, 0.1])).says())
+    assert "Each of the learning rates was tried with the first seed" in two
 
 
 def test_the_report_is_one_page_that_fetches_and_runs_nothing(compared: tuple[Comparison, Path]) -> None:

@@ -328,3 +328,14 @@ def test_models_that_cannot_be_looked_into(fitted: SequenceClassifier) -> None:
     with pytest.raises(ArgumentError, match="has weights that are not finite"):
         gradient_flow(layer)
     assert isinstance(gradient_flow(fitted, TEXTS[:2], jacobians=False), GradientFlow)
+
+
+def test_the_line_of_the_picture_is_where_the_memory_ends() -> None:
+    flow = gradient_flow("lstm", steps=60, hidden_size=8, seed=0)
+    (axes,) = flow.plot().axes
+    (line,) = [line for line in axes.lines if str(line.get_label()).startswith("1% of the largest")]
+    level = float(np.asarray(line.get_ydata())[0])
+    assert flow.memory_length is not None
+    below = flow.carrier.mean_log / np.log(10) < level
+    assert below[flow.memory_length :].all()
+    assert not below[flow.memory_length - 1]

@@ -448,7 +448,10 @@ def test_other_tasks_have_a_memory_without_a_verdict(task: str, example: Any) ->
     assert set(memory.columns()) == {"written", "left"}
     assert len(memory.tokens) == memory.steps == len(memory.to_frame())
     assert memory.plot().axes
-    assert f"what is left of each {memory.thing} at the end" in memory.to_html()
+    page = memory.to_html()
+    assert f"what is left of each {memory.thing} at the end" in page
+    assert f"The redder a {memory.thing}, the more of it is left." in page
+    assert "speak for it" not in page  # There is no verdict to speak for.
     assert max(word.strength for word in window_words(memory)) == 1.0
 
 

@@ -173,15 +173,18 @@ class Comparison(Shown):
 
     def says(self) -> list[str]:
         """How the numbers came about, a paragraph each."""
-        chosen = "Epochs and learning rates are chosen by the validation data, and scores are those of the test data."
-        if self.where != "test":
-            chosen = (
-                "Epochs and learning rates are chosen by the validation data, and scores are those of it as well: the "
-                "same favour for each cell, but higher than new data would give."
-            )
+        several = len(self.rates) > 1
+        tried = f"All were trained with the learning rate {self.rates[0]:g}."
+        if several:
+            tried = "Each of the learning rates was tried with the first seed, and the best taken for all seeds."
+        chosen = f"Epochs{' and learning rates' * several} are chosen by the validation data, and scores are those of "
+        if self.where == "test":
+            chosen += "the test data."
+        else:
+            chosen += "it as well: the same favour for each cell, but higher than new data would give."
         return [
-            "All cells were trained on the same examples, with the same examples held out and the same epochs. Each of "
-            f"the learning rates was tried with the first seed, and the best taken for all seeds. {chosen}",
+            "All cells were trained on the same examples, with the same examples held out and the same epochs. "
+            f"{tried} {chosen}",
             f"The score is the {self.measure.name}, of {self.outcomes.shape[2]:,} examples and {len(self.seeds)} "
             f"seeds, whose deviation stands beside it. The difference to {self.cells[0]} has a 95 % interval by paired "
             f"bootstrap: {DRAWS:,} draws, with replacement, of examples (the same for both cells) and of seeds (for "

@@ -62,9 +62,9 @@ def _draw(axes: Any, flow: GradientFlow) -> None:
         products = np.nanmean(_finite(flow.log10_products), axis=1)
         label = "most that can arrive (largest singular value)"
         axes.plot(np.arange(len(products)), products, ":", color=GREY, linewidth=1.5, label=label)
-    level = flow.output.mean_log[0] / math.log(10) + math.log10(REMAINS)
+    level = flow.carrier.mean_log.max() / math.log(10) + math.log10(REMAINS)
     if math.isfinite(level):
-        label = f"{REMAINS:.0%} of what it is at the end"
+        label = f"{REMAINS:.0%} of the largest norm"
         axes.axhline(level, color=GREY, linewidth=0.8, alpha=0.7, label=label)
     axes.set_title(f"{flow.cell}\n{_headline(flow.carrier)}", fontsize=10)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda log, _: f"$10^{{{log:g}}}$"))

@@ -133,6 +133,7 @@ def html_page(memory: Memory) -> str:
     read = "a text" if memory.thing == "word" else "a series"
     text: str = _PAGE.substitute(
         title=html.escape(f"Memory of {read}: {title_and_values(memory)[0]}"),
+        colours=_COLOURS if memory.verdict is not None else _LEFT.format(thing=memory.thing),
         facts="".join(f"<p>{html.escape(fact)}</p>" for fact in facts(memory)),
         words=" ".join(spans),
         thing=memory.thing,
@@ -205,6 +206,9 @@ def _held(memory: Memory, words: Sequence[Word]) -> list[list[int]]:
     return result
 
 
+_COLOURS, _LEFT = "Red and + speak for it, blue and − against it.", "The redder a {thing}, the more of it is left."
+"""What the colours of the page mean, of a verdict and of a model without one."""
+
 _PAGE: Any = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -239,9 +243,9 @@ th:nth-child(2), td:nth-child(2) { text-align: left; }
 </head>
 <body>
 <h1>$title</h1>
-<p class="legend">Red and + speak for it, blue and − against it. Point at a $thing: its numbers stand below, and the
-${thing}s after which it is still held (of a second direction, from the end, those before it) are underlined,
-the thicker the more of it is there.</p>
+<p class="legend">$colours Point at a $thing: its numbers stand below, and the ${thing}s
+after which it is still held (for a second direction, which reads from the end, those before it) are underlined, the
+thicker the more of it is there.</p>
 <p class="text">$before$words$after</p>
 <div class="panel" aria-live="polite">Point at a $thing.</div>
 <div class="facts">$facts</div>
