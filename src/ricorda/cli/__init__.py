@@ -3,6 +3,7 @@
 What is heavy to import (torch and all that needs it) is imported by the commands when they run.
 """
 
+import io
 import os
 import sys
 from typing import ClassVar
@@ -61,4 +62,7 @@ def main() -> None:
         stream or open(os.devnull, "w")  # noqa: SIM115 - it stays open
         for stream in (sys.stdout, sys.stderr)
     )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A console of a narrow encoding, as cp1252, must not end a command.
+            stream.reconfigure(errors="backslashreplace")
     app()

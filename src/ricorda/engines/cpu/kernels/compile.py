@@ -11,6 +11,7 @@ import glob
 import hashlib
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -141,10 +142,19 @@ def openmp() -> bool:
     import torch
 
     for path in glob.glob(str(Path(torch.__file__).parent / "lib" / "libgomp*")):
-        runtime = ctypes.CDLL(path)
-        for name in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"):
-            llvm.add_symbol(name, ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value)
+        try:
+            runtime = ctypes.CDLL(path)
+            for name in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"):
+                llvm.add_symbol(name, ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value)
+        except (OSError, AttributeError):
+            continue
         return True
+    if torch.get_num_threads() > 1:
+        warnings.warn(
+            "recurrent layers run on one thread of the processor here, as this torch brings no OpenMP of GNU's",
+            UserWarning,
+            stacklevel=2,
+        )
     return False
 
 

@@ -40,9 +40,9 @@ class WeightOperand:
 class Functions:
     """The functions of one loop, and the parts of a kernel that call them."""
 
-    def __init__(self, code: Code, plan: Plan) -> None:
+    def __init__(self, code: Code, plan: Plan, parallel: bool) -> None:
         self.code, self.plan = code, plan
-        self.barrier = emit_barrier(code.module, code.target)
+        self.barrier = emit_barrier(code.module, code.target) if parallel else None
         self.rows_product = emit_rows_product(code)
         self.pack_rows = emit_pack_rows(code)
         self.halve = emit_halve(code) if code.target.products == "bf16" else None

@@ -34,7 +34,7 @@ def emit_forward(target: Target, plan: Plan, inputs: Sequence[Factor], parallel:
     inputs : the factors of the input, in the order of their columns in the chunk; none if the caller computes the chunk
     """
     code = Code(target)
-    kernels = Functions(code, plan)
+    kernels = Functions(code, plan, parallel)
     body = _forward_body(code, kernels, inputs, packing=True)
     emit_entry(code.module, body, "run", parallel)
     emit_pair(code.module, body, "run_pair", parallel)
@@ -145,7 +145,7 @@ def emit_backward(
         chunk, then those of the plan's totals
     """
     code = Code(target)
-    kernels = Functions(code, plan)
+    kernels = Functions(code, plan, parallel)
     f = code.function("body", numbers=2)
     thread, threads = f.arguments
     e, lanes = f.e, target.lanes

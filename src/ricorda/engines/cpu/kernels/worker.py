@@ -13,13 +13,14 @@ from ricorda.engines.cpu.words.emit import I64
 class Worker:
     """One thread in the body of a kernel."""
 
-    def __init__(self, f: Frame, thread: ir.Value, threads: ir.Value, barrier: ir.Function) -> None:
+    def __init__(self, f: Frame, thread: ir.Value, threads: ir.Value, barrier: ir.Function | None) -> None:
         self.f, self.thread, self.threads = f, thread, threads
         self._barrier = barrier
 
     def meet(self) -> None:
-        """Wait until all threads are here."""
-        self.f.b.call(self._barrier, [self.f.pointer("barrier", I64), self.threads])
+        """Wait until all threads are here; nothing to do where there is one alone."""
+        if self._barrier is not None:
+            self.f.b.call(self._barrier, [self.f.pointer("barrier", I64), self.threads])
 
     def parts(self, body: Callable[[ir.Value], None]) -> None:
         """Run `body(part)` for this thread's parts: one, unless the team is smaller than requested."""

@@ -22,6 +22,7 @@ class Target:
 
     Parameters
     ----------
+    triple : LLVM's name of the family and the system, such as "x86_64-unknown-linux-gnu"
     cpu : LLVM's name of the processor
     features : LLVM's list of its features, such as "+avx2,-avx512f"
     element : "f32" or "f64"
@@ -33,6 +34,7 @@ class Target:
     few : whether the code is for one or two rows, which need other tiles if registers are few: see `panel` and `tile`
     """
 
+    triple: str
     cpu: str
     features: str
     element: str
@@ -73,7 +75,7 @@ class Target:
     @property
     def is_x86(self) -> bool:
         """Whether it is of the x86 family."""
-        return bool(llvm.get_default_triple().startswith(("x86_64", "i686")))
+        return self.triple.startswith(("x86_64", "i686"))
 
     def in_full(self) -> Target:
         """The same processor with products of the element type."""
@@ -92,7 +94,7 @@ class Target:
     def machine(self) -> Any:
         """LLVM's code generator for this processor."""
         _initialize()
-        return llvm.Target.from_default_triple().create_target_machine(
+        return llvm.Target.from_triple(self.triple).create_target_machine(
             cpu=self.cpu, features=self.features, opt=3, jit=True
         )
 
@@ -128,6 +130,7 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
     registers = 32 if wide or arm else 16
     features = "" if cpu is not None else llvm.get_host_cpu_features().flatten().replace("+prefer-256-bit", "")
     return _only(
+        triple=llvm.get_default_triple(),
         cpu=cpu or llvm.get_host_cpu_name(),
         features=",".join(part for part in [features, "-prefer-256-bit" if wide else ""] if part),
         element=element,
