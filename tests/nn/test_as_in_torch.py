@@ -148,6 +148,58 @@ def test_floating_point_operations_are_counted() -> None:
     assert counter.get_total_flops() == 4 * once  # BPTT runs the forward loop again
 
 
+# what is done to results in place
+
+
+@pytest.mark.parametrize("change", ["relu_", "setitem", "dropout"])
+def test_an_output_changed_in_place_says_which_call_to_change(change: str) -> None:
+    output, _ = LSTM(I, H, engine="cpu")(X)
+    if change == "setitem":
+        output[2:] = 0
+    elif change == "dropout":
+        nn.functional.dropout(output, 0.5, inplace=True)
+    else:
+        torch.relu_(output)
+    with pytest.raises(RuntimeError, match=r"changed in place, .* change a copy \(output.clone\(\)\)") as raised:
+        output.sum().backward()
+    assert isinstance(raised.value, ArgumentError)
+
+
+def test_an_input_changed_in_place_is_torch_s_own_error() -> None:
+    x = X.clone()
+    output, _ = LSTM(I, H)(x)
+    x.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 1, 2]])
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_states_may_be_changed_and_detached_in_place(engine: str, lengths: list[int] | None) -> None:
+    layer = GRU(I, H, engine=engine)
+    output, h = layer(X, lengths=lengths)
+    h.mul_(2)
+    exact = torch.autograd.grad(2 * layer(X, lengths=lengths)[1].sum(), list(layer.parameters()))
+    for found, gradient in zip(torch.autograd.grad(h.sum(), list(layer.parameters())), exact, strict=True):
+        torch.testing.assert_close(found, gradient)
+    h.detach_()
+    assert not h.requires_grad
+    assert output.requires_grad
+
+
+@pytest.mark.parametrize("options", [{"bidirectional": True}, {"engine": "reference"}], ids=["both", "reference"])
+def test_outputs_that_are_copies_anyway_may_be_changed_in_place(options: dict[str, Any]) -> None:
+    layer = GRU(I, H, **options)
+    found, exact = layer(X)[0], layer(X)[0]
+    found[2:] = 0
+    for ours, gradient in zip(
+        torch.autograd.grad(found.sum(), list(layer.parameters())),
+        torch.autograd.grad(exact[:2].sum(), list(layer.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, gradient)
+
+
 # records
 
 

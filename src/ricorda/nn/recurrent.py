@@ -254,7 +254,7 @@ class Recurrent(nn.Module):
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         initial = batch.initial(self.program, hx, self.stack.states)
         y, finals, traces = self._run_layers(batch, initial, record, recording)
-        states = tuple(batch.final(_stacked(state)) for state in zip(*finals, strict=True))
+        states = tuple(batch.final(torch.stack(state)) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
         if not record:
             return result
@@ -396,7 +396,3 @@ class Recurrent(nn.Module):
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)
         return batch.trace(stacked.unflatten(0, (self.num_layers, self.stack.directions)))
-
-
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    return tensors[0].unsqueeze(0) if len(tensors) == 1 else torch.stack(list(tensors))
