@@ -267,7 +267,7 @@ _library.impl("run_backward", _run_backward, "CPU")  # type: ignore[no-untyped-c
 _library.impl("run_backward", torch.library.fallthrough_kernel, "Autograd")  # type: ignore[no-untyped-call]
 _library.impl("run", _run_with_derivative, "Autograd")  # type: ignore[no-untyped-call]
 _library.impl("run", _of_torch, "FuncTorchBatched")  # type: ignore[no-untyped-call]
-register_flop_formula(torch.ops.ricorda.run)(_flops)  # type: ignore[no-untyped-call]
-register_flop_formula(torch.ops.ricorda.run_backward)(_flops_backward)  # type: ignore[no-untyped-call]
+register_flop_formula(torch.ops.ricorda.run)(_flops)
+register_flop_formula(torch.ops.ricorda.run_backward)(_flops_backward)
 torch.library.register_fake("ricorda::run", _shapes, lib=_library)
 torch.library.register_fake("ricorda::run_backward", _shapes_backward, lib=_library)

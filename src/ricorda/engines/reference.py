@@ -84,7 +84,7 @@ def run(request: Request) -> Run:
             values = torch.stack(steps)
             return values if alive is None else torch.where(alive, values, 0)
         values = torch.cat(steps)
-        return values.new_zeros(T * B, values.shape[1]).index_copy(0, places, values).unflatten(0, (T, B))
+        return values.new_zeros(T * B, values.shape[1]).index_copy(0, places, values).view(T, B, values.shape[1])
 
     if places is not None:
         current = tuple(state.index_select(0, order.argsort()) for state in current)

@@ -74,9 +74,9 @@ def check_memory(memory: int | None, forget_bias: float | None) -> None:
         raise ArgumentError(f"memory={memory} and forget_bias={forget_bias} set the same biases: give one of them")
 
 
-def check_probability(name: str, probability: object) -> float:
+def check_probability(name: str, probability: Any) -> float:
     """A probability as Python's own number; refuse 1 and above, with which nothing would be left."""
-    if not isinstance(probability, Real) or isinstance(probability, bool) or not 0 <= probability < 1:
+    if not _real(probability) or not 0 <= probability < 1:
         raise ArgumentError(f"{name} is {probability!r}: give a probability, from 0 to below 1")
     return float(probability)
 

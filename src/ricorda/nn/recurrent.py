@@ -208,7 +208,7 @@ class Recurrent(nn.Module):
 
     def forward(
         self,
-        input: Tensor | PackedSequence,
+        input: Tensor | PackedSequence | Proxy,
         hx: State | None = None,
         lengths: Lengths | None = None,
         *,
@@ -395,4 +395,4 @@ class Recurrent(nn.Module):
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)
-        return batch.trace(stacked.unflatten(0, (self.num_layers, self.stack.directions)))
+        return batch.trace(stacked.view(self.num_layers, self.stack.directions, *stacked.shape[1:]))
