@@ -3,6 +3,8 @@
 RicordaError
 ├── CellError           a cell whose equations are invalid
 ├── ArgumentError       an argument that is invalid, alone or with the data
+│   ├── ArgumentTypeError   an argument of an invalid type; a TypeError as well
+│   └── TensorError         a tensor that does not go with a layer; a RuntimeError as well
 ├── DataError           a file, a row or a column that cannot be read or used
 └── ModelFolderError    a model folder that cannot be opened or written
 
@@ -28,6 +30,14 @@ class CellError(RicordaError):
 
 class ArgumentError(RicordaError):
     """An argument that is invalid; the message names it and its value."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of an invalid type; a TypeError as well, which is what torch.nn raises."""
+
+
+class TensorError(ArgumentError, RuntimeError):
+    """A tensor whose shape, dtype or device does not go with a layer; a RuntimeError as well, as torch.nn raises."""
 
 
 class DataError(RicordaError):

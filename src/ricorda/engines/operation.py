@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from ricorda.engines import Request, Run, choose, reference
 from ricorda.engines.obstacles import DTYPES, hidden, stands_for_several, transform
@@ -206,6 +207,21 @@ def _shapes_backward(
     return [tensor.new_empty(tensor.shape) for tensor in (x, *states, *parameters)]
 
 
+Shape = Sequence[int]
+
+
+def _flops(
+    text: str, x: Shape, states: Sequence[Shape], names: Sequence[str], parameters: Sequence[Shape], *_: Any, **__: Any
+) -> int:
+    """Floating-point operations of the products of all steps, of which FlopCounterMode gives the shapes."""
+    return 2 * x[0] * x[1] * sum(shape[0] * shape[1] for shape in parameters if len(shape) == 2)
+
+
+def _flops_backward(*shapes: Any, **options: Any) -> int:
+    """Those of the forward loop, which runs again, and of BPTT, which has two products for each of its own."""
+    return 3 * _flops(*shapes, **options)
+
+
 class _Derivative(torch.autograd.Function):
     """`ricorda::run`, with `ricorda::run_backward` as its derivative."""
 
@@ -251,5 +267,7 @@ _library.impl("run_backward", _run_backward, "CPU")  # type: ignore[no-untyped-c
 _library.impl("run_backward", torch.library.fallthrough_kernel, "Autograd")  # type: ignore[no-untyped-call]
 _library.impl("run", _run_with_derivative, "Autograd")  # type: ignore[no-untyped-call]
 _library.impl("run", _of_torch, "FuncTorchBatched")  # type: ignore[no-untyped-call]
+register_flop_formula(torch.ops.ricorda.run)(_flops)
+register_flop_formula(torch.ops.ricorda.run_backward)(_flops_backward)
 torch.library.register_fake("ricorda::run", _shapes, lib=_library)
 torch.library.register_fake("ricorda::run_backward", _shapes_backward, lib=_library)

@@ -73,7 +73,7 @@ def run(request: Request) -> Run:
                 norms = watched.setdefault(state.name, x.new_zeros(T, B))
                 _watch(value, norms[t], order[:n], partial(watch, state.name, norms) if len(outputs) == 1 else None)
         for trace, index in zip(traces, recorded, strict=True):
-            trace.append(values[index])
+            trace.append(values[index].to(states[0].dtype))  # Under autocast the products come in another dtype.
         if alive is not None:
             new = tuple(torch.where(alive[t], a, old) for a, old in zip(new, current, strict=True))
         current = new if n == B else tuple(torch.cat([a, old[n:]]) for a, old in zip(new, current, strict=True))
@@ -84,7 +84,7 @@ def run(request: Request) -> Run:
             values = torch.stack(steps)
             return values if alive is None else torch.where(alive, values, 0)
         values = torch.cat(steps)
-        return values.new_zeros(T * B, values.shape[1]).index_copy(0, places, values).unflatten(0, (T, B))
+        return values.new_zeros(T * B, values.shape[1]).index_copy(0, places, values).view(T, B, values.shape[1])
 
     if places is not None:
         current = tuple(state.index_select(0, order.argsort()) for state in current)

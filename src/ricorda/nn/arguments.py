@@ -5,40 +5,55 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from ricorda.catalogue import find_cell
-from ricorda.errors import ArgumentError
+from ricorda.errors import ArgumentError, ArgumentTypeError
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 
 
-def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
-    """Raise if a size is invalid."""
+def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> tuple[int, int, int, int]:
+    """The sizes as Python's own numbers, if a layer can have them."""
     sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if not _whole(size):
+            raise ArgumentTypeError(f"{name} is {size!r}: give a whole number of at least 1")
+        if size < 1:
             raise ArgumentError(f"{name} is {size!r}: give a whole number of at least 1")
-    if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
-        raise ArgumentError(
+    if not _whole(proj_size) or not 0 <= proj_size < hidden_size:
+        kind = ArgumentError if _whole(proj_size) else ArgumentTypeError
+        raise kind(
             f"proj_size is {proj_size!r}: give a whole number below hidden_size ({hidden_size}), or 0 for no projection"
         )
+    return int(input_size), int(hidden_size), int(num_layers), int(proj_size)
+
+
+def _whole(number: object) -> bool:
+    """Whether a value is a whole number, of Python or NumPy."""
+    return isinstance(number, Integral) and not isinstance(number, bool)
+
+
+def _real(number: object) -> bool:
+    """Whether a value is a number, of Python or NumPy."""
+    return isinstance(number, Real) and not isinstance(number, bool)
 
 
 def check_choices(**choices: bool) -> None:
-    """Raise if a choice is not a bool: this finds arguments in the wrong order."""
+    """Refuse values other than True and False: a slip in the order of the arguments shows here."""
     for name, choice in choices.items():
         if not isinstance(choice, bool):
-            raise ArgumentError(f"{name} is {choice!r}: give True or False")
+            raise ArgumentTypeError(f"{name} is {choice!r}: give True or False")
 
 
 def check_numbers(dropout: float, forget_bias: float | None) -> None:
     """Raise if dropout is not a probability, or forget_bias not a finite number."""
-    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+    if not _real(dropout) or not 0 <= dropout <= 1:
         raise ArgumentError(f"dropout is {dropout!r}: give a probability, 0 to 1")
     if forget_bias is None:
         return
-    if isinstance(forget_bias, bool) or not isinstance(forget_bias, (int, float)) or not math.isfinite(forget_bias):
+    if not _real(forget_bias) or not math.isfinite(forget_bias):
         raise ArgumentError(f"forget_bias is {forget_bias!r}: give a finite number, or None to draw it")
 
 
@@ -53,16 +68,17 @@ def check_memory(memory: int | None, forget_bias: float | None) -> None:
     """Raise if memory is not a number of steps, or if forget_bias sets the same biases."""
     if memory is None:
         return
-    if isinstance(memory, bool) or not isinstance(memory, int) or memory < 2:
+    if not _whole(memory) or memory < 2:
         raise ArgumentError(f"memory is {memory!r}: give a whole number of steps of at least 2, or None")
     if forget_bias is not None:
         raise ArgumentError(f"memory={memory} and forget_bias={forget_bias} set the same biases: give one of them")
 
 
-def check_probability(name: str, probability: object) -> None:
-    """Raise if a number is not a probability below 1: at 1 nothing would be left."""
-    if isinstance(probability, bool) or not isinstance(probability, (int, float)) or not 0 <= probability < 1:
+def check_probability(name: str, probability: Any) -> float:
+    """A probability as Python's own number; refuse 1 and above, with which nothing would be left."""
+    if not _real(probability) or not 0 <= probability < 1:
         raise ArgumentError(f"{name} is {probability!r}: give a probability, from 0 to below 1")
+    return float(probability)
 
 
 def check_manner(checkpoint: object, precision: object) -> None:

@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence
 
 from ricorda.engines import Manner, Request, operation
@@ -158,7 +158,7 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_sizes(input_size, hidden_size, num_layers, proj_size)
+        input_size, hidden_size, num_layers, proj_size = check_sizes(input_size, hidden_size, num_layers, proj_size)
         check_choices(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         check_numbers(dropout, forget_bias)
         check_memory(memory, forget_bias)
@@ -208,10 +208,10 @@ class Recurrent(nn.Module):
 
     def forward(
         self,
-        input: Tensor | PackedSequence,
+        input: Tensor | PackedSequence | Proxy,
         hx: State | None = None,
-        *,
         lengths: Lengths | None = None,
+        *,
         record: Sequence[str] = (),
     ) -> Any:
         """Run the layer.
@@ -247,12 +247,14 @@ class Recurrent(nn.Module):
             ran = self._run_stack(input, hx)
             if ran is not None:
                 return ran
+        if isinstance(input, Proxy):
+            return self._as_leaf(input, hx, lengths, record)
         record = check_record(record, self.program) if record else ()
         weight: Tensor = getattr(self, next(iter(self.stack.shapes)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         initial = batch.initial(self.program, hx, self.stack.states)
         y, finals, traces = self._run_layers(batch, initial, record, recording)
-        states = tuple(batch.final(_stacked(state)) for state in zip(*finals, strict=True))
+        states = tuple(batch.final(torch.stack(state)) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
         if not record:
             return result
@@ -273,6 +275,17 @@ class Recurrent(nn.Module):
             return None
         output, finals = ran
         return output.transpose(0, 1) if self.batch_first else output, tuple(finals) if len(finals) > 1 else finals[0]
+
+    def _as_leaf(self, input: Proxy, hx: Any, lengths: Any, record: Sequence[str]) -> Proxy:
+        """The layer as one node of a graph that torch.fx.symbolic_trace writes."""
+        tracer: Any = input.tracer
+        if tracer.root is self:
+            raise ArgumentError("torch.fx.symbolic_trace was given a layer alone: trace a module that contains it")
+        options = {"lengths": lengths} if lengths is not None else {}
+        node: Proxy = tracer.create_proxy(
+            "call_module", tracer.path_of_module(self), (input, hx), options | ({"record": record} if record else {})
+        )
+        return node
 
     def _run_layers(
         self, batch: Batch, initial: Sequence[Tensor], record: Sequence[str], recording: bool
@@ -321,7 +334,7 @@ class Recurrent(nn.Module):
                 traces.append(run.records)
             y = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
             if self.dropout and training and level < self.num_layers - 1:
-                y = F.dropout(y, self.dropout)
+                y = batch.drop(y, self.dropout)
         return y, finals, traces
 
     def stream(self, batch_size: int | None = None) -> Stream:
@@ -382,8 +395,4 @@ class Recurrent(nn.Module):
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
         stacked = torch.stack(traces)
-        return batch.trace(stacked.reshape(self.num_layers, -1, *stacked.shape[1:]))
-
-
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    return tensors[0].unsqueeze(0) if len(tensors) == 1 else torch.stack(list(tensors))
+        return batch.trace(stacked.view(self.num_layers, self.stack.directions, *stacked.shape[1:]))

@@ -40,9 +40,9 @@ class Regularisers:
                 check_choices(layer_norm=value)
             elif isinstance(value, dict):
                 for state, probability in value.items():
-                    check_probability(f"zoneout[{state!r}]", probability)
+                    value[state] = check_probability(f"zoneout[{state!r}]", probability)
             else:
-                check_probability(field.name, value)
+                object.__setattr__(self, field.name, check_probability(field.name, value))
 
     def program(self, cell: Program, *, training: bool) -> Program:
         """The program that a layer of a cell runs.

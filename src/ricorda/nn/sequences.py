@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ricorda.engines.obstacles import hidden
 from ricorda.engines.operation import check_lengths
-from ricorda.errors import ArgumentError
+from ricorda.errors import ArgumentError, ArgumentTypeError, TensorError
 from ricorda.program.ir import Program
 
 Lengths = Tensor | Sequence[int]
@@ -71,12 +72,12 @@ class Batch:
             if lengths is not None:
                 batch.lengths = _lengths(lengths, x.shape[0], x.shape[1], unbatched)
         if batch.x.shape[2] != input_size:
-            raise ArgumentError(
+            raise TensorError(
                 f"the input has {batch.x.shape[2]} features a step (shape {tuple(_tensor(input).shape)}) but the layer "
                 f"was made with input_size={input_size}"
             )
         if batch.x.shape[0] == 0:
-            raise ArgumentError(f"the input has no step (shape {tuple(_tensor(input).shape)}): give at least one")
+            raise TensorError(f"the input has no step (shape {tuple(_tensor(input).shape)}): give at least one")
         return batch
 
     def initial(self, program: Program, hx: State | None, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
@@ -105,7 +106,7 @@ class Batch:
             check_alike(f"initial state {name}", state, self.weight)
             expected = (entries, size) if self.unbatched else (entries, B, size)
             if tuple(state.shape) != expected:
-                raise ArgumentError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
+                raise TensorError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
         return [state.unsqueeze(1) for state in states] if self.unbatched else list(states)
 
     def final(self, state: Tensor) -> Tensor:
@@ -123,6 +124,14 @@ class Batch:
             return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
         return self.trace(y)
 
+    def drop(self, y: Tensor, probability: float) -> Tensor:
+        """An output [T, B, size] with numbers dropped, as torch.nn does: of a packed sequence those that it has."""
+        if self.packed is None:
+            return F.dropout(y, probability)
+        packed = self.output(y)
+        assert isinstance(packed, PackedSequence)  # as the input is
+        return pad_packed_sequence(packed._replace(data=F.dropout(packed.data, probability)))[0]
+
     def trace(self, y: Tensor) -> Tensor:
         """Values [..., T, B, size] with the dimensions in the order of the input, never packed."""
         if self.unbatched:
@@ -139,11 +148,13 @@ def check_alike(what: str, tensor: Any, weight: Tensor) -> None:
         If it is not.
     """
     if not isinstance(tensor, Tensor):
-        raise ArgumentError(f"{what} is a {type(tensor).__name__}: give a torch.Tensor")
+        raise ArgumentTypeError(f"{what} is a {type(tensor).__name__}: give a torch.Tensor")
+    if tensor.layout is not torch.strided:
+        raise TensorError(f"{what} is of layout {tensor.layout}: make it dense with .to_dense()")
     if tensor.device != weight.device:
-        raise ArgumentError(f"{what} is on {tensor.device} and the layer on {weight.device}: move one with .to(...)")
+        raise TensorError(f"{what} is on {tensor.device} and the layer on {weight.device}: move one with .to(...)")
     if tensor.dtype != weight.dtype and not torch.is_autocast_enabled(weight.device.type):
-        raise ArgumentError(f"{what} is of {tensor.dtype} and the layer of {weight.dtype}: convert one with .to(...)")
+        raise TensorError(f"{what} is of {tensor.dtype} and the layer of {weight.dtype}: convert one with .to(...)")
 
 
 def _tensor(input: Tensor | PackedSequence) -> Tensor:

@@ -12,6 +12,12 @@ from ricorda.engines.cpu.run.call import Call
 from ricorda.engines.cpu.run.differentiable import gradients_of
 from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.obstacles import stands_for_several
+from ricorda.errors import TensorError
+
+CHANGED = (
+    "the output of a recurrent layer was changed in place, and its gradient needs it as it was: change a copy "
+    "(output.clone()), or use the call that makes one, such as relu for relu_ and inplace=False"
+)
 
 
 class LoopFunction(torch.autograd.Function):
@@ -30,7 +36,12 @@ class LoopFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of the tensors."""
-        saved = ctx.saved_tensors
+        try:
+            saved = ctx.saved_tensors
+        except RuntimeError as error:
+            if "of LoopFunction" in str(error):  # One of its outputs, which it saved.
+                raise TensorError(CHANGED) from error
+            raise
         split = len(saved) - ctx.count
         tensors = saved[:split]
         if torch.is_grad_enabled() or any(map(stands_for_several, gradients)):

@@ -55,7 +55,7 @@ def run_layer(request: Request) -> Run:
         return values.view(T, B, values.shape[1])
 
     watcher = None if watch is None else lambda name, norms: watch(name, over_time(norms[:, None])[..., 0])
-    call = Call(kernels, steps, names, tuple(sequences), tuple(sequences.values()), seed, reverse, watcher)
+    call = Call(kernels, steps, names, tuple(sequences), tuple(sequences.values()), int(seed), reverse, watcher)
     if training and manner.checkpoint is not None:
         length = segment_steps(manner.checkpoint, steps)
         without = kernels_for(program, names, processor, record=record)
