@@ -36,7 +36,7 @@ class Lines(Display):
 
     def epoch(self, run: RunState) -> None:
         """Print the epoch's line."""
-        parts = (epoch_line(run.history[-1], run.epochs), sparkline(run.flow), self._left.text(run))
+        parts = (epoch_line(run.history[-1], run.epochs, run.told), sparkline(run.flow), self._left.text(run))
         self._console.out("  ".join(filter(None, parts)), highlight=False)
 
 
@@ -67,7 +67,7 @@ class Bar(Display):
         elif last:
             text += f"  loss {last['loss']:.4f}  {last['tokens_per_second']:,.0f} tokens/s"
         if "score" in last:
-            text += f"  score {last['score']:.4f}"
+            text += f"  {run.told.format_map(last)}"
         flow, left = sparkline(run.flow), self._left.text(run)
         self._progress.update(self._bar, completed=run.steps_done, text=text, flow=flow, left=left)
         self._progress.refresh()
@@ -142,9 +142,9 @@ def _summary_writer(folder: Path, epochs_done: int) -> Any:
     return SummaryWriter(folder, purge_step=epochs_done + 1)
 
 
-def epoch_line(record: Record, epochs: int) -> str:
+def epoch_line(record: Record, epochs: int, told: str) -> str:
     """Say in one line how an epoch went."""
-    score = f"  score {record['score']:.4f}" if "score" in record else ""
+    score = f"  {told.format_map(record)}" if "score" in record else ""
     return (
         f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}{score}  "
         f"{record['tokens_per_second']:,.0f} tokens/s  {record['seconds']:.1f} s"

@@ -29,6 +29,8 @@ class Forecasting(Task):
         Of the baseline; as many steps lie before the first of the windows that are held out.
     """
 
+    told = "mean absolute error {mae:.4f} deviations"
+
     def __init__(self, module: ForecastNetwork, windows: Windows, held_out: Windows | None, season: int) -> None:
         self.module: ForecastNetwork = module
         self.windows, self.held_out = windows, held_out
