@@ -20,7 +20,7 @@ import torch
 
 import ricorda
 
-PARTS = ("classify", "tag", "translate", "language", "forecast", "memory", "digits", "precision", "insight")
+PARTS = ("classify", "tag", "translate", "language", "forecast", "memory", "digits", "precision", "insight", "small")
 """`real_PART.check` trains with each seed where that takes under three minutes, else with the first."""
 
 SEEDS = (0, 1, 2)

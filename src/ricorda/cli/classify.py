@@ -117,6 +117,7 @@ def _print_report(result: Report) -> None:
         f"{result.examples:,} examples",
         [
             ("accuracy", f"{result.accuracy:.1%}"),
+            ("always the largest class", f"{max(score.examples for score in result.classes) / result.examples:.1%}"),
             ("macro F1", f"{result.macro_f1:.3f}"),
             ("calibration error", f"{result.calibration_error:.3f}   (expected, 10 bins)"),
             ("log loss", f"{result.log_loss:.3f} nats"),

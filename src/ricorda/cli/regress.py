@@ -106,7 +106,7 @@ def evaluate(
 
 def _print_report(report: Report) -> None:
     pairs = [
-        ("R2", f"{report.r2:.4f}"),
+        ("R2", f"{report.r2:.4f}   (0: always saying the mean)"),
         ("mean absolute error", _written(report.mae)),
         ("root mean squared error", _written(report.rmse)),
     ]

@@ -116,6 +116,7 @@ def _print_report(report: TagReport) -> None:
     unseen = "none" if report.unseen_accuracy is None else f"{report.unseen_accuracy:.1%} of {report.unseen:,}"
     pairs = [
         ("accuracy", f"{report.accuracy:.2%}"),
+        ("always the most frequent tag", f"{max(tag.count for tag in report.tags) / report.steps:.2%}"),
         ("words unseen in training", unseen),
         ("log loss", f"{report.log_loss:.3f} nats"),
     ]

@@ -119,6 +119,7 @@ def _train_and_tell(model: SequenceEstimator, X: Any, y: Any, validation: Any, a
 def _print_summary(model: SequenceEstimator, out: Path) -> None:
     from ricorda.tasks.folder import CURVE, FLOW_PICTURE
     from ricorda.tasks.scores import score_text
+    from ricorda.tasks.worth import sentences
 
     summary, best = model.summary_, model.summary_["best"]
     scores = ["none", *("" for _ in model.SCORES)]
@@ -129,5 +130,7 @@ def _print_summary(model: SequenceEstimator, out: Path) -> None:
         ["validation examples", *model.SCORES.values()],
         [scores],
     )
+    for sentence in sentences(summary, model.SCORES):
+        print(sentence)
     flow = f", the gradient's flow in {out / FLOW_PICTURE}" if (out / FLOW_PICTURE).exists() else ""
     print(f"The model is in {out}, its learning curve in {out / CURVE}{flow}")

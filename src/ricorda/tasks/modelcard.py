@@ -10,6 +10,7 @@ from ricorda import __version__
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
 from ricorda.tasks.scores import score_text
+from ricorda.tasks.worth import sentences
 from ricorda.training.flow import FLOW
 
 if TYPE_CHECKING:
@@ -134,11 +135,12 @@ def _shape(parameters: Mapping[str, Any]) -> list[str]:
 def _validation(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str]:
     best = summary["best"]
     if "score" not in best:
-        return ["No validation examples: the weights are those of the last epoch."]
+        return ["No validation examples: the weights are those of the last epoch.", "", *sentences(summary, scores)]
     return [
         f"Weights of epoch {best['epoch']}, the best on {summary['validation_examples']:,} validation examples:",
         "",
         f"| {' | '.join(scores.values())} |",
         f"|{' --- |' * len(scores)}",
         f"| {' | '.join(score_text(name, best[name]) for name in scores)} |",
+        *(line for sentence in sentences(summary, scores) for line in ("", sentence)),
     ]

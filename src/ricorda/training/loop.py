@@ -149,7 +149,7 @@ class _Loop:
         task.module.to(processes.device)
         self.task, self.options, self.processes, self.folder = task, options, processes, folder
         self.lengths = task.lengths = np.asarray(task.lengths)
-        self.run = RunState(options.epochs, len(self.batches(epoch=0)), options.patience)
+        self.run = RunState(options.epochs, len(self.batches(epoch=0)), options.patience, task.told)
         self.learner = Learner(task, options, processes, self.run.steps_per_epoch, watch_gradients)
         self.steps_between = steps_between(watch_gradients or 1, options.epochs * self.run.steps_per_epoch)
         self.best: dict[str, Tensor] = {}

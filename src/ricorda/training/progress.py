@@ -38,7 +38,7 @@ class Lines(Display):
 
     def epoch(self, run: RunState) -> None:
         """Print the epoch's line."""
-        parts = (epoch_line(run.history[-1], run.epochs), sparkline(run.flow), self._left.text(run))
+        parts = (epoch_line(run.history[-1], run.epochs, run.told), sparkline(run.flow), self._left.text(run))
         self._console.out("  ".join(filter(None, parts)), highlight=False)
 
 
@@ -70,7 +70,7 @@ class Bar(Display):
             "epoch": f"epoch {run.epoch_under_way}/{run.epochs}",
             "loss": None if loss is None else f"loss {loss:.4f}",
             "tokens": None if speed is None else f"{speed:,.0f} tokens/s",
-            "score": f"score {last['score']:.4f}" if "score" in last else None,
+            "score": run.told.format_map(last) if "score" in last else None,
             "flow": sparkline(run.flow) or None,
             "left": self._left.text(run),
         }
@@ -154,9 +154,9 @@ def _summary_writer(folder: Path, epochs_done: int) -> Any:
     return SummaryWriter(folder, purge_step=epochs_done + 1)
 
 
-def epoch_line(record: Record, epochs: int) -> str:
+def epoch_line(record: Record, epochs: int, told: str) -> str:
     """Say in one line how an epoch went."""
-    score = f"  score {record['score']:.4f}" if "score" in record else ""
+    score = f"  {told.format_map(record)}" if "score" in record else ""
     return (
         f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}{score}  "
         f"{record['tokens_per_second']:,.0f} tokens/s  {record['seconds']:.1f} s"

@@ -50,6 +50,8 @@ class RunState:
     ----------
     epochs, steps_per_epoch, patience
         The options of these names, and the number of batches in an epoch.
+    told
+        The task's: how a score is written, as a format of the values of an epoch.
     history
         A record for every finished epoch.
     totals
@@ -63,6 +65,7 @@ class RunState:
     epochs: int
     steps_per_epoch: int
     patience: int | None
+    told: str = "score {score:.4f}"
     history: list[Record] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     flows: list[FlowRecord] = field(default_factory=list)

@@ -15,12 +15,15 @@ class Task(ABC):
 
     Attributes
     ----------
+    told
+        How the validation's numbers are told while training goes on, each with its name and unit.
     module
         The module to train; the loop moves it to the device and sets its mode.
     lengths
         Steps of every training example; batches hold rows of similar length, and speed is counted in these steps.
     """
 
+    told: str = "score {score:.4f}"
     module: nn.Module
     lengths: Sequence[int] | NDArray[np.integer]
 

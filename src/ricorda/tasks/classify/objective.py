@@ -43,6 +43,7 @@ class Classification(Task):
         self.examples = examples
         self.held_out = held_out
         self.scoring = scoring
+        self.told = {"accuracy": "accuracy {accuracy:.1%}", "macro_f1": "macro F1 {macro_f1:.3f}"}[scoring]
         self.weights = weights
         self.lengths = [len(sequence) for sequence in examples.sequences]
 

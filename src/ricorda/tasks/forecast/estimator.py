@@ -17,6 +17,7 @@ from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
 from ricorda.tasks.forecast.backtest import Backtest, errors_json
+from ricorda.tasks.forecast.baselines import REPEAT_LAST, REPEAT_SEASON
 from ricorda.tasks.forecast.facts import Facts
 from ricorda.tasks.forecast.heads import Head
 from ricorda.tasks.forecast.inference import after, after_training, backtest
@@ -27,6 +28,7 @@ from ricorda.tasks.forecast.preparation import TrainingSeries, choose_series
 from ricorda.tasks.forecast.start import begin_well
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.parameters import COUNT
+from ricorda.tasks.worth import alternatives
 
 
 class Forecaster(SequenceEstimator, ForecastParameters):
@@ -226,7 +228,9 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             if not series.held_out:
                 return {}
             errors = backtest(network, series.facts, series.held_out, int(self.horizon), 1).overall
-            return {"validation_errors": errors_json(errors)}
+            names = {"repeating the last value": REPEAT_LAST, "repeating the last season": REPEAT_SEASON}
+            others = {words: errors[name].mae for words, name in names.items()}
+            return {"validation_errors": errors_json(errors), **alternatives("mae", others)}
 
         return Prepared(
             {"facts_": series.facts, "notes_": series.notes},

@@ -29,6 +29,8 @@ class Forecasting(Task):
         Steps of the baseline's season; at least as many lie before the first held-out window.
     """
 
+    told = "mean absolute error {mae:.4f} deviations"
+
     def __init__(self, module: ForecastNetwork, windows: Windows, held_out: Windows | None, season: int) -> None:
         self.module: ForecastNetwork = module
         self.windows, self.held_out = windows, held_out

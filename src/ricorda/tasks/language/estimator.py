@@ -30,6 +30,7 @@ from ricorda.tasks.language.scoring import PART, Evaluation, by_part, losses_of
 from ricorda.tasks.language.sequences import Sequences
 from ricorda.tasks.language.writing import written
 from ricorda.tasks.measure import Measure
+from ricorda.tasks.worth import of_tokens
 
 
 class LanguageModel(SequenceEstimator, LanguageParameters):
@@ -215,12 +216,18 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             characters = 0 if held_out is None else _characters(held_out)
             return NextStepTraining(network, examples, validated, int(self.window), characters=characters)
 
+        def worth(_network: NextStep) -> dict[str, Any]:
+            if validated is None or reader.vocabulary is None:
+                return {}
+            return of_tokens("validation_loss", examples.steps, validated.steps)
+
         return Prepared(
             {"reader_": reader, "condition_size_": 0 if text.condition is None else text.condition.shape[1]},
             task,
             fingerprint(*_tensors(examples), *_tensors(validated)),
             examples.predictions,
             0 if validated is None else validated.predictions,
+            worth,
         )
 
     def _read(self, X: Any, condition: Any, argument: str = "X") -> Material:

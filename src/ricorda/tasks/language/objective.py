@@ -31,6 +31,8 @@ class NextStepTraining(Task):
         Characters of the held-out text; 0 where there are none.
     """
 
+    told = "{validation_loss:.4f} nats a step"
+
     def __init__(
         self, module: NextStep, training: Sequences, held_out: Sequences | None, window: int, *, characters: int = 0
     ) -> None:

@@ -23,6 +23,7 @@ from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.parameters import ManyToOneParameters
+from ricorda.tasks.worth import of_classes, of_numbers
 from ricorda.training.task import Task
 
 KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
@@ -89,7 +90,12 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             network.standardise(examples.sequences)
             return self._task(examples, kept, network)
 
-        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept))
+        def worth(_network: ManyToOne) -> dict[str, Any]:
+            compare = of_classes if self.TASK == "classify" else of_numbers
+            parts = (examples.sequences, examples.targets), (kept.sequences, kept.targets)
+            return compare(*parts) if len(kept) else {}
+
+        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept), worth)
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""

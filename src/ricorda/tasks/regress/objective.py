@@ -32,6 +32,8 @@ class Regression(Task):
         Squared or absolute error of standardised targets.
     """
 
+    told = "R2 {r2:.4f}"
+
     def __init__(self, module: ManyToOne, examples: Examples, held_out: Examples, scaling: Scaling, loss: str) -> None:
         self.module = module
         targets = scaling.standardise(examples.targets).astype(np.float32)

@@ -29,6 +29,7 @@ from ricorda.tasks.tag.objective import Tagging, Targeted, unread_probabilities
 from ricorda.tasks.tag.parameters import TagParameters
 from ricorda.tasks.tag.reading import Reading, read_sequences
 from ricorda.tasks.tag.words import WordVocabulary
+from ricorda.tasks.worth import of_tokens
 
 
 class SequenceTagger(SequenceEstimator, TagParameters):
@@ -146,7 +147,13 @@ class SequenceTagger(SequenceEstimator, TagParameters):
 
         learned = {"classes_": classes, "reading_": reading, "outputs_": outputs, **_shown(classes)}
         data = fingerprint(examples.tensors(), held.tensors())
-        return Prepared(learned, task, data, len(training), len(held.targets))
+
+        def worth(_network: Aligned) -> dict[str, Any]:
+            if classes is None or not held.targets:
+                return {}
+            return of_tokens("accuracy", np.concatenate(examples.targets), np.concatenate(held.targets))
+
+        return Prepared(learned, task, data, len(training), len(held.targets), worth)
 
     def _encode(self, X: Any) -> Inputs:
         check_is_fitted(self, "network_")

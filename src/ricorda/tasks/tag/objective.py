@@ -55,6 +55,7 @@ class Tagging(Task):
 
     def __init__(self, module: Aligned, examples: Targeted, held_out: Targeted, unread: Tensor | None = None) -> None:
         self.module: Aligned = module
+        self.told = "R2 {r2:.4f}" if module.numeric else "accuracy {accuracy:.2%}"
         self.examples = examples
         self.held_out = held_out
         self.unread = unread

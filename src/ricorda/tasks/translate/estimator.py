@@ -28,6 +28,7 @@ from ricorda.tasks.translate.metrics import Report, grouped, report, sentence_sc
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
 from ricorda.tasks.translate.objective import TranslationTask
 from ricorda.tasks.translate.parameters import TranslateParameters
+from ricorda.tasks.worth import of_tokens
 
 
 class Translator(SequenceEstimator, TranslateParameters):
@@ -196,7 +197,13 @@ class Translator(SequenceEstimator, TranslateParameters):
             return TranslationTask(network, examples, kept, self.label_smoothing)
 
         data = fingerprint(examples.sources, examples.targets, kept.sources, kept.targets)
-        return Prepared({"subwords_": subwords}, task, data, len(examples.targets), len(kept.targets))
+
+        def worth(_network: EncoderDecoder) -> dict[str, Any]:
+            if not kept.targets:
+                return {}
+            return of_tokens("token_accuracy", np.concatenate(examples.targets), np.concatenate(kept.targets))
+
+        return Prepared({"subwords_": subwords}, task, data, len(examples.targets), len(kept.targets), worth)
 
     def _search(self, **others: Any) -> Search:
         own = Search(self.beam_size, self.length_penalty, self.coverage_penalty)

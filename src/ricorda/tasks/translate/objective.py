@@ -33,6 +33,8 @@ class TranslationTask(Task):
 
     module: EncoderDecoder
 
+    told = "{validation_loss:.4f} nats a token"
+
     def __init__(self, module: EncoderDecoder, examples: Encoded, held_out: Encoded, smoothing: float) -> None:
         self.module = module
         self.examples = examples
