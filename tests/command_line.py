@@ -13,6 +13,7 @@ from small_models import LABELS, TEXTS
 SMALL = [
     *("--hidden-size", "4", "--embedding-size", "4", "--one-direction", "--device", "cpu", "--batch-size", "8"),
     *("--tokenizer", "word", "--min-frequency", "1", "--epochs", "2"),
+    *("--validation-fraction", "0.1"),
 ]
 """Options of a training that takes some 50 ms."""
 TRAIN = ["train", "classify", "data.csv", "--out", "model", *SMALL]

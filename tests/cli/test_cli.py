@@ -40,7 +40,7 @@ def test_a_training_prints_results_on_the_output_and_progress_on_the_error(
 def test_a_training_as_json(folder: Path, ricorda_command: Command) -> None:
     done = ricorda_command(*TRAIN, "--json", "--valid", "data.csv", "--scoring", "macro_f1", "--seed", 5)
     result = json.loads(done.out)
-    assert set(result) == {"folder", "examples", "validation_examples", "epochs", "best", "weights"}
+    assert set(result) == {"folder", "examples", "validation_examples", "epochs", "best", "weights", "alternatives"}
     assert (result["folder"], result["examples"], result["validation_examples"]) == ("model", 30, 30)
     assert result["best"]["score"] == result["best"]["macro_f1"]
     model = ricorda.load("model")

@@ -186,7 +186,7 @@ def test_bf16_products_learn_the_same(learned: SequenceRegressor) -> None:
 )
 def test_examples_that_cannot_be_are_refused_in_a_sentence(X: Any, y: Any, sentence: str) -> None:
     with pytest.raises((ArgumentError, DataError)) as refused:
-        small().fit(X, y)
+        small(validation_fraction=0.1).fit(X, y)
     assert str(refused.value) == sentence
 
 

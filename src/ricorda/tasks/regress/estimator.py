@@ -53,8 +53,8 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     >>> from ricorda import SequenceRegressor
     >>> series = [np.linspace(0, height, 5) for height in np.linspace(-1, 1, 100)]
     >>> model = SequenceRegressor(hidden_size=8, random_state=0).fit(series, [numbers.sum() for numbers in series])
-    >>> model.predict([np.zeros(5)]).round()
-    array([0.])
+    >>> bool(abs(model.predict([np.zeros(5)])[0]) < 0.5)
+    True
     """
 
     TASK: ClassVar[str] = "regress"
