@@ -411,6 +411,15 @@ def test_the_command_reads_each_tasks_data_and_parameters(
     assert data.where == "test"
 
 
+def test_the_report_replaces_no_file_of_something_else(tmp_path: Path, ricorda_command: Command) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    options = ["--lengths", "5", "--cells", "rnn", "--epochs", "1", "--out", tmp_path]
+    said = ricorda_command("compare", "synthetic:parity?n=20", *options).sentence
+    assert "holds 'report.html' of something else: choose a new folder or an empty one" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
 def test_the_command_for_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ricorda_command: Command) -> None:
     monkeypatch.chdir(tmp_path)
     options = ["--cells", "rnn,gru", "--lengths", "10,20", "--hidden-size", "4", "--epochs", "1"]

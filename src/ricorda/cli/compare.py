@@ -206,6 +206,8 @@ def _compare_cells(task: str, arguments: Mapping[str, Any]) -> None:
 
 def _told(run: Callable[[], Comparison | LengthComparison], out: Path | None, as_json: bool) -> None:
     """Run a comparison, write its report and print it."""
+    if out is not None:
+        _check_out(out)
     try:
         comparison = run()
     except KeyboardInterrupt:
@@ -228,6 +230,15 @@ def _told(run: Callable[[], Comparison | LengthComparison], out: Path | None, as
         print_table(table.title, table.columns, table.rows)
     if out is not None:
         print(f"The report is in {out / REPORT}, the picture in {out / PICTURE}, the numbers in {out / NUMBERS}")
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a folder in which the report would replace files that are not a comparison's."""
+    from ricorda.insight.comparison.trials import RUNS
+
+    foreign = [name for name in (REPORT, NUMBERS, PICTURE) if (out / name).exists()]
+    if foreign and not (out / RUNS).is_dir():
+        raise ArgumentError(f"--out {out} holds {foreign[0]!r} of something else: choose a new folder or an empty one")
 
 
 def _bound(function: Callable[..., None], source: str) -> Callable[..., None]:
