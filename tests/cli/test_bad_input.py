@@ -204,7 +204,8 @@ def test_other_features_or_another_kind_than_the_model_was_trained_on(folder: Pa
         (["--hidden-size", str(10**8)], "--hidden-size 100000000 and --embedding-size 4 make a network larger than"),
         (["--cell", "lstn"], "there is no cell 'lstn': did you mean 'lstm'? The cells are rnn, "),
         (["--cell", "none.py:mgu"], "there is no file 'none.py' to take a cell from: give FILE.py:NAME"),
-        (["--resume"], "model/training/checkpoint.safetensors does not exist, so there is no run to resume: train"),
+        (["--resume"], "the run in model has --validation-fraction 'auto' but 0.1 was given: resume it with the same"),
+        (["--resume", "--out", "none"], "none/training/checkpoint.safetensors does not exist, so there is no run to"),
         (["--text", "review"], "data.csv has no column 'review': choose one of 'text', 'label' with --text"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
@@ -247,7 +248,7 @@ def test_a_read_only_folder_is_found_before_anything_is_learned(
 ) -> None:
     disk.fail(from_operation=1, error=forbidden)
     sentence = ricorda_command(*TRAIN).sentence
-    assert sentence.startswith("model/training/checkpoint.safetensors was not written, writing there is not permitted")
+    assert sentence.startswith("model was not written, writing there is not permitted")
     disk.work()
 
 

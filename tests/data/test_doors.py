@@ -16,7 +16,7 @@ from ricorda.data import standard_input
 from ricorda.data.corpus import read_corpus
 from ricorda.data.doors import door
 from ricorda.data.music import read_music
-from ricorda.data.number_columns import column_names
+from ricorda.data.number_columns import opening
 from ricorda.data.pairs import read_pairs, read_sentences
 from ricorda.data.parts import read_in_parts
 from ricorda.data.read import read_examples
@@ -36,7 +36,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "tagged": read_tagged,
     "words": lambda path: list(read_words_in_parts(path)),
     "series": read_series,
-    "names": column_names,
+    "names": opening,
     "music": read_music,
 }
 
@@ -252,7 +252,7 @@ def test_the_first_sheet_of_a_workbook_is_read(tmp_path: Path, caplog: pytest.Lo
     examples = read_examples(path)
     assert (examples.inputs, examples.labels, examples.place(1)) == (["uno", "due"], ["a", "b"], f"row 3 of {path}")
     assert caplog.messages == [f"{path}: of its 2 sheets the first is read, 'Reviews'"]
-    assert column_names(path) == ["text", "label"]
+    assert opening(path)[0] == ["text", "label"]
     with pytest.raises(DataError, match="has no column 'star': choose one of 'text', 'label' with --label"):
         read_examples(path, label="star")
     path.write_bytes(path.read_bytes()[:-40])

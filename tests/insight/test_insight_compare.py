@@ -172,7 +172,7 @@ def test_a_comparison_holds_what_its_models_say(compared: tuple[Comparison, Path
         of_cell = [each for each in models if each.program_.name == name]
         by_rate = {each.learning_rate: each.summary_["best"]["score"] for each in of_cell if each.random_state == 0}
         np.testing.assert_allclose(found.searched[index], [by_rate[rate] for rate in found.rates])
-        assert found.learning_rates[index] == max(by_rate, key=lambda rate: by_rate[rate])
+        assert by_rate[found.learning_rates[index]] == max(by_rate.values())
         for seed in found.seeds:
             (model,) = [e for e in of_cell if (e.random_state, e.learning_rate) == (seed, found.learning_rates[index])]
             # what is measured on is what the epoch was chosen by, so the score is the validation's own

@@ -476,7 +476,7 @@ def run(command: Command, *arguments: Any, **options: Any) -> Any:
 @pytest.mark.usefixtures("compiled")
 def test_the_command(trained: Path, folder: Path, ricorda_command: Command) -> None:
     done = run(ricorda_command, trained / "model", TEXT, "--picture", "memory.svg", "--html", "memory.html")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "The picture is in memory.svg\nThe page is in memory.html\n")
     memory = memory_of(ricorda.load(trained / "model"), TEXT)
     lines = done.out.splitlines()
     assert lines[0] == "good rather than bad, by decomposition" or lines[0] == "bad rather than good, by decomposition"

@@ -153,8 +153,8 @@ def test_the_card_says_what_the_model_is(model: Path, tmp_path: Path) -> None:
     assert "c_t = f_t * c_{t-1} + i_t * g_t" in card
     assert "No validation examples: the weights are those of the last epoch." in card
     assert (model / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
-    other = small(cell="gru", num_layers=2, bidirectional=True, random_state=None).fit(WALKS, RISES)
-    other.save(tmp_path / "other")
+    other = small(cell="gru", num_layers=2, bidirectional=True, random_state=None, validation_fraction=0.1)
+    other.fit(WALKS, RISES).save(tmp_path / "other")
     card = (tmp_path / "other" / "README.md").read_text()
     best = other.summary_["best"]
     for words in ("# A classifier of arrays of numbers", "`False`, `True`", "2 layers of 4 units in two directions"):

@@ -164,7 +164,7 @@ def test_a_report_has_the_numbers_of_sacrebleu() -> None:
     [
         ({"attention": "self"}, "attention is 'self': give one of multiplicative, additive or None"),
         ({"beam_size": 0}, "beam_size is 0: give a whole number of at least 1"),
-        ({"length_penalty": -1}, "length_penalty is -1: give a number of at least 0"),
+        ({"length_penalty": -1}, "length_penalty is -1: give a number from 0 to 50"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0: give a number from 0 to less than 1"),
         ({"input_feeding": 1}, "input_feeding is 1: give True or False"),
         ({"max_length": None}, "max_length is None: give a whole number"),

@@ -3,7 +3,6 @@
 What is heavy to import (torch and all that needs it) is imported by the commands when they run.
 """
 
-import io
 import os
 import sys
 from typing import ClassVar
@@ -63,6 +62,6 @@ def main() -> None:
         for stream in (sys.stdout, sys.stderr)
     )
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A console of a narrow encoding, as cp1252, must not end a command.
+        if hasattr(stream, "reconfigure"):  # A console of a narrow encoding, as cp1252, must not end a command.
             stream.reconfigure(errors="backslashreplace")
     app()

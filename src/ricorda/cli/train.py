@@ -25,9 +25,7 @@ class TaskCommands(TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = {
-            task: TyperCommand(task) for task in TASKS
-        }  # by which a name that is misspelt gets its suggestion
+        self.commands = {task: TyperCommand(task) for task in TASKS}  # A misspelt name gets its suggestion from these.
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The tasks."""

@@ -140,7 +140,8 @@ class Clock:
     def to_json(self) -> dict[str, Any]:
         """The clock as JSON has it."""
         start = self.start if isinstance(self.start, int) else self.start.isoformat()
-        return {"start": start, "unit": self.unit, "count": self.count, "utc": self.utc, "zone": self.zone}
+        zone = {} if self.zone is None else {"zone": self.zone}  # Older models have none, and are saved as they were.
+        return {"start": start, "unit": self.unit, "count": self.count, "utc": self.utc, **zone}
 
     @classmethod
     def from_json(cls, value: Any) -> Clock:

@@ -62,7 +62,10 @@ def check_nothing_foreign(folder: Path) -> None:
 
     A new folder is free, and so is an empty one, one of a model, and one of a training; hidden files do not count.
     """
-    names = [name for name in os.listdir(folder) if not name.startswith(".")] if folder.is_dir() else []
+    try:
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:  # It is missing, or whoever writes there will say what is wrong with it.
+        return
     foreign = sorted(name for name in names if name != WORK or not empty_or_a_run(folder / WORK))
     if foreign and not _is_ours(_valid(folder, CONFIG)):
         raise ModelFolderError(

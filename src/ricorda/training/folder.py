@@ -21,7 +21,9 @@ HISTORY, BOARD = "history.jsonl", "tensorboard"
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a folder for this process within the block, where the system can; it is made if it is missing.
+    """Keep a folder for this process within the block, where the system can.
+
+    A folder that is missing is made, and removed again if nothing was written into it.
 
     The lock is the folder's own, so there is no file of it, and the system frees it when the process ends, even killed.
 
@@ -30,6 +32,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     ModelFolderError
         If a training writes into the folder, or it cannot be made.
     """
+    missing = not os.path.exists(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
@@ -42,6 +45,9 @@ def alone_in(folder: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+        if missing:
+            with suppress(OSError):  # It is not empty.
+                folder.rmdir()
 
 
 def check_no_others(folder: Path) -> None:
