@@ -27,6 +27,8 @@ def test_a_model_is_better_or_no_better_than_each_alternative() -> None:
     assert told == "By accuracy, the model has 80.0%, majority 50.0%, bag 75.0%: it is better than these."
     (told,) = sentences(_summary(0.7, 1_000, majority=0.5, bag=0.75), SCORES)
     assert told.endswith("it is no better than bag.")
+    (told,) = sentences(_summary(0.76, 1_000, majority=0.5, bag=0.75), SCORES)
+    assert told.endswith("it is not clearly better than bag.")  # A thousand examples tell it within 3 points.
     (told,) = sentences(_summary(2.0, 1_000, "mae", mean=1.5), SCORES)  # an error: less is better
     assert told.endswith("it is no better than mean.")
 

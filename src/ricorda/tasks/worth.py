@@ -81,20 +81,21 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str
             "(ricorda evaluate)."
         ]
     said = []
+    within = 1.96 * math.sqrt(0.25 / count) if "accuracy" in best else 0.0  # The normal distribution's 95 %.
     if ALTERNATIVES in summary:
         measure, values = summary[ALTERNATIVES]["measure"], summary[ALTERNATIVES]["values"]
         others = ", ".join(f"{name} {score_text(measure, value)}" for name, value in values.items())
         strongest = (max if is_share(measure) else min)(values, key=values.__getitem__)
         ahead = best[measure] - values[strongest] if is_share(measure) else values[strongest] - best[measure]
-        verdict = "better than these" if ahead > 0 else f"no better than {strongest}"
+        doubt = within if measure == "accuracy" else 0.0
+        better = "better than these" if ahead > doubt else f"not clearly better than {strongest}"
+        verdict = better if ahead > 0 else f"no better than {strongest}"
         name = scores.get(measure, measure.replace("_", " "))
         said.append(f"By {name}, the model has {score_text(measure, best[measure])}, {others}: it is {verdict}.")
-    if "accuracy" in best:
-        within = 1.96 * math.sqrt(0.25 / count)  # of the normal distribution, for 95 %
-        if within > _NEAR:
-            said.append(
-                f"The validation part is small: {count:,} examples tell an accuracy within {100 * within:.0f} points."
-            )
+    if within > _NEAR:
+        said.append(
+            f"The validation part is small: {count:,} examples tell an accuracy within {100 * within:.0f} points."
+        )
     return said
 
 
