@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
+import torch
+
 from ricorda.engines import Engine, LastingObstacle, PlainStepper, Request, Run, StackRun, TurnStepper, reference
 from ricorda.engines import torch_kernels as torch_engine
 from ricorda.engines.cpu import engine as cpu
@@ -50,6 +52,11 @@ def wanted(engine: str) -> str:
     if engine != "auto" and not any(engine == other.name for other in ENGINES):
         raise ArgumentError(f"the environment variable {VARIABLE} is {engine!r}: set it to {choices()}, or to nothing")
     return engine
+
+
+def recorded() -> bool:
+    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
 def run(request: Request) -> Run:

@@ -14,16 +14,14 @@ DTYPES = {torch.float32, torch.float64}
 
 level_of_torch_func = torch._C._functorch.maybe_current_level
 tracing_state = torch._C._get_tracing_state
-
-
-def recorded() -> bool:
-    """Whether operations are recorded instead of run, so that nothing may depend on the numbers in a tensor."""
-    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+batched = torch._C._functorch.is_legacy_batchedtensor
 
 
 def hidden(tensor: Tensor) -> bool:
     """Whether the numbers in a tensor cannot be read: operations are recorded, or it stands for several tensors."""
-    return recorded() or tracing_state() is not None or stands_for_several(tensor)
+    recorded = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    return recorded or tracing_state() is not None or stands_for_several(tensor)
 
 
 def stands_for_several(tensor: Tensor | None) -> bool:

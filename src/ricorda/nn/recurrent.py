@@ -13,9 +13,9 @@ from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence
 
 from ricorda.engines import Manner, Request, operation
-from ricorda.engines.choose import check_engine, run_stack, wanted
+from ricorda.engines.choose import check_engine, recorded, run_stack, wanted
 from ricorda.engines.choose import run as run_layer
-from ricorda.engines.obstacles import hidden, recorded
+from ricorda.engines.obstacles import hidden
 from ricorda.errors import ArgumentError
 from ricorda.nn.arguments import (
     check_choices,

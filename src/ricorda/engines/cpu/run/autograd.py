@@ -11,7 +11,7 @@ from ricorda.engines.cpu.run.backward import backward
 from ricorda.engines.cpu.run.call import Call
 from ricorda.engines.cpu.run.differentiable import gradients_of
 from ricorda.engines.cpu.run.forward import forward
-from ricorda.engines.obstacles import stands_for_several
+from ricorda.engines.obstacles import batched, wrapped
 from ricorda.errors import TensorError
 
 CHANGED = (
@@ -44,6 +44,7 @@ class LoopFunction(torch.autograd.Function):
             raise
         split = len(saved) - ctx.count
         tensors = saved[:split]
-        if torch.is_grad_enabled() or any(map(stands_for_several, gradients)):
+        hidden = [True for gradient in gradients if gradient is not None and (wrapped(gradient) or batched(gradient))]
+        if hidden or torch.is_grad_enabled():  # Kernels can't read several gradients at a time.
             return None, *gradients_of(ctx.call, tensors, gradients, ctx.needs_input_grad[1:])
         return None, *backward(ctx.call, tensors, saved[split:], gradients, ctx.needs_input_grad[1])
