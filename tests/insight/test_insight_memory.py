@@ -268,7 +268,7 @@ def test_several_layers_say_what_was_written_but_not_what_words_gave() -> None:
     assert last.verdict is not None
     assert last.verdict.decomposed is None
     assert "the model has 2 layers" in last.notes[0]
-    assert set(last.columns()) == {"written", "left", "integrated_gradients", "erasure"}
+    assert set(last.columns()) == {"written", "left", "wide", "integrated_gradients", "erasure"}
     assert last.written is not None
     assert not np.allclose(last.written, first.written)
     with pytest.raises(ArgumentError, match="layer is 3, and the model has 2"):
@@ -277,7 +277,7 @@ def test_several_layers_say_what_was_written_but_not_what_words_gave() -> None:
 
 def test_a_cell_that_is_not_additive_still_has_the_other_accounts() -> None:
     memory = memory_of(small(cell="rnn", epochs=1).fit(TEXTS, LABELS), TEXT)
-    assert set(memory.columns()) == {"integrated_gradients", "erasure"}
+    assert set(memory.columns()) == {"wide", "integrated_gradients", "erasure"}
     assert memory.notes[0].startswith("no state of cell rnn is a gated sum")
     assert memory.kept is None
     assert memory.plot().axes
@@ -411,7 +411,7 @@ def test_a_page_needs_nothing_else_and_shows_any_text_as_it_is() -> None:
     assert "b" not in {tag for tag, _ in found.tags}
     assert "prefers-color-scheme: dark" in "".join(found.texts)
     data = json.loads(re.search(r'id="data">(.*?)</script>', html_page(memory), re.DOTALL)[1])  # type: ignore[index]
-    assert data["names"] == ["written", "left", "verdict", "integrated gradients", "erasure"]
+    assert data["names"] == ["written", "left", "verdict", "wide", "integrated gradients", "erasure"]
     assert [len(word["held"]) for word in data["words"]] == [6] * 6
     assert [word["held"][at] for at, word in enumerate(data["words"])] == [100] * 6
 

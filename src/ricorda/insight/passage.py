@@ -33,12 +33,15 @@ class Passage(Shown):
         The input of the first layer.
     initial : tuple of Tensor [num_layers * directions, size], optional
         The states before the first step; zeros if None.
+    ids : Tensor [T], optional
+        The tokens' ids, if a wide part reads them too.
     """
 
     layer: Recurrent
     tokens: tuple[str, ...]
     inputs: Tensor
     initial: tuple[Tensor, ...] | None = None
+    ids: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -86,12 +89,14 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
         raise DataError("there is no example to look into: give a text, a token list or an array of numbers")
     if isinstance(example, str) and not example.strip():
         raise DataError("the text is empty: give one with at least one word")
+    reader: Any = _reading_all(model)
     with _noting_inputs(layer) as calls:
-        tokens = _reading_all(model)._read_example(example)
+        tokens = reader._read_example(example)
     inputs, states = calls[0]
     if tokens is None or len(tokens) != len(inputs):
         tokens = [str(step + 1) for step in range(len(inputs))]
-    return Passage(layer, tuple(tokens), inputs, states)
+    ids = None if getattr(model.network_, "wide", None) is None else reader._encode([example])[0].to(inputs.device)
+    return Passage(layer, tuple(tokens), inputs, states, ids)
 
 
 def spaced(tokens: Sequence[str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented
+from ricorda.tasks.parameters import AUTO, REQUIRED, Parameters, check_parameters, documented, parameters_of
 from ricorda.tasks.saving import save_model
 from ricorda.training.checkpoint import check_settings
 from ricorda.training.loop import train
@@ -357,9 +357,15 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         return TrainingOptions(**values, seed=seed)
 
     def _json_parameters(self) -> dict[str, Any]:
-        """The parameters except the cell, as JSON; a random state that is not a number becomes null."""
+        """The parameters except the cell, as JSON; a random state that is not a number becomes null.
+
+        What a model does not use of later versions is left out, so that earlier ones can open it.
+        """
         parameters: dict[str, Any] = self.get_params(deep=False)
         del parameters["cell"]
+        for field, known in parameters_of(type(self)):
+            if known.before is not REQUIRED and parameters[field.name] == known.before:
+                del parameters[field.name]
         if isinstance(parameters["random_state"], np.random.RandomState):
             parameters["random_state"] = None
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}

@@ -86,6 +86,10 @@ def or_auto(rule: Rule) -> dict[str, Any]:
     return {"rule": Rule(lambda value: rule.holds(value) or value == AUTO, f"{rule.words}, or {AUTO}"), "read": read}
 
 
+REQUIRED = object()
+"""Stands for a value that there is not."""
+
+
 @dataclass(frozen=True)
 class About:
     """All that is known of a parameter besides its default.
@@ -106,6 +110,8 @@ class About:
         A function from the text of a command's option to the parameter.
     preset : object
         The option's value if the user leaves it out; by default None, which leaves the parameter at its default.
+    before : object
+        The value of models that were saved before there was the parameter; REQUIRED if there are none.
     """
 
     rule: Rule | None
@@ -115,6 +121,7 @@ class About:
     option: str = ""
     read: Callable[[str], Any] | None = None
     preset: Any = None
+    before: Any = REQUIRED
 
 
 def parameter(default: Any, rule: Rule | None, help: str, more: str = "", **others: Any) -> Any:
@@ -293,6 +300,14 @@ class ManyToOneParameters(Embedding, Remembering):
     validation_fraction: float | str = AUTO
     pooling: str = parameter("last", one_of(*POOLINGS), "One vector from all steps: last, mean, max or attention.")
     word_dropout: float = parameter(0.0, SHARE, "Share of tokens read as unknown in training.")
+    wide: bool = parameter(
+        True,
+        FLAG,
+        "Whether a linear model of tokens and pairs stands beside it.",
+        "It is learned beforehand, and the recurrent layers learn what is left. Arrays have none.",
+        option="wide/--no-wide",
+        before=False,
+    )
     tokenizer: str = parameter(
         "bpe",
         one_of("word", "bpe", "char"),

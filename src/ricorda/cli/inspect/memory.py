@@ -15,7 +15,12 @@ from ricorda.cli.output import print_json, print_parts, print_table, write_pictu
 if TYPE_CHECKING:
     from ricorda.insight.memory.result import Memory
 
-HEADS = {"left": "left at the end", "verdict": "for the verdict", "integrated_gradients": "integrated gradients"}
+HEADS = {
+    "left": "left at the end",
+    "verdict": "for the verdict",
+    "wide": "of that, wide",
+    "integrated_gradients": "integrated gradients",
+}
 """What the table calls columns whose names are not the words for them."""
 
 

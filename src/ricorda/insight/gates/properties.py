@@ -105,7 +105,10 @@ def verdict_so_far(model: Any, read: Passage) -> dict[str, Array]:
         last = min(T, LONGEST_VERDICT)
         for first in range(0, last, 50):
             lengths = torch.arange(first + 1, min(first + 50, last) + 1)
-            scores[first : first + len(lengths)] = _scores(network, read.inputs[: int(lengths[-1])], lengths).cpu()
+            said = _scores(network, read.inputs[: int(lengths[-1])], lengths)
+            if read.ids is not None:
+                said += network.wide(read.ids[: int(lengths[-1]), None].expand(-1, len(lengths)), lengths)
+            scores[first : first + len(lengths)] = said.cpu()
     odds = scores.double()
     if odds.shape[1] == 2:
         return {VERDICT: (odds[:, 1] - odds[:, 0]).numpy()}

@@ -90,6 +90,7 @@ class Memory(Shown):
             "written": self.written,
             "left": self.left,
             "verdict": None if verdict is None else verdict.decomposed,
+            "wide": None if verdict is None or verdict.wide is None else verdict.of(verdict.wide),
             "integrated_gradients": None if verdict is None else verdict.integrated.values,
             "erasure": None if verdict is None else verdict.erasure,
         }

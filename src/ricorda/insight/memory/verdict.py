@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ricorda.errors import ArgumentError
-from ricorda.insight.memory.attribution import Integrated, erasure, integrated_gradients, rank_agreement
+from ricorda.insight.memory.attribution import (
+    STEPS_PER_BATCH,
+    Integrated,
+    erasure,
+    integrated_gradients,
+    rank_agreement,
+)
 from ricorda.insight.memory.remains import Remains, Weighing
 from ricorda.insight.passage import Passage
 from ricorda.shown import Shown
@@ -49,6 +55,8 @@ class Verdict(Shown):
         The contribution of each step to each score by the decomposition. With `rest`, `initial` and `bias` [C] (all
         other steps, the initial states, the head) they add up to `scores`. None if the decomposition does not reach the
         verdict.
+    wide : array [W, C], optional
+        How much of that comes through the wide part, from each token and its pairs; None if there is no such part.
     integrated : Integrated
         Integrated gradients of the window.
     erasure : array [W]
@@ -62,6 +70,7 @@ class Verdict(Shown):
     labels: tuple[Any, ...]
     scores: Array
     shares: Array | None
+    wide: Array | None
     rest: Array
     initial: Array
     bias: Array
@@ -155,7 +164,10 @@ class Explained:
         self.mean = np.zeros(len(self.labels)) if scaling is None else scaling.mean
         with torch.no_grad():
             self.outputs = self._outputs(read.inputs[None])[0][:, 0]  # [T, size]
-            self.scores = self._scores(read.inputs[None])[0].double().cpu().numpy() * self.scale + self.mean
+            said = self._scores(read.inputs[None])[0].double()
+            if read.ids is not None:
+                said += self.network.wide(read.ids[:, None], torch.tensor([len(read)]))[0]
+            self.scores = said.cpu().numpy() * self.scale + self.mean
         best = int(self.scores.argmax()) if classes is not None else 0
         self.label = best if target is None else self._place(target)
         others = [place for place in np.argsort(-self.scores) if place != self.label]
@@ -181,7 +193,7 @@ class Explained:
     def verdict(self, remains: Sequence[Remains], start: int, stop: int) -> Verdict:
         """The verdict and what each step of a window gave to it."""
         bias = self.network.head.bias.double().cpu().numpy() * self.scale + self.mean
-        shares, rest, initial = None, np.zeros_like(bias), np.zeros_like(bias)
+        shares, wide, rest, initial = None, None, np.zeros_like(bias), np.zeros_like(bias)
         if remains and remains[0].shown is not None:
             weight = self.network.head.weight.double().cpu().numpy() * self.scale[:, None]
             halves = np.split(weight, len(remains), axis=1)
@@ -192,21 +204,32 @@ class Explained:
         alone = len(self.read) > LONGEST_WHOLE
         x = self.read.inputs[start:stop] if alone else self.read.inputs
         first, last = (0, len(x)) if alone else (start, stop)
+        erased = erasure(self._explained_score, x, first, last)
         integrated = integrated_gradients(self._explained_score, x)
         if integrated.error > COMPLETENESS and len(x) <= LONGEST_DOUBLE:
             with _in_double(self.network):
                 integrated = integrated_gradients(self._explained_score, x.double())
+        if self.read.ids is not None:
+            ids = self.read.ids[start:stop] if alone else self.read.ids
+            given = self.network.wide.shares(self.read.ids).cpu().numpy() * self.scale
+            wide, others = given[start:stop], np.delete(given, np.s_[start:stop], axis=0).sum(0)
+            shares = None if shares is None else shares + wide
+            rest, bias = rest + others, bias + self.network.wide.bias.double().cpu().numpy() * self.scale
+            erased = erased + self._explained(self._wide_without(ids, first, last))
+            # The wide part is linear in what is there, so its integrated gradients are its shares.
+            integrated.values[first:last] += self._explained(wide)
         return Verdict(
             label=self.labels[self.label],
             rival=None if self.rival is None else self.labels[self.rival],
             labels=self.labels,
             scores=self.scores,
             shares=shares,
+            wide=wide,
             rest=rest,
             initial=initial,
             bias=bias,
             integrated=Integrated(integrated.values[first:last], integrated.error, integrated.points),
-            erasure=erasure(self._explained_score, x, first, last),
+            erasure=erased,
             alone=alone,
         )
 
@@ -223,6 +246,22 @@ class Explained:
         scores = self._scores(x)
         own = scores[:, self.label] * float(self.scale[self.label])
         return own if self.rival is None else own - scores[:, self.rival]
+
+    def _explained(self, scores: Array) -> Array:
+        """The quantity that is explained, of scores [..., C] in the model's unit."""
+        return scores[..., self.label] - (0.0 if self.rival is None else scores[..., self.rival])
+
+    def _wide_without(self, ids: Tensor, first: int, last: int) -> Array:
+        """How much lower the wide part's scores are without each token from `first` to `last`, [last - first, C]."""
+        wide, T = self.network.wide, len(ids)
+        if T == 1:
+            return wide.shares(ids).cpu().numpy() * self.scale
+        everything, lower = torch.arange(T - 1, device=ids.device), list[Tensor]()
+        whole = wide(ids[:, None], torch.tensor([T]))
+        for steps in torch.split(torch.arange(first, last, device=ids.device), max(STEPS_PER_BATCH // T, 1)):
+            others = everything[:, None] + (everything[:, None] >= steps)  # [T - 1, rows]: all but one
+            lower.append(whole - wide(ids[others], torch.full((len(steps),), T - 1)))
+        return torch.cat(lower).double().cpu().numpy() * self.scale
 
     def _scores(self, x: Tensor) -> Tensor:
         """The head's scores [B, C] of sequences [B, T, I] as they enter the recurrent layers."""

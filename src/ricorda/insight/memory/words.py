@@ -163,13 +163,15 @@ def facts(memory: Memory) -> list[str]:
             f"The model says {scores}{unit}; explained is {verdict.claim}, {verdict.of(verdict.scores):+.3f}."
         )
         if verdict.decomposed is not None:
+            wide = 0.0 if verdict.wide is None else float(verdict.of(verdict.wide).sum())
             parts = {
-                f"the {memory.thing}s shown": verdict.decomposed.sum(),
+                f"the {memory.thing}s shown": float(verdict.decomposed.sum()) - wide,
+                "the same in the wide part": wide,
                 "all others": float(verdict.of(verdict.rest)),
                 "the initial state": float(verdict.of(verdict.initial)),
                 "the head's bias": float(verdict.of(verdict.bias)),
             }
-            summed = " ".join(f"{value:+.3f} {name}" for name, value in parts.items() if value or name != "all others")
+            summed = " ".join(f"{value:+.3f} {name}" for name, value in parts.items() if value or name not in _OPTIONAL)
             sentences.append(f"The decomposition adds up to it: {summed} = {sum(parts.values()):+.3f}.")
         sentences.append(
             f"Integrated gradients, from zero vectors over {verdict.integrated.points} points: "
@@ -205,6 +207,9 @@ def _held(memory: Memory, words: Sequence[Word]) -> list[list[int]]:
     result: list[list[int]] = np.clip(np.rint(100 * both), 0, 100).astype(int).tolist()
     return result
 
+
+_OPTIONAL = ("all others", "the same in the wide part")
+"""Parts of a verdict that are not named where they are zero."""
 
 _COLOURS, _LEFT = "Red and + speak for it, blue and − against it.", "The redder a {thing}, the more of it is left."
 """What the colours of the page mean, of a verdict and of a model without one."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax  # type: ignore[import-untyped]
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
@@ -25,7 +26,9 @@ from ricorda.tasks.estimator import Card
 from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
 from ricorda.tasks.many_to_one.examples import Examples
 from ricorda.tasks.many_to_one.network import ManyToOne
+from ricorda.tasks.many_to_one.wide_learning import MOST_CLASSES, LearnedWide, learn_classes
 from ricorda.tasks.measure import Measure
+from ricorda.tasks.scores import log_loss
 
 
 class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters):  # type: ignore[misc]
@@ -109,6 +112,16 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Classification:
         weights = class_weights(self.class_weight, examples.targets, self.classes_)
         return Classification(network, examples, held_out, self.scoring, weights)
+
+    def _learn_wide(self, examples: Examples, vocabulary: int, learned: Mapping[str, Any]) -> LearnedWide | None:
+        classes = learned["classes_"]
+        if len(classes) > MOST_CLASSES:
+            return None
+        weights = class_weights(self.class_weight, examples.targets, classes)
+        return learn_classes(examples.sequences, vocabulary, examples.targets, len(classes), weights)
+
+    def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
+        return log_loss(softmax(scores, axis=1)[np.arange(len(targets)), targets])
 
     def _description(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), **super()._description()}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ricorda.tasks.classify.metrics import report
-from ricorda.tasks.many_to_one.examples import Examples, batch_of, outputs
+from ricorda.tasks.many_to_one.examples import Examples, outputs, scores_and_targets
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.training.task import Task
 
@@ -49,8 +49,7 @@ class Classification(Task):
 
     def loss(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """Weighted cross-entropy in nats: its sum over the rows, and the sum of the weights."""
-        inputs, lengths, targets = batch_of(self.examples, rows, self.module)
-        scores = self.module(inputs, lengths)
+        scores, targets = scores_and_targets(self.examples, rows, self.module)
         losses = F.cross_entropy(scores, targets, reduction="none")
         if self.weights is None:
             return losses.sum(), losses.new_tensor(len(rows))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
@@ -20,10 +23,13 @@ from ricorda.errors import ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
+from ricorda.tasks.many_to_one.blend import LEAST, Parts, in_turns
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
-from ricorda.tasks.parameters import ManyToOneParameters
+from ricorda.tasks.many_to_one.wide_learning import LearnedWide
+from ricorda.tasks.parameters import AUTO, ManyToOneParameters
 from ricorda.tasks.worth import of_classes, of_numbers
+from ricorda.training.loop import train
 from ricorda.training.task import Task
 
 KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
@@ -36,9 +42,12 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     ----------
     encoder_ : Encoder
         The tokeniser, or the number of features.
+    grams_ : int
+        Tokens and pairs that the wide part knows; 0 without it.
     """
 
     encoder_: Encoder
+    grams_: int
 
     @abstractmethod
     def _read_targets(self, X: Any, y: Any, count: int) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -61,6 +70,14 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     @abstractmethod
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Task:
         """The training; the fitted attributes are already set."""
+
+    @abstractmethod
+    def _learn_wide(self, examples: Examples, vocabulary: int, learned: Mapping[str, Any]) -> LearnedWide | None:
+        """The wide part for texts; None if it would take too long."""
+
+    @abstractmethod
+    def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
+        """The mean error of scores [N, C]; the fitted attributes are already set."""
 
     @property
     @abstractmethod
@@ -85,17 +102,60 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
         learned = {**learned, **self._learned_from(examples), "encoder_": encoder}
+        wide = self._learn_wide(examples, encoder.vocabulary, learned) if self.wide and encoder.vocabulary else None
+        learned["grams_"] = 0 if wide is None else len(wide.keys)
 
         def task(network: ManyToOne) -> Task:
-            network.standardise(examples.sequences)
-            return self._task(examples, kept, network)
+            return self._beginning(network, examples, kept, wide)
 
-        def worth(_network: ManyToOne) -> dict[str, Any]:
+        def afterwards(network: ManyToOne) -> dict[str, Any]:
+            few = validation is None and self.validation_fraction == AUTO and not len(kept)
             compare = of_classes if self.TASK == "classify" else of_numbers
             parts = (examples.sequences, examples.targets), (kept.sequences, kept.targets)
-            return compare(*parts) if len(kept) else {}
+            return {**self._weigh(network, examples, kept, few, seed), **(compare(*parts) if len(kept) else {})}
 
-        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept), worth)
+        counts = len(examples), len(kept)
+        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), *counts, afterwards)
+
+    def _beginning(self, network: ManyToOne, examples: Examples, kept: Examples, wide: LearnedWide | None) -> Task:
+        """The training of a fresh network."""
+        network.standardise(examples.sequences)
+        if wide is None or network.wide is None:
+            return self._task(examples, kept, network)
+        wide.put_into(network.wide)
+        return self._task(replace(examples, offsets=wide.offsets), kept, network)
+
+    def _weigh(self, network: ManyToOne, examples: Examples, kept: Examples, few: bool, seed: int) -> dict[str, Any]:
+        """Weigh the parts of a trained network by examples that it did not learn from; a part of the summary."""
+        if network.wide is None:
+            return {}
+        if len(kept):
+            parts, truth = Parts.of(network, kept), kept.targets
+        elif few and len(examples) >= LEAST:
+            parts, truth = self._in_turns(examples, seed), examples.targets
+        else:
+            return {}
+        deep, wide = parts.factors(lambda scores: self._error(scores, truth))
+        network.weigh(deep, wide)
+        facts: dict[str, Any] = {"factors": {"deep": deep, "wide": wide}}
+        if len(kept):
+            facts["best"] = {**self.summary_["best"], **self._task(kept, kept, network.eval()).validate()}
+        return facts
+
+    def _in_turns(self, examples: Examples, seed: int) -> Parts:
+        """What networks say of the examples that they did not learn from, each trained on the others."""
+        deep = np.empty((len(examples), self._outputs))
+        wide = np.empty_like(deep)
+        for training, others in in_turns(len(examples), seed):
+            model, some = copy.copy(self), examples.take(training)
+            learned = self._learn_wide(some, self.encoder_.vocabulary, vars(self))
+            assert learned is not None  # The whole has one, and a part is learned sooner.
+            model.grams_ = len(learned.keys)
+            network = model._fresh_network(self.program_, seed)
+            train(model._beginning(network, some, some.take(training[:0]), learned), self._options(seed))
+            said = Parts.of(network, examples.take(others))
+            deep[others], wide[others] = said.deep, said.wide
+        return Parts(deep, wide)
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""
@@ -114,11 +174,13 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             vocabulary=vocabulary,
             embedding=self.embedding_size if vocabulary else 0,
             features=self.encoder_.features,
+            grams=self.grams_,
         )
         return ManyToOne(program, sizes, dropout=self.dropout, word_dropout=self.word_dropout, memory=self.memory)
 
     def _description(self) -> dict[str, Any]:
-        return {"input": {"kind": self.encoder_.kind, "features": self.encoder_.features}}
+        grams = {"grams": self.grams_} if self.grams_ else {}
+        return {"input": {"kind": self.encoder_.kind, "features": self.encoder_.features, **grams}}
 
     def _tokenizers(self) -> dict[str, Tokenizer]:
         return {} if self.encoder_.tokenizer is None else {"tokenizer": self.encoder_.tokenizer}
@@ -129,6 +191,9 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         if kind not in get_args(Kind) or len(set(for_numbers)) > 1 or set(tokenizers) - {"tokenizer"}:
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizer or number of features")
         self.encoder_ = Encoder(kind, self.max_length, tokenizers.get("tokenizer"), features)
+        self.grams_ = description["input"].get("grams", 0)  # Models of 0.1.0 have none.
+        if not isinstance(self.grams_, int) or self.grams_ < 0:
+            raise ModelFolderError(f"input.grams is {self.grams_!r:.40}, which is no count")
 
     @property
     def _uses(self) -> list[str]:

@@ -17,27 +17,33 @@ from ricorda.tasks.evaluating import evaluating
 
 @dataclass(frozen=True)
 class Examples:
-    """Encoded sequences with their targets: the index of each one's class [N], or its numbers [N, outputs]."""
+    """Encoded sequences with their targets: the index of each one's class [N], or its numbers [N, outputs].
+
+    Training examples may have offsets [N, outputs]: what a wide part says that was learned without them.
+    """
 
     sequences: Sequence[Tensor]
     targets: NDArray[Any]
+    offsets: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, rows: NDArray[np.intp]) -> Examples:
         """Some of the examples."""
-        return Examples([self.sequences[row] for row in rows], self.targets[rows])
+        offsets = None if self.offsets is None else self.offsets[rows]
+        return Examples([self.sequences[row] for row in rows], self.targets[rows], offsets)
 
     def parts(self) -> tuple[Any, ...]:
         """All that decides what is learned, for a fingerprint."""
         return self.targets, self.sequences
 
 
-def batch_of(examples: Examples, rows: NDArray[np.intp], module: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
-    """Some examples on the module's device: inputs [T, B, ...], lengths [B] (on the CPU) and targets."""
+def scores_and_targets(examples: Examples, rows: NDArray[np.intp], module: nn.Module) -> tuple[Tensor, Tensor]:
+    """A network's scores of some examples, and their targets, on the network's device."""
     batch, device = examples.take(rows), next(module.parameters()).device
-    return *collate(batch.sequences, device), torch.from_numpy(batch.targets).to(device)
+    offsets = None if batch.offsets is None else torch.from_numpy(batch.offsets).to(device, torch.float32)
+    return module(*collate(batch.sequences, device), offsets), torch.from_numpy(batch.targets).to(device)
 
 
 def outputs(

@@ -1,4 +1,4 @@
-"""The network of a many-to-one task: embedding, recurrent layers, pooling, head."""
+"""The network of a many-to-one task: embedding, recurrent layers, pooling, head; beside them a wide linear part."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import drop_words, token_embedding
 from ricorda.tasks.many_to_one.pooling import Pooling
+from ricorda.tasks.many_to_one.wide import Wide
 from ricorda.tasks.scaling import measure_features
 
 
@@ -27,6 +28,8 @@ class Sizes:
     vocabulary: int = 0
     embedding: int = 0
     features: int = 0
+    grams: int = 0
+    """Grams of the wide part; without any there is none."""
 
 
 class ManyToOne(nn.Module):
@@ -72,16 +75,31 @@ class ManyToOne(nn.Module):
         width = sizes.hidden * (2 if sizes.bidirectional else 1)
         self.pooling = Pooling(sizes.pooling, width)
         self.head = nn.Linear(width, sizes.classes)
+        self.wide = Wide(sizes.vocabulary, sizes.grams, sizes.classes) if sizes.grams else None
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Scores [B, classes] before the softmax, of token ids [T, B] or numbers [T, B, I]; lengths [B], on the CPU."""
+    def forward(self, inputs: Tensor, lengths: Tensor, offsets: Tensor | None = None) -> Tensor:
+        """Scores [B, classes] before the softmax, of token ids [T, B] or numbers [T, B, I]; lengths [B], on the CPU.
+
+        Offsets [B, classes] stand for what the wide part says.
+        """
         x = self.dropout(self._embed(inputs))
         y, state = self.recurrent(x, lengths=lengths)
         final = state[0] if isinstance(state, tuple) else state  # [layers * directions, B, H]
         directions = 2 if self.recurrent.bidirectional else 1
         last = torch.cat(tuple(final[-directions:]), dim=1)
         scores: Tensor = self.head(self.dropout(self.pooling(y, last, lengths)))
-        return scores
+        if offsets is None and self.wide is not None:
+            offsets = self.wide(inputs, lengths)
+        return scores if offsets is None else scores + offsets
+
+    @torch.no_grad()
+    def weigh(self, deep: float, wide: float) -> None:
+        """Multiply the scores of the recurrent layers and those of the wide part by a factor each, for good."""
+        self.head.weight.mul_(deep)
+        self.head.bias.mul_(deep)
+        if self.wide is not None:
+            self.wide.weights.mul_(wide)
+            self.wide.bias.mul_(wide)
 
     def standardise(self, sequences: Sequence[Tensor]) -> None:
         """Take mean and scale of each feature from training sequences [T, I] of numbers; nothing to do for tokens."""

@@ -23,6 +23,7 @@ from ricorda.tasks.estimator import Card
 from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
+from ricorda.tasks.many_to_one.wide_learning import LearnedWide, learn_numbers
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.regress.examples import measured
 from ricorda.tasks.regress.metrics import Report, report
@@ -124,6 +125,13 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
 
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Regression:
         return Regression(network, examples, held_out, self.scaling_, self.loss)
+
+    def _learn_wide(self, examples: Examples, vocabulary: int, learned: Mapping[str, Any]) -> LearnedWide:
+        standardised = learned["scaling_"].standardise(examples.targets)
+        return learn_numbers(examples.sequences, vocabulary, standardised)
+
+    def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
+        return float(np.square(scores - self.scaling_.standardise(targets)).mean())
 
     def _description(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ricorda.tasks.many_to_one.examples import Examples, batch_of, outputs
+from ricorda.tasks.many_to_one.examples import Examples, outputs, scores_and_targets
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.regress.metrics import report
 from ricorda.tasks.scaling import Scaling
@@ -37,7 +37,7 @@ class Regression(Task):
     def __init__(self, module: ManyToOne, examples: Examples, held_out: Examples, scaling: Scaling, loss: str) -> None:
         self.module = module
         targets = scaling.standardise(examples.targets).astype(np.float32)
-        self.standardised = Examples(examples.sequences, targets)
+        self.standardised = Examples(examples.sequences, targets, examples.offsets)
         self.held_out = held_out
         self.scaling = scaling
         self.error = LOSSES[loss]
@@ -45,8 +45,8 @@ class Regression(Task):
 
     def loss(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """The sum over the rows of the mean error of a row's outputs, and the number of rows."""
-        inputs, lengths, targets = batch_of(self.standardised, rows, self.module)
-        loss = self.error(self.module(inputs, lengths), targets, reduction="none").mean(1)
+        said, targets = scores_and_targets(self.standardised, rows, self.module)
+        loss = self.error(said, targets, reduction="none").mean(1)
         return loss.sum(), loss.new_tensor(len(rows))
 
     def validate(self) -> dict[str, float]:
