@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_scores
+from ricorda.cli.output import print_json, print_pairs, print_scores, print_worth
 from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError, DataError
 
@@ -87,6 +87,7 @@ def evaluate(model: SequenceTagger, data: str, as_json: bool, *, column: TagColu
         print_json({**report.to_json(), **success})
     elif isinstance(report, TagReport):
         _print_report(report)
+        print_worth(report, "accuracy", report.accuracy, report.steps)
         print_success(success)
 
 
@@ -116,7 +117,6 @@ def _print_report(report: TagReport) -> None:
     unseen = "none" if report.unseen_accuracy is None else f"{report.unseen_accuracy:.1%} of {report.unseen:,}"
     pairs = [
         ("accuracy", f"{report.accuracy:.2%}"),
-        ("always the most frequent tag", f"{max(tag.count for tag in report.tags) / report.steps:.2%}"),
         ("words unseen in training", unseen),
         ("log loss", f"{report.log_loss:.3f} nats"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.baseline import Baseline, bag_of_classes
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_by_class
 from ricorda.data.labels import read_labels
@@ -26,6 +28,7 @@ from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
 from ricorda.tasks.many_to_one.examples import Examples
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.measure import Measure
+from ricorda.tasks.worth import of_classes
 
 
 class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters):  # type: ignore[misc]
@@ -85,7 +88,8 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         """
         check_is_fitted(self, "network_")
         examples = labelled(X, y, self.encoder_, self.classes_)
-        return report(examples.targets, probabilities(self.network_, examples.sequences), self.classes_.tolist())
+        figures = report(examples.targets, probabilities(self.network_, examples.sequences), self.classes_.tolist())
+        return replace(figures, **self._alternatives(self.baseline_, examples.targets, examples))
 
     @property
     def _outputs(self) -> int:
@@ -105,6 +109,12 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         self, X: Any, y: Any, encoder: Encoder, learned: Mapping[str, Any], names: tuple[str, str] = ("X", "y")
     ) -> Examples:
         return labelled(X, y, encoder, learned["classes_"], names)
+
+    def _bag(self, examples: Examples) -> Baseline:
+        return bag_of_classes(examples.sequences, examples.targets, int(examples.targets.max()) + 1)
+
+    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        return of_classes(bag, known, examples.sequences, examples.targets)
 
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Classification:
         weights = class_weights(self.class_weight, examples.targets, self.classes_)

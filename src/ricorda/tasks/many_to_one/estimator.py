@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from ricorda.data.baseline import Baseline, check_baseline
 from ricorda.data.batches import Rows
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of
@@ -23,7 +24,6 @@ from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.parameters import ManyToOneParameters
-from ricorda.tasks.worth import of_classes, of_numbers
 from ricorda.training.task import Task
 
 KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
@@ -62,6 +62,14 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Task:
         """The training; the fitted attributes are already set."""
 
+    @abstractmethod
+    def _bag(self, examples: Examples) -> Baseline:
+        """The bag of tokens that evaluations compare with, where tokens are read."""
+
+    @abstractmethod
+    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        """What the obvious alternatives have on examples, `known` being the targets that a constant is taken from."""
+
     @property
     @abstractmethod
     def _outputs(self) -> int:
@@ -84,16 +92,15 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
-        learned = {**learned, **self._learned_from(examples), "encoder_": encoder}
+        bag = self._bag(examples)
+        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": bag}
 
         def task(network: ManyToOne) -> Task:
             network.standardise(examples.sequences)
             return self._task(examples, kept, network)
 
         def worth(_network: ManyToOne) -> dict[str, Any]:
-            compare = of_classes if self.TASK == "classify" else of_numbers
-            parts = (examples.sequences, examples.targets), (kept.sequences, kept.targets)
-            return compare(*parts) if len(kept) else {}
+            return self._alternatives(bag, examples.targets, kept) if len(kept) else {}
 
         return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept), worth)
 
@@ -129,6 +136,9 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         if kind not in get_args(Kind) or len(set(for_numbers)) > 1 or set(tokenizers) - {"tokenizer"}:
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizer or number of features")
         self.encoder_ = Encoder(kind, self.max_length, tokenizers.get("tokenizer"), features)
+
+    def _check_baseline(self, baseline: Baseline) -> None:
+        check_baseline(baseline, outputs=self._outputs)
 
     @property
     def _uses(self) -> list[str]:
