@@ -98,14 +98,16 @@ def _read(data: str, column: str | None) -> Tagged:
 
 
 def _sentences(source: InputSource, tags: list[str]) -> Iterator[Tagged]:
-    from ricorda.cli.source import Texts
+    from ricorda.cli.source import Texts, standard_input
     from ricorda.data.tagged import Tagged, read_words_in_parts, split_words
 
-    if source.file is not None:
-        yield from read_words_in_parts(source.file, tags=tags)
+    if not source.texts:
+        if source.file is None:
+            standard_input()  # It says that it is read, or that it is closed.
+        yield from read_words_in_parts(source.file or "-", tags=tags)
         return
     for texts in source.batches():
-        assert isinstance(texts, Texts)  # of a file it is not asked
+        assert isinstance(texts, Texts)  # Files are read above.
         sentences = [split_words(text) for text in texts]
         for index, words in enumerate(sentences):
             if not words:
