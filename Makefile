@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 SAMPLES := src/ricorda/samples
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint check-real bench docs clean
+.PHONY: demo test test-lowest lint check-real bench docs clean
 
 demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --tokenizer word --min-frequency 2 --out demo/model --overwrite
@@ -17,6 +18,9 @@ demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 
 test: $(VENV)/installed-dev  ## all tests: five to ten minutes on two cores
 	$(BIN)/python -m pytest -n auto
+
+test-lowest: $(LOWEST)/installed-dev  ## the tests with the lowest versions of pyproject.toml, for PYTHON=python3.11
+	$(LOWEST)/bin/python -m pytest -n auto -W ignore::DeprecationWarning
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .
@@ -41,9 +45,15 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+$(LOWEST)/installed-dev: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	grep -oE '"[A-Za-z-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable ".[dev]"
+	touch $@
+
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo check-real build dist
+	rm -rf $(VENV) $(LOWEST) demo check-real build dist

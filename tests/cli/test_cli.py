@@ -288,3 +288,18 @@ def test_a_reader_that_has_enough_ends_a_command_in_silence(trained: Path, argum
         assert process.wait(60) == 0
         assert process.stderr.read() == ""
         process.stderr.close()
+
+
+def test_labelled_lines_of_the_standard_input_are_read_as_those_of_a_file(
+    trained: Path, ricorda_command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts, model = ["a warm film", "a dull one"], trained / "model"
+    expected = ricorda_command("predict", model, *texts, "--json").out
+    said = "the standard input: each line begins with a label and a {}: only the texts are read"
+    for between, name in (("\t", "tab"), (" ", "space")):
+        lines = f"good{between}{texts[0]}\nbad{between}{texts[1]}\n".encode()
+        assert ricorda_command("predict", model, "--json", stdin=lines).out == expected
+        assert caplog.messages.pop() == said.format(name)
+    alone = ricorda_command("predict", model, "--json", stdin=b"good film\ngood story\n")  # Texts that begin alike.
+    assert alone.out == ricorda_command("predict", model, "good film", "good story", "--json").out
+    assert not caplog.messages

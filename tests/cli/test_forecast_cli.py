@@ -263,7 +263,9 @@ def test_what_is_printed_says_what_it_is(ricorda_command: Command, here: Path) -
     assert "data.csv: column 'date' holds dates: they are the times of the rows" in trained.err
     errors = trained.out[trained.out.index("Errors of the next step") :]
     assert "repeat the last value" in errors
-    assert "season" not in errors  # of one step is the last value
+    assert "season" not in trained.out  # of one step is the last value
+    assert "season" not in ricorda_command("evaluate", "model", "data.csv").out
+    assert "season" not in Path("model/README.md").read_text(encoding="utf-8")
     assert "The next step, after 2024-01-05 23:00:00: the forecast\n" in ricorda_command("predict", "model").out
     told = ricorda_command("info", "model").out
     for words in ("gru", "1 hour", "before 2024-01-06 00:00:00"):

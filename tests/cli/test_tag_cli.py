@@ -111,3 +111,13 @@ def test_a_mistake_is_one_sentence(
     done = ricorda_command(*(str(model) if each == "MODEL" else each for each in arguments))
     assert done.sentence == sentence
     assert not (here / "m").exists()
+
+
+def test_tagged_sentences_of_the_standard_input_are_read_as_those_of_a_file(
+    ricorda_command: Command, here: Path, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "tagged.txt").write_text(PAIRS)
+    of_file = ricorda_command("predict", model, "--file", "tagged.txt")
+    piped = ricorda_command("predict", model, stdin=PAIRS.encode())
+    assert piped.out == of_file.out == PAIRS
+    assert caplog.messages[-1] == "the standard input: it is read as word/TAG: its tags are left out"

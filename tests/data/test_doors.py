@@ -266,3 +266,18 @@ def test_a_workbook_without_its_reader_names_the_way_out(tmp_path: Path, monkeyp
     path.write_bytes(b"PK\x03\x04")
     with pytest.raises(DataError, match=r"reviews\.xlsx is an Excel workbook: save it as CSV, or install its reader"):
         read_examples(path)
+
+
+def test_running_text_of_the_standard_input_is_no_table_though_its_commas_are_even(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    prose = "On he went, and on, far\nShe looked up, then down, slowly\nNothing, nobody, nowhere\n"
+    monkeypatch.setattr(sys, "stdin", _Stream(prose.encode()))
+    assert read_corpus("-") == prose
+    assert caplog.messages == [
+        "the standard input: it is read as running text; a table is read if --text names its column"
+    ]
+    monkeypatch.setattr(sys, "stdin", _Stream(b"title,text\na,one\nb,two\n"))
+    assert read_corpus("-", text="title") == ["a", "b"]
+    monkeypatch.setattr(sys, "stdin", _Stream(b'{"text": "one"}\n{"text": "two"}\n'))
+    assert read_corpus("-") == ["one", "two"]

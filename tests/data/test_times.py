@@ -163,6 +163,66 @@ def test_days_of_utc_written_in_a_zone_are_counted_in_utc() -> None:
     assert clock.text(300) == moments[300].isoformat(sep=" ")
 
 
+@pytest.mark.parametrize(
+    ("zone", "days", "unit"),
+    [
+        ("Europe/Rome", [*range(0, 12)], "microsecond"),
+        ("Europe/Rome", [*range(0, 84, 7)], "microsecond"),
+        ("America/New_York", [*range(0, 400)], "microsecond"),
+        ("Australia/Lord_Howe", [*range(0, 250)], "microsecond"),
+        ("Europe/Rome", [day for day in range(0, 40) if day % 7 < 5], "weekday"),
+        ("Europe/Rome", [0, 31, 61, 92, 122, 153, 184, 214, 245], "month"),
+    ],
+)
+def test_midnights_of_a_zone_in_utc_are_read_by_its_clock(zone: str, days: list[int], unit: str) -> None:
+    first = datetime(2023, 3, 1) if unit == "month" else datetime(2023, 3, 20)
+    local = [(first + timedelta(days=day)).replace(tzinfo=ZoneInfo(zone)) for day in days]
+    texts = [moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for moment in local]
+    timeline = find_times(texts, place)
+    assert (timeline.clock.unit, timeline.clock.utc, timeline.clock.start) == (unit, False, first)
+    assert timeline.missing == 0
+    assert timeline.note == f"{texts[0]!r} and the dates after it are read as midnights of {timeline.clock.zone}"
+    written = [datetime.fromisoformat(timeline.clock.text(step)) for step in range(len(days))]
+    assert written == local
+    # Rows that do not show it follow the clock of a model, and without one they are what they are: days of UTC.
+    winter = [(datetime(2024, 1, day, tzinfo=ZoneInfo(zone))).astimezone(UTC).isoformat() for day in (9, 10, 11)]
+    if days[1] == 1:
+        assert find_times(winter, place, like=timeline.clock).clock.start == datetime(2024, 1, 9)
+    assert find_times(winter, place).clock.utc
+
+
+def test_hours_of_utc_and_times_that_are_no_midnights_are_left_in_utc() -> None:
+    hours = [f"2024-03-30T{hour:02d}:00Z" for hour in range(24)]
+    assert steps(*hours)[0].utc
+    odd = [f"2024-03-{day}T{hour}Z" for day, hour in ((28, "21:00"), (29, "21:00"), (30, "22:00"), (31, "21:30"))]
+    assert "between two steps" in refusal(*odd)
+
+
+DAYS = [date(2024, 12, 1) + timedelta(days=day) for day in range(45)]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("%d/%m/%y", "with the day first and the year in two digits"),
+        ("%d.%m.%y", "with the day first and the year in two digits"),
+        ("%m/%d/%y", "with the month first and the year in two digits"),
+        ("%y-%m-%d", "with the year first, in two digits"),
+        ("%d-%b-%y", "with the year in two digits"),
+    ],
+)
+def test_years_of_two_digits_are_read_where_one_reading_is_regular(form: str, words: str) -> None:
+    texts = [day.strftime(form) for day in DAYS]
+    timeline = find_times(texts, place)
+    assert timeline.clock == Clock(datetime(2024, 12, 1), "microsecond", 24 * HOUR)
+    assert timeline.note == f"{texts[0]!r} and the dates after it are read {words}"
+
+
+def test_years_of_two_digits_that_may_be_days_are_refused() -> None:
+    assert "day, month and year could change places" in refusal("29/12/24", "30/12/24", "31/12/24")
+    assert "no date" in refusal("32/13/24", "33/13/24")
+
+
 def test_offsets_of_no_zone_are_kept() -> None:
     clock, found = steps("2024-01-01T00:00+03:17", "2024-01-02T00:00+03:17", "2024-01-03T00:00+03:17")
     assert (clock.zone, clock.text(3)) == ("+03:17", "2024-01-04 00:00:00+03:17")

@@ -20,7 +20,7 @@ from small_models import LABELS, TEXTS, TOKENS, series, small
 import ricorda
 from ricorda import SequenceClassifier
 from ricorda.errors import ModelFolderError
-from ricorda.tasks.folder import CONFIG, HISTORY, TOKENIZER, WEIGHTS, config_hash, read_model
+from ricorda.tasks.folder import BASELINE, CONFIG, HISTORY, TOKENIZER, WEIGHTS, config_hash, read_model
 
 WALKS, RISES = series()
 OWN_CELL = """
@@ -100,7 +100,8 @@ def test_an_opened_model_is_the_saved_one(X: Any, y: list[Any], parameters: dict
     again.save(tmp_path / "b")
     names = sorted(os.listdir(tmp_path / "a"))
     tokenizer = [] if X is WALKS else [TOKENIZER]
-    assert names == ["README.md", CONFIG, HISTORY, "learning_curve.png", WEIGHTS, *tokenizer]
+    baseline = [] if X is WALKS else [BASELINE]
+    assert names == ["README.md", *baseline, CONFIG, HISTORY, "learning_curve.png", WEIGHTS, *tokenizer]
     assert sorted(os.listdir(tmp_path / "b")) == names
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_scores, print_table, shortened
+from ricorda.cli.output import print_json, print_pairs, print_scores, print_table, print_worth, shortened
 from ricorda.cli.synthetic import print_success, success_of
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def evaluate(
         print_json({**result.to_json(), **by_group, **success})
         return
     _print_report(result)
+    print_worth(result, "accuracy", result.accuracy, result.examples)
     print_success(success)
     if by:
         rows = [
@@ -117,7 +118,6 @@ def _print_report(result: Report) -> None:
         f"{result.examples:,} examples",
         [
             ("accuracy", f"{result.accuracy:.1%}"),
-            ("always the largest class", f"{max(score.examples for score in result.classes) / result.examples:.1%}"),
             ("macro F1", f"{result.macro_f1:.3f}"),
             ("calibration error", f"{result.calibration_error:.3f}   (expected, 10 bins)"),
             ("log loss", f"{result.log_loss:.3f} nats"),

@@ -109,11 +109,10 @@ def evaluate(
     if as_json:
         print_json(told)
         return
-    print_table(
-        None,
-        ["forecasts", "steps each", "steps of a season"],
-        [(f"{told['forecasts']:,}", f"{told['horizon']:,}", f"{told['season']:,}")],
-    )
+    counts = {"forecasts": told["forecasts"], "steps each": told["horizon"], "steps of a season": told["season"]}
+    if told["season"] == 1:
+        del counts["steps of a season"]
+    print_table(None, [*counts], [[f"{count:,}" for count in counts.values()]])
     _print_errors("Errors, in standard deviations of the training", told["overall"])
     for name, errors in told["variables"].items():
         _print_errors(f"Errors of {name}, in its own units", errors)

@@ -59,7 +59,8 @@ def _own(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if name == "series":
             clock = Clock.from_json(value["clock"])
             dates = {"time": value["time"], "step": clock.words, "trained to": f"before {clock.text(0)}"}
-            names = {key: value[key] for key in ("inputs", "targets", "covariates", "context", "season")}
+            keys = ("inputs", "targets", "covariates", "context", *(["season"] if value["season"] > 1 else []))
+            names = {key: value[key] for key in keys}
             yield from ((key, told) for key, told in {**names, **dates}.items() if told)
         elif name not in (*GENERAL, *INTERNAL):
             yield name, value

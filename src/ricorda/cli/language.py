@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table, shortened
+from ricorda.cli.output import print_json, print_pairs, print_table, print_worth, shortened
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def evaluate(model: LanguageModel, data: str, as_json: bool, *, text: options.Te
     if result.bits_per_character is not None:
         numbers.append(("bits per character", f"{result.bits_per_character:.4f}"))
     print_pairs(f"{result.steps:,} steps", numbers)
+    print_worth(result, "nats per step", result.nats, result.steps)
 
 
 def _scored(model: LanguageModel, text: Any, place: str, *, tokens: bool) -> tuple[float, int, dict[str, Any]]:

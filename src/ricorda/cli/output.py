@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from ricorda.tasks.scores import Figures
+
 WIDEST = 1_000
 """Characters of a line that no terminal breaks."""
 
@@ -52,6 +54,14 @@ def print_scores(title: str, columns: tuple[str, str], scores: Iterable[tuple[An
     """Label, precision, recall, F1 and count of each class; `columns` are the names of the first and the last."""
     rows = [(label, *(f"{share:.3f}" for share in shares), f"{count:,}") for label, *shares, count in scores]
     print_table(title, [columns[0], "precision", "recall", "F1", columns[1]], rows)
+
+
+def print_worth(figures: Figures, name: str, value: float, count: int) -> None:
+    """A sentence on an evaluation beside the obvious alternatives, where it has them."""
+    from ricorda.tasks.worth import ALTERNATIVES, compared
+
+    if figures.alternatives is not None:
+        print(compared({ALTERNATIVES: figures.alternatives}, value, name, count))
 
 
 def print_pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> None:

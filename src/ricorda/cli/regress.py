@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table, shortened
+from ricorda.cli.output import print_json, print_pairs, print_table, print_worth, shortened
 from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError
 
@@ -101,6 +101,7 @@ def evaluate(
         print_json({**report.to_json(), **success})
         return
     _print_report(report)
+    print_worth(report, "mean absolute error", report.mae, report.examples)
     print_success(success)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class InputSource:
         text : str, optional
             The column of a table to read them from.
         is_label : callable, optional
-            Tells a label of the model, which a line of a file may begin with.
+            Tells a label of the model, which each line of a file or of the standard input may begin with.
         """
         if self.texts:
             yield Texts(self.texts, "text {} of the command line")
@@ -57,7 +58,7 @@ class InputSource:
 
             yield from read_in_parts(self.file, text=text, rows=AT_ONCE, is_label=is_label)
         else:
-            yield from _standard_input()
+            yield from _standard_input(is_label)
 
 
 def standard_input() -> BinaryIO:
@@ -83,10 +84,15 @@ def refuse_file_name(text: str | None) -> None:
         )
 
 
-def _standard_input() -> Iterator[Texts]:
-    lines, first = _lines_of_standard_input(), 1
+def _standard_input(is_label: Callable[[str], bool] | None) -> Iterator[Texts]:
+    from ricorda.data.tables import begin_with_labels, end_of_label
+
+    lines, first, end = _lines_of_standard_input(), 1, ""
     while batch := list(islice(lines, AT_ONCE)):
-        yield Texts(batch, "line {} of the standard input", first)
+        if first == 1 and begin_with_labels(batch, is_label, "the standard input"):
+            end = end_of_label(batch)
+        texts = [re.split(end, line, maxsplit=1)[-1] for line in batch] if end else batch
+        yield Texts(texts, "line {} of the standard input", first)
         first += len(batch)
     if first == 1:
         raise DataError("the standard input is empty: give one text a line, or texts as arguments")

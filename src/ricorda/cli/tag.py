@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_scores
+from ricorda.cli.output import print_json, print_pairs, print_scores, print_worth
 from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError, DataError
 
@@ -87,6 +87,7 @@ def evaluate(model: SequenceTagger, data: str, as_json: bool, *, column: TagColu
         print_json({**report.to_json(), **success})
     elif isinstance(report, TagReport):
         _print_report(report)
+        print_worth(report, "accuracy", report.accuracy, report.steps)
         print_success(success)
 
 
@@ -97,14 +98,16 @@ def _read(data: str, column: str | None) -> Tagged:
 
 
 def _sentences(source: InputSource, tags: list[str]) -> Iterator[Tagged]:
-    from ricorda.cli.source import Texts
+    from ricorda.cli.source import Texts, standard_input
     from ricorda.data.tagged import Tagged, read_words_in_parts, split_words
 
-    if source.file is not None:
-        yield from read_words_in_parts(source.file, tags=tags)
+    if not source.texts:
+        if source.file is None:
+            standard_input()  # It says that it is read, or that it is closed.
+        yield from read_words_in_parts(source.file or "-", tags=tags)
         return
     for texts in source.batches():
-        assert isinstance(texts, Texts)  # of a file it is not asked
+        assert isinstance(texts, Texts)  # Files are read above.
         sentences = [split_words(text) for text in texts]
         for index, words in enumerate(sentences):
             if not words:
@@ -116,7 +119,6 @@ def _print_report(report: TagReport) -> None:
     unseen = "none" if report.unseen_accuracy is None else f"{report.unseen_accuracy:.1%} of {report.unseen:,}"
     pairs = [
         ("accuracy", f"{report.accuracy:.2%}"),
-        ("always the most frequent tag", f"{max(tag.count for tag in report.tags) / report.steps:.2%}"),
         ("words unseen in training", unseen),
         ("log loss", f"{report.log_loss:.3f} nats"),
     ]

@@ -128,7 +128,7 @@ def _print_summary(model: SequenceEstimator, out: Path) -> None:
         ["validation examples", *model.SCORES.values()],
         [scores],
     )
-    for sentence in sentences(summary, model.SCORES):
+    for sentence in sentences(summary, model.SCORES, str(out)):
         print(sentence)
     flow = f", the gradient's flow in {out / FLOW_PICTURE}" if (out / FLOW_PICTURE).exists() else ""
     print(f"The model is in {out}, its learning curve in {out / CURVE}{flow}")

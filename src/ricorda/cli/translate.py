@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table
+from ricorda.cli.output import print_json, print_pairs, print_table, print_worth
 from ricorda.tasks.translate.parameters import SEARCH, TranslateParameters
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def evaluate(
             ("length", f"{result.length_ratio:.3f} of the references'"),
         ],
     )
+    print_worth(result, "BLEU", result.bleu, result.sentences)
     print_table(
         "By the sentences' length",
         ["words", "sentences", "BLEU"],

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ricorda.data.doors import door
 from ricorda.data.inputs import has_surrogates
+from ricorda.data.notices import say
 from ricorda.data.places import REPAIR, BadLineError, row_name
 from ricorda.data.read import read_examples
-from ricorda.data.source import extension, lines
+from ricorda.data.source import STANDARD_INPUT, extension, lines
 from ricorda.data.synthetic import refuse_synthetic
 from ricorda.data.tables import FORMATS
 from ricorda.errors import DataError
@@ -24,6 +25,8 @@ def read_corpus(path: str | Path, *, text: str | None = None) -> str | list[str]
     | a folder | a document for each .txt file |
     | .csv, .tsv, .jsonl, .ndjson, .parquet | a document for each row; JSON lines and Parquet may hold token lists |
     | anything else | the file's text as one stream |
+
+    The standard input ("-") is one stream, unless it is JSON lines or Parquet, or `text` names a column.
 
     Each may be gzipped, and each but the folder may be an address (https://, s3://, gs://, az://, hf://).
 
@@ -46,7 +49,11 @@ def read_corpus(path: str | Path, *, text: str | None = None) -> str | list[str]
     """
     source = os.fspath(path)
     refuse_synthetic(source, "language")
-    if os.path.isdir(source) or extension(source) in FORMATS:
+    form = extension(source)
+    if source == STANDARD_INPUT and text is None and form in (".csv", ".tsv"):
+        form = ""  # Lines of prose may have as many commas each.
+        say(source, "it is read as running text; a table is read if --text names its column")
+    if os.path.isdir(source) or form in FORMATS:
         documents = read_examples(source, text=text, labelled=False).inputs
         if not isinstance(documents[0], str | list):
             raise DataError(f"{source} holds numbers: give texts or token lists")

@@ -23,6 +23,13 @@ _OTHERS = (
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y-%m", "%Y/%m", "%Ym%m", "%m/%Y", "%m-%Y"),
     *("%b %Y", "%B %Y", "%b-%Y"),
 )
+_TWO_DIGITS = "the year in two digits"
+_SHORT_YEARS = (
+    (f"with the day first and {_TWO_DIGITS}", ("%d/%m/%y", "%d-%m-%y", "%d.%m.%y")),
+    (f"with the month first and {_TWO_DIGITS}", ("%m/%d/%y", "%m-%d-%y")),
+    ("with the year first, in two digits", ("%y/%m/%d", "%y-%m-%d", "%y.%m.%d")),
+    (f"with {_TWO_DIGITS}", ("%d-%b-%y", "%d %b %y", "%d-%B-%y", "%b %d, %y", "%b-%y", "%b %y")),
+)
 _LONGEST = 60
 """Characters of a date at most."""
 
@@ -45,7 +52,7 @@ class Reading:
     times : sequence of datetime or int
         With a zone or without, or whole numbers.
     words : str
-        How they were read, where there is another way too: "with the day first".
+        How they were read, where there is another way too, or the year is short: "with the day first".
     """
 
     times: Sequence[Moment]
@@ -56,8 +63,8 @@ def readings(values: Sequence[Any], where: Place) -> list[Reading]:
     """The ways to read a column of dates or whole numbers, the likelier first.
 
     Dates are in ISO 8601 or one of the common ways of writing, the same in all rows; the time of the day may be
-    missing where it is midnight. Day and month may change places where all rows allow it, and 202401 may be a month or
-    a number.
+    missing where it is midnight. Day and month, and years of two digits, may change places where all rows allow it, and
+    202401 may be a month or a number. A year of two digits is one from 1969 to 2068.
 
     Parameters
     ----------
@@ -107,20 +114,21 @@ def _written(texts: Sequence[str], where: Place, failed: int) -> list[Reading]:
     if split is None:
         raise _no_date(texts, where, max(failed, reached))
     ways: dict[str, list[datetime]] = {}
-    for words, forms in (("", _OTHERS), ("with the day first", _DAY_FIRST), ("with the month first", _MONTH_FIRST)):
+    long_years = ("", _OTHERS), ("with the day first", _DAY_FIRST), ("with the month first", _MONTH_FIRST)
+    for words, forms in (*long_years, *_SHORT_YEARS):
         for form in forms:
             parsed, reached = _parsed(split, partial(_joined, form))
             failed = max(failed, reached)
-            if parsed is not None:
+            if parsed is not None and parsed not in ways.values():
                 ways.setdefault(words, parsed)
     for times in ways.values():
         _check_kinds(times, where)
     if not ways:
         raise _no_date(texts, where, failed)
-    first, *others = ways.values()
-    if not others or "" in ways or first == others[0]:
-        return [Reading(first)]
-    return [Reading(times, words) for words, times in ways.items()]
+    if "" in ways:
+        return [Reading(ways[""])]
+    said = len(ways) > 1 or "digits" in next(iter(ways))
+    return [Reading(times, words if said else "") for words, times in ways.items()]
 
 
 def _with_months(numbers: list[Any]) -> list[Reading]:

@@ -141,12 +141,9 @@ def read_labelled_lines(
     of the first lines begins with one.
     """
     first, text = opening_of(lines(source))
-    filled = [line.strip("\r\n") for line in first if line.strip()]
-    end = "\t" if filled and all("\t" in line for line in filled) else "[ \t]"
+    end = end_of_label(first)
     tab = "tab" if end == "\t" else "space"
-    leave_out = bool(not labelled and is_label and filled and all(is_label(re.split(end, line)[0]) for line in filled))
-    if leave_out:
-        say(source, f"each line begins with a label and a {tab}: only the texts are read")
+    leave_out = not labelled and begin_with_labels(first, is_label, source)
 
     def values(row: int, line: str) -> Sequence[str]:
         if not labelled and not leave_out:
@@ -160,6 +157,25 @@ def read_labelled_lines(
         return parts[:0:-1] if leave_out else parts[::-1]
 
     return _read_lines(source, text, 2 if labelled else 1, rows, values, "with one example a line")
+
+
+def end_of_label(first: Sequence[str]) -> str:
+    """What ends the label of a line, as a regular expression, told from the first lines: a tab where all have one."""
+    filled = [line for line in first if line.strip()]
+    return "\t" if filled and all("\t" in line.strip("\r\n") for line in filled) else "[ \t]"
+
+
+def begin_with_labels(first: Sequence[str], is_label: IsLabel | None, source: str) -> bool:
+    """Whether only the texts of lines are to be read, since the first all begin with a label that is known; it is said.
+
+    Where a space ends it, there must be several labels: all texts may begin with the same word.
+    """
+    end = end_of_label(first)
+    labels = {re.split(end, line.strip("\r\n"))[0] for line in first if line.strip()}
+    if is_label is None or len(labels) < (1 if end == "\t" else 2) or not all(map(is_label, labels)):
+        return False
+    say(source, f"each line begins with a label and a {'tab' if end == chr(9) else 'space'}: only the texts are read")
+    return True
 
 
 def _read_lines(

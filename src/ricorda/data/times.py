@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ricorda.data.clock import DAY, MICROSECOND, Clock, Moment, Unit, last_weekday
 from ricorda.data.dates import Reading, readings
 from ricorda.data.places import Place, shown
-from ricorda.data.zones import comes_twice, exists, zone_named, zone_of
+from ricorda.data.zones import comes_twice, exists, zone_named, zone_of, zone_of_midnights
 from ricorda.errors import DataError
 
 _HOUR = timedelta(hours=1)
@@ -63,9 +63,9 @@ def find_times(values: Sequence[Any], where: Place, *, like: Clock | None = None
 
     The step is the most frequent distance, the smallest of those. Days of which none is in a weekend are weekdays, and
     dates of the same day of a month, or all of its last day, are months. Times with a zone are regular in UTC, or by
-    the clock on the wall, as days and months are. Where day and month could change places, the reading is taken in
-    which the steps are regular. Where the times can be those of the clock `like`, they are: a few rows do not show
-    whether weekends are missing.
+    the clock on the wall, as days and months are; times in UTC that are midnights of a zone are read by its clock.
+    Where day, month and year could change places, the reading is taken in which the steps are regular. Where the times
+    can be those of the clock `like`, they are: a few rows do not show whether weekends are missing.
 
     Parameters
     ----------
@@ -97,9 +97,10 @@ def find_times(values: Sequence[Any], where: Place, *, like: Clock | None = None
     followed = [one for one in regular if like is not None and _same_step(one.clock, like)]
     complete = followed or [one for one in regular if not one.missing] or regular
     if len(complete) > 1 and not isinstance(complete[1].clock.start, int):
+        parts = "day, month and year" if "digits" in complete[0].note else "day and month"
         raise DataError(
-            f"{where(0)} has {shown(values[0])}, where day and month could change places, as in all rows: write dates "
-            "as 2024-12-31"
+            f"{where(0)} has {shown(values[0])}, where {parts} could change places, as in all rows: write dates as "
+            "2024-12-31"
         )
     return complete[0]
 
@@ -116,13 +117,14 @@ def _timeline(way: Reading, values: Sequence[Any], where: Place, like: Clock | N
     """The best of the ways in which times may be regular: in UTC, or by the clock on the wall."""
     regular: list[Timeline] = []
     irregular: list[_IrregularError] = []
-    for times, utc, zone in _scales(way.times):
+    for times, utc, zone, words in _scales(way.times, like):
         try:
             clock, steps = _find_clock(times, values, where, like, utc=utc, zone=zone)
         except _IrregularError as error:
             irregular.append(error)
             continue
-        note = f"{shown(values[0])} and the dates after it are read {way.words}" if way.words else ""
+        read = " and ".join(filter(None, (way.words, words)))
+        note = f"{shown(values[0])} and the dates after it are read {read}" if read else ""
         regular.append(Timeline(clock, steps, note))
     if not regular:
         raise max(irregular, key=lambda error: error.row)
@@ -136,29 +138,33 @@ def _unlikely(timeline: Timeline) -> tuple[int, bool]:
     return timeline.missing if length > _HOUR else 0, clock.utc == (length >= DAY)
 
 
-def _scales(times: Sequence[Moment]) -> list[tuple[Sequence[Moment], bool, str | None]]:
-    """The times without a zone, whether they are in UTC, and the zone that they are written in."""
+def _scales(times: Sequence[Moment], like: Clock | None) -> list[tuple[Sequence[Moment], bool, str | None, str]]:
+    """The times without a zone, whether they are in UTC, the zone that they are written in, and words on it."""
     if isinstance(times[0], int) or times[0].tzinfo is None:
-        return [(times, False, None)]
+        return [(times, False, None, "")]
     moments = cast(Sequence[datetime], times)
     zone = zone_of(moments)
     wall = [moment.replace(tzinfo=None) for moment in moments]
     changes = [row for row in range(1, len(wall)) if moments[row].utcoffset() != moments[row - 1].utcoffset()]
     if not changes and zone is not None and "/" not in zone:
-        return [(wall, False, zone)]
+        return [(wall, False, zone, "")]
     try:
         in_utc = [moment.astimezone(UTC).replace(tzinfo=None) for moment in moments]
     except OverflowError:  # At the ends of the calendar the same moment has no date in UTC.
-        return [(wall, False, zone)]
+        return [(wall, False, zone, "")]
     if zone is None:
-        return [(in_utc, True, None)]
+        local = zone_of_midnights(moments, None if like is None or like.utc else like.zone)
+        if local is None:
+            return [(in_utc, True, None, "")]
+        days = [moment.astimezone(zone_named(local)).replace(tzinfo=None) for moment in moments]
+        return [(days, False, local, f"as midnights of {local}"), (in_utc, True, None, "")]
     meant = [*wall]
     for row in changes:  # A midnight that was left out, as in Cairo, is written as the first time after it.
         before = in_utc[row] + cast(timedelta, moments[row - 1].utcoffset())
         if not exists(before, zone_named(zone)):
             meant[row] = before
-    others = [] if meant == wall else [(meant, False, zone)]
-    return [(wall, False, zone), *others, (in_utc, True, zone)]
+    others = [] if meant == wall else [(meant, False, zone, "")]
+    return [(wall, False, zone, ""), *others, (in_utc, True, zone, "")]
 
 
 def _find_clock(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ricorda.errors import DataError
 from ricorda.nn import Recurrent
+from ricorda.nn.sequences import states_of
 from ricorda.shown import Shown
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import SequenceEstimator
@@ -124,7 +125,7 @@ def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor
         x, state = arguments[0], arguments[1] if len(arguments) > 1 else options.get("hx")
         lengths = options.get("lengths")
         steps = len(x) if lengths is None else int(lengths[0])
-        states = None if state is None else state if isinstance(state, tuple) else (state,)
+        states = None if state is None else states_of(state)
         with torch.inference_mode(False):  # Autograd may use these tensors.
             first = None if states is None else tuple(values[:, 0].detach().clone() for values in states)
             calls.append((x[:steps, 0].detach().clone(), first))

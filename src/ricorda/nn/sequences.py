@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,16 @@ from ricorda.program.ir import Program
 
 Lengths = Tensor | Sequence[int]
 State = Tensor | tuple[Tensor, ...]
+
+
+def states_of(state: State) -> tuple[Tensor, ...]:
+    """A cell's states as a tuple; the state of a cell that has one comes without."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def of_each_state(function: Callable[[Tensor], Tensor], state: State) -> State:
+    """A function's result for each of a cell's states, in the form in which they came."""
+    return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
 
 
 @dataclass

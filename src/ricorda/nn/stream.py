@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ricorda.engines import PlainStepper, Request, TurnStepper, choose
 from ricorda.errors import ArgumentError
-from ricorda.nn.sequences import Batch, State, check_alike
+from ricorda.nn.sequences import Batch, State, check_alike, of_each_state
 from ricorda.program.ir import Program
 from ricorda.program.stack import Stack
 
@@ -191,7 +191,7 @@ class Stream:
         self._prepare()
         if state is not None:
             weight = next(self.layer.parameters())
-            state = tuple(part.to(weight) for part in state) if isinstance(state, tuple) else state.to(weight)
+            state = of_each_state(lambda part: part.to(weight), state)
         self.state = state
 
     def _initial(self, state: State) -> list[Tensor]:

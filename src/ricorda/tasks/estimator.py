@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 from torch import nn
 
+from ricorda.data.baseline import Baseline, check_baseline
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
 from ricorda.tasks.cells import as_program
@@ -111,6 +112,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         Facts about the training.
     columns_ : mapping
         Columns of a table that the command was told to train on, by its options.
+    baseline_ : mapping
+        A small model of the training's tokens that evaluations compare with.
     """
 
     TASK: ClassVar[str]
@@ -126,6 +129,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     summary_: dict[str, Any]
     n_iter_: int
     columns_: Mapping[str, str] = MappingProxyType({})
+    baseline_: Baseline = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters, and the attributes of all tasks, into the docstring."""
@@ -221,6 +225,10 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     @abstractmethod
     def _card(self) -> Card:
         """The model card."""
+
+    def _check_baseline(self, baseline: Baseline) -> None:
+        """Raise ModelFolderError for a baseline that this model does not have; `_restore` has been called."""
+        check_baseline(baseline)
 
     # What insight asks of a task
 

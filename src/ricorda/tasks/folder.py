@@ -7,6 +7,7 @@
     README.md           the model card
     learning_curve.png  the history as a picture
     gradient_flow.png   the gradient's flow in it, if that was watched
+    baseline.safetensors  what evaluations compare the model with, if it reads tokens
 
 The files are replaced together: they are written into `.saving`, which is renamed to `.saved`, and that moment counts.
 From then on a file in `.saved` is the valid one until it has been moved to its place.
@@ -20,7 +21,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from ricorda.training.folder import empty_or_a_run
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, HISTORY = "config.json", "model.safetensors", "tokenizer.json", "history.jsonl"
 CARD, CURVE, FLOW_PICTURE = "README.md", "learning_curve.png", "gradient_flow.png"
+BASELINE = "baseline.safetensors"
 WORK = "training"
 """Where in the model folder an unfinished training keeps its checkpoint and history."""
 _TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
@@ -50,6 +52,7 @@ class Contents:
     tensors: dict[str, Tensor]
     tokenizers: dict[str, str]
     history: list[dict[str, Any]]
+    baseline: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def holds_model(folder: Path) -> bool:
@@ -92,6 +95,7 @@ def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mappin
     """
     files: dict[str, bytes] = {
         WEIGHTS: save_tensors({name: tensor.cpu().contiguous() for name, tensor in contents.tensors.items()}),
+        **({BASELINE: save_tensors(dict(contents.baseline))} if contents.baseline else {}),
         HISTORY: "".join(json.dumps(line) + "\n" for line in contents.history).encode(),
         CARD: card.encode(),
         **pictures,
@@ -99,7 +103,8 @@ def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mappin
     tokenizers = {f"{name}.json": text.encode() for name, text in contents.tokenizers.items()}
     config = {**contents.config, "format_version": FORMAT_VERSION, "ricorda_version": __version__}
     files |= tokenizers
-    hashes = {name: _sha256(files[name]) for name in (WEIGHTS, *tokenizers, HISTORY)}
+    hashed = [name for name in (WEIGHTS, *tokenizers, HISTORY, BASELINE) if name in files]
+    hashes = {name: _sha256(files[name]) for name in hashed}
     config["sha256"] = {CONFIG: config_hash(config), **hashes}
     files[CONFIG] = (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode()
     _write_together(folder, files)
@@ -124,6 +129,7 @@ def read_model(folder: Path) -> Contents:
             load_tensors(files[WEIGHTS]),
             {name.removesuffix(".json"): files[name].decode() for name in _tokenizers(files)},
             [json.loads(line) for line in files[HISTORY].splitlines()],
+            load_tensors(files[BASELINE]) if BASELINE in files else {},
         )
     except (SafetensorError, ValueError, RecursionError) as error:
         raise ModelFolderError(f"{folder} holds what ricorda does not write ({one_line(error)}): train again") from None
@@ -178,7 +184,7 @@ def _move_into_place(folder: Path) -> None:
 
 def _not_always(name: str) -> bool:
     """Whether a file is of a kind that only some models have."""
-    return name == FLOW_PICTURE or bool(_tokenizers([name]))
+    return name in (FLOW_PICTURE, BASELINE) or bool(_tokenizers([name]))
 
 
 def _tokenizers(names: Iterable[str]) -> list[str]:
@@ -208,7 +214,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     hashes = config.get("sha256")
     needed = {CONFIG, WEIGHTS, HISTORY}
-    if not isinstance(hashes, dict) or not needed <= set(hashes) <= {*needed, *_tokenizers(hashes)}:
+    if not isinstance(hashes, dict) or not needed <= set(hashes) <= {*needed, BASELINE, *_tokenizers(hashes)}:
         raise ModelFolderError(f"{path} lacks the files' sha256: it is damaged; restore it or train again")
     if hashes[CONFIG] != config_hash(config):
         raise ModelFolderError(f"{path} does not say what was saved, it was changed: restore it or train again")

@@ -80,6 +80,8 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
     model.check_parameters()
     model._restore(config, {name: read_tokenizer(text) for name, text in contents.tokenizers.items()})
     model.program_, model.summary_, model.history_ = program, config["summary"], contents.history
+    model._check_baseline(contents.baseline)
+    model.baseline_ = contents.baseline
     model.n_iter_, model.columns_ = len(contents.history), config.get("columns", {})
     check_weights(contents.tensors, model)
     with torch.device("meta"), _Unfilled():  # A damaged file must not make us allocate memory.

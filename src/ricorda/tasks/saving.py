@@ -23,7 +23,7 @@ def save_model(model: Any, folder: Path) -> None:
         **({"columns": dict(model.columns_)} if model.columns_ else {}),
     }
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
-    contents = Contents(config, named_weights(model.network_), tokenizers, model.history_)
+    contents = Contents(config, named_weights(model.network_), tokenizers, model.history_, model.baseline_)
     pictures = {CURVE: learning_curve(model.history_, model.LOSS, model.SCORES)}
     flow = TrainingFlow.of(model.history_)
     if flow is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,23 @@ from numpy.typing import NDArray
 from ricorda.shown import Shown
 
 
+@dataclass(frozen=True, repr=False)
 class Figures(Shown):
-    """The base of evaluations, which are dataclasses."""
+    """The base of evaluations, which are dataclasses.
+
+    Attributes
+    ----------
+    alternatives
+        What the obvious alternatives have on the same examples: "measure", one of the figures, and "values" by name.
+    """
+
+    alternatives: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """The figures as numbers, strings, lists and dictionaries."""
-        return asdict(cast(Any, self))  # Every subclass is a dataclass.
+        figures = asdict(self)
+        told = figures.pop("alternatives")
+        return {**figures, **({} if told is None else {"alternatives": told})}
 
 
 def log_loss(probabilities: NDArray[np.floating]) -> float:
@@ -31,6 +43,11 @@ LOSS = "validation_loss"
 def is_share(name: str) -> bool:
     """Whether a score is a share of the examples, which is written in per cent."""
     return name.endswith("accuracy")
+
+
+def more_is_better(name: str) -> bool:
+    """Whether a score is the better, the higher it is; of errors and losses the lower is."""
+    return is_share(name) or name == "bleu"
 
 
 def score_text(name: str, value: float) -> str:

@@ -1,4 +1,4 @@
-"""What a model is worth: the obvious alternatives on the same validation part, and sentences that compare them."""
+"""What a model is worth: the obvious alternatives on the same examples, and sentences that compare them."""
 
 from __future__ import annotations
 
@@ -8,63 +8,88 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
 from torch import Tensor
 
-from ricorda.tasks.scores import is_share, score_text
+from ricorda.data.baseline import COUNTS, Baseline, by_bag
+from ricorda.tasks.scores import is_share, more_is_better, score_text
 
 ALTERNATIVES = "alternatives"
 """Where in a summary they are: the name of the measure, and of each alternative its value."""
 
-_MOST_TEXTS = 20_000
-"""Texts that the bag of words learns from at most, so that it costs about a second."""
+IN_TURNS = "in_turns"
+"""Where in a summary stands what parts of the training examples have, each judged by a model of the others."""
 
 _NEAR = 0.05
 """How well a share of the validation part must be known for it to be called large enough."""
 
 
 def alternatives(measure: str, values: Mapping[str, float]) -> dict[str, Any]:
-    """A part of a summary: what each alternative has by one of the validation's numbers."""
+    """A part of a summary, or of an evaluation's figures: what each alternative has by one of its numbers."""
     return {ALTERNATIVES: {"measure": measure, "values": dict(values)}}
 
 
 def of_classes(
-    training: tuple[Sequence[Tensor], NDArray[Any]], held_out: tuple[Sequence[Tensor], NDArray[Any]]
+    bag: Baseline, known: NDArray[Any], sequences: Sequence[Tensor], truth: NDArray[Any], most: str = "class"
 ) -> dict[str, Any]:
-    """The accuracy of the most frequent class, and of a bag of words where token ids are read."""
-    (sequences, targets), (others, truth) = training, held_out
-    values = {"always saying the most frequent class": float((truth == np.bincount(targets).argmax()).mean())}
-    if not sequences[0].is_floating_point() and len(np.unique(targets[:_MOST_TEXTS])) > 1:
-        bag = _bag(LogisticRegression(max_iter=1_000), sequences, targets)
-        values["a logistic regression on a bag of tokens"] = float(bag.score(others, truth))
+    """The accuracy of the class that is most frequent in `known`, and of a bag of tokens where there is one."""
+    values = {f"always saying the most frequent {most}": float((truth == np.bincount(known).argmax()).mean())}
+    if bag:
+        values["a logistic regression on a bag of tokens"] = float((by_bag(bag, sequences).argmax(1) == truth).mean())
     return alternatives("accuracy", values)
 
 
-def of_numbers(
-    training: tuple[Sequence[Tensor], NDArray[Any]], held_out: tuple[Sequence[Tensor], NDArray[Any]]
-) -> dict[str, Any]:
-    """The mean absolute error of the mean, and of a bag of words where token ids are read."""
-    (sequences, targets), (others, truth) = training, held_out
-    values = {"always saying the mean": float(np.abs(truth - targets.mean(0)).mean())}
-    if not sequences[0].is_floating_point():
-        said = _bag(Ridge(), sequences, targets).predict(others)
-        values["a ridge regression on a bag of tokens"] = float(np.abs(truth - said.reshape(truth.shape)).mean())
+def of_numbers(bag: Baseline, known: NDArray[Any], sequences: Sequence[Tensor], truth: NDArray[Any]) -> dict[str, Any]:
+    """The mean absolute error of the mean of `known`, and of a bag of tokens where there is one."""
+    values = {"always saying the mean": float(np.abs(truth - known.mean(0)).mean())}
+    if bag:
+        values["a ridge regression on a bag of tokens"] = float(np.abs(truth - by_bag(bag, sequences)).mean())
     return alternatives("mae", values)
 
 
-def of_tokens(measure: str, training: Any, held_out: Any) -> dict[str, Any]:
-    """What the frequencies of ids in training come to: the share of the most frequent one, or nats an id."""
-    known, truth = np.asarray(training).ravel(), np.asarray(held_out).ravel()
-    counts = np.bincount(known, minlength=int(truth.max()) + 1)
+def mean_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What alternatives have on several parts of the same size, on average."""
+    told: list[dict[str, Any]] = [part[ALTERNATIVES] for part in parts]
+    names = [name for name in told[0]["values"] if all(name in one["values"] for one in told)]
+    return alternatives(
+        told[0]["measure"], {name: sum(one["values"][name] for one in told) / len(told) for name in names}
+    )
+
+
+def of_frequencies(measure: str, counts: Baseline, ids: Any) -> dict[str, Any]:
+    """What the frequencies of ids in the training come to: the share of the most frequent one, or nats an id."""
+    known, truth = counts[COUNTS].double().numpy(), np.asarray(ids).ravel()
     if is_share(measure):
-        return alternatives(measure, {"always saying the most frequent one": float((truth == counts.argmax()).mean())})
-    nats = -np.log((counts + 1) / (counts + 1).sum())[truth]
+        return alternatives(measure, {"always saying the most frequent one": float((truth == known.argmax()).mean())})
+    nats = -np.log((known + 1) / (known + 1).sum())[truth]
     return alternatives(measure, {"going by the frequencies alone": float(nats.mean())})
 
 
-def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str]:
+def compared(told: Mapping[str, Any], value: float, name: str, count: int) -> str:
+    """A sentence on a model beside its alternatives.
+
+    Parameters
+    ----------
+    told : mapping
+        What `alternatives` said.
+    value : float
+        What the model has by the same measure.
+    name : str
+        The measure, for readers.
+    count : int
+        The examples that it was measured on.
+    """
+    measure, values = told[ALTERNATIVES]["measure"], told[ALTERNATIVES]["values"]
+    others = ", ".join(f"{words} {score_text(measure, other)}" for words, other in values.items())
+    more = more_is_better(measure)
+    strongest = (max if more else min)(values, key=values.__getitem__)
+    ahead = value - values[strongest] if more else values[strongest] - value
+    all_of_them = "these" if len(values) > 1 else "that"
+    better = f"better than {all_of_them}" if ahead > _within(measure, count) else f"not clearly better than {strongest}"
+    verdict = better if ahead > 0 else f"no better than {strongest}"
+    return f"By {name}, the model has {score_text(measure, value)}, {others}: it is {verdict}."
+
+
+def sentences(summary: Mapping[str, Any], scores: Mapping[str, str], folder: str = "FOLDER") -> list[str]:
     """What a summary says of a model's worth, a sentence each.
 
     Parameters
@@ -73,25 +98,25 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str
         Of the training.
     scores : mapping
         The names of the validation's numbers.
+    folder : str
+        The model's folder.
     """
     best, count = summary["best"], summary["validation_examples"]
+    if IN_TURNS in summary:
+        measure = summary[ALTERNATIVES]["measure"]
+        name = scores.get(measure, measure.replace("_", " "))
+        said = compared(summary, summary[IN_TURNS], name, summary["examples"])
+        return [f"{said} So it is where each third of the examples is judged by a model of the others."]
     if "score" not in best:
         return [
-            "Nothing was held out, so nothing says yet what the model is worth: evaluate it on other examples "
-            "(ricorda evaluate)."
+            "Nothing was held out, so nothing says yet what the model is worth. On examples that it has not seen, with "
+            f"their answers, `ricorda evaluate {folder} DATA` says it."
         ]
     said = []
-    within = 1.96 * math.sqrt(0.25 / count) if "accuracy" in best else 0.0  # The normal distribution's 95 %.
     if ALTERNATIVES in summary:
-        measure, values = summary[ALTERNATIVES]["measure"], summary[ALTERNATIVES]["values"]
-        others = ", ".join(f"{name} {score_text(measure, value)}" for name, value in values.items())
-        strongest = (max if is_share(measure) else min)(values, key=values.__getitem__)
-        ahead = best[measure] - values[strongest] if is_share(measure) else values[strongest] - best[measure]
-        doubt = within if measure == "accuracy" else 0.0
-        better = "better than these" if ahead > doubt else f"not clearly better than {strongest}"
-        verdict = better if ahead > 0 else f"no better than {strongest}"
-        name = scores.get(measure, measure.replace("_", " "))
-        said.append(f"By {name}, the model has {score_text(measure, best[measure])}, {others}: it is {verdict}.")
+        measure = summary[ALTERNATIVES]["measure"]
+        said.append(compared(summary, best[measure], scores.get(measure, measure.replace("_", " ")), count))
+    within = _within("accuracy", count) if "accuracy" in best else 0.0
     if within > _NEAR:
         said.append(
             f"The validation part is small: {count:,} examples tell an accuracy within {100 * within:.0f} points."
@@ -99,6 +124,6 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str
     return said
 
 
-def _bag(model: Any, sequences: Sequence[Tensor], targets: NDArray[Any]) -> Any:
-    bag = make_pipeline(TfidfVectorizer(analyzer=Tensor.tolist), model)
-    return bag.fit(sequences[:_MOST_TEXTS], targets[:_MOST_TEXTS])
+def _within(measure: str, count: int) -> float:
+    """How well so many examples tell an accuracy: the normal distribution's 95 %; of other measures 0."""
+    return 1.96 * math.sqrt(0.25 / count) if measure == "accuracy" else 0.0

@@ -15,6 +15,7 @@ from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.gates.units_result import Followers
 from ricorda.insight.gates.view import layer_and_side
 from ricorda.insight.passage import Passage, passage
+from ricorda.nn.sequences import states_of
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.many_to_one.network import ManyToOne
 
@@ -122,7 +123,7 @@ def verdict_so_far(model: Any, read: Passage) -> dict[str, Array]:
 def _scores(network: Any, inputs: Tensor, lengths: Tensor) -> Tensor:
     """The scores [B, classes] of the beginnings of a text, which have the lengths [B]."""
     y, state = network.recurrent(inputs[:, None].expand(-1, len(lengths), -1).contiguous(), lengths=lengths)
-    final = state[0] if isinstance(state, tuple) else state
+    final = states_of(state)[0]
     directions = 2 if network.recurrent.bidirectional else 1
     scores: Tensor = network.head(network.pooling(y, torch.cat(tuple(final[-directions:]), dim=1), lengths))
     return scores

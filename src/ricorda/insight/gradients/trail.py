@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ricorda.engines import Request, reference
 from ricorda.nn import Recurrent
+from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
 from ricorda.program.weights import layout
 
@@ -87,7 +88,7 @@ def trail_of(
         _, finals, records = layer(x, as_argument(initial), lengths=lengths, record=names)
         inputs = x if level == 0 else torch.cat(list(records[names[0]][level - 1]), dim=-1)
     entry = level * (2 if layer.bidirectional else 1) + reverse
-    finals = finals if isinstance(finals, tuple) else (finals,)
+    finals = states_of(finals)
     first = [torch.zeros_like(final) for final in finals] if initial is None else initial
     back = torch.arange(min(steps, len(x)) + 1)[:, None]
     last = lengths - 1

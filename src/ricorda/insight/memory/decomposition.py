@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.nn import Recurrent
+from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS, is_gate
 from ricorda.shown import Shown
@@ -275,7 +276,7 @@ def stretches(
         hx: Any = before[0] if before is not None and len(before) == 1 else before
         with torch.no_grad():
             _, state, records = reader(steps[:, None], hx, record=names)
-        state = state if isinstance(state, tuple) else (state,)
+        state = states_of(state)
         if before is None:
             before = tuple(torch.zeros_like(values) for values in state)
         known = {indices[name]: records[name][0, 0, :, 0].double().cpu() for name in names}

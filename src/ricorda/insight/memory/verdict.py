@@ -22,6 +22,7 @@ from ricorda.insight.memory.attribution import (
 )
 from ricorda.insight.memory.remains import Remains, Weighing
 from ricorda.insight.passage import Passage
+from ricorda.nn.sequences import states_of
 from ricorda.shown import Shown
 
 LONGEST_WHOLE = 2_000
@@ -272,7 +273,7 @@ class Explained:
     def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The last layer's outputs [T, B, size], and the final states of its directions side by side [B, size]."""
         y, state = self.read.layer(x.transpose(0, 1))
-        final = state[0] if isinstance(state, tuple) else state
+        final = states_of(state)[0]
         return y, torch.cat(tuple(final[-2 if self.read.layer.bidirectional else -1 :]), dim=1)
 
 

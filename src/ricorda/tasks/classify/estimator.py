@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.baseline import Baseline, bag_of_classes
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_by_class
 from ricorda.data.labels import read_labels
@@ -29,6 +31,7 @@ from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.many_to_one.wide_learning import MOST_CLASSES, LearnedWide, learn_classes
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.scores import log_loss
+from ricorda.tasks.worth import of_classes
 
 
 class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters):  # type: ignore[misc]
@@ -88,7 +91,8 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         """
         check_is_fitted(self, "network_")
         examples = labelled(X, y, self.encoder_, self.classes_)
-        return report(examples.targets, probabilities(self.network_, examples.sequences), self.classes_.tolist())
+        figures = report(examples.targets, probabilities(self.network_, examples.sequences), self.classes_.tolist())
+        return replace(figures, **self._alternatives(self.baseline_, examples.targets, examples))
 
     @property
     def _outputs(self) -> int:
@@ -109,6 +113,12 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     ) -> Examples:
         return labelled(X, y, encoder, learned["classes_"], names)
 
+    def _bag(self, examples: Examples) -> Baseline:
+        return bag_of_classes(examples.sequences, examples.targets, int(examples.targets.max()) + 1)
+
+    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        return of_classes(bag, known, examples.sequences, examples.targets)
+
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Classification:
         weights = class_weights(self.class_weight, examples.targets, self.classes_)
         return Classification(network, examples, held_out, self.scoring, weights)
@@ -122,6 +132,9 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
 
     def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
         return log_loss(softmax(scores, axis=1)[np.arange(len(targets)), targets])
+
+    def _measured(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
+        return float((scores.argmax(1) == targets).mean())
 
     def _description(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), **super()._description()}

@@ -228,12 +228,13 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             if not series.held_out:
                 return {}
             errors = backtest(network, series.facts, series.held_out, int(self.horizon), 1).overall
-            names = {"repeating the last value": REPEAT_LAST, "repeating the last season": REPEAT_SEASON}
-            others = {words: errors[name].mae for words, name in names.items()}
+            others = {"repeating the last value": errors[REPEAT_LAST].mae}
+            if series.facts.season > 1:
+                others["repeating the last season"] = errors[REPEAT_SEASON].mae
             return {"validation_errors": errors_json(errors), **alternatives("mae", others)}
 
         return Prepared(
-            {"facts_": series.facts, "notes_": series.notes},
+            {"facts_": series.facts, "notes_": series.notes, **_shown(series.facts.season)},
             task,
             series.fingerprint(),
             len(series.windows),
@@ -296,12 +297,15 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         if tokenizers:
             raise ModelFolderError("it has a tokenizer, and reads no text")
         self.facts_ = Facts.from_json(description)
+        self.__dict__ |= _shown(self.facts_.season)
         if self.facts_.context % self.patch:
             raise ModelFolderError(f"its context, {self.facts_.context}, is no multiple of its patch, {self.patch}")
 
     def _card(self) -> Card:
         facts = self.facts_
         known = f" and {', '.join(facts.covariates)}" if facts.covariates else ""
+        seasonal = " and the last season" if facts.season > 1 else ""
+        below, these = ("both", "these") if seasonal else ("that", "it")
         step = "" if facts.clock.unit == "row" else f" of {facts.clock.words}"
         return Card(
             title="A forecaster of series",
@@ -310,8 +314,8 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             use=["ricorda predict FOLDER", "ricorda predict FOLDER --file new.csv", "ricorda evaluate FOLDER DATA"],
             python="model.predict()",
             limits="It takes the future to be like the past that it was trained on: what never happened there it "
-            "cannot foresee. Its errors stand beside those of repeating the last value and the last season; where it "
-            "is not clearly below both, use these instead.",
+            f"cannot foresee. Its errors stand beside those of repeating the last value{seasonal}; where it is not "
+            f"clearly below {below}, use {these} instead.",
         )
 
     # What insight asks of a task
@@ -337,3 +341,9 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         errors = np.abs(tested.forecast - tested.truth) / tested.deviations * tested.observed
         weights = tested.observed.sum((1, 2))
         return errors.sum((1, 2)) / np.maximum(weights, 1), weights
+
+
+def _shown(season: int) -> dict[str, Any]:
+    """The figures of a validation to show: a season of one step is the last value."""
+    names = Forecaster.SCORES if season > 1 else {k: v for k, v in Forecaster.SCORES.items() if "season" not in k}
+    return {"SCORES": names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.baseline import Baseline, check_baseline, frequencies
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.material import Material, read_condition, read_material, read_training
 from ricorda.data.music import KEYS
@@ -30,7 +32,7 @@ from ricorda.tasks.language.scoring import PART, Evaluation, by_part, losses_of
 from ricorda.tasks.language.sequences import Sequences
 from ricorda.tasks.language.writing import written
 from ricorda.tasks.measure import Measure
-from ricorda.tasks.worth import of_tokens
+from ricorda.tasks.worth import of_frequencies
 
 
 class LanguageModel(SequenceEstimator, LanguageParameters):
@@ -124,9 +126,11 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         material = self._read(X, condition)
         sequences = self.reader_.sequences(material, "X")
         nats = sum(float(part.double().sum()) for part in losses_of(self.network_, sequences))
-        return Evaluation.of(
+        figures = Evaluation.of(
             nats, sequences.predictions, keys=self.reader_.kind == "music", characters=_characters(material)
         )
+        told = of_frequencies("nats", self.baseline_, sequences.predicted) if self.baseline_ else {}
+        return replace(figures, **told)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-probability of a step, in nats: the higher, the better."""
@@ -208,6 +212,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             lowercase=self.lowercase,
         )
         examples = reader.sequences(text)
+        counts = {} if reader.vocabulary is None else frequencies(examples.predicted, len(reader.vocabulary))
         validated = None if held_out is None else reader.sequences(held_out)
 
         def task(network: NextStep) -> NextStepTraining:
@@ -217,12 +222,14 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             return NextStepTraining(network, examples, validated, int(self.window), characters=characters)
 
         def worth(_network: NextStep) -> dict[str, Any]:
-            if validated is None or reader.vocabulary is None:
-                return {}
-            return of_tokens("validation_loss", examples.steps, validated.steps)
+            return of_frequencies("validation_loss", counts, validated.predicted) if counts and validated else {}
 
         return Prepared(
-            {"reader_": reader, "condition_size_": 0 if text.condition is None else text.condition.shape[1]},
+            {
+                "reader_": reader,
+                "condition_size_": 0 if text.condition is None else text.condition.shape[1],
+                "baseline_": counts,
+            },
             task,
             fingerprint(*_tensors(examples), *_tensors(validated)),
             examples.predictions,
@@ -305,6 +312,9 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             raise ModelFolderError("its condition or its tokenizers are not those of a language model")
         self.reader_ = Reader.from_json(read, tokenizers.get("tokenizer"))
         self.condition_size_ = read["condition"]
+
+    def _check_baseline(self, baseline: Baseline) -> None:
+        check_baseline(baseline, vocabulary=0 if self.reader_.vocabulary is None else len(self.reader_.vocabulary))
 
     def _card(self) -> Card:
         return card_of(self.reader_)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ricorda.errors import ArgumentError
+from ricorda.nn.sequences import of_each_state
 from ricorda.tasks.language.network import NextStep
 from ricorda.tasks.language.output import AdaptiveSoftmax, Keys, Softmax
 
@@ -154,7 +155,7 @@ def _begin(module: NextStep, condition: Tensor | None) -> Any:
     if condition is not None:
         with torch.inference_mode():
             state = module.initial(condition[None].to(module.mean))
-        one = tuple(part[:, 0] for part in state) if isinstance(state, tuple) else state[:, 0]
+        one = of_each_state(lambda part: part[:, 0], state)
         stream.state = one
     return stream
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ricorda.data.batches import Rows
-from ricorda.nn.sequences import State
+from ricorda.nn.sequences import State, of_each_state, states_of
 from ricorda.tasks.language.network import NextStep
 from ricorda.tasks.language.scoring import losses_of
 from ricorda.tasks.language.sequences import FRESH, LENGTH, SEQUENCE, Sequences
@@ -65,7 +65,7 @@ class NextStepTraining(Task):
             return torch.zeros((), device=device, requires_grad=True), torch.zeros((), device=device)
         inputs, targets, lengths = self.training.at(rows)
         outputs, state = self.module(inputs.to(device), self._state, lengths)
-        self._state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+        self._state = of_each_state(Tensor.detach, state)
         flat, wanted = outputs.flatten(0, 1), targets.to(device).flatten(0, 1)
         if lengths is not None:
             alive = (torch.arange(len(inputs))[:, None] < lengths).flatten().to(device)
@@ -90,7 +90,7 @@ class NextStepTraining(Task):
     def tensors(self) -> Mapping[str, Tensor]:
         """The carried states."""
         state = self._state
-        parts = () if state is None else state if isinstance(state, tuple) else (state,)
+        parts = () if state is None else states_of(state)
         return {str(index): part for index, part in enumerate(parts)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ricorda.nn.sequences import State
 from ricorda.tasks.evaluating import evaluating
 from ricorda.tasks.language.network import NextStep
 from ricorda.tasks.language.sequences import FRESH, SEQUENCE, Sequences
+from ricorda.tasks.scores import Figures
 
 AT_ONCE = 8_192
 """Steps whose outputs are in memory at once, over all rows."""
@@ -33,8 +34,8 @@ PART = 100
 """The most steps of a text that count as one example in a comparison of models."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Figures):
     """How well a text, or music, is predicted.
 
     Attributes
@@ -62,7 +63,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The figures that are not None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in super().to_json().items() if value is not None}
 
 
 def losses_of(module: NextStep, sequences: Sequences, *, quick: bool = False) -> Iterator[Tensor]:

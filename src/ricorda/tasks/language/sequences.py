@@ -57,6 +57,11 @@ class Sequences:
         starts: Lengths = np.concatenate([[0], np.cumsum(self.lengths + 1)[:-1]])
         return starts
 
+    @property
+    def predicted(self) -> Tensor:
+        """The steps that are predicted: all but the one before the first of each sequence."""
+        return self.steps[np.delete(np.arange(len(self.steps)), self.starts)]
+
     def windows(self, rows: int, window: int, *, seed: int, epoch: int) -> list[Rows]:
         """Batches of windows [rows, 4], in the order in which a carried state goes through them.
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from ricorda.data.baseline import Baseline, check_baseline
 from ricorda.data.batches import Rows
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of
@@ -28,7 +29,7 @@ from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide
 from ricorda.tasks.parameters import AUTO, ManyToOneParameters
-from ricorda.tasks.worth import of_classes, of_numbers
+from ricorda.tasks.worth import IN_TURNS, mean_of
 from ricorda.training.loop import train
 from ricorda.training.task import Task
 
@@ -79,6 +80,18 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
         """The mean error of scores [N, C]; the fitted attributes are already set."""
 
+    @abstractmethod
+    def _measured(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
+        """What scores [N, C] have by the measure of `_alternatives`."""
+
+    @abstractmethod
+    def _bag(self, examples: Examples) -> Baseline:
+        """The bag of tokens that evaluations compare with, where tokens are read."""
+
+    @abstractmethod
+    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        """What the obvious alternatives have on examples, `known` being the targets that a constant is taken from."""
+
     @property
     @abstractmethod
     def _outputs(self) -> int:
@@ -101,7 +114,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
-        learned = {**learned, **self._learned_from(examples), "encoder_": encoder}
+        bag = self._bag(examples)
+        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": bag}
         wide = self._learn_wide(examples, encoder.vocabulary, learned) if self.wide and encoder.vocabulary else None
         learned["grams_"] = 0 if wide is None else len(wide.keys)
 
@@ -110,9 +124,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
         def afterwards(network: ManyToOne) -> dict[str, Any]:
             few = validation is None and self.validation_fraction == AUTO and not len(kept)
-            compare = of_classes if self.TASK == "classify" else of_numbers
-            parts = (examples.sequences, examples.targets), (kept.sequences, kept.targets)
-            return {**self._weigh(network, examples, kept, few, seed), **(compare(*parts) if len(kept) else {})}
+            worth = self._alternatives(bag, examples.targets, kept) if len(kept) else {}
+            return {**self._weigh(network, examples, kept, few, seed), **worth}
 
         counts = len(examples), len(kept)
         return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), *counts, afterwards)
@@ -127,24 +140,33 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
     def _weigh(self, network: ManyToOne, examples: Examples, kept: Examples, few: bool, seed: int) -> dict[str, Any]:
         """Weigh the parts of a trained network by examples that it did not learn from; a part of the summary."""
-        if network.wide is None:
+        if network.wide is None or not (len(kept) or (few and len(examples) >= LEAST)):
             return {}
         if len(kept):
-            parts, truth = Parts.of(network, kept), kept.targets
-        elif few and len(examples) >= LEAST:
-            parts, truth = self._in_turns(examples, seed), examples.targets
+            parts, truth, facts = Parts.of(network, kept), kept.targets, dict[str, Any]()
         else:
-            return {}
+            parts, facts = self._in_turns(examples, seed)
+            truth = examples.targets
         deep, wide = parts.factors(lambda scores: self._error(scores, truth))
         network.weigh(deep, wide)
-        facts: dict[str, Any] = {"factors": {"deep": deep, "wide": wide}}
+        facts["factors"] = {"deep": deep, "wide": wide}
         if len(kept):
             facts["best"] = {**self.summary_["best"], **self._task(kept, kept, network.eval()).validate()}
+        else:
+            facts[IN_TURNS] = self._measured(deep * parts.deep + wide * parts.wide, truth)
         return facts
 
-    def _in_turns(self, examples: Examples, seed: int) -> Parts:
-        """What networks say of the examples that they did not learn from, each trained on the others."""
-        deep = np.empty((len(examples), self._outputs))
+    def _in_turns(self, examples: Examples, seed: int) -> tuple[Parts, dict[str, Any]]:
+        """What networks say of the examples that they did not learn from, each trained on the others.
+
+        Returns
+        -------
+        parts : Parts
+            Their scores.
+        alternatives : dict
+            What the obvious alternatives have, learned from the same examples; a part of the summary.
+        """
+        deep, worth = np.empty((len(examples), self._outputs)), list[dict[str, Any]]()
         wide = np.empty_like(deep)
         for training, others in in_turns(len(examples), seed):
             model, some = copy.copy(self), examples.take(training)
@@ -155,7 +177,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             train(model._beginning(network, some, some.take(training[:0]), learned), self._options(seed))
             said = Parts.of(network, examples.take(others))
             deep[others], wide[others] = said.deep, said.wide
-        return Parts(deep, wide)
+            worth.append(self._alternatives(self._bag(some), some.targets, examples.take(others)))
+        return Parts(deep, wide), mean_of(worth)
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""
@@ -194,6 +217,9 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         self.grams_ = description["input"].get("grams", 0)  # Models of 0.1.0 have none.
         if not isinstance(self.grams_, int) or self.grams_ < 0:
             raise ModelFolderError(f"input.grams is {self.grams_!r:.40}, which is no count")
+
+    def _check_baseline(self, baseline: Baseline) -> None:
+        check_baseline(baseline, outputs=self._outputs)
 
     @property
     def _uses(self) -> list[str]:

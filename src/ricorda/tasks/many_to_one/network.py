@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ricorda.nn import Recurrent
+from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import drop_words, token_embedding
 from ricorda.tasks.many_to_one.pooling import Pooling
@@ -84,7 +85,7 @@ class ManyToOne(nn.Module):
         """
         x = self.dropout(self._embed(inputs))
         y, state = self.recurrent(x, lengths=lengths)
-        final = state[0] if isinstance(state, tuple) else state  # [layers * directions, B, H]
+        final = states_of(state)[0]  # [layers * directions, B, H]
         directions = 2 if self.recurrent.bidirectional else 1
         last = torch.cat(tuple(final[-directions:]), dim=1)
         scores: Tensor = self.head(self.dropout(self.pooling(y, last, lengths)))

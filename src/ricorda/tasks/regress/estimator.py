@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.baseline import Baseline, bag_of_numbers
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_rows
 from ricorda.data.inputs import read_inputs
@@ -30,6 +32,7 @@ from ricorda.tasks.regress.metrics import Report, report
 from ricorda.tasks.regress.objective import Regression
 from ricorda.tasks.regress.parameters import RegressParameters
 from ricorda.tasks.scaling import Scaling
+from ricorda.tasks.worth import of_numbers
 
 
 class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters):  # type: ignore[misc]
@@ -93,7 +96,8 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
         check_is_fitted(self, "network_")
         examples = self._known_examples(X, y, self.encoder_, vars(self))
         numbers = self.scaling_.undo(outputs(self.network_, examples.sequences))
-        return report(examples.targets, numbers, self.target_names_)
+        figures = report(examples.targets, numbers, self.target_names_)
+        return replace(figures, **self._alternatives(self.baseline_, examples.targets, examples))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -123,6 +127,12 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     def _learned_from(self, examples: Examples) -> dict[str, Any]:
         return {"scaling_": Scaling.of(examples.targets)}
 
+    def _bag(self, examples: Examples) -> Baseline:
+        return bag_of_numbers(examples.sequences, examples.targets)
+
+    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        return of_numbers(bag, known, examples.sequences, examples.targets)
+
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Regression:
         return Regression(network, examples, held_out, self.scaling_, self.loss)
 
@@ -132,6 +142,9 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
 
     def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
         return float(np.square(scores - self.scaling_.standardise(targets)).mean())
+
+    def _measured(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
+        return float(np.abs(self.scaling_.undo(scores) - targets).mean())
 
     def _description(self) -> dict[str, Any]:
         return {

@@ -29,7 +29,7 @@ from ricorda.tasks.tag.objective import Tagging, Targeted, unread_probabilities
 from ricorda.tasks.tag.parameters import TagParameters
 from ricorda.tasks.tag.reading import Reading, read_sequences
 from ricorda.tasks.tag.words import WordVocabulary
-from ricorda.tasks.worth import of_tokens
+from ricorda.tasks.worth import of_classes
 
 
 class SequenceTagger(SequenceEstimator, TagParameters):
@@ -151,7 +151,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         def worth(_network: Aligned) -> dict[str, Any]:
             if classes is None or not held.targets:
                 return {}
-            return of_tokens("accuracy", np.concatenate(examples.targets), np.concatenate(held.targets))
+            return of_classes({}, np.concatenate(examples.targets), [], np.concatenate(held.targets), "tag")
 
         return Prepared(learned, task, data, len(training), len(held.targets), worth)
 

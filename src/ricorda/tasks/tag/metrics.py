@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, mean_squared_error, precision_recall_fscore_support, r2_score
 
 from ricorda.tasks.scores import Figures, log_loss
+from ricorda.tasks.worth import of_classes
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def tag_report(
         tags=_scores(labels, scores),
         span_f1=span_f1,
         spans=spans,
+        **of_classes({}, true, [], true, "tag"),
     )
 
 

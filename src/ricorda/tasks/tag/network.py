@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ricorda.nn import Recurrent
+from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import token_embedding
 from ricorda.tasks.scaling import measure_features
@@ -96,7 +97,7 @@ class Aligned(nn.Module):
             return embedded
         letters = self.dropout(self.alphabet(words.characters.t()))
         _, state = self.spelling(letters, lengths=words.lengths)
-        final = state[0] if isinstance(state, tuple) else state  # [2, n, H]
+        final = states_of(state)[0]  # [2, n, H]
         return torch.cat([embedded, final[0], final[1]], dim=1)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:

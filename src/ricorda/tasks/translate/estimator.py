@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.baseline import frequencies
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of, split_by_sentence
 from ricorda.data.pairs import as_texts
@@ -24,11 +26,11 @@ from ricorda.tasks.parameters import COUNT
 from ricorda.tasks.translate.beam import Search
 from ricorda.tasks.translate.examples import Subwords
 from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations
-from ricorda.tasks.translate.metrics import Report, grouped, report, sentence_scores
+from ricorda.tasks.translate.metrics import Report, bleu, grouped, report, sentence_scores
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
 from ricorda.tasks.translate.objective import TranslationTask
 from ricorda.tasks.translate.parameters import TranslateParameters
-from ricorda.tasks.worth import of_tokens
+from ricorda.tasks.worth import alternatives, of_frequencies
 
 
 class Translator(SequenceEstimator, TranslateParameters):
@@ -167,7 +169,9 @@ class Translator(SequenceEstimator, TranslateParameters):
         translated = [best[0].text for best in self._translated(different, options, 1)]
         written = self.subwords_.written
         references = [written(texts) for texts in groups.values()]
-        return report(different.texts, written(translated), references, lowercase=self.lowercase)
+        figures = report(different.texts, written(translated), references, lowercase=self.lowercase)
+        copied = bleu(written(different.texts), references, lowercase=self.lowercase)
+        return replace(figures, **alternatives("bleu", {"copying the source": copied}))
 
     def score(self, X: Any, y: Any) -> float:
         """BLEU of `evaluate`, 0 to 100."""
@@ -201,7 +205,8 @@ class Translator(SequenceEstimator, TranslateParameters):
         def worth(_network: EncoderDecoder) -> dict[str, Any]:
             if not kept.targets:
                 return {}
-            return of_tokens("token_accuracy", np.concatenate(examples.targets), np.concatenate(kept.targets))
+            counts = frequencies(torch.cat(list(examples.targets)), subwords.target.get_vocab_size())
+            return of_frequencies("token_accuracy", counts, torch.cat(list(kept.targets)))
 
         return Prepared({"subwords_": subwords}, task, data, len(examples.targets), len(kept.targets), worth)
 

@@ -58,11 +58,11 @@ def grouped(sources: Sequence[str], references: Sequence[str]) -> dict[str, list
     return groups
 
 
-def bleu(translations: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+def bleu(translations: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False) -> float:
     """BLEU, 0 to 100, of translations, each against the references of its source."""
     from sacrebleu.metrics.bleu import BLEU
 
-    return float(BLEU().corpus_score(list(translations), _streams(references)).score)
+    return float(BLEU(lowercase=lowercase).corpus_score(list(translations), _streams(references)).score)
 
 
 def report(

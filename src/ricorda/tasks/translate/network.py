@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.nn import Recurrent
+from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import EMBEDDING_SCALE
 from ricorda.tasks.translate.attention import Attention, SourceMemory
@@ -87,7 +88,7 @@ class EncoderDecoder(nn.Module):
         """Read source tokens [S, B] of lengths [B] (on the CPU)."""
         y, state = self.encoder(self.dropout(self.source_embedding(sources)), lengths=lengths)
         initial = []
-        for number, final in enumerate(state if isinstance(state, tuple) else (state,)):
+        for number, final in enumerate(states_of(state)):
             levels = final.view(self.sizes.layers, -1, *final.shape[1:])  # [layers, directions, B, H]
             ends = torch.stack(
                 [
@@ -165,7 +166,7 @@ class EncoderDecoder(nn.Module):
             vectors, weights = self.attention(query.view(len(memory.values), -1, query.shape[1]), memory)
             read = vectors.flatten(0, 1)
         features = self._combined(query, read)
-        after = after if isinstance(after, tuple) else (after,)
+        after = states_of(after)
         return features, (*after, features.unsqueeze(0)) if fed else after, weights
 
     def _combined(self, states: Tensor, read: Tensor | None) -> Tensor:
