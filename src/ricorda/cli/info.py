@@ -35,7 +35,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
         return
     program = Program.from_json(config["program"])
     summary, best = config["summary"], config["summary"]["best"]
-    scores = [f"{words} {score_text(name, best[name])}" for name, words in model.SCORES.items() if "score" in best]
+    scores = [f"{words} {score_text(name, best[name])}" for name, words in model.SCORES.items() if name in best]
     print_pairs(
         str(folder),
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -26,6 +27,15 @@ def log_loss(probabilities: NDArray[np.floating]) -> float:
 
 LOSS = "validation_loss"
 """The number that is drawn beside the training's loss; all others are scores."""
+
+
+LEAST_TO_CHOOSE = 10
+"""Validation examples of one answer each by which an epoch is chosen: the score of fewer is chance."""
+
+
+def scored(score: str, numbers: Mapping[str, float], examples: int) -> dict[str, float]:
+    """The numbers of a validation, that of this name as the "score" too; without a score where examples are too few."""
+    return {**({"score": numbers[score]} if examples >= LEAST_TO_CHOOSE else {}), **numbers}
 
 
 def is_share(name: str) -> bool:

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from torch import Tensor
 
-from ricorda.tasks.scores import is_share, score_text
+from ricorda.tasks.scores import LEAST_TO_CHOOSE, is_share, score_text
 
 ALTERNATIVES = "alternatives"
 """Where in a summary they are: the name of the measure, and of each alternative its value."""
@@ -75,12 +75,17 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str
         The names of the validation's numbers.
     """
     best, count = summary["best"], summary["validation_examples"]
-    if "score" not in best:
+    if not count:
         return [
             "Nothing was held out, so nothing says yet what the model is worth: evaluate it on other examples "
             "(ricorda evaluate)."
         ]
     said = []
+    if "score" not in best:
+        said.append(
+            f"The validation part has fewer than {LEAST_TO_CHOOSE} examples, too few to choose an epoch by: "
+            "the weights are those of the last one."
+        )
     within = 1.96 * math.sqrt(0.25 / count) if "accuracy" in best else 0.0  # The normal distribution's 95 %.
     if ALTERNATIVES in summary:
         measure, values = summary[ALTERNATIVES]["measure"], summary[ALTERNATIVES]["values"]
@@ -92,7 +97,7 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str
         verdict = better if ahead > 0 else f"no better than {strongest}"
         name = scores.get(measure, measure.replace("_", " "))
         said.append(f"By {name}, the model has {score_text(measure, best[measure])}, {others}: it is {verdict}.")
-    if within > _NEAR:
+    if within > _NEAR and "score" in best:
         said.append(
             f"The validation part is small: {count:,} examples tell an accuracy within {100 * within:.0f} points."
         )
