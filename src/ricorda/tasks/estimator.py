@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented
 from ricorda.tasks.saving import save_model
+from ricorda.tasks.worth import TEMPERATURE
 from ricorda.training.checkpoint import check_settings
 from ricorda.training.loop import train
 from ricorda.training.options import Auto, TrainingOptions
@@ -323,6 +324,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             if before is not None:
                 training = {**training, "history": self._go_on_from(before, folder)}
                 task.module.load_state_dict(before.network_.state_dict())
+                if TEMPERATURE in before.summary_:  # The training goes on from the weights that it ended with.
+                    cast(Any, task.module).scale_scores(before.summary_[TEMPERATURE])
             self.history_ = train(
                 task,
                 self._options(seed),

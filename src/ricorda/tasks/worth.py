@@ -18,6 +18,9 @@ from ricorda.tasks.scores import LEAST_TO_CHOOSE, is_share, score_text
 ALTERNATIVES = "alternatives"
 """Where in a summary they are: the name of the measure, and of each alternative its value."""
 
+TEMPERATURE = "temperature"
+"""Where in a summary it is: what the network's scores were divided by, after the training."""
+
 _MOST_TEXTS = 20_000
 """Texts that the bag of words learns from at most, so that it costs about a second."""
 
@@ -100,6 +103,11 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str
     if within > _NEAR and "score" in best:
         said.append(
             f"The validation part is small: {count:,} examples tell an accuracy within {100 * within:.0f} points."
+        )
+    if TEMPERATURE in summary:
+        said.append(
+            f"The probabilities are calibrated: the scores are divided by {summary[TEMPERATURE]:.2f}, the temperature "
+            "that fits the validation part."
         )
     return said
 

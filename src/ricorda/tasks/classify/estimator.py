@@ -23,9 +23,11 @@ from ricorda.tasks.config import Shape
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Card
 from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
-from ricorda.tasks.many_to_one.examples import Examples
+from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.measure import Measure
+from ricorda.tasks.worth import TEMPERATURE
+from ricorda.training.calibration import LEAST_TO_CALIBRATE, temperature
 
 
 class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters):  # type: ignore[misc]
@@ -61,6 +63,8 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, [N, classes], in the order of `classes_`.
 
+        They are calibrated by a temperature if at least 100 examples were held out to validate on.
+
         Raises
         ------
         DataError
@@ -76,7 +80,7 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         return classes
 
     def evaluate(self, X: Any, y: Any) -> Report:
-        """Accuracy, macro F1, F1 of each class, confusion and calibration on labelled examples.
+        """Accuracy, macro F1, F1 of each class, confusion, calibration and reliability on labelled examples.
 
         Raises
         ------
@@ -110,6 +114,13 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         weights = class_weights(self.class_weight, examples.targets, self.classes_)
         return Classification(network, examples, held_out, self.scoring, weights)
 
+    def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:
+        if len(held_out) < LEAST_TO_CALIBRATE:
+            return {}
+        chosen = temperature(outputs(network, held_out.sequences), held_out.targets)
+        network.scale_scores(1 / chosen)
+        return {TEMPERATURE: chosen}
+
     def _description(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), **super()._description()}
 
@@ -135,13 +146,14 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
 
     def _card(self) -> Card:
         classes = [f"`{label}`" for label in self.classes_.tolist()]
+        own = "the network's own, which is mostly too sure of itself after few examples"
+        probabilities = "calibrated on the validation examples" if TEMPERATURE in self.summary_ else own
         return Card(
             title=f"A classifier of {KINDS[self.encoder_.kind]}",
             does=f"It gives a sequence one of {len(classes)} classes: {', '.join(classes)}.",
             use=self._uses,
             limits="It knows what its examples showed and nothing else: other subjects, languages or times than theirs "
-            "are a guess. Its probabilities are the network's own; `ricorda evaluate` prints how well they are "
-            "calibrated.",
+            f"are a guess. Its probabilities are {probabilities}; `ricorda evaluate` prints what they are worth.",
             python="model.predict_proba([...])",
         )
 

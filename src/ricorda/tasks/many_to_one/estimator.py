@@ -90,12 +90,17 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             network.standardise(examples.sequences)
             return self._task(examples, kept, network)
 
-        def worth(_network: ManyToOne) -> dict[str, Any]:
+        def afterwards(network: ManyToOne) -> dict[str, Any]:
             compare = of_classes if self.TASK == "classify" else of_numbers
             parts = (examples.sequences, examples.targets), (kept.sequences, kept.targets)
-            return compare(*parts) if len(kept) else {}
+            return {**compare(*parts), **self._calibrate(network, kept)} if len(kept) else {}
 
-        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept), worth)
+        data = fingerprint(*examples.parts(), *kept.parts())
+        return Prepared(learned, task, data, len(examples), len(kept), afterwards)
+
+    def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:
+        """Calibrate the trained network's outputs on held-out examples; what the summary says of it."""
+        return {}
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""

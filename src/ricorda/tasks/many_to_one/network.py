@@ -88,6 +88,12 @@ class ManyToOne(nn.Module):
         if not hasattr(self, "embedding"):
             measure_features(sequences, self.mean, self.scale)
 
+    @torch.no_grad()
+    def scale_scores(self, factor: float) -> None:
+        """Multiply all scores by a factor, in the weights that they are made with."""
+        for weight in self.head.parameters():
+            weight.mul_(factor)
+
     def _embed(self, inputs: Tensor) -> Tensor:
         if inputs.is_floating_point():
             return (inputs - self.mean) / self.scale
