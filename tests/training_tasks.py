@@ -91,16 +91,18 @@ class Unequal(Task):
 
 
 class Scripted(Signs):
-    """A task whose score in each epoch is given."""
+    """A task whose score in each epoch is given, and where there are losses, that of the validation too."""
 
-    def __init__(self, scores: list[float]) -> None:
+    def __init__(self, scores: list[float], losses: list[float] | None = None) -> None:
         super().__init__()
-        self.scores = scores
+        self.scores, self.losses = scores, losses
         self.seen: list[dict[str, Tensor]] = []
 
     def validate(self) -> dict[str, float]:
         self.seen.append(weights(self))
-        return {"score": self.scores[len(self.seen) - 1]} if self.scores else {}
+        epoch = len(self.seen) - 1
+        losses = {} if self.losses is None else {"validation_loss": self.losses[epoch]}
+        return {"score": self.scores[epoch], **losses} if self.scores else losses
 
 
 def weights(task: Task) -> dict[str, Tensor]:

@@ -62,15 +62,21 @@ def test_a_cell_of_ones_own_by_its_file(folder: Path, ricorda_command: Command) 
     assert "mine" in ricorda_command("info", "model", "--json").out
 
 
-def test_an_evaluation(trained: Path, ricorda_command: Command) -> None:
+def test_an_evaluation(trained: Path, folder: Path, ricorda_command: Command) -> None:
     done = ricorda_command("evaluate", trained / "model", trained / "data.csv")
     report = ricorda.load(trained / "model").evaluate(TEXTS, LABELS)
     assert done.err == ""
     for words in ("30 examples", f"{report.accuracy:.1%}", f"{report.macro_f1:.3f}", "calibration error", "nats"):
         assert words in done.out
     assert re.search(rf"is good +│ +{report.confusion[1][0]} │ +{report.confusion[1][1]} │", done.out)
-    data = json.loads(ricorda_command("evaluate", trained / "model", trained / "data.csv", "--json").out)
-    assert data == json.loads(json.dumps(report.to_json()))
+    for one in report.reliability:
+        assert re.search(rf"{one.low:.0%} to {one.high:.0%} +│ +{one.examples} │ +{one.confidence:.1%} │", done.out)
+    again = ricorda_command(
+        "evaluate", trained / "model", trained / "data.csv", "--json", "--picture", folder / "reliability.png"
+    )
+    assert json.loads(again.out) == json.loads(json.dumps(report.to_json()))
+    assert again.err.startswith("The picture is in ")
+    assert (folder / "reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_evaluation_by_a_column(trained: Path, folder: Path, ricorda_command: Command) -> None:

@@ -2,16 +2,22 @@
 
 import doctest
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_models import LABELS, LEARNING, TEXTS, TOKENS, series, small
+from small_models import LABELS, LEARNING, READING, SIZES, TEXTS, TOKENS, series, small
 
 import ricorda.tasks.classify.estimator
+from ricorda import SequenceRegressor
 from ricorda.errors import DataError, ModelFolderError
+
+
+def small_regressor() -> SequenceRegressor:
+    return SequenceRegressor(**{**SIZES, **READING, "random_state": 0, "device": "cpu"})
 
 
 def known(model: Any, word: str) -> bool:
@@ -102,7 +108,7 @@ def swinging(**parameters: Any) -> Any:
 def test_the_weights_of_the_best_epoch_are_kept(scoring: str) -> None:
     model, texts, labels = swinging(scoring=scoring)
     scores = [epoch["score"] for epoch in model.history_]
-    best = int(np.argmax(scores))
+    best = max(range(12), key=lambda epoch: (scores[epoch], -model.history_[epoch]["validation_loss"]))
     assert 0 < best < 11
     assert scores[-1] < scores[best]
     report = model.evaluate(texts, labels)
@@ -127,6 +133,21 @@ def test_without_validation_the_last_weights_are_kept() -> None:
     assert all("score" not in epoch for epoch in model.history_)
     assert model.summary_ == {**model.summary_, "examples": 30, "validation_examples": 0, "best": model.history_[-1]}
     assert not np.array_equal(short.fit(TEXTS, LABELS).predict_proba(TEXTS), model.predict_proba(TEXTS))
+
+
+@pytest.mark.parametrize("kind", ["classify", "regress"])
+@pytest.mark.parametrize("count", [9, 10])
+def test_fewer_than_ten_examples_choose_no_epoch(kind: str, count: int) -> None:
+    numbers = [float(label == "good") for label in LABELS]
+    answers, model = (LABELS, small()) if kind == "classify" else (numbers, small_regressor())
+    model.set_params(epochs=4, learning_rate=0.3, clip_norm=None, patience=1)
+    others = [f"{text} film" for text in TEXTS[:count]]
+    model.fit(TEXTS, answers, validation=(others, answers[:count]))
+    assert all(("score" in epoch) == (count >= 10) for epoch in model.history_)
+    assert all(math.isfinite(epoch["validation_loss"]) for epoch in model.history_)
+    if count < 10:
+        assert model.summary_["best"] == model.history_[-1]
+        assert len(model.history_) == 4  # and no patience is lost with it
 
 
 def test_other_examples_to_validate_on_leave_all_to_train_on() -> None:

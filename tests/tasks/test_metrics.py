@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from ricorda.tasks.classify.metrics import calibration_error, report
+from ricorda.tasks.classify.metrics import calibration_error, reliability, report
 
 
 def drawn(seed: int, rows: int, classes: int, present: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -54,6 +54,31 @@ def test_calibration_error_by_hand() -> None:
     assert calibration_error(confidence, right, bins=2) == pytest.approx(abs(4.51 / 6 - 3 / 6))
 
 
+def test_the_bins_of_reliability_by_hand() -> None:
+    confidence = np.array([0.95, 0.92, 0.55, 0.51, 0.58, 1.0])
+    right = np.array([True, True, True, False, False, False])
+    low, high = reliability(confidence, right)
+    assert (low.low, low.high, low.examples, high.low, high.high, high.examples) == (0.5, 0.6, 3, 0.9, 1.0, 3)
+    assert (low.confidence, low.right) == (pytest.approx(1.64 / 3), pytest.approx(1 / 3))
+    assert (high.confidence, high.right) == (pytest.approx(2.87 / 3), pytest.approx(2 / 3))
+
+
+def test_the_reliability_diagram_has_a_bar_for_each_bin_beside_what_it_should_be() -> None:
+    probabilities = np.array([[0.55, 0.45], [0.58, 0.42], [0.05, 0.95], [0.0, 1.0]])
+    result = report(np.array([0, 1, 1, 1]), probabilities, ["a", "b"])
+    upper, lower = result.plot().axes
+    assert [bar.get_x() for bar in upper.patches] == pytest.approx([0.5, 0.9])
+    assert [bar.get_height() for bar in upper.patches] == [0.5, 1.0]
+    assert [bar.get_height() for bar in lower.patches] == [2, 2]
+    (diagonal, sure) = upper.lines
+    assert np.array_equal(diagonal.get_xdata(), diagonal.get_ydata())
+    assert list(sure.get_ydata()) == pytest.approx([0.565, 0.975])
+    assert f"{result.calibration_error:.1%}" in upper.get_title()
+    picture = result._repr_png_()
+    assert picture is not None
+    assert picture.startswith(b"\x89PNG")
+
+
 def test_a_calibrated_verdict_has_no_calibration_error() -> None:
     assert calibration_error(np.full(4, 0.75), np.array([True, True, False, True])) == 0
     assert calibration_error(np.ones(3), np.array([True] * 3)) == 0
@@ -70,7 +95,9 @@ def test_a_report_is_json_and_comes_back_whole() -> None:
     truth, found = drawn(0, 20, 3, 3)
     result = report(truth, found, [0, 1, 2])
     data = json.loads(json.dumps(result.to_json(), allow_nan=False))
-    assert set(data) == {"examples", "accuracy", "macro_f1", "calibration_error", "log_loss", "classes", "confusion"}
+    numbers = {"examples", "accuracy", "macro_f1", "calibration_error", "log_loss"}
+    assert set(data) == {*numbers, "classes", "confusion", "reliability"}
+    assert set(data["reliability"][0]) == {"low", "high", "examples", "confidence", "right"}
     assert data["accuracy"] == result.accuracy
     assert set(data["classes"][1]) == {"label", "precision", "recall", "f1", "examples"}
     assert data["classes"][1]["label"] == 1

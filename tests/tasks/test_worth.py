@@ -140,12 +140,20 @@ def test_the_command_says_so(tmp_path: Path, ricorda_command: Command) -> None:
     lines = [f"{label},a {word} film" for label, word in [("good", "warm"), ("bad", "dull")] * 20]
     (tmp_path / "reviews.csv").write_text("label,text\n" + "\n".join(lines) + "\n", encoding="utf-8")
     options = ["--epochs", "2", "--hidden-size", "4", "--embedding-size", "4", "--min-frequency", "1"]
-    done = ricorda_command(
-        "train", "classify", tmp_path / "reviews.csv", "--validation-fraction", "0.2", "--out", tmp_path / "m", *options
-    )
+    train = ("train", "classify", tmp_path / "reviews.csv", *options)
+    done = ricorda_command(*train, "--validation-fraction", "0.25", "--out", tmp_path / "m")
     assert re.search(r"By accuracy, the model has [\d.]+%, always saying the most frequent class 50.0%", done.out)
-    assert "8 examples tell an accuracy within 35 points" in done.out
+    assert "10 examples tell an accuracy within 31 points" in done.out
     assert re.search(r"epoch 1/2  loss [\d.]+  accuracy [\d.]+%", done.err)
     assert "always saying the most frequent class" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
     done = ricorda_command("evaluate", tmp_path / "m", tmp_path / "reviews.csv")
     assert re.search(r"By accuracy, the model has [\d.]+%, .* class 50.0%, .* bag of tokens 100.0%: it is", done.out)
+
+    few = ricorda_command(*train, "--validation-fraction", "0.2", "--out", tmp_path / "few")
+    told = "The validation part has fewer than 10 examples, too few to choose an epoch by: the weights are those of the"
+    card = (tmp_path / "few" / "README.md").read_text(encoding="utf-8")
+    assert told in few.out
+    assert told in card
+    assert re.search(r"8 │ +[\d.]+% │ +[\d.]+ │ +[\d.]+ │", few.out)  # Its numbers are told all the same.
+    assert "Weights of the last epoch, on 8 validation examples:" in card
+    assert re.search("validation +8 examples: accuracy", ricorda_command("info", tmp_path / "few").out)

@@ -17,6 +17,7 @@ from training_tasks import SCRIPT, SHORT, Scripted, Signs, Unequal, assert_equal
 
 from ricorda.errors import ArgumentError, ModelFolderError, RicordaError
 from ricorda.training import CHECKPOINT, HISTORY, TrainingOptions, train
+from ricorda.training.run import best_of
 
 # What a step does
 
@@ -94,9 +95,33 @@ def test_the_weights_of_the_best_epoch_are_kept_and_patience_ends_the_run() -> N
     task = Scripted([0.5, 0.7, 0.7, 0.6, 0.9])
     history = train(task, TrainingOptions(epochs=5, batch_size=8, patience=2))
     assert [record["score"] for record in history] == [0.5, 0.7, 0.7, 0.6]
-    assert_equal(task.seen[1], weights(task))
+    assert_equal(task.seen[2], weights(task))
     assert not torch.equal(task.seen[1]["head.bias"], task.seen[2]["head.bias"])
     assert not task.module.training
+
+
+@pytest.mark.parametrize(
+    ("scores", "losses", "best"),
+    [
+        ([0.5, 0.7, 0.7, 0.7, 0.6], [0.9, 0.5, 0.4, 0.6, 0.1], 3),
+        ([0.5, 0.7, 0.7, 0.7, 0.6], [0.9, 0.5, 0.4, 0.4, 0.1], 4),  # all alike: the one that has learned the most
+        ([0.5, 0.7, 0.7, 0.7, 0.6], None, 4),
+        ([], [0.9, 0.1, 0.4, 0.6, 0.5], 5),  # A loss alone chooses nothing.
+    ],
+)
+def test_of_equal_scores_the_lower_loss_is_the_better_and_then_the_later_epoch(
+    scores: list[float], losses: list[float] | None, best: int
+) -> None:
+    task = Scripted(scores, losses)
+    history = train(task, TrainingOptions(epochs=5, batch_size=8))
+    assert_equal(task.seen[best - 1], weights(task))
+    assert best_of(history) == history[best - 1]
+
+
+def test_a_lower_loss_under_the_same_score_is_no_reason_to_wait_longer() -> None:
+    task = Scripted([0.5, 0.7, 0.7, 0.7, 0.9], [0.9, 0.5, 0.4, 0.3, 0.1])
+    assert len(train(task, TrainingOptions(epochs=5, batch_size=8, patience=2))) == 4
+    assert_equal(task.seen[3], weights(task))
 
 
 def test_without_a_score_the_last_weights_are_kept_and_patience_is_endless() -> None:

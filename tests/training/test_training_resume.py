@@ -81,6 +81,21 @@ def test_patience_goes_on_where_it_was(tmp_path: Path) -> None:
     assert_equal(task.seen[0], weights(again))
 
 
+@pytest.mark.parametrize("stop", [7, 12, 17])
+def test_a_tie_is_broken_across_an_interruption_as_without_one(tmp_path: Path, stop: int) -> None:
+    scores, losses, options = [0.7, 0.7, 0.7, 0.5], [0.5, 0.3, 0.4, 0.1], TrainingOptions(epochs=4, batch_size=8)
+    whole = Scripted(scores, losses)
+    history = train(whole, options)
+    stopped = Scripted(scores, losses)
+    stopped.hook = pressing_ctrl_c(stop)
+    with pytest.raises(Interrupted):
+        train(stopped, options, folder=tmp_path)
+    done = stop // 5
+    resumed = Scripted(scores[done:], losses[done:])
+    assert timeless(train(resumed, options, folder=tmp_path, resume=True)) == timeless(history)
+    assert_equal(whole.seen[1], weights(resumed))
+
+
 def test_a_killed_run_goes_on_from_its_last_epoch_in_another_process(tmp_path: Path) -> None:
     whole = Signs()
     train(whole, SHORT)

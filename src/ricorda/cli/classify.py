@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_scores, print_table, print_worth, shortened
+from ricorda.cli.output import print_json, print_pairs, print_scores, print_table, print_worth, shortened, write_picture
 from ricorda.cli.synthetic import print_success, success_of
 
 if TYPE_CHECKING:
@@ -70,8 +70,9 @@ def evaluate(
     by: Annotated[
         str | None, typer.Option(help="A column; its values are also evaluated apart.", show_default="none")
     ] = None,
+    picture: options.Picture = None,
 ) -> None:
-    """Print accuracy, macro F1, each class, confusion matrix, calibration error."""
+    """Print accuracy, macro F1, each class, confusion matrix, reliability; the picture is the reliability diagram."""
     from ricorda.data.read import read_examples
 
     examples = read_examples(data, text=text, label=label, by=by)
@@ -81,6 +82,8 @@ def evaluate(
         part = examples.take([row for row, name in enumerate(examples.groups or []) if name == group])
         groups[group] = model.evaluate(part, part.labels)
     success = success_of(model, data)
+    if picture is not None:
+        write_picture(result.plot(), picture)
     if as_json:
         by_group = {"groups": {name: report.to_json() for name, report in groups.items()}} if by else {}
         print_json({**result.to_json(), **by_group, **success})
@@ -127,3 +130,8 @@ def _print_report(result: Report) -> None:
     labels = [str(score.label) for score in result.classes]
     rows = [(f"is {name}", *counts) for name, counts in zip(labels, result.confusion, strict=True)]
     print_table("Confusion", ["", *(f"called {name}" for name in labels)], rows)
+    bins = [
+        (f"{one.low:.0%} to {one.high:.0%}", f"{one.examples:,}", f"{one.confidence:.1%}", f"{one.right:.1%}")
+        for one in result.reliability
+    ]
+    print_table("Reliability", ["confidence", "examples", "mean confidence", "right"], bins)

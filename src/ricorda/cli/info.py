@@ -28,6 +28,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
     from ricorda.program.show import equations
     from ricorda.tasks.loading import open_model
     from ricorda.tasks.scores import score_text
+    from ricorda.tasks.worth import TEMPERATURE
 
     model, config = open_model(folder)
     if as_json:
@@ -35,7 +36,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
         return
     program = Program.from_json(config["program"])
     summary, best = config["summary"], config["summary"]["best"]
-    scores = [f"{words} {score_text(name, best[name])}" for name, words in model.SCORES.items() if "score" in best]
+    scores = [f"{words} {score_text(name, best[name])}" for name, words in model.SCORES.items() if name in best]
     print_pairs(
         str(folder),
         [
@@ -45,6 +46,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
             ("weights", f"{summary['weights']:,}"),
             ("trained on", f"{summary['examples']:,} examples, {summary['epochs']} epochs, best {best['epoch']}"),
             ("validation", f"{summary['validation_examples']:,} examples: {', '.join(scores) or 'none'}"),
+            *([("temperature", f"{summary[TEMPERATURE]:.3f}, in the weights")] if TEMPERATURE in summary else []),
             ("written by", f"ricorda {config['ricorda_version']}, format {config['format_version']}"),
             *((name, _words(value)) for name, value in config["parameters"].items()),
         ],

@@ -121,7 +121,7 @@ def _print_summary(model: SequenceEstimator, out: Path) -> None:
 
     summary, best = model.summary_, model.summary_["best"]
     scores = ["none", *("" for _ in model.SCORES)]
-    if "score" in best:
+    if summary["validation_examples"]:
         scores = [f"{summary['validation_examples']:,}", *(score_text(name, best[name]) for name in model.SCORES)]
     print_table(
         f"Trained on {summary['examples']:,} examples; the best of {summary['epochs']} epochs is {best['epoch']}",

@@ -48,7 +48,8 @@ def check_config(
     columns = config.get("columns", {})  # Older models remember none.
     names = dict.fromkeys(columns, str) if isinstance(columns, dict) else {}
     _check({"columns": columns}, {"columns": names}, folder / CONFIG)
-    best = config["summary"]["best"]
+    best, temperature = config["summary"]["best"], config["summary"].get("temperature", 1.0)
+    _check({"temperature": temperature}, {"temperature": (int, float)}, folder / CONFIG, "summary.")
     validated = {**EPOCH, **dict.fromkeys(("score", *scores), (int, float))}
     epoch = validated if "score" in best else EPOCH
     _check(best, epoch, folder / CONFIG, "summary.best.")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import AUTO, REQUIRED, Parameters, check_parameters, documented, parameters_of
 from ricorda.tasks.saving import save_model
+from ricorda.tasks.worth import FACTORS
 from ricorda.training.checkpoint import check_settings
 from ricorda.training.loop import train
 from ricorda.training.options import Auto, TrainingOptions
@@ -331,6 +332,9 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             if before is not None:
                 training = {**training, "history": self._go_on_from(before, folder)}
                 task.module.load_state_dict(before.network_.state_dict())
+                if FACTORS in before.summary_:  # The training goes on from the weights that it ended with.
+                    factors = before.summary_[FACTORS]
+                    cast(Any, task.module).weigh(**{part: 1 / factor for part, factor in factors.items()})
             self.history_ = train(
                 task,
                 self._options(seed),

@@ -12,6 +12,7 @@ from ricorda.program.show import equations
 from ricorda.tasks.scores import score_text
 from ricorda.tasks.worth import sentences
 from ricorda.training.flow import FLOW
+from ricorda.training.run import best_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,13 +109,11 @@ def summary(
     history: Sequence[Mapping[str, Any]], network: nn.Module, examples: int, validation_examples: int
 ) -> dict[str, Any]:
     """Facts about a training; "best" has the history's numbers of the epoch whose weights were kept."""
-    scored = [epoch for epoch in history if "score" in epoch]
-    best = max(scored, key=lambda epoch: epoch["score"]) if scored else history[-1]
     return {
         "examples": examples,
         "validation_examples": validation_examples,
         "epochs": len(history),
-        "best": {name: value for name, value in best.items() if name != FLOW},
+        "best": {name: value for name, value in best_of(history).items() if name != FLOW},
         "weights": sum(weight.numel() for weight in network.parameters()),
     }
 
@@ -133,11 +132,12 @@ def _shape(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _validation(summary: Mapping[str, Any], scores: Mapping[str, str]) -> list[str]:
-    best = summary["best"]
-    if "score" not in best:
+    best, count = summary["best"], summary["validation_examples"]
+    if not count:
         return ["No validation examples: the weights are those of the last epoch.", "", *sentences(summary, scores)]
+    chosen = f"epoch {best['epoch']}, the best" if "score" in best else "the last epoch,"
     return [
-        f"Weights of epoch {best['epoch']}, the best on {summary['validation_examples']:,} validation examples:",
+        f"Weights of {chosen} on {count:,} validation examples:",
         "",
         f"| {' | '.join(scores.values())} |",
         f"|{' --- |' * len(scores)}",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ricorda.tasks.scores import LOSS, is_share, score_text
+from ricorda.training.run import best_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,7 +87,7 @@ def _draw_scores(axes: Any, history: Sequence[Mapping[str, Any]], scores: Mappin
     for place, ((name, label), (colour, line)) in enumerate(zip(scores.items(), MANNERS, strict=False)):
         curve = [entry[name] for entry in history]
         _draw_curve(axes, epochs, curve, line, colour, label, size=4 if place else 8)  # Equal scores are both seen.
-    best = max(history, key=lambda entry: entry["score"])
+    best = best_of(history)
     axes.axvline(best["epoch"], color=GREY, linewidth=1, alpha=0.5)
     name = next(iter(scores))
     axes.set(xlabel="epoch", title=f"Validation: best in epoch {best['epoch']} ({score_text(name, best[name])})")

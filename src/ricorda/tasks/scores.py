@@ -40,6 +40,15 @@ LOSS = "validation_loss"
 """The number that is drawn beside the training's loss; all others are scores."""
 
 
+LEAST_TO_CHOOSE = 10
+"""Validation examples of one answer each by which an epoch is chosen: the score of fewer is chance."""
+
+
+def scored(score: str, numbers: Mapping[str, float], examples: int) -> dict[str, float]:
+    """The numbers of a validation, that of this name as the "score" too; without a score where examples are too few."""
+    return {**({"score": numbers[score]} if examples >= LEAST_TO_CHOOSE else {}), **numbers}
+
+
 def is_share(name: str) -> bool:
     """Whether a score is a share of the examples, which is written in per cent."""
     return name.endswith("accuracy")

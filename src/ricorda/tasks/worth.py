@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ricorda.data.baseline import COUNTS, Baseline, by_bag
-from ricorda.tasks.scores import is_share, more_is_better, score_text
+from ricorda.tasks.scores import LEAST_TO_CHOOSE, is_share, more_is_better, score_text
 
 ALTERNATIVES = "alternatives"
 """Where in a summary they are: the name of the measure, and of each alternative its value."""
 
 IN_TURNS = "in_turns"
 """Where in a summary stands what parts of the training examples have, each judged by a model of the others."""
+
+TEMPERATURE, FACTORS = "temperature", "factors"
+"""Where in a summary it is: what the scores were divided by after the training, or each part multiplied by."""
 
 _NEAR = 0.05
 """How well a share of the validation part must be known for it to be called large enough."""
@@ -105,23 +108,46 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str], folder: str
     if IN_TURNS in summary:
         measure = summary[ALTERNATIVES]["measure"]
         name = scores.get(measure, measure.replace("_", " "))
-        said = compared(summary, summary[IN_TURNS], name, summary["examples"])
-        return [f"{said} So it is where each third of the examples is judged by a model of the others."]
-    if "score" not in best:
+        sentence = compared(summary, summary[IN_TURNS], name, summary["examples"])
+        return [
+            f"{sentence} So it is where each third of the examples is judged by a model of the others.",
+            *_weighed(summary),
+        ]
+    if not count:
         return [
             "Nothing was held out, so nothing says yet what the model is worth. On examples that it has not seen, with "
             f"their answers, `ricorda evaluate {folder} DATA` says it."
         ]
     said = []
+    if "score" not in best:
+        said.append(
+            f"The validation part has fewer than {LEAST_TO_CHOOSE} examples, too few to choose an epoch by: "
+            "the weights are those of the last one."
+        )
     if ALTERNATIVES in summary:
         measure = summary[ALTERNATIVES]["measure"]
         said.append(compared(summary, best[measure], scores.get(measure, measure.replace("_", " ")), count))
     within = _within("accuracy", count) if "accuracy" in best else 0.0
-    if within > _NEAR:
+    if within > _NEAR and "score" in best:
         said.append(
             f"The validation part is small: {count:,} examples tell an accuracy within {100 * within:.0f} points."
         )
-    return said
+    return said + _weighed(summary)
+
+
+def _weighed(summary: Mapping[str, Any]) -> list[str]:
+    if TEMPERATURE in summary:
+        return [
+            f"The probabilities are calibrated: the scores are divided by {summary[TEMPERATURE]:.2f}, the temperature "
+            "that fits the validation part."
+        ]
+    if FACTORS in summary:
+        deep, wide = summary[FACTORS]["deep"], summary[FACTORS]["wide"]
+        return [
+            f"What the recurrent layers say counts {deep:.2f} times, and the words and pairs beside them {wide:.2f} "
+            "times: so it fits examples that neither learned from best."
+        ]
+    return []
 
 
 def _within(measure: str, count: int) -> float:

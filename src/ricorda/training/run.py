@@ -1,5 +1,6 @@
 """Where a run stands: everything of it that is not a tensor."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,6 +10,21 @@ from ricorda.training.learner import Outcome
 
 Record = dict[str, Any]
 """The record of an epoch: numbers by their names, and a list of `FlowRecord`s if some steps were watched."""
+
+
+def best_of(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The record of the best of at least one epoch: the last one where nothing is scored.
+
+    The highest score wins, of equal ones the lowest loss of the validation, and of these the last epoch, which has
+    learned the most, at the smallest rate.
+    """
+
+    def rank(record: Mapping[str, Any]) -> tuple[float, ...]:
+        if "score" not in record:
+            return -math.inf, 0.0, record["epoch"]
+        return record["score"], -record.get("validation_loss", 0.0), record["epoch"]
+
+    return max(history, key=rank)
 
 
 @dataclass
@@ -83,15 +99,20 @@ class RunState:
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch with the highest score, counted from 1; the last one where nothing is scored."""
-        scores: list[float] = [record["score" if "score" in record else "epoch"] for record in self.history]
-        return scores.index(max(scores)) + 1 if scores else 0
+        """The number of the best epoch, counted from 1; see `best_of`."""
+        return int(best_of(self.history)["epoch"]) if self.history else 0
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or `patience` epochs have passed without a better score."""
+        """Whether all epochs are done, or `patience` epochs have passed without a better score.
+
+        A lower loss under the same score is no better score.
+        """
         done = len(self.history)
-        return done == self.epochs or (self.patience is not None and done - self.best_epoch >= self.patience)
+        scores = [record.get("score", -math.inf) for record in self.history]
+        if self.patience is None or not scores or max(scores) == -math.inf:
+            return done == self.epochs
+        return done == self.epochs or done - (scores.index(max(scores)) + 1) >= self.patience
 
     def take_flow(self, flow: Sequence[FlowRecord], *, steps_between: int) -> None:
         """Keep a watched step's flow to be shown, and record that of every `steps_between`-th step of the run."""

@@ -96,7 +96,9 @@ class Trials:
             try:
                 trial = clone(model).set_params(learning_rate=rate)
                 outcomes.append(self.train(trial, data, f"{title}, learning rate {rate:g}", work))
-                scores.append(float(outcomes[-1].summary_["best"]["score"]))
+                numbers = outcomes[-1].summary_["best"]
+                # A validation part too small for a score has to choose a learning rate all the same.
+                scores.append(float(numbers["score"] if "score" in numbers else -numbers["validation_loss"]))
             except ArgumentError as error:
                 if len(rates) == 1:
                     raise

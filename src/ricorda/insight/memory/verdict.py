@@ -250,19 +250,22 @@ class Explained:
 
     def _explained(self, scores: Array) -> Array:
         """The quantity that is explained, of scores [..., C] in the model's unit."""
-        return scores[..., self.label] - (0.0 if self.rival is None else scores[..., self.rival])
+        explained: Array = scores[..., self.label] - (0.0 if self.rival is None else scores[..., self.rival])
+        return explained
 
     def _wide_without(self, ids: Tensor, first: int, last: int) -> Array:
         """How much lower the wide part's scores are without each token from `first` to `last`, [last - first, C]."""
         wide, T = self.network.wide, len(ids)
         if T == 1:
-            return wide.shares(ids).cpu().numpy() * self.scale
+            alone: Array = wide.shares(ids).cpu().numpy() * self.scale
+            return alone
         everything, lower = torch.arange(T - 1, device=ids.device), list[Tensor]()
         whole = wide(ids[:, None], torch.tensor([T]))
         for steps in torch.split(torch.arange(first, last, device=ids.device), max(STEPS_PER_BATCH // T, 1)):
             others = everything[:, None] + (everything[:, None] >= steps)  # [T - 1, rows]: all but one
             lower.append(whole - wide(ids[others], torch.full((len(steps),), T - 1)))
-        return torch.cat(lower).double().cpu().numpy() * self.scale
+        result: Array = torch.cat(lower).double().cpu().numpy() * self.scale
+        return result
 
     def _scores(self, x: Tensor) -> Tensor:
         """The head's scores [B, C] of sequences [B, T, I] as they enter the recurrent layers."""

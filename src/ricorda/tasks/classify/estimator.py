@@ -26,12 +26,13 @@ from ricorda.tasks.config import Shape
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Card
 from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
-from ricorda.tasks.many_to_one.examples import Examples
+from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.many_to_one.wide_learning import MOST_CLASSES, LearnedWide, learn_classes
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.scores import log_loss
-from ricorda.tasks.worth import of_classes
+from ricorda.tasks.worth import FACTORS, TEMPERATURE, of_classes
+from ricorda.training.calibration import LEAST_TO_CALIBRATE, temperature
 
 
 class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters):  # type: ignore[misc]
@@ -67,6 +68,8 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, [N, classes], in the order of `classes_`.
 
+        They are calibrated by a temperature if at least 100 examples were held out to validate on.
+
         Raises
         ------
         DataError
@@ -82,7 +85,7 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         return classes
 
     def evaluate(self, X: Any, y: Any) -> Report:
-        """Accuracy, macro F1, F1 of each class, confusion and calibration on labelled examples.
+        """Accuracy, macro F1, F1 of each class, confusion, calibration and reliability on labelled examples.
 
         Raises
         ------
@@ -136,6 +139,13 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     def _measured(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:
         return float((scores.argmax(1) == targets).mean())
 
+    def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:
+        if len(held_out) < LEAST_TO_CALIBRATE:
+            return {}
+        chosen = temperature(outputs(network, held_out.sequences), held_out.targets)
+        network.weigh(1 / chosen)
+        return {TEMPERATURE: chosen, FACTORS: {"deep": 1 / chosen}}
+
     def _description(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), **super()._description()}
 
@@ -161,13 +171,14 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
 
     def _card(self) -> Card:
         classes = [f"`{label}`" for label in self.classes_.tolist()]
+        own = "the network's own, which is mostly too sure of itself after few examples"
+        probabilities = "calibrated on examples that it did not learn from" if FACTORS in self.summary_ else own
         return Card(
             title=f"A classifier of {KINDS[self.encoder_.kind]}",
             does=f"It gives a sequence one of {len(classes)} classes: {', '.join(classes)}.",
             use=self._uses,
             limits="It knows what its examples showed and nothing else: other subjects, languages or times than theirs "
-            "are a guess. Its probabilities are the network's own; `ricorda evaluate` prints how well they are "
-            "calibrated.",
+            f"are a guess. Its probabilities are {probabilities}; `ricorda evaluate` prints what they are worth.",
             python="model.predict_proba([...])",
         )
 

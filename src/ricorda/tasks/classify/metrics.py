@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from ricorda.tasks.scores import Figures, log_loss
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,23 @@ class ClassReport:
     recall: float
     f1: float
     examples: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The predictions whose confidence, the probability of the verdict, is from `low` to less than `high`, or 1.
+
+    Parameters
+    ----------
+    confidence, right : float
+        Their mean confidence, and the share of them that is right.
+    """
+
+    low: float
+    high: float
+    examples: int
+    confidence: float
+    right: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,6 +59,7 @@ class Report(Figures):
         Mean of -ln of the probability of the true class, in nats.
     classes : a report for each class
     confusion : [truth][verdict], counts in the order of `classes`
+    reliability : the bins of confidence that have examples (DeGroot, Fienberg 1983)
     """
 
     examples: int
@@ -48,6 +69,13 @@ class Report(Figures):
     log_loss: float
     classes: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
+    reliability: tuple[Bin, ...]
+
+    def plot(self) -> Figure:
+        """The reliability diagram."""
+        from ricorda.tasks.classify.pictures import draw_reliability
+
+        return draw_reliability(self.reliability, self.calibration_error)
 
 
 def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels: Sequence[Any]) -> Report:
@@ -79,14 +107,27 @@ def report(truth: NDArray[np.intp], probabilities: NDArray[np.floating], labels:
             for label, p, r, f, n in zip(labels, precision, recall, f1, examples, strict=True)
         ),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        reliability=reliability(probabilities.max(1), verdict == truth),
     )
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:
     """Expected calibration error of predictions; see `Report`."""
+    filled = reliability(confidence, right, bins)
+    return sum(one.examples * abs(one.right - one.confidence) for one in filled) / len(right)
+
+
+def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:
+    """The bins of equal width that have predictions; see `Report`."""
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for bin_index in np.unique(bin_of):
-        chosen = bin_of == bin_index
-        error += chosen.mean() * abs(float(right[chosen].mean()) - float(confidence[chosen].mean()))
-    return float(error)
+    return tuple(
+        Bin(
+            index / bins,
+            (index + 1) / bins,
+            int(chosen.sum()),
+            float(confidence[chosen].mean()),
+            float(right[chosen].mean()),
+        )
+        for index in np.unique(bin_of).tolist()
+        for chosen in (bin_of == index,)
+    )

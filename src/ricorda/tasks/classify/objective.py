@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ricorda.tasks.classify.metrics import report
 from ricorda.tasks.many_to_one.examples import Examples, outputs, scores_and_targets
 from ricorda.tasks.many_to_one.network import ManyToOne
+from ricorda.tasks.scores import scored
 from ricorda.training.task import Task
 
 
@@ -67,7 +68,7 @@ class Classification(Task):
             "accuracy": result.accuracy,
             "macro_f1": result.macro_f1,
         }
-        return {"score": numbers[self.scoring], **numbers}
+        return scored(self.scoring, numbers, len(self.held_out))
 
 
 def probabilities(module: nn.Module, sequences: Sequence[Tensor]) -> NDArray[np.float64]:

@@ -28,8 +28,7 @@ FOLDS, LEAST = 3, 30
 """Parts of training examples of which none are held out, each predicted by a network of the others, and the fewest
 examples for which that is done."""
 
-LARGEST = 20.0
-"""The largest factor."""
+LEAST_FACTOR, LARGEST_FACTOR = 0.01, 20.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Parts:
             deep, wide = factors
             return error(deep * self.deep + wide * self.wide) + float(np.square(factors - 1).sum()) / len(self.deep)
 
-        best = minimize(objective, [1.0, 1.0], method="L-BFGS-B", bounds=[(0.0, LARGEST)] * 2)
+        best = minimize(objective, [1.0, 1.0], method="L-BFGS-B", bounds=[(LEAST_FACTOR, LARGEST_FACTOR)] * 2)
         deep, wide = best.x
         return float(deep), float(wide)
 

@@ -29,7 +29,7 @@ from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide
 from ricorda.tasks.parameters import AUTO, ManyToOneParameters
-from ricorda.tasks.worth import IN_TURNS, mean_of
+from ricorda.tasks.worth import FACTORS, IN_TURNS, mean_of
 from ricorda.training.loop import train
 from ricorda.training.task import Task
 
@@ -139,8 +139,10 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         return self._task(replace(examples, offsets=wide.offsets), kept, network)
 
     def _weigh(self, network: ManyToOne, examples: Examples, kept: Examples, few: bool, seed: int) -> dict[str, Any]:
-        """Weigh the parts of a trained network by examples that it did not learn from; a part of the summary."""
-        if network.wide is None or not (len(kept) or (few and len(examples) >= LEAST)):
+        """Weigh the parts of a trained network by examples that it did not learn from; what the summary says of it."""
+        if network.wide is None:
+            return self._calibrate(network, kept) if len(kept) else {}
+        if len(kept) < LEAST and not (few and len(examples) >= LEAST):
             return {}
         if len(kept):
             parts, truth, facts = Parts.of(network, kept), kept.targets, dict[str, Any]()
@@ -149,7 +151,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             truth = examples.targets
         deep, wide = parts.factors(lambda scores: self._error(scores, truth))
         network.weigh(deep, wide)
-        facts["factors"] = {"deep": deep, "wide": wide}
+        facts[FACTORS] = {"deep": deep, "wide": wide}
         if len(kept):
             facts["best"] = {**self.summary_["best"], **self._task(kept, kept, network.eval()).validate()}
         else:
@@ -179,6 +181,10 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             deep[others], wide[others] = said.deep, said.wide
             worth.append(self._alternatives(self._bag(some), some.targets, examples.take(others)))
         return Parts(deep, wide), mean_of(worth)
+
+    def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:
+        """Calibrate the trained network's outputs on held-out examples; what the summary says of it."""
+        return {}
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""

@@ -94,10 +94,10 @@ class ManyToOne(nn.Module):
         return scores if offsets is None else scores + offsets
 
     @torch.no_grad()
-    def weigh(self, deep: float, wide: float) -> None:
-        """Multiply the scores of the recurrent layers and those of the wide part by a factor each, for good."""
-        self.head.weight.mul_(deep)
-        self.head.bias.mul_(deep)
+    def weigh(self, deep: float, wide: float = 1.0) -> None:
+        """Multiply what the recurrent layers and the wide part say by a factor each, in the weights of both."""
+        for weights in self.head.parameters():
+            weights.mul_(deep)
         if self.wide is not None:
             self.wide.weights.mul_(wide)
             self.wide.bias.mul_(wide)

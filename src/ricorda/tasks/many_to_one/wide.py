@@ -48,10 +48,10 @@ class Wide(nn.Module):
         """
         grams = self.places(tokens[:, None], torch.tensor([len(tokens)]))[..., 0]  # [2, T]
         known = grams < len(self.keys)
-        distinct, kind, times = grams[known].unique(return_inverse=True, return_counts=True)
+        distinct, kind, times = torch.unique(grams[known], return_inverse=True, return_counts=True)
         given = self.weights.new_zeros(*grams.shape, self.weights.shape[1], dtype=torch.float64)
         given[known] = (self.weights[distinct].double() / times[:, None] / max(len(distinct), 1) ** 0.5)[kind]
-        alone, pairs = given
+        alone, pairs = given[0], given[1]
         return alone + (pairs + pairs.roll(1, 0)) / 2  # No pair begins at the last token, so nothing comes round.
 
     def places(self, tokens: Tensor, lengths: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ricorda.tasks.many_to_one.examples import Examples, outputs, scores_and_tar
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.regress.metrics import report
 from ricorda.tasks.scaling import Scaling
+from ricorda.tasks.scores import scored
 from ricorda.training.task import Task
 
 LOSSES = {"mse": F.mse_loss, "mae": F.l1_loss}
@@ -57,4 +58,5 @@ class Regression(Task):
         truth = self.scaling.standardise(self.held_out.targets)
         loss = self.error(torch.from_numpy(said), torch.from_numpy(truth))
         result = report(self.held_out.targets, self.scaling.undo(said), [""] * truth.shape[1])
-        return {"score": result.r2, "r2": result.r2, "mae": result.mae, "validation_loss": float(loss)}
+        numbers = {"r2": result.r2, "mae": result.mae, "validation_loss": float(loss)}
+        return scored("r2", numbers, len(self.held_out))
