@@ -63,11 +63,11 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         """The training; the fitted attributes are already set."""
 
     @abstractmethod
-    def _bag(self, examples: Examples) -> Baseline:
-        """The bag of tokens that evaluations compare with, where tokens are read."""
+    def _baseline(self, examples: Examples) -> Baseline:
+        """The linear model that evaluations compare with."""
 
     @abstractmethod
-    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+    def _alternatives(self, baseline: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
         """What the obvious alternatives have on examples, `known` being the targets that a constant is taken from."""
 
     @property
@@ -92,15 +92,15 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
-        bag = self._bag(examples)
-        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": bag}
+        baseline = self._baseline(examples)
+        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": baseline}
 
         def task(network: ManyToOne) -> Task:
             network.standardise(examples.sequences)
             return self._task(examples, kept, network)
 
         def worth(_network: ManyToOne) -> dict[str, Any]:
-            return self._alternatives(bag, examples.targets, kept) if len(kept) else {}
+            return self._alternatives(baseline, examples.targets, kept) if len(kept) else {}
 
         return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept), worth)
 
@@ -138,7 +138,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         self.encoder_ = Encoder(kind, self.max_length, tokenizers.get("tokenizer"), features)
 
     def _check_baseline(self, baseline: Baseline) -> None:
-        check_baseline(baseline, outputs=self._outputs)
+        check_baseline(baseline, outputs=self._outputs, features=self.encoder_.features)
 
     @property
     def _uses(self) -> list[str]:
