@@ -23,6 +23,7 @@ from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.parameters import ManyToOneParameters
+from ricorda.tasks.pretrained import Pretrained, facts_of
 from ricorda.tasks.worth import of_classes, of_numbers
 from ricorda.training.task import Task
 
@@ -71,7 +72,11 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         kind, inputs = read_inputs(X)
         targets, learned = self._read_targets(X, y, len(inputs))
         training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
-        encoder = Encoder.learn(
+        begun, encoder = None, None
+        if self.pretrained is not None:
+            begun = Pretrained.read(self.pretrained, both=self.bidirectional)
+            encoder = begun.encoder(self.max_length)
+        encoder = encoder or Encoder.learn(
             kind,
             [inputs[row] for row in training],
             max_length=self.max_length,
@@ -84,10 +89,12 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
-        learned = {**learned, **self._learned_from(examples), "encoder_": encoder}
+        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, **facts_of(begun, self)}
 
         def task(network: ManyToOne) -> Task:
             network.standardise(examples.sequences)
+            if begun is not None:
+                begun.begin(network.embedding, network.recurrent)
             return self._task(examples, kept, network)
 
         def worth(_network: ManyToOne) -> dict[str, Any]:
@@ -95,7 +102,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             parts = (examples.sequences, examples.targets), (kept.sequences, kept.targets)
             return compare(*parts) if len(kept) else {}
 
-        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), len(examples), len(kept), worth)
+        data, settings = fingerprint(*examples.parts(), *kept.parts()), {} if begun is None else begun.settings()
+        return Prepared(learned, task, data, len(examples), len(kept), worth, settings)
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""
@@ -107,12 +115,12 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         vocabulary = self.encoder_.vocabulary
         sizes = Sizes(
             classes=self._outputs,
-            hidden=int(self.hidden_size),  # A NumPy integer becomes Python's.
-            layers=int(self.num_layers),
+            hidden=int(self._now("hidden_size")),  # A NumPy integer becomes Python's.
+            layers=int(self._now("num_layers")),
             bidirectional=self.bidirectional,
             pooling=self.pooling,
             vocabulary=vocabulary,
-            embedding=self.embedding_size if vocabulary else 0,
+            embedding=self._now("embedding_size") if vocabulary else 0,
             features=self.encoder_.features,
         )
         return ManyToOne(program, sizes, dropout=self.dropout, word_dropout=self.word_dropout, memory=self.memory)
