@@ -182,6 +182,7 @@ def test_a_model_that_reads_from_the_end_scores_as_one_of_reversed_tokens() -> N
     assert backward.score_tokens(TOKENS[0]) == forward.score_tokens(TOKENS[0][::-1])
     with pytest.raises(ArgumentError, match="reads from the end, so that it cannot write on"):
         backward.generate()
+    assert "generate" not in str(backward._card())
 
 
 # Taggers

@@ -20,7 +20,7 @@ from ricorda.training.checkpoint import CHECKPOINT
 MOST_EPOCHS, CHARACTERS = 10, 20_000_000
 """Epochs of a language model at most, and the characters that it reads in all of them, about, where there are many."""
 
-OF_CHARACTERS = {"tokenizer": "char", "hidden_size": 256, "embedding_size": 32, "min_frequency": 2}
+OF_CHARACTERS: dict[str, Any] = {"tokenizer": "char", "hidden_size": 256, "embedding_size": 32, "min_frequency": 2}
 """A tagger's language models: Akbik et al. (2018) have 2,048 units, which take days on a processor."""
 
 

@@ -157,5 +157,5 @@ class Reader:
             self.vocabulary.refuse_unknown(tokens, ids, where)
         return self._as_read(ids)
 
-    def _as_read(self, steps: Any) -> Any:
+    def _as_read(self, steps: NDArray[Any]) -> NDArray[Any]:
         return steps[::-1] if self.reverse else steps
