@@ -29,7 +29,7 @@ REPORT, NUMBERS, PICTURE = "report.html", "comparison.json", "comparison.png"
 """What the folder of a comparison holds beside its trainings."""
 
 CELLS, LENGTHS = "rnn,lstm,gru", "25,50,100,200,400,800"
-CHOSEN = ("cell", "learning_rate")
+CHOSEN = ("cell", "learning_rate", "pretrained")
 """Parameters that a comparison chooses."""
 
 Number = TypeVar("Number", int, float)

@@ -33,6 +33,11 @@ WatchGradients = Annotated[
     int | None, typer.Option("--watch-gradients", metavar="N", help="Record the gradient's flow each N steps.")
 ]
 
+Unlabelled = Annotated[
+    str | None,
+    in_panel(READING, "More texts, without labels, to learn the language from first.", "--unlabelled", default="none"),
+]
+
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
 Layer = Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")]
 Picture = Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")]
@@ -71,14 +76,14 @@ def parameters_given(kind: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for field, known in parameters_of(kind):
         value = arguments.get(field.name)
-        if value is not None:
+        if value is not None and value != []:  # An option that can be given twice is an empty list otherwise.
             values[field.name] = value if known.read is None else known.read(value)
     return values
 
 
 def _option(kind: Any, name: str, default: Any, annotation: str) -> inspect.Parameter:
     known = about(kind, name)
-    value: Any = {"int": int, "float": float, "bool": bool}.get(annotation.split(" ")[0], str)
+    value: Any = {"int": int, "float": float, "bool": bool, "list[str]": list[str]}.get(annotation.split(" ")[0], str)
     if known.read is not None:
         value = str
     if known.preset is None:

@@ -79,11 +79,17 @@ def _common(
 ) -> None: ...  # what the commands of all tasks take
 
 
+_UNLABELLED = inspect.Parameter(
+    "unlabelled", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=options.Unlabelled
+)
+
+
 def _train_of(task: str) -> Callable[..., None]:
     """The function of a task's command."""
     data, *others = task_options(task).values()
     out, *common = inspect.signature(_common, eval_str=True).parameters.values()
-    every = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in (data, out, *others, *common)]
+    more = [_UNLABELLED] if any(item.name == "pretrained" for item in others) else []
+    every = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in (data, out, *more, *others, *common)]
 
     def train(**arguments: Any) -> None:
         from ricorda.tasks.registry import estimator_of
@@ -102,6 +108,8 @@ def _train_and_tell(model: SequenceEstimator, X: Any, y: Any, validation: Any, a
     from ricorda.tasks.runs import train_into_folder
 
     out = arguments["out"]
+    if arguments.get("unlabelled") is not None:
+        arguments = {**arguments, **_begin_with_language(model, X, y, arguments)}
     how = {name: arguments[name] for name in ("resume", "overwrite", "tensorboard", "watch_gradients")}
     if not train_into_folder(model, X, y, out, validation=validation, **how):
         return
@@ -112,6 +120,20 @@ def _train_and_tell(model: SequenceEstimator, X: Any, y: Any, validation: Any, a
     print_more = getattr(commands_of(model.TASK), "print_trained", None)
     if print_more is not None:
         print_more(model)
+
+
+def _begin_with_language(model: Any, X: Any, y: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Train the language models that a model begins with; what follows for its own training."""
+    from ricorda.data.corpus import read_corpus
+    from ricorda.tasks.runs import check_out, holds_training
+    from ricorda.tasks.unlabelled import pretrain
+
+    out, resume, overwrite = arguments["out"], arguments["resume"], arguments["overwrite"]
+    check_out(out, resume=resume, overwrite=overwrite)
+    model._hold_out(X, y, 0)  # Mistakes in the labels are told now, and not after the language models.
+    texts = read_corpus(arguments["unlabelled"], text=arguments.get("text"))
+    model.pretrained = pretrain(model, X, texts, out, resume=resume, overwrite=overwrite)
+    return {"resume": resume and holds_training(out)}
 
 
 def _print_summary(model: SequenceEstimator, out: Path) -> None:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeGuard, cast
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from ricorda.errors import ArgumentError
 
@@ -166,8 +166,13 @@ def encode(tokenizer: Tokenizer, texts: Texts) -> list[list[int]]:
 
 
 def tokens_of(tokenizer: Tokenizer, text: str | list[str]) -> list[str]:
-    """The tokens behind the ids that `encode` gives for one text: what the model reads, `<unk>` for unknown ones."""
+    """The tokens behind the ids that `encode` gives for one text: what the model reads, `<unk>` for unknown ones.
+
+    A part of a word that begins with a space has ▁ for it.
+    """
     (ids,) = encode(tokenizer, cast(Texts, [text]))
+    if isinstance(tokenizer.decoder, decoders.ByteLevel):  # Its tokens are spelled in bytes.
+        return [tokenizer.decode([id]).replace(" ", "▁") for id in ids]
     return [cast(str, tokenizer.id_to_token(id)) for id in ids]
 
 

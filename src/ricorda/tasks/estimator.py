@@ -7,7 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, cast
@@ -29,7 +29,7 @@ from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import AUTO, REQUIRED, Parameters, check_parameters, documented, parameters_of
+from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented, folders_of, later_ones
 from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
 from ricorda.training.checkpoint import check_settings
@@ -64,6 +64,8 @@ class Prepared:
         The number of examples to train on and to validate with.
     afterwards : callable, optional
         Makes of the trained network more of `summary_`.
+    settings : mapping
+        More that a resumed training must have in common with its beginning, as JSON; it replaces parameters.
     """
 
     learned: dict[str, Any]
@@ -72,6 +74,7 @@ class Prepared:
     examples: int
     validation_examples: int
     afterwards: Callable[[Any], dict[str, Any]] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def pair_of(validation: Any) -> tuple[Any, Any]:
@@ -115,6 +118,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         Columns of a table that the command was told to train on, by its options.
     baseline_ : mapping
         A small model of the training examples that evaluations compare with.
+    taken_ : mapping
+        Parameters that a pretrained model decided, by their names.
     """
 
     TASK: ClassVar[str]
@@ -131,6 +136,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     n_iter_: int
     columns_: Mapping[str, str] = MappingProxyType({})
     baseline_: Baseline = MappingProxyType({})
+    taken_: Mapping[str, Any] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters, and the attributes of all tasks, into the docstring."""
@@ -196,11 +202,10 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             The seed of the training.
         """
         self.check_parameters()
-        program, seed = as_program(self.cell), int(check_random_state(self.random_state).randint(2**31))
+        self.program_, seed = as_program(self.cell), int(check_random_state(self.random_state).randint(2**31))
         prepared = self._prepare(X, y, validation, seed, **data)
         self.__dict__ |= prepared.learned
-        self.program_ = program
-        task = prepared.task(self._fresh_network(program, seed))
+        task = prepared.task(self._fresh_network(self.program_, seed))
         return task, prepared, seed
 
     @abstractmethod
@@ -339,7 +344,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
                 task,
                 self._options(seed),
                 folder=None if folder is None else Path(folder),
-                settings={**self._json_parameters(), "program": self.program_.to_json(), "data": prepared.data},
+                settings=self._settings(prepared),
                 **training,
             )
             self.network_, self.n_iter_ = task.module, len(self.history_)
@@ -348,6 +353,11 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             if prepared.afterwards is not None:
                 self.summary_ |= prepared.afterwards(self.network_)
         return self
+
+    def _settings(self, prepared: Prepared) -> dict[str, Any]:
+        """All that a resumed training must have in common with its beginning, as JSON."""
+        facts = {"program": self.program_.to_json(), "data": prepared.data}
+        return {**self._json_parameters(), **facts, **prepared.settings}
 
     def _go_on_from(self, before: SequenceEstimator, folder: Path) -> list[dict[str, Any]]:
         """The history of a model with the same parameters, but for the epochs, on the same data; raises for another."""
@@ -368,18 +378,24 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
                 values[name] = Auto(usual)
         return TrainingOptions(**values, seed=seed)
 
+    def _now(self, name: str) -> Any:
+        """The value of a parameter in this training: a pretrained model's, or the estimator's own."""
+        return self.taken_.get(name, getattr(self, name))
+
     def _json_parameters(self) -> dict[str, Any]:
         """The parameters except the cell, as JSON; a random state that is not a number becomes null.
 
-        What a model does not use of later versions is left out, so that earlier ones can open it.
+        What a model does not use of later versions is left out: so it is saved as it was, and earlier ones can open it.
         """
-        parameters: dict[str, Any] = self.get_params(deep=False)
+        parameters: dict[str, Any] = {**self.get_params(deep=False), **self.taken_}
         del parameters["cell"]
-        for field, known in parameters_of(type(self)):
-            if known.before is not REQUIRED and parameters[field.name] == known.before:
-                del parameters[field.name]
+        for name, before in later_ones(type(self)).items():
+            if parameters[name] == before:
+                del parameters[name]
         if isinstance(parameters["random_state"], np.random.RandomState):
             parameters["random_state"] = None
+        if parameters.get("pretrained") is not None:
+            parameters["pretrained"] = folders_of(parameters["pretrained"])
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
 
     @classmethod

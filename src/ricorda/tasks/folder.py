@@ -41,6 +41,8 @@ CARD, CURVE, FLOW_PICTURE = "README.md", "learning_curve.png", "gradient_flow.pn
 BASELINE = "baseline.safetensors"
 WORK = "training"
 """Where in the model folder an unfinished training keeps its checkpoint and history."""
+LANGUAGE = "language"
+"""Where in it the language models are that it began with, if they were trained for it."""
 _TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
 
 
@@ -69,7 +71,8 @@ def check_nothing_foreign(folder: Path) -> None:
         names = [name for name in os.listdir(folder) if not name.startswith(".")]
     except OSError:  # It is missing, or whoever writes there will say what is wrong with it.
         return
-    foreign = sorted(name for name in names if name != WORK or not empty_or_a_run(folder / WORK))
+    ours = {LANGUAGE, *([WORK] if WORK in names and empty_or_a_run(folder / WORK) else [])}
+    foreign = sorted(set(names) - ours)
     if foreign and not _is_ours(_valid(folder, CONFIG)):
         raise ModelFolderError(
             f"{folder} holds {foreign[0]!r:.80} and no model of ricorda, and so nothing is written there: choose a new "

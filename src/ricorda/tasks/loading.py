@@ -16,7 +16,7 @@ from ricorda.tasks.cells import cell_of
 from ricorda.tasks.config import check_config
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.folder import Contents, one_line, read_model
-from ricorda.tasks.parameters import REQUIRED, parameters_of
+from ricorda.tasks.parameters import later_ones
 from ricorda.tasks.registry import TASKS, estimator_of
 from ricorda.tasks.weights import check_weights, put_weights
 
@@ -93,8 +93,7 @@ def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstim
 
 def _parameters(kind: type[SequenceEstimator], config: dict[str, Any]) -> dict[str, Any]:
     """The estimator's parameters except the cell; all must be there, as a default would make another model."""
-    older = {field.name: known.before for field, known in parameters_of(kind) if known.before is not REQUIRED}
-    saved = {**older, **config["parameters"]}
+    saved = {**later_ones(kind), **config["parameters"]}
     missing = {name for name in kind._get_param_names() if name != "cell"} - set(saved)
     if missing:
         raise ModelFolderError(f"the parameter {min(missing)!r} is missing")

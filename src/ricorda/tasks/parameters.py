@@ -7,9 +7,10 @@ the command's options are made from them. Only the standard library is imported 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
+from os import PathLike, fspath
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -58,6 +59,19 @@ def _is_seed(value: Any) -> bool:
     if _is_whole(value):
         return bool(0 <= value < 2**32)
     return type(value).__name__ == "RandomState"  # NumPy's class; NumPy is not imported here.
+
+
+Folders = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+
+def folders_of(folders: Folders) -> list[str]:
+    """One folder or several as a list of texts."""
+    return [fspath(name) for name in ([folders] if isinstance(folders, str | PathLike) else folders)]
+
+
+def _are_folders(value: Any) -> bool:
+    names = value if isinstance(value, list | tuple) else [value]
+    return len(names) in (1, 2) and all(isinstance(name, str | PathLike) and str(name) for name in names)
 
 
 COUNT = Rule(lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1")
@@ -143,6 +157,11 @@ def parameters_of(kind: Any) -> Iterator[tuple[Field[Any], About]]:
     """The parameters of a class; those that all tasks have come first."""
     for parameter in fields(kind):
         yield parameter, about(kind, parameter.name)
+
+
+def later_ones(kind: Any) -> dict[str, Any]:
+    """The parameters that some saved models do not have, and the values with which those were trained."""
+    return {field.name: known.before for field, known in parameters_of(kind) if known.before is not REQUIRED}
 
 
 def type_of(parameter: Field[Any]) -> str:
@@ -290,11 +309,25 @@ class Embedding(Parameters):
     )
 
 
+@dataclass(repr=False, eq=False, kw_only=True)
+class Beginning(Parameters):
+    """The parameters of estimators that may begin with language models."""
+
+    pretrained: list[str] | str | None = parameter(
+        None,
+        Rule(_are_folders, "the folder of a language model, or of two", optional=True),
+        "Folder of a language model to begin with; twice, for both directions.",
+        "From `LanguageModel.save` or `ricorda train language`, the second with `reverse`; tokens, cell and sizes are "
+        "theirs.",
+        before=None,
+    )
+
+
 POOLINGS = ("last", "mean", "max", "attention")
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class ManyToOneParameters(Embedding, Remembering):
+class ManyToOneParameters(Embedding, Remembering, Beginning):
     """The parameters of estimators that read a whole sequence and predict one thing."""
 
     validation_fraction: float | str = AUTO

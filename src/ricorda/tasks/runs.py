@@ -62,10 +62,8 @@ def train_into_folder(
         After Ctrl-C, when the checkpoint is written.
     """
     work, first = out / WORK, int(os.environ.get("RANK", 0)) == 0
-    check_nothing_foreign(out)
     with alone_in(out) if first else nullcontext():
-        if not (resume or overwrite):
-            _check_nothing_learned(out)
+        check_out(out, resume=resume, overwrite=overwrite)
         before = load(out) if resume and not os.path.exists(work / CHECKPOINT) and holds_model(out) else None
         how = {"progress": True, "tensorboard": tensorboard, "watch_gradients": watch_gradients}
         try:
@@ -83,8 +81,16 @@ def train_into_folder(
         return True
 
 
-def _check_nothing_learned(out: Path) -> None:
-    """Raise ArgumentError if a folder holds a model, or a training that can go on."""
+def holds_training(out: Path) -> bool:
+    """Whether a folder holds a model, or a training that can go on."""
+    return holds_model(out) or os.path.exists(out / WORK / CHECKPOINT)
+
+
+def check_out(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Raise an error, as `train_into_folder` describes, if a model must not be trained into a folder."""
+    check_nothing_foreign(out)
+    if resume or overwrite:
+        return
     if holds_model(out):
         raise ArgumentError(
             f"--out {out} holds a model already: choose another folder, replace it with --overwrite, or train it "

@@ -83,6 +83,8 @@ def compare(
     every_seed = seeds_from(model, seeds)
     if match not in MATCHES:
         raise ArgumentError(f"match is {match!r}: choose one of {', '.join(MATCHES)}")
+    if getattr(model, "pretrained", None) is not None:
+        raise ArgumentError("pretrained is a model of one cell, and several are compared: leave it out")
     rates = checked_rates(model, learning_rates)
     data = split(model, X, y, validation=validation, test=test, seed=every_seed[0])
     with tempfile.TemporaryDirectory() as passing:

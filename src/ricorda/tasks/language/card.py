@@ -22,4 +22,7 @@ def card_of(reader: Reader) -> Card:
         "It imitates what it was trained on: it knows nothing, and what it writes may be false or offend. Its figures "
         "are those of material like the training's."
     )
+    if reader.reverse:
+        does = "It reads from the end and predicts what stands before, so that other models can begin with it."
+        use, python = "ricorda train classify DATA --pretrained FOLDER", 'model.evaluate("...")'
     return Card(title, does, [use, "ricorda evaluate FOLDER DATA"], limits, python)

@@ -139,11 +139,13 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
     def score_tokens(self, text: Any, *, condition: Any = None) -> list[tuple[str, float]]:
         """Each token of a text or token list with its log-probability, in nats; for a piece of music, each step.
 
+        They are in the order in which the model reads them.
+
         The first token is left out if nothing can stand before it, because the training text has no line end.
         """
         sequences, log_probabilities = self._scored(text, condition)
         if self.reader_.kind == "music":
-            tokens = [" ".join(map(str, step)) for step in text]
+            tokens = [" ".join(map(str, step)) for step in (text[::-1] if self.reverse else text)]
         else:
             tokens = [self._shown(id) for id in sequences.steps[1:].tolist()]
         return list(zip(tokens, log_probabilities.tolist(), strict=True))
@@ -196,6 +198,8 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             At once, if an argument is invalid, or the prompt has steps that the model does not know.
         """
         check_is_fitted(self, "network_")
+        if self.reverse:
+            raise ArgumentError("the model reads from the end, so that it cannot write on: take one without reverse")
         sampling = Sampling(temperature, top_k, top_p)
         vector = self._one_condition(condition)
         return written(self.network_, self.reader_, prompt, sampling, length=length, seed=seed, condition=vector)
@@ -210,6 +214,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             vocab_size=self.vocab_size,
             min_frequency=self.min_frequency,
             lowercase=self.lowercase,
+            reverse=self.reverse,
         )
         examples = reader.sequences(text)
         counts = {} if reader.vocabulary is None else frequencies(examples.predicted, len(reader.vocabulary))
@@ -310,7 +315,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         read = description["input"]
         if read["condition"] < 0 or not set(tokenizers) <= {"tokenizer"}:
             raise ModelFolderError("its condition or its tokenizers are not those of a language model")
-        self.reader_ = Reader.from_json(read, tokenizers.get("tokenizer"))
+        self.reader_ = Reader.from_json(read, tokenizers.get("tokenizer"), reverse=self.reverse)
         self.condition_size_ = read["condition"]
 
     def _check_baseline(self, baseline: Baseline) -> None:

@@ -31,6 +31,16 @@ class LanguageParameters(Embedding):
     vocab_size: int | None = parameter(  # type: ignore[assignment]  # Other tasks always have a size.
         None, OPTIONAL_COUNT, "Most tokens to know.", "With None all, and 4,000 of bpe.", panel=READING
     )
+    reverse: bool = parameter(
+        False,
+        FLAG,
+        "Whether to read from the end.",
+        "Such a model writes nothing; with one that reads in order it begins another that reads in both directions, by "
+        "`pretrained`.",
+        panel=READING,
+        option="reverse/--in-order",
+        before=False,
+    )
     tie_embeddings: bool = parameter(
         False,
         FLAG,

@@ -31,26 +31,36 @@ class Reader:
         The vocabulary; None for music.
     knows_unknown
         Whether the training text had `<unk>`; unknown tokens can then be read as `<unk>`.
+    reverse
+        Whether it reads each text, document or piece from its end.
     """
 
     kind: MaterialKind
     vocabulary: Vocabulary | None = None
     knows_unknown: bool = False
+    reverse: bool = False
 
     @classmethod
     def learn(
-        cls, material: Material, tokenizer: Any, *, vocab_size: int | None, min_frequency: int, lowercase: bool
+        cls,
+        material: Material,
+        tokenizer: Any,
+        *,
+        vocab_size: int | None,
+        min_frequency: int,
+        lowercase: bool,
+        reverse: bool = False,
     ) -> Reader:
         """The reader of some training material."""
         if material.kind == "music":
-            return cls("music")
+            return cls("music", reverse=reverse)
         kind: TokenKind = "tokens" if material.kind == "tokens" else tokenizer
         vocabulary = train_vocabulary(
             kind, material.parts, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase
         )
         lines = material.kind == "stream"
         unknown = any((vocabulary.ids(vocabulary.split(part, lines=lines)) == UNKNOWN).any() for part in material.parts)
-        return cls(material.kind, vocabulary, bool(unknown))
+        return cls(material.kind, vocabulary, bool(unknown), reverse)
 
     def to_json(self) -> dict[str, Any]:
         """All that `from_json` needs besides the tokenizer."""
@@ -61,13 +71,14 @@ class Reader:
         }
 
     @classmethod
-    def from_json(cls, description: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
+    def from_json(cls, description: Mapping[str, Any], tokenizer: Tokenizer | None, *, reverse: bool = False) -> Reader:
         """The reader that `to_json` described; raises ModelFolderError if the description is invalid."""
         kind, tokens = description["kind"], description["tokens"]
         fitting = {"music": ("",), "tokens": ("tokens",)}.get(kind, ("char", "bpe", "word"))
         if kind not in IN_WORDS or tokens not in fitting or (tokenizer is None) != (kind == "music"):
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokens ({tokens!r:.40}) or tokenizer")
-        return cls(kind, None if tokenizer is None else Vocabulary(tokens, tokenizer), bool(description["unknown"]))
+        vocabulary = None if tokenizer is None else Vocabulary(tokens, tokenizer)
+        return cls(kind, vocabulary, bool(description["unknown"]), reverse)
 
     @property
     def ends(self) -> bool:
@@ -98,7 +109,8 @@ class Reader:
             )
         if self.kind == "music":
             silence = np.zeros((1, KEYS), np.uint8)
-            parts: list[NDArray[Any]] = [np.concatenate([silence, roll_of(piece)]) for piece in material.parts]
+            rolls = [roll_of(piece) for piece in material.parts]
+            parts: list[NDArray[Any]] = [np.concatenate([silence, self._as_read(roll)]) for roll in rolls]
         else:
             parts = [
                 self._ids(part, where if stream or where is None else f"{where}[{number}]")
@@ -143,4 +155,7 @@ class Reader:
         ids = self.vocabulary.ids(tokens)
         if where is not None and not self.knows_unknown:
             self.vocabulary.refuse_unknown(tokens, ids, where)
-        return ids
+        return self._as_read(ids)
+
+    def _as_read(self, steps: NDArray[Any]) -> NDArray[Any]:
+        return steps[::-1] if self.reverse else steps

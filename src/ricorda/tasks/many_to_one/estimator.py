@@ -29,6 +29,7 @@ from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide
 from ricorda.tasks.parameters import AUTO, ManyToOneParameters
+from ricorda.tasks.pretrained import Pretrained, facts_of
 from ricorda.tasks.worth import FACTORS, IN_TURNS, mean_of
 from ricorda.training.loop import train
 from ricorda.training.task import Task
@@ -101,7 +102,11 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         kind, inputs = read_inputs(X)
         targets, learned = self._read_targets(X, y, len(inputs))
         training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
-        encoder = Encoder.learn(
+        begun, encoder = None, None
+        if self.pretrained is not None:
+            begun = Pretrained.read(self.pretrained, both=self.bidirectional)
+            encoder = begun.encoder(self.max_length)
+        encoder = encoder or Encoder.learn(
             kind,
             [inputs[row] for row in training],
             max_length=self.max_length,
@@ -115,30 +120,47 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
         baseline = self._baseline(examples)
-        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": baseline}
+        learned |= {**self._learned_from(examples), "encoder_": encoder, "baseline_": baseline, **facts_of(begun, self)}
         wide = self._learn_wide(examples, encoder.vocabulary, learned) if self.wide and encoder.vocabulary else None
         learned["grams_"] = 0 if wide is None else len(wide.keys)
 
         def task(network: ManyToOne) -> Task:
-            return self._beginning(network, examples, kept, wide)
+            return self._beginning(network, examples, kept, wide, begun)
 
         def afterwards(network: ManyToOne) -> dict[str, Any]:
             few = validation is None and self.validation_fraction == AUTO and not len(kept)
             worth = self._alternatives(baseline, examples.targets, kept) if len(kept) else {}
-            return {**self._weigh(network, examples, kept, few, seed), **worth}
+            return {**self._weigh(network, examples, kept, few, begun, seed), **worth}
 
-        counts = len(examples), len(kept)
-        return Prepared(learned, task, fingerprint(*examples.parts(), *kept.parts()), *counts, afterwards)
+        data, settings = fingerprint(*examples.parts(), *kept.parts()), {} if begun is None else begun.settings()
+        return Prepared(learned, task, data, len(examples), len(kept), afterwards, settings)
 
-    def _beginning(self, network: ManyToOne, examples: Examples, kept: Examples, wide: LearnedWide | None) -> Task:
+    def _beginning(
+        self,
+        network: ManyToOne,
+        examples: Examples,
+        kept: Examples,
+        wide: LearnedWide | None,
+        begun: Pretrained | None,
+    ) -> Task:
         """The training of a fresh network."""
         network.standardise(examples.sequences)
+        if begun is not None:
+            begun.begin(network.embedding, network.recurrent)
         if wide is None or network.wide is None:
             return self._task(examples, kept, network)
         wide.put_into(network.wide)
         return self._task(replace(examples, offsets=wide.offsets), kept, network)
 
-    def _weigh(self, network: ManyToOne, examples: Examples, kept: Examples, few: bool, seed: int) -> dict[str, Any]:
+    def _weigh(
+        self,
+        network: ManyToOne,
+        examples: Examples,
+        kept: Examples,
+        few: bool,
+        begun: Pretrained | None,
+        seed: int,
+    ) -> dict[str, Any]:
         """Weigh the parts of a trained network by examples that it did not learn from; what the summary says of it."""
         if network.wide is None:
             return self._calibrate(network, kept) if len(kept) else {}
@@ -147,7 +169,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         if len(kept):
             parts, truth, facts = Parts.of(network, kept), kept.targets, dict[str, Any]()
         else:
-            parts, facts = self._in_turns(examples, seed)
+            parts, facts = self._in_turns(examples, begun, seed)
             truth = examples.targets
         deep, wide = parts.factors(lambda scores: self._error(scores, truth))
         network.weigh(deep, wide)
@@ -158,7 +180,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             facts[IN_TURNS] = self._measured(deep * parts.deep + wide * parts.wide, truth)
         return facts
 
-    def _in_turns(self, examples: Examples, seed: int) -> tuple[Parts, dict[str, Any]]:
+    def _in_turns(self, examples: Examples, begun: Pretrained | None, seed: int) -> tuple[Parts, dict[str, Any]]:
         """What networks say of the examples that they did not learn from, each trained on the others.
 
         Returns
@@ -176,7 +198,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             assert learned is not None  # The whole has one, and a part is learned sooner.
             model.grams_ = len(learned.keys)
             network = model._fresh_network(self.program_, seed)
-            train(model._beginning(network, some, some.take(training[:0]), learned), self._options(seed))
+            train(model._beginning(network, some, some.take(training[:0]), learned, begun), self._options(seed))
             said = Parts.of(network, examples.take(others))
             deep[others], wide[others] = said.deep, said.wide
             worth.append(self._alternatives(self._baseline(some), some.targets, examples.take(others)))
@@ -196,12 +218,12 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         vocabulary = self.encoder_.vocabulary
         sizes = Sizes(
             classes=self._outputs,
-            hidden=int(self.hidden_size),  # A NumPy integer becomes Python's.
-            layers=int(self.num_layers),
+            hidden=int(self._now("hidden_size")),  # A NumPy integer becomes Python's.
+            layers=int(self._now("num_layers")),
             bidirectional=self.bidirectional,
             pooling=self.pooling,
             vocabulary=vocabulary,
-            embedding=self.embedding_size if vocabulary else 0,
+            embedding=self._now("embedding_size") if vocabulary else 0,
             features=self.encoder_.features,
             grams=self.grams_,
         )

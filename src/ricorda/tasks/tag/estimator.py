@@ -21,6 +21,8 @@ from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.measure import Measure
+from ricorda.tasks.pretrained import Pretrained
+from ricorda.tasks.tag.context import Spelling
 from ricorda.tasks.tag.examples import target_tensors, targeted
 from ricorda.tasks.tag.inference import Inputs, of_each
 from ricorda.tasks.tag.metrics import NumberReport, TagReport, number_report, tag_report
@@ -132,7 +134,11 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         if kind == "tokens":
             limits = {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
             vocabulary = WordVocabulary.learn(known, lowercase=self.lowercase, **limits)
-        reading = Reading(kind, vocabulary, 0 if vocabulary else inputs[0].shape[1])
+        begun = None if self.pretrained is None else Pretrained.read(self.pretrained)
+        if begun is not None and vocabulary is None:
+            raise ArgumentError("pretrained is for words, and X has numbers: leave it out")
+        spelling = None if begun is None else Spelling.of(begun)
+        reading = Reading(kind, vocabulary, 0 if vocabulary else inputs[0].shape[1], spelling)
         outputs = targets[0].shape[1] if classes is None else len(classes)
         every = Targeted(reading.encode(kind, inputs, place), target_tensors(targets, inputs, classes, place))
         examples, held = every.take(training), every.take(held_out)
@@ -143,9 +149,13 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         def task(network: Aligned) -> Tagging:
             numbers = examples.inputs.sequences if kind == "numbers" else None
             network.standardise(numbers, examples.targets if classes is None else None)
+            if network.context is not None and begun is not None:
+                network.context.begin(begun)
             return Tagging(network, examples, held, unread)
 
         learned = {"classes_": classes, "reading_": reading, "outputs_": outputs, **_shown(classes)}
+        settings = {} if begun is None else begun.settings()
+        learned |= {} if begun is None else {"program_": begun.cell_of(self)}
         data = fingerprint(examples.tensors(), held.tensors())
 
         def worth(_network: Aligned) -> dict[str, Any]:
@@ -153,7 +163,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
                 return {}
             return of_classes({}, np.concatenate(examples.targets), [], np.concatenate(held.targets), "tag")
 
-        return Prepared(learned, task, data, len(training), len(held.targets), worth)
+        return Prepared(learned, task, data, len(training), len(held.targets), worth, settings)
 
     def _encode(self, X: Any) -> Inputs:
         check_is_fitted(self, "network_")
@@ -171,7 +181,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         return of_each(self.network_, inputs, lambda scores, _lengths: self.network_.numbers(scores).double())
 
     def _network(self, program: Program) -> Aligned:
-        vocabulary = self.reading_.vocabulary
+        vocabulary, spelling = self.reading_.vocabulary, self.reading_.spelling
         sizes = Sizes(
             outputs=self.outputs_,
             hidden=int(self.hidden_size),  # A NumPy integer becomes Python's.
@@ -184,6 +194,8 @@ class SequenceTagger(SequenceEstimator, TagParameters):
             character_hidden=int(self.character_hidden_size),
             features=self.reading_.features,
             numbers=self.classes_ is None,
+            context_alphabet=0 if spelling is None else spelling.tokenizer.get_vocab_size(),
+            context=() if spelling is None else spelling.sizes,
         )
         return Aligned(program, sizes, dropout=self.dropout, crf=self.crf, memory=self.memory)
 

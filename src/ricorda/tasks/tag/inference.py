@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ricorda.data.tokenization import UNKNOWN
 from ricorda.tasks.encoding import batches_of_like_length
+from ricorda.tasks.tag.context import Spelled
 from ricorda.tasks.tag.network import Aligned
 from ricorda.tasks.tag.words import Words
 
@@ -29,10 +30,13 @@ class Inputs:
 
     sequences: Sequence[Tensor]
     words: Words | None = None
+    spelled: Sequence[Spelled] | None = None
+    """The sentences' characters, where language models read them."""
 
     def take(self, rows: Sequence[int]) -> Inputs:
         """Some of the sequences, with the same table of words."""
-        return Inputs([self.sequences[row] for row in rows], self.words)
+        spelled = None if self.spelled is None else [self.spelled[row] for row in rows]
+        return Inputs([self.sequences[row] for row in rows], self.words, spelled)
 
     def seen(self) -> list[Tensor]:
         """Whether the vocabulary holds each step's word, bool [T] each; numbers are always known."""
@@ -56,7 +60,10 @@ def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor
     for rows in batches_of_like_length(sizes, STEPS_AT_ONCE):
         lengths = torch.tensor([sizes[row] for row in rows])
         x = pad_sequence([sequences[row] for row in rows]).to(device)
-        yield rows, module(x if vectors is None else vectors[x], lengths), lengths
+        x = x if vectors is None else vectors[x]
+        if module.context is not None and inputs.spelled is not None:
+            x = torch.cat([x, module.context([inputs.spelled[row] for row in rows]).to(x)], dim=2)
+        yield rows, module(x, lengths), lengths
 
 
 def of_each(module: Aligned, inputs: Inputs, result: Callable[[Tensor, Tensor], Tensor]) -> list[NDArray[Any]]:

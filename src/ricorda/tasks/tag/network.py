@@ -13,6 +13,7 @@ from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import token_embedding
 from ricorda.tasks.scaling import measure_features
+from ricorda.tasks.tag.context import Context, ContextSizes
 from ricorda.tasks.tag.crf import LinearChain
 from ricorda.tasks.tag.words import Words
 
@@ -33,6 +34,9 @@ class Sizes:
     features: int = 0
     numbers: bool = False
     """Whether the outputs are numbers rather than scores of tags."""
+    context_alphabet: int = 0
+    context: tuple[ContextSizes, ...] = ()
+    """Language models of characters that read the sentence too."""
 
 
 class Aligned(nn.Module):
@@ -73,6 +77,8 @@ class Aligned(nn.Module):
             self.alphabet = token_embedding(sizes.alphabet, sizes.character_embedding)
             self.spelling = Recurrent(program, sizes.character_embedding, sizes.character_hidden, bidirectional=True)
             width += 2 * sizes.character_hidden
+        self.context = Context(program, sizes.context_alphabet, sizes.context) if sizes.context else None
+        width += 0 if self.context is None else self.context.width
         self.dropout = nn.Dropout(dropout)
         self.recurrent = Recurrent(
             program,

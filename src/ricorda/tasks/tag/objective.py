@@ -60,6 +60,9 @@ class Tagging(Task):
         self.held_out = held_out
         self.unread = unread
         self.lengths = [len(target) for target in examples.targets]
+        # Read once, as the models that read them learn no more.
+        spelled = examples.inputs.spelled
+        self.contexts = [] if module.context is None or spelled is None else module.context.of_each(spelled)
 
     def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """The sum of the losses of the rows' steps, see `step_losses`, and the number of these steps."""
@@ -74,6 +77,8 @@ class Tagging(Task):
             words = self._half_forgotten(inputs.words.take(distinct))
             padded = pad_sequence(list(torch.split(places, lengths.tolist())))
             x = F.embedding(padded.to(device), module.read(words.to(device)))
+            if self.contexts:
+                x = torch.cat([x, pad_sequence([self.contexts[row] for row in rows]).to(x)], dim=2)
         scores = module(x, lengths)
         targets = [self.examples.targets[row] for row in rows]
         return step_losses(module, scores, targets, lengths), lengths.sum()

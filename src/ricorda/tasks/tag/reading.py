@@ -13,6 +13,7 @@ from ricorda.data.inputs import ONE_OF, read_inputs
 from ricorda.data.places import Place
 from ricorda.errors import DataError, ModelFolderError
 from ricorda.tasks.encoding import LONGEST
+from ricorda.tasks.tag.context import Spelling
 from ricorda.tasks.tag.inference import Inputs
 from ricorda.tasks.tag.words import WordVocabulary
 
@@ -26,6 +27,7 @@ class Reading:
     kind: InputKind
     vocabulary: WordVocabulary | None = None
     features: int = 0
+    spelling: Spelling | None = None
 
     def encode(self, kind: InputKind, inputs: Sequence[Any], place: Place) -> Inputs:
         """Checked inputs in the form that the network takes.
@@ -39,7 +41,8 @@ class Reading:
             raise DataError(f"{place(0)} has {ONE_OF[kind]}, and the model was trained on {self.kind}: give it those")
         if self.vocabulary is not None:
             words, numbers = self.vocabulary.read(inputs)
-            return Inputs(numbers, words)
+            spelled = None if self.spelling is None else [self.spelling.spell(sentence) for sentence in inputs]
+            return Inputs(numbers, words, spelled)
         if inputs[0].shape[1] != self.features:
             raise DataError(
                 f"{place(0)} has {inputs[0].shape[1]} features a step, and the model was trained on {self.features}: "
@@ -49,13 +52,15 @@ class Reading:
 
     def description(self) -> dict[str, Any]:
         """All that `restored` needs besides the tokenisers, as JSON."""
-        return {"kind": self.kind, "features": self.features}
+        context = {} if self.spelling is None else {"context": self.spelling.description()}
+        return {"kind": self.kind, "features": self.features, **context}
 
     def tokenizers(self) -> dict[str, Tokenizer]:
         """The vocabulary's tokenisers, by the names of their files."""
         if self.vocabulary is None:
             return {}
-        return {"tokenizer": self.vocabulary.words, "character_tokenizer": self.vocabulary.characters}
+        context = {} if self.spelling is None else {"context_tokenizer": self.spelling.tokenizer}
+        return {"tokenizer": self.vocabulary.words, "character_tokenizer": self.vocabulary.characters, **context}
 
     @classmethod
     def restored(
@@ -69,12 +74,17 @@ class Reading:
             If the description and the tokenisers do not belong together.
         """
         kind, features = description["kind"], description["features"]
+        context = description.get("context")
         expected = {"tokenizer", "character_tokenizer"} if kind == "tokens" else set()
+        if context is not None:
+            expected |= {"context_tokenizer"}
         if kind not in get_args(InputKind) or set(tokenizers) != expected or (features != 0) != (kind == "numbers"):
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizers or number of features")
         if kind == "numbers":
             return cls(kind, features=features)
-        return cls(kind, WordVocabulary(tokenizers["tokenizer"], tokenizers["character_tokenizer"], lowercase))
+        spelling = None if context is None else Spelling.restored(context, tokenizers["context_tokenizer"])
+        vocabulary = WordVocabulary(tokenizers["tokenizer"], tokenizers["character_tokenizer"], lowercase)
+        return cls(kind, vocabulary, spelling=spelling)
 
 
 def read_sequences(value: Any, place: Place, argument: str = "X") -> tuple[InputKind, list[Any]]:
