@@ -34,7 +34,7 @@ from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
 from ricorda.training.checkpoint import check_settings
 from ricorda.training.loop import train
-from ricorda.training.options import Auto, TrainingOptions
+from ricorda.training.options import LEAST_STEPS, Auto, TrainingOptions
 from ricorda.training.task import Task
 
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
@@ -370,12 +370,17 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         check_settings(folder.parent, settings(before), settings(self))
         return before.history_
 
+    @property
+    def _least_steps(self) -> int:
+        """Steps that small data is trained for where the epochs are automatic."""
+        return LEAST_STEPS
+
     def _options(self, seed: int) -> TrainingOptions:
         names = {field.name for field in fields(TrainingOptions)} - {"seed"}
         values = {name: value for name, value in self.get_params(deep=False).items() if name in names}
         for name, usual in (("epochs", self.EPOCHS), ("batch_size", self.BATCH_SIZE)):
             if values[name] == AUTO:
-                values[name] = Auto(usual)
+                values[name] = Auto(usual, self._least_steps)
         return TrainingOptions(**values, seed=seed)
 
     def _now(self, name: str) -> Any:

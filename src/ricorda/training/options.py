@@ -22,9 +22,10 @@ LEAST_BATCH, BATCHES = 8, 25
 
 @dataclass(frozen=True)
 class Auto:
-    """A number that follows the data: `usual` where there is much of it."""
+    """A number that follows the data: `usual` where there is much of it; of epochs, so many that they have `steps`."""
 
     usual: int
+    steps: int = LEAST_STEPS
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class TrainingOptions:
         if isinstance(size, Auto):
             size = min(size.usual, max(rows // BATCHES, min(rows, LEAST_BATCH), 1))
         if isinstance(epochs, Auto):
-            epochs = max(epochs.usual, min(MOST_EPOCHS, -(-LEAST_STEPS // steps(size))))
+            epochs = max(epochs.usual, min(MOST_EPOCHS, -(-epochs.steps // steps(size))))
         return FittedOptions(**{**vars(self), "epochs": epochs, "batch_size": size})
 
     def learning_rate_at(self, step: int, steps: int) -> float:

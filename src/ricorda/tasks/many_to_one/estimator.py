@@ -34,6 +34,9 @@ from ricorda.tasks.worth import FACTORS, IN_TURNS, mean_of
 from ricorda.training.loop import train
 from ricorda.training.task import Task
 
+BESIDE_WIDE = 200
+"""Steps that small data is trained for beside a wide part, which leaves less to learn: more did not help."""
+
 KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
 
 
@@ -49,7 +52,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     """
 
     encoder_: Encoder
-    grams_: int
+    grams_: int = 0
 
     @abstractmethod
     def _read_targets(self, X: Any, y: Any, count: int) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -207,6 +210,10 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:
         """Calibrate the trained network's outputs on held-out examples; what the summary says of it."""
         return {}
+
+    @property
+    def _least_steps(self) -> int:
+        return BESIDE_WIDE if self.grams_ else super()._least_steps
 
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""

@@ -37,6 +37,9 @@ FOLDS = 5
 CONTRAST_STRENGTH, RARITY_STRENGTH = 10.0, 1.0
 """The inverse regularisation of each model: the best on the training parts of three sets, by cross-validation."""
 
+NUMBERS_STRENGTH = 10.0
+"""The regularisation of a ridge regression, chosen alike."""
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -102,7 +105,9 @@ def learn_numbers(sequences: Sequence[Tensor], vocabulary: int, targets: Array) 
 
     def fit(grams: Matrix, rows: NDArray[np.intp]) -> Linear:
         rare = _rarity(grams)
-        model = Ridge(solver="sparse_cg", tol=1e-6).fit(_even(grams) @ sparse.diags_array(rare), targets[rows])
+        model = Ridge(NUMBERS_STRENGTH, solver="sparse_cg", tol=1e-6).fit(
+            _even(grams) @ sparse.diags_array(rare), targets[rows]
+        )
         return Linear((rare * np.atleast_2d(model.coef_)).T, np.reshape(model.intercept_, -1))
 
     return _learn(sequences, vocabulary, fit, lambda scores: float(np.square(scores - targets).sum()))
