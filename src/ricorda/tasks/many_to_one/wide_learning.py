@@ -105,9 +105,8 @@ def learn_numbers(sequences: Sequence[Tensor], vocabulary: int, targets: Array) 
 
     def fit(grams: Matrix, rows: NDArray[np.intp]) -> Linear:
         rare = _rarity(grams)
-        model = Ridge(NUMBERS_STRENGTH, solver="sparse_cg", tol=1e-6).fit(
-            _even(grams) @ sparse.diags_array(rare), targets[rows]
-        )
+        model = Ridge(NUMBERS_STRENGTH, solver="sparse_cg", tol=1e-6)
+        model.fit(_even(grams) @ sparse.diags_array(rare), targets[rows])
         return Linear((rare * np.atleast_2d(model.coef_)).T, np.reshape(model.intercept_, -1))
 
     return _learn(sequences, vocabulary, fit, lambda scores: float(np.square(scores - targets).sum()))
