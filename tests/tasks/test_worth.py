@@ -10,9 +10,18 @@ import torch
 from command_line import Command
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ricorda import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger, Translator, load
-from ricorda.data.baseline import bag_of_classes, bag_of_numbers, by_bag, check_baseline, frequencies
+from ricorda.data.baseline import (
+    by_linear,
+    check_baseline,
+    evenly,
+    frequencies,
+    linear_of_classes,
+    linear_of_numbers,
+)
 from ricorda.errors import ModelFolderError
 from ricorda.tasks.folder import BASELINE
 from ricorda.tasks.worth import of_classes, of_frequencies, of_numbers, sentences
@@ -50,11 +59,13 @@ def test_a_small_validation_part_is_called_so_and_none_as_well() -> None:
 def test_alternatives_are_what_their_names_say() -> None:
     good, bad = torch.tensor([2, 3]), torch.tensor([4, 3])
     texts, classes = [good, bad, bad] * 10, np.array([0, 1, 1] * 10)
-    told = of_classes(bag_of_classes(texts, classes, 2), classes, texts, classes)
+    told = of_classes(linear_of_classes(texts, classes, 2), classes, texts, classes)
     majority, bag = told["alternatives"]["values"].values()
     assert (majority, bag) == (pytest.approx(2 / 3), 1.0)
     texts, numbers = [good, bad] * 10, np.array([[0.0], [1.0]] * 10)
-    mean, bag = of_numbers(bag_of_numbers(texts, numbers), numbers, texts, numbers)["alternatives"]["values"].values()
+    mean, bag = of_numbers(linear_of_numbers(texts, numbers), numbers, texts, numbers)["alternatives"][
+        "values"
+    ].values()
     assert mean == 0.5
     assert bag < 0.2
     counts = frequencies(torch.tensor([1, 1, 2]), 3)
@@ -71,11 +82,42 @@ def test_a_bag_of_tokens_is_scikit_learns_own() -> None:
     vectors = TfidfVectorizer(analyzer=torch.Tensor.tolist)
     rows, others = vectors.fit_transform(texts), vectors.transform(unseen)
     right = LogisticRegression(max_iter=1_000).fit(rows, classes).decision_function(others)
-    np.testing.assert_allclose(by_bag(bag_of_classes(texts, classes, 3), unseen), right, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(by_linear(linear_of_classes(texts, classes, 3), unseen), right, rtol=1e-5, atol=1e-6)
     right = Ridge().fit(rows, numbers).predict(others)
-    np.testing.assert_allclose(by_bag(bag_of_numbers(texts, numbers), unseen), right, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(by_linear(linear_of_numbers(texts, numbers), unseen), right, rtol=1e-5, atol=1e-6)
     two = LogisticRegression(max_iter=1_000).fit(rows, classes > 0).predict(others)
-    np.testing.assert_array_equal(by_bag(bag_of_classes(texts, (classes > 0) * 1, 2), unseen).argmax(1), two * 1)
+    np.testing.assert_array_equal(by_linear(linear_of_classes(texts, (classes > 0) * 1, 2), unseen).argmax(1), two * 1)
+
+
+def test_of_arrays_it_is_a_linear_model_on_steps_evenly_apart() -> None:
+    draw = np.random.default_rng(0)
+    arrays = [draw.normal(5, 3, (int(draw.integers(4, 9)), 2)).astype(np.float32) for _ in range(80)]
+    steps = round(float(np.mean([len(array) for array in arrays])))
+    rows = np.array(
+        [
+            np.stack(
+                [np.interp(np.linspace(0, len(array) - 1, steps), range(len(array)), c) for c in array.T], 1
+            ).ravel()
+            for array in arrays
+        ]
+    )
+    sequences = [torch.from_numpy(array) for array in arrays]
+    np.testing.assert_allclose(evenly(sequences, steps), rows)
+    classes, numbers = draw.integers(0, 3, 80), draw.normal(size=(80, 2))
+    right = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)).fit(rows, classes)
+    linear = linear_of_classes(sequences, classes, 3)
+    np.testing.assert_allclose(by_linear(linear, sequences), right.decision_function(rows), rtol=1e-4, atol=1e-4)
+    told = of_classes(linear, classes, sequences, classes)["alternatives"]["values"]
+    assert told["a logistic regression on steps evenly apart"] == right.score(rows, classes)
+    right = make_pipeline(StandardScaler(), Ridge()).fit(rows, numbers).predict(rows)
+    linear = linear_of_numbers(sequences, numbers)
+    np.testing.assert_allclose(by_linear(linear, sequences), right, rtol=1e-4, atol=1e-4)
+    told = of_numbers(linear, numbers, sequences, numbers)["alternatives"]["values"]
+    assert told["a ridge regression on steps evenly apart"] == pytest.approx(np.abs(right - numbers).mean())
+    one_step = [torch.full((length, 1), float(length)) for length in (1, 1, 2)]
+    assert evenly(one_step, 1).tolist() == [[1], [1], [2]]
+    smallest = [torch.full((2, 1), 1e-44 * row) for row in range(9)]  # The weights would be infinite.
+    assert linear_of_numbers(smallest, np.arange(9.0)[:, None]) == {}
 
 
 def test_evaluations_compare_too_from_the_folder_alone(tmp_path: Path) -> None:
@@ -84,6 +126,7 @@ def test_evaluations_compare_too_from_the_folder_alone(tmp_path: Path) -> None:
     models: list[tuple[Any, Any, Any]] = [
         (SequenceClassifier(min_frequency=1, **tiny), texts, labels),
         (SequenceRegressor(min_frequency=1, **tiny), texts, [1.0, 0.0] * 20),
+        (SequenceClassifier(**tiny), [np.arange(3.0), -np.arange(4.0)] * 20, labels),
         (LanguageModel(tokenizer="word", validation_fraction=0, **tiny), ["the cat sat", "a dog ran"] * 20, None),
         (SequenceTagger(**tiny), [["the", "cat"], ["a", "dog"]] * 20, [["D", "N"]] * 40),
         (
@@ -117,8 +160,10 @@ def test_evaluations_compare_too_from_the_folder_alone(tmp_path: Path) -> None:
 
 def test_a_folder_with_another_baseline_is_refused() -> None:
     texts, classes = [torch.tensor([2, 3]), torch.tensor([4, 3])] * 9, np.array([0, 1] * 9)
-    bag = bag_of_classes(texts, classes, 2)
+    bag = linear_of_classes(texts, classes, 2)
     check_baseline(bag, outputs=2)
+    linear = linear_of_classes([torch.full((2, 3), float(kind)) for kind in classes], classes, 2)
+    check_baseline(linear, outputs=2, features=3)
     check_baseline(frequencies(torch.tensor([1, 2]), 4), vocabulary=4)
     wrong: list[tuple[Any, dict[str, int]]] = [
         (bag, {"outputs": 3}),
@@ -130,6 +175,9 @@ def test_a_folder_with_another_baseline_is_refused() -> None:
         ({**bag, "tokens": torch.zeros_like(bag["tokens"])}, {"outputs": 2}),
         ({name: bag[name] for name in ("tokens", "idf", "weights")}, {"outputs": 2}),
         (bag, {}),
+        (bag, {"outputs": 2, "features": 1}),
+        (linear, {"outputs": 2, "features": 4}),
+        (linear, {"outputs": 3, "features": 3}),
     ]
     for baseline, sizes in wrong:
         with pytest.raises(ModelFolderError, match="baseline"):

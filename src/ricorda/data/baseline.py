@@ -1,4 +1,4 @@
-"""The baseline in a model's folder, which evaluations compare with: a bag of tokens, or their frequencies."""
+"""The baseline in a model's folder, which evaluations compare with: a linear model, or the frequencies of tokens."""
 
 from __future__ import annotations
 
@@ -10,36 +10,42 @@ import torch
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from ricorda.errors import ModelFolderError
 
 Baseline = Mapping[str, Tensor]
-"""Its numbers by name: those of BAG, or COUNTS alone; none where there is no baseline."""
+"""Its numbers by name: those of BAG or LINEAR, or COUNTS alone; none where there is no baseline."""
 
-BAG = ("tokens", "idf", "weights", "bias")
-"""Ids [V] and inverse document frequencies [V]; weights [outputs, V] of the TF-IDF, and biases [outputs]."""
+LINEAR = ("weights", "bias")
+"""Weights [outputs, V] of an example's vector, and biases [outputs]. The vector of an array is its numbers at steps
+evenly apart, V = steps * I."""
+
+BAG = ("tokens", "idf", *LINEAR)
+"""Ids [V] and inverse document frequencies [V], so that the vector of a text is TF-IDF; and the model on it."""
 
 COUNTS = "counts"
 """How often each id, [vocabulary], stands in the training text."""
 
-_MOST_TEXTS = 20_000
-"""Texts that the bag of tokens learns from at most, so that it costs about a second."""
+_MOST_TEXTS, _MOST_NUMBERS, _MOST_STEPS = 20_000, 2_000_000, 50
+"""Texts, numbers of arrays, and steps of each that a linear model learns from at most: it costs about a second."""
 
-_MOST_NUMBERS = 2_000_000
-"""Weights of a bag of tokens at most, 8 MB; there is none where it would have more."""
+_MOST_WEIGHTS = 2_000_000
+"""Weights of a linear model at most, 8 MB; there is none where it would have more."""
 
 _NEVER = -1e9
-"""The bias of a class that none of the texts has that the bag learned from."""
+"""The bias of a class that none of the examples has that the linear model learned from."""
 
 
-def bag_of_classes(sequences: Sequence[Tensor], targets: NDArray[Any], classes: int) -> Baseline:
-    """A logistic regression on a bag of tokens; nothing where numbers are read, or it would be too large."""
-    texts, known = sequences[:_MOST_TEXTS], np.unique(targets[:_MOST_TEXTS])
-    if not _is_for(sequences, classes) or len(known) < 2:
+def linear_of_classes(sequences: Sequence[Tensor], targets: NDArray[Any], classes: int) -> Baseline:
+    """A logistic regression on a bag of tokens or on steps of arrays; nothing where it would be too large."""
+    count = _count(sequences, classes)
+    known = np.unique(targets[:count])
+    if len(known) < 2:
         return {}
-    vectors, model = TfidfVectorizer(analyzer=Tensor.tolist), LogisticRegression(max_iter=1_000)
-    model.fit(vectors.fit_transform(texts), targets[:_MOST_TEXTS])
+    vectors, numbers = _vectors(sequences[:count])
+    model = LogisticRegression(max_iter=1_000).fit(numbers, targets[:count])
     weights, bias = np.zeros((classes, model.coef_.shape[1])), np.full(classes, _NEVER)
     rows = known[1:] if len(known) == 2 else known  # Of two classes it has the second's weights alone.
     bias[known] = 0
@@ -47,23 +53,40 @@ def bag_of_classes(sequences: Sequence[Tensor], targets: NDArray[Any], classes: 
     return _tensors(vectors, weights, bias)
 
 
-def bag_of_numbers(sequences: Sequence[Tensor], targets: NDArray[Any]) -> Baseline:
-    """A ridge regression of targets [N, outputs] on a bag of tokens; nothing where there is none of classes."""
+def linear_of_numbers(sequences: Sequence[Tensor], targets: NDArray[Any]) -> Baseline:
+    """A ridge regression of targets [N, outputs], of the same vectors; nothing where there is none of classes."""
     outputs = targets.shape[1]
-    if not _is_for(sequences, outputs):
+    count = _count(sequences, outputs)
+    if not count:
         return {}
-    vectors, model = TfidfVectorizer(analyzer=Tensor.tolist), Ridge()
-    model.fit(vectors.fit_transform(sequences[:_MOST_TEXTS]), targets[:_MOST_TEXTS])
+    vectors, numbers = _vectors(sequences[:count])
+    model = Ridge().fit(numbers, targets[:count])
     return _tensors(vectors, model.coef_.reshape(outputs, -1), np.reshape(model.intercept_, outputs))
 
 
-def by_bag(bag: Baseline, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
-    """What a bag of tokens says of sequences, [N, outputs]: numbers, or scores of classes."""
-    tokens, idf, weights, bias = (bag[name].double().numpy() for name in BAG)
-    vectors = TfidfVectorizer(analyzer=Tensor.tolist, vocabulary={int(id): row for row, id in enumerate(tokens)})
-    vectors.idf_ = idf
-    said: NDArray[np.float64] = vectors.transform(sequences) @ weights.T + bias
+def by_linear(baseline: Baseline, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
+    """What a linear model says of sequences, [N, outputs]: numbers, or scores of classes."""
+    weights, bias = (baseline[name].double().numpy() for name in LINEAR)
+    if "tokens" in baseline:
+        tokens, idf = (baseline[name].double().numpy() for name in ("tokens", "idf"))
+        vectors = TfidfVectorizer(analyzer=Tensor.tolist, vocabulary={int(id): row for row, id in enumerate(tokens)})
+        vectors.idf_ = idf
+        numbers = vectors.transform(sequences)
+    else:
+        numbers = evenly(sequences, weights.shape[1] // sequences[0].shape[1])
+    said: NDArray[np.float64] = numbers @ weights.T + bias
     return said
+
+
+def evenly(sequences: Sequence[Tensor], steps: int) -> NDArray[np.float64]:
+    """Numbers [N, steps * I] of sequences [T, I], interpolated at steps evenly apart from the first to the last."""
+    rows = []
+    for sequence in sequences:
+        values, at = sequence.double().numpy(), np.linspace(0, len(sequence) - 1, steps)
+        low = at.astype(int)
+        share, high = (at - low)[:, None], np.minimum(low + 1, len(values) - 1)
+        rows.append(((1 - share) * values[low] + share * values[high]).ravel())
+    return np.stack(rows)
 
 
 def frequencies(ids: Tensor, vocabulary: int) -> Baseline:
@@ -71,8 +94,8 @@ def frequencies(ids: Tensor, vocabulary: int) -> Baseline:
     return {COUNTS: torch.bincount(ids.flatten().long(), minlength=vocabulary)}
 
 
-def check_baseline(baseline: Baseline, *, outputs: int = 0, vocabulary: int = 0) -> None:
-    """Hold the baseline of a file to the model's sizes: that of a bag's outputs, or of a vocabulary.
+def check_baseline(baseline: Baseline, *, outputs: int = 0, features: int = 0, vocabulary: int = 0) -> None:
+    """Hold the baseline of a file to the model's sizes: outputs and features of a linear model, or a vocabulary.
 
     Raises
     ------
@@ -82,23 +105,51 @@ def check_baseline(baseline: Baseline, *, outputs: int = 0, vocabulary: int = 0)
     if not baseline:
         return
     shapes = {name: tuple(tensor.shape) for name, tensor in baseline.items()}
-    tokens = np.unique(baseline.get("tokens", []))
+    tokens, width = np.unique(baseline.get("tokens", [])), shapes.get("weights", (0,))[-1]
     of_bag = (len(tokens),), (len(tokens),), (outputs, len(tokens)), (outputs,)
-    wanted = dict(zip(BAG, of_bag, strict=True)) if outputs else {COUNTS: (vocabulary,)}
+    wanted: dict[str, tuple[int, ...]] = {COUNTS: (vocabulary,)}
+    if outputs:
+        wanted = dict(zip(BAG, of_bag, strict=True))
+    if features:
+        wanted = {"weights": (outputs, max(width // features, 1) * features), "bias": (outputs,)}
     numbers = all(t.dtype in (torch.int64, torch.float32) and t.isfinite().all() for t in baseline.values())
     if shapes != wanted or not numbers or (COUNTS in wanted and baseline[COUNTS].min() < 0):
         raise ModelFolderError("its baseline is not that of the model's sizes")
 
 
-def _is_for(sequences: Sequence[Tensor], outputs: int) -> bool:
-    """Whether token ids are read, and not so many of so many outputs that the bag would be too large."""
-    if not sequences or sequences[0].is_floating_point():
-        return False
+def _count(sequences: Sequence[Tensor], outputs: int) -> int:
+    """Examples that a linear model of so many outputs learns from; 0 if it would be too large, or there are none."""
+    if not sequences:
+        return 0
+    if sequences[0].is_floating_point():
+        width = _steps(sequences) * sequences[0].shape[1]
+        return len(sequences[: _MOST_NUMBERS // width]) if width * outputs <= _MOST_WEIGHTS else 0
     highest = max(int(sequence.max()) for sequence in sequences if len(sequence))
-    return (highest + 1) * outputs <= _MOST_NUMBERS
+    return len(sequences[:_MOST_TEXTS]) if (highest + 1) * outputs <= _MOST_WEIGHTS else 0
 
 
-def _tensors(vectors: TfidfVectorizer, weights: NDArray[Any], bias: NDArray[Any]) -> Baseline:
-    tokens = np.array(vectors.get_feature_names_out().tolist(), dtype=np.int64)
-    parts = (tokens, *(array.astype(np.float32) for array in (vectors.idf_, weights, bias)))
-    return {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in zip(BAG, parts, strict=True)}
+def _steps(sequences: Sequence[Tensor]) -> int:
+    """Their mean length, within bounds."""
+    return min(round(sum(map(len, sequences)) / len(sequences)), _MOST_STEPS)
+
+
+def _vectors(sequences: Sequence[Tensor]) -> tuple[Any, Any]:
+    """What makes vectors of sequences, fitted, and its vectors of these."""
+    vectors: Any = TfidfVectorizer(analyzer=Tensor.tolist)
+    if sequences[0].is_floating_point():
+        vectors, sequences = StandardScaler(), evenly(sequences, _steps(sequences))
+    return vectors, vectors.fit_transform(sequences)
+
+
+def _tensors(vectors: Any, weights: NDArray[Any], bias: NDArray[Any]) -> Baseline:
+    parts: dict[str, NDArray[Any]] = {}
+    if isinstance(vectors, StandardScaler):
+        weights = weights / vectors.scale_
+        bias = bias - weights @ vectors.mean_
+    else:
+        parts = {"tokens": np.array(vectors.get_feature_names_out().tolist(), dtype=np.int64)}
+        parts["idf"] = vectors.idf_.astype(np.float32)
+    if max(np.abs(weights).max(), np.abs(bias).max()) > np.finfo(np.float32).max:  # The numbers read are tiny ones.
+        return {}
+    parts |= {"weights": weights.astype(np.float32), "bias": bias.astype(np.float32)}
+    return {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}

@@ -114,7 +114,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     columns_ : mapping
         Columns of a table that the command was told to train on, by its options.
     baseline_ : mapping
-        A small model of the training's tokens that evaluations compare with.
+        A small model of the training examples that evaluations compare with.
     """
 
     TASK: ClassVar[str]

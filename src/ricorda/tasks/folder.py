@@ -7,7 +7,7 @@
     README.md           the model card
     learning_curve.png  the history as a picture
     gradient_flow.png   the gradient's flow in it, if that was watched
-    baseline.safetensors  what evaluations compare the model with, if it reads tokens
+    baseline.safetensors  what evaluations compare the model with, in some tasks
 
 The files are replaced together: they are written into `.saving`, which is renamed to `.saved`, and that moment counts.
 From then on a file in `.saved` is the valid one until it has been moved to its place.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ricorda.data.baseline import COUNTS, Baseline, by_bag
+from ricorda.data.baseline import COUNTS, Baseline, by_linear
 from ricorda.tasks.scores import LEAST_TO_CHOOSE, is_share, more_is_better, score_text
 
 ALTERNATIVES = "alternatives"
@@ -32,20 +32,24 @@ def alternatives(measure: str, values: Mapping[str, float]) -> dict[str, Any]:
 
 
 def of_classes(
-    bag: Baseline, known: NDArray[Any], sequences: Sequence[Tensor], truth: NDArray[Any], most: str = "class"
+    baseline: Baseline, known: NDArray[Any], sequences: Sequence[Tensor], truth: NDArray[Any], most: str = "class"
 ) -> dict[str, Any]:
-    """The accuracy of the class that is most frequent in `known`, and of a bag of tokens where there is one."""
+    """The accuracy of the class that is most frequent in `known`, and of a linear model where there is one."""
     values = {f"always saying the most frequent {most}": float((truth == np.bincount(known).argmax()).mean())}
-    if bag:
-        values["a logistic regression on a bag of tokens"] = float((by_bag(bag, sequences).argmax(1) == truth).mean())
+    if baseline:
+        said = by_linear(baseline, sequences).argmax(1)
+        values[f"a logistic regression on {_read_by(baseline)}"] = float((said == truth).mean())
     return alternatives("accuracy", values)
 
 
-def of_numbers(bag: Baseline, known: NDArray[Any], sequences: Sequence[Tensor], truth: NDArray[Any]) -> dict[str, Any]:
-    """The mean absolute error of the mean of `known`, and of a bag of tokens where there is one."""
+def of_numbers(
+    baseline: Baseline, known: NDArray[Any], sequences: Sequence[Tensor], truth: NDArray[Any]
+) -> dict[str, Any]:
+    """The mean absolute error of the mean of `known`, and of a linear model where there is one."""
     values = {"always saying the mean": float(np.abs(truth - known.mean(0)).mean())}
-    if bag:
-        values["a ridge regression on a bag of tokens"] = float(np.abs(truth - by_bag(bag, sequences)).mean())
+    if baseline:
+        said = by_linear(baseline, sequences)
+        values[f"a ridge regression on {_read_by(baseline)}"] = float(np.abs(truth - said).mean())
     return alternatives("mae", values)
 
 
@@ -153,3 +157,7 @@ def _weighed(summary: Mapping[str, Any]) -> list[str]:
 def _within(measure: str, count: int) -> float:
     """How well so many examples tell an accuracy: the normal distribution's 95 %; of other measures 0."""
     return 1.96 * math.sqrt(0.25 / count) if measure == "accuracy" else 0.0
+
+
+def _read_by(baseline: Baseline) -> str:
+    return "a bag of tokens" if "tokens" in baseline else "steps evenly apart"

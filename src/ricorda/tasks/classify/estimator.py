@@ -13,7 +13,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
-from ricorda.data.baseline import Baseline, bag_of_classes
+from ricorda.data.baseline import Baseline, linear_of_classes
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_by_class
 from ricorda.data.labels import read_labels
@@ -116,11 +116,11 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     ) -> Examples:
         return labelled(X, y, encoder, learned["classes_"], names)
 
-    def _bag(self, examples: Examples) -> Baseline:
-        return bag_of_classes(examples.sequences, examples.targets, int(examples.targets.max()) + 1)
+    def _baseline(self, examples: Examples) -> Baseline:
+        return linear_of_classes(examples.sequences, examples.targets, int(examples.targets.max()) + 1)
 
-    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
-        return of_classes(bag, known, examples.sequences, examples.targets)
+    def _alternatives(self, baseline: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        return of_classes(baseline, known, examples.sequences, examples.targets)
 
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Classification:
         weights = class_weights(self.class_weight, examples.targets, self.classes_)

@@ -85,11 +85,11 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         """What scores [N, C] have by the measure of `_alternatives`."""
 
     @abstractmethod
-    def _bag(self, examples: Examples) -> Baseline:
-        """The bag of tokens that evaluations compare with, where tokens are read."""
+    def _baseline(self, examples: Examples) -> Baseline:
+        """The linear model that evaluations compare with."""
 
     @abstractmethod
-    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+    def _alternatives(self, baseline: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
         """What the obvious alternatives have on examples, `known` being the targets that a constant is taken from."""
 
     @property
@@ -114,8 +114,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
-        bag = self._bag(examples)
-        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": bag}
+        baseline = self._baseline(examples)
+        learned = {**learned, **self._learned_from(examples), "encoder_": encoder, "baseline_": baseline}
         wide = self._learn_wide(examples, encoder.vocabulary, learned) if self.wide and encoder.vocabulary else None
         learned["grams_"] = 0 if wide is None else len(wide.keys)
 
@@ -124,7 +124,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
         def afterwards(network: ManyToOne) -> dict[str, Any]:
             few = validation is None and self.validation_fraction == AUTO and not len(kept)
-            worth = self._alternatives(bag, examples.targets, kept) if len(kept) else {}
+            worth = self._alternatives(baseline, examples.targets, kept) if len(kept) else {}
             return {**self._weigh(network, examples, kept, few, seed), **worth}
 
         counts = len(examples), len(kept)
@@ -179,7 +179,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             train(model._beginning(network, some, some.take(training[:0]), learned), self._options(seed))
             said = Parts.of(network, examples.take(others))
             deep[others], wide[others] = said.deep, said.wide
-            worth.append(self._alternatives(self._bag(some), some.targets, examples.take(others)))
+            worth.append(self._alternatives(self._baseline(some), some.targets, examples.take(others)))
         return Parts(deep, wide), mean_of(worth)
 
     def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             raise ModelFolderError(f"input.grams is {self.grams_!r:.40}, which is no count")
 
     def _check_baseline(self, baseline: Baseline) -> None:
-        check_baseline(baseline, outputs=self._outputs)
+        check_baseline(baseline, outputs=self._outputs, features=self.encoder_.features)
 
     @property
     def _uses(self) -> list[str]:

@@ -13,7 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
-from ricorda.data.baseline import Baseline, bag_of_numbers
+from ricorda.data.baseline import Baseline, linear_of_numbers
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_rows
 from ricorda.data.inputs import read_inputs
@@ -127,11 +127,11 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     def _learned_from(self, examples: Examples) -> dict[str, Any]:
         return {"scaling_": Scaling.of(examples.targets)}
 
-    def _bag(self, examples: Examples) -> Baseline:
-        return bag_of_numbers(examples.sequences, examples.targets)
+    def _baseline(self, examples: Examples) -> Baseline:
+        return linear_of_numbers(examples.sequences, examples.targets)
 
-    def _alternatives(self, bag: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
-        return of_numbers(bag, known, examples.sequences, examples.targets)
+    def _alternatives(self, baseline: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
+        return of_numbers(baseline, known, examples.sequences, examples.targets)
 
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Regression:
         return Regression(network, examples, held_out, self.scaling_, self.loss)
