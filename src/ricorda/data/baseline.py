@@ -135,9 +135,10 @@ def _steps(sequences: Sequence[Tensor]) -> int:
 
 def _vectors(sequences: Sequence[Tensor]) -> tuple[Any, Any]:
     """What makes vectors of sequences, fitted, and its vectors of these."""
-    vectors: Any = TfidfVectorizer(analyzer=Tensor.tolist)
     if sequences[0].is_floating_point():
-        vectors, sequences = StandardScaler(), evenly(sequences, _steps(sequences))
+        scaler = StandardScaler()
+        return scaler, scaler.fit_transform(evenly(sequences, _steps(sequences)))
+    vectors = TfidfVectorizer(analyzer=Tensor.tolist)
     return vectors, vectors.fit_transform(sequences)
 
 
