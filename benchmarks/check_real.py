@@ -31,6 +31,7 @@ PARTS = (
     "precision",
     "insight",
     "small",
+    "one-class",
     "pretrained",
     "arrays",
 )
@@ -51,7 +52,7 @@ def main() -> int:
     print("| --- | --- | --- | --- | --- |", flush=True)
     holds = True
     for part in options.only:
-        for row in import_module(f"real_{part}").check(options.data, SEEDS):
+        for row in import_module(f"real_{part.replace('-', '_')}").check(options.data, SEEDS):
             holds &= row.holds
             print(
                 f"| {row.what} | {row.reached} | {row.asked} | {row.minutes:.1f} | {'yes' if row.holds else 'NO'} |",
