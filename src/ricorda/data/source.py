@@ -202,7 +202,7 @@ def _cloud_lines(source: str) -> Iterator[str]:
         if "utf8" in str(error):
             advice = _iconv(source, "cp1252")
             raise BadLineError(f"or a later one is not UTF-8 text: convert the file, e.g. {advice}") from None
-        raise DataError(_unreachable(source, OSError())) from None
+        raise DataError(_unreachable(source, OSError(str(error)))) from None
     for number, line in enumerate(column):
         yield (line if number else line.removeprefix("\ufeff")) + "\n"
 
@@ -248,7 +248,8 @@ def _missing(path: Path) -> str:
 
 
 def _unreachable(source: str, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError) or (isinstance(error, HTTPError) and error.code in (404, 410)):
+    gone = error.code in (404, 410) if isinstance(error, HTTPError) else "404 Not Found" in str(error)
+    if isinstance(error, FileNotFoundError) or gone:  # Older versions of polars have only the server's words.
         return f"{source} does not exist: check the address"
     if isinstance(error, PermissionError) or (isinstance(error, HTTPError) and error.code in (401, 403)):
         return f"{source} may not be read with your credentials: check them and the address"
