@@ -86,7 +86,7 @@ SETS = (
 
 
 def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
-    """Each set, from few texts to all; settings and epochs are chosen by the validation part, ours as the linear ones."""
+    """Each set, from few texts to all; the validation part chooses, our epochs as the linear models' settings."""
     for one in SETS:
         if there(data / one.folder):
             parts = one.read(data / one.folder)
