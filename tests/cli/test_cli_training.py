@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,6 +90,36 @@ def test_a_folder_with_files_of_others_is_refused_and_they_stay(
     with pytest.raises(ModelFolderError, match=sentence):
         fitted.save("theirs")
     assert files(folder / "theirs") == {name: b'{"model_type": "bert"}'}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "no version"])
+def test_a_model_too_damaged_to_name_ricorda_is_replaced_by_overwrite_alone(
+    folder: Path, ricorda_command: Command, trained: Path, damage: str
+) -> None:
+    shutil.copytree(trained / "model", "model")
+    config = Path("model/config.json")
+    data = config.read_bytes()
+    assert data.index(b'"ricorda_version"') > len(data) / 2
+    match damage:
+        case "cut":
+            config.write_bytes(data[: len(data) // 2])
+        case "empty":
+            config.write_bytes(b"")
+        case "missing":
+            config.unlink()
+        case _:
+            config.write_bytes(data.replace(b"ricorda_version", b"ricorda_vorsion"))
+    assert ricorda_command(*TRAIN).sentence.startswith("--out model holds a model already: choose another folder")
+    before = files(folder / "model")
+    for name in ("mine.txt", "config.json", "README.md"):  # A file of others, or in the place of one of ricorda's.
+        shutil.copytree("model", "other")
+        Path("other", name).write_text('{"model_type": "bert"}')
+        done = ricorda_command("train", "classify", "data.csv", "--out", "other", *SMALL, "--overwrite")
+        assert "and no model of ricorda, and so nothing is written there" in done.sentence
+        assert files(folder / "other") == {**before, name: b'{"model_type": "bert"}'}
+        shutil.rmtree("other")
+    assert ricorda_command(*TRAIN, "--overwrite").code == 0
+    assert list(ricorda.load("model").classes_) == ["bad", "good"]
 
 
 def test_no_two_trainings_write_one_folder_and_a_killed_one_is_no_obstacle(

@@ -33,7 +33,7 @@ from torch import Tensor
 from ricorda import __version__
 from ricorda.errors import ModelFolderError
 from ricorda.files import write_atomically
-from ricorda.training.folder import empty_or_a_run
+from ricorda.training.folder import BOARD, empty_or_a_run
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, HISTORY = "config.json", "model.safetensors", "tokenizer.json", "history.jsonl"
@@ -43,6 +43,8 @@ WORK = "training"
 """Where in the model folder an unfinished training keeps its checkpoint and history."""
 LANGUAGE = "language"
 """Where in it the language models are that it began with, if they were trained for it."""
+CARD_MARK = b'model = ricorda.load("FOLDER")'
+"""What every model card says."""
 _TOKENIZERS = re.compile(r"([a-z]+_)*tokenizer\.json")
 
 
@@ -73,19 +75,40 @@ def check_nothing_foreign(folder: Path) -> None:
         return
     ours = {LANGUAGE, *([WORK] if WORK in names and empty_or_a_run(folder / WORK) else [])}
     foreign = sorted(set(names) - ours)
-    if foreign and not _is_ours(_valid(folder, CONFIG)):
+    if foreign and not (_names_ricorda(folder) or _is_damaged_model(folder, names)):
         raise ModelFolderError(
             f"{folder} holds {foreign[0]!r:.80} and no model of ricorda, and so nothing is written there: choose a new "
             "folder or an empty one"
         )
 
 
-def _is_ours(config: Path) -> bool:
-    """Whether a `config.json` is one of ricorda, which may be damaged elsewhere."""
-    try:
-        return b'"ricorda_version"' in config.read_bytes()
-    except OSError:
+def _names_ricorda(folder: Path) -> bool:
+    """Whether the `config.json` of a folder is one of ricorda, which may be damaged elsewhere."""
+    return b'"ricorda_version"' in _bytes(folder, CONFIG)
+
+
+def _is_damaged_model(folder: Path, names: Iterable[str]) -> bool:
+    """Whether a model's `config.json` is missing or damaged, and all else is as ricorda leaves it, its card too."""
+    written = {CONFIG, WEIGHTS, HISTORY, CARD, CURVE, FLOW_PICTURE, BASELINE, *_tokenizers(names)}
+    if (
+        not holds_model(folder)
+        or CARD_MARK not in _bytes(folder, CARD)
+        or set(names) - written - {WORK, LANGUAGE, BOARD}
+    ):
         return False
+    try:
+        config: Any = json.loads(_bytes(folder, CONFIG))
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(config, dict) and {"program", "sha256"} <= set(config)  # Else it is sound, and another's.
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    """A file of a folder; nothing if there is none."""
+    try:
+        return _valid(folder, name).read_bytes()
+    except OSError:
+        return b""
 
 
 def write_model(folder: Path, contents: Contents, *, card: str, pictures: Mapping[str, bytes]) -> None:
