@@ -165,6 +165,16 @@ def test_an_output_changed_in_place_says_which_call_to_change(change: str) -> No
     assert isinstance(raised.value, ArgumentError)
 
 
+@pytest.mark.parametrize("layers", [LSTM, nn.LSTM], ids=["ours", "torch"])
+def test_an_output_is_detached_in_place_where_torch_detaches_it(layers: Any) -> None:
+    output, _ = layers(I, H)(X)
+    output.detach_()
+    assert not output.requires_grad
+    output, _ = layers(I, H, batch_first=True)(X)
+    with pytest.raises(RuntimeError, match=r"Use detach\(\) instead"):
+        output.detach_()
+
+
 def test_an_input_changed_in_place_is_torch_s_own_error() -> None:
     x = X.clone()
     output, _ = LSTM(I, H)(x)
