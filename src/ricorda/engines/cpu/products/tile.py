@@ -1,11 +1,14 @@
 """The register tile: the inner loop of every matrix product.
 
-`out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: all sums stay in registers during the loop
-along K. The rows of `start` may be one row, such as a bias or zeros, or those of `out` itself. The weights are packed
-in the order in which the loop reads them: `[K][vectors][lanes]`, or `[K/2][vectors][lanes][2]` for pairs of bf16.
+`out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: sums stay in registers during the loop along a
+block of K, and `out` adds up the blocks. The rows of `start` may be one row, such as a bias or zeros, or those of `out`
+itself. The weights are packed in the order in which the loop reads them: `[K][vectors][lanes]`, or
+`[K/2][vectors][lanes][2]` for pairs of bf16.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import llvmlite.ir as ir
 
@@ -14,6 +17,10 @@ from ricorda.engines.cpu.words.target import Target
 
 ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
 """Where `a` has its rows: [rows, lda], as states have, or packed [K, rows], as weight gradients need."""
+
+BLOCK = 128
+"""Steps along K, of a number or a pair, that one chain of sums has. Rounding grows with the length of a chain, and so
+would be several times larger with one chain for a K of thousands. The places of the blocks depend on K alone."""
 
 AHEAD, LINE = 1024, 64
 """Bytes by which a tile of one row, which is bound by memory, fetches weights in advance, and bytes of a cache line."""
@@ -56,47 +63,80 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     begin, ld_begin, out, ld_out, a, lda, w, K = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     e = target.emitter(b)
-    bytes_ = target.lanes * e.scalar_bytes
-    begins = [e.at(begin, b.mul(ld_begin, I64(r))) for r in range(rows)]
-    start = [[e.load(e.at(row, v * e.lanes)) for v in range(vectors)] for row in begins]
+    places = [(r, v * e.lanes) for r in range(rows) for v in range(vectors)]
+    start = [e.load(e.at(begin, b.mul(ld_begin, I64(r)), at)) for r, at in places]
+    targets = [e.at(out, b.mul(ld_out, I64(r)), at) for r, at in places]
     if form == ROWS_APART:  # Else LLVM computes their addresses at each step: a fifth more instructions.
-        first = [e.kept(e.at(a, b.mul(lda, I64(r)))) for r in range(rows)]
+        factors = [e.kept(e.at(a, b.mul(lda, I64(r)))) for r in range(rows)]
     else:
-        first = [e.at(a, r) for r in range(rows)]
-    entry, loop, done = b.block, function.append_basic_block("k"), function.append_basic_block("done")
-    b.cbranch(b.icmp_signed(">", K, I64(0)), loop, done)
-    b.position_at_end(loop)
-    k = b.phi(I64)
-    k.add_incoming(I64(0), entry)
-    sums = [[b.phi(e.vector) for _ in range(vectors)] for _ in range(rows)]
-    panel = e.at(w, b.mul(k, I64(vectors * e.lanes)))
-    weights = [_load(e, panel, v * e.lanes, bytes_) for v in range(vectors)]
-    if rows == 1:
-        for line in range(0, vectors * bytes_, LINE):
-            _prefetch(e, panel, AHEAD + line)
-    offset = k if form == ROWS_APART else b.mul(k, I64(rows))
-    new = []
-    for r in range(rows):
-        factor = e.splat(b.load(e.at(first[r], offset)))  # All lanes get the same number or pair.
-        new.append([_multiply_add(e, factor, weights[v], sums[r][v], target) for v in range(vectors)])
-    following = b.add(k, I64(1))
-    k.add_incoming(following, loop)
-    b.cbranch(b.icmp_signed("<", following, K), loop, done)
-    b.position_at_end(done)
-    for r in range(rows):
-        for v in range(vectors):
-            sums[r][v].add_incoming(start[r][v], entry)
-            sums[r][v].add_incoming(new[r][v], loop)
-            end = b.phi(e.vector)
-            end.add_incoming(start[r][v], entry)
-            end.add_incoming(new[r][v], loop)
-            new[r][v] = end
-    for r in range(rows):
-        row = e.at(out, b.mul(ld_out, I64(r)))
-        for v in range(vectors):
-            e.store(new[r][v], e.at(row, v * e.lanes))
+        factors = [e.at(a, r) for r in range(rows)]
+
+    def add_step(k: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+        at = k if form == ROWS_APART else b.mul(k, I64(rows))
+        panel = e.at(w, b.mul(k, I64(vectors * e.lanes)))
+        return _add_step(e, target, vectors, sums, [e.at(factor, at) for factor in factors], panel)
+
+    def least(k: ir.Value) -> ir.Value:
+        return b.select(b.icmp_signed("<", k, K), k, K)
+
+    for value, to in zip(_chain(e, I64(0), least(I64(BLOCK)), start, add_step), targets, strict=True):
+        e.store(value, to)
+
+    def later_block(k: ir.Value) -> None:
+        zeros = [e.constant(0.0)] * len(places)
+        for value, to in zip(_chain(e, k, least(b.add(k, I64(BLOCK))), zeros, add_step), targets, strict=True):
+            e.store(b.fadd(e.load(to), value), to)
+
+    e.loop(I64(BLOCK), K, BLOCK, later_block)
     b.ret_void()
     return function
+
+
+def _chain(
+    e: Emitter,
+    first: ir.Value,
+    last: ir.Value,
+    start: list[ir.Value],
+    add_step: Callable[[ir.Value, list[ir.Value]], list[ir.Value]],
+) -> list[ir.Value]:
+    """Sums in registers after the steps first to last along K: `add_step(k, sums)` gives those after step k."""
+    b, before = e.b, e.b.block
+    inside, after = b.append_basic_block("k"), b.append_basic_block("done")
+    b.cbranch(b.icmp_signed("<", first, last), inside, after)
+    b.position_at_end(inside)
+    k, sums = b.phi(I64), [b.phi(e.vector) for _ in start]
+    new, following = add_step(k, sums), b.add(k, I64(1))
+    b.cbranch(b.icmp_signed("<", following, last), inside, after)
+    b.position_at_end(after)
+    ends = [b.phi(e.vector) for _ in start]
+    k.add_incoming(first, before)
+    k.add_incoming(following, inside)
+    for value, total, stepped, end in zip(start, sums, new, ends, strict=True):
+        for phi in (total, end):
+            phi.add_incoming(value, before)
+            phi.add_incoming(stepped, inside)
+    return ends
+
+
+def _add_step(
+    e: Emitter,
+    target: Target,
+    vectors: int,
+    sums: list[ir.Value],
+    factors: list[ir.Value],
+    panel: ir.Value,
+) -> list[ir.Value]:
+    """The sums [rows * vectors] with the products of one step, from where its factors and its weights lie."""
+    bytes_ = target.lanes * e.scalar_bytes
+    weights = [_load(e, panel, v * e.lanes, bytes_) for v in range(vectors)]
+    if len(factors) == 1:
+        for line in range(0, vectors * bytes_, LINE):
+            _prefetch(e, panel, AHEAD + line)
+    new = []
+    for r, address in enumerate(factors):
+        factor = e.splat(e.b.load(address))  # All lanes get the same number or pair.
+        new += [_multiply_add(e, factor, weights[v], sums[r * vectors + v], target) for v in range(vectors)]
+    return new
 
 
 def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
