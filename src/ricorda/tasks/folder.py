@@ -89,8 +89,12 @@ def _names_ricorda(folder: Path) -> bool:
 
 def _is_damaged_model(folder: Path, names: Iterable[str]) -> bool:
     """Whether a model's `config.json` is missing or damaged, and all else is as ricorda leaves it, its card too."""
-    usual = {CONFIG, WEIGHTS, BASELINE, HISTORY, CARD, CURVE, FLOW_PICTURE, WORK, LANGUAGE, BOARD, *_tokenizers(names)}
-    if not holds_model(folder) or CARD_MARK not in _bytes(folder, CARD) or not usual >= set(names):
+    written = {CONFIG, WEIGHTS, HISTORY, CARD, CURVE, FLOW_PICTURE, BASELINE, *_tokenizers(names)}
+    if (
+        not holds_model(folder)
+        or CARD_MARK not in _bytes(folder, CARD)
+        or set(names) - written - {WORK, LANGUAGE, BOARD}
+    ):
         return False
     try:
         config: Any = json.loads(_bytes(folder, CONFIG))
