@@ -27,6 +27,9 @@ from ricorda.tasks.pretrained import Pretrained
 CHARACTERS_AT_ONCE = 16_384
 """Characters of a batch of sentences, padding included: this bounds the memory."""
 
+MOST_LAYERS = 1_000
+"""Layers of a language model in a folder; more would take long to make before their weights are missed."""
+
 
 @dataclass(frozen=True)
 class Spelled:
@@ -106,7 +109,8 @@ class Spelling:
         """The spelling that `description` wrote; raises ModelFolderError if it is invalid."""
         models = [ContextSizes(**sizes) for sizes in description["models"]]
         numbers = [number for sizes in models for number in (sizes.embedding, sizes.hidden, sizes.layers)]
-        if not models or not all(type(number) is int and number > 0 for number in numbers):
+        right = all(type(number) is int and number > 0 for number in numbers)
+        if not models or not right or max(sizes.layers for sizes in models) > MOST_LAYERS:
             raise ModelFolderError("its models of characters have no sizes")
         reader = Reader.from_json(description, tokenizer)
         if reader.vocabulary is None or reader.vocabulary.kind != "char":

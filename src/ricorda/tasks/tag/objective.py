@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -60,9 +61,6 @@ class Tagging(Task):
         self.held_out = held_out
         self.unread = unread
         self.lengths = [len(target) for target in examples.targets]
-        # Read once, as the models that read them learn no more.
-        spelled = examples.inputs.spelled
-        self.contexts = [] if module.context is None or spelled is None else module.context.of_each(spelled)
 
     def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """The sum of the losses of the rows' steps, see `step_losses`, and the number of these steps."""
@@ -77,8 +75,8 @@ class Tagging(Task):
             words = self._half_forgotten(inputs.words.take(distinct))
             padded = pad_sequence(list(torch.split(places, lengths.tolist())))
             x = F.embedding(padded.to(device), module.read(words.to(device)))
-            if self.contexts:
-                x = torch.cat([x, pad_sequence([self.contexts[row] for row in rows]).to(x)], dim=2)
+            if module.context is not None:
+                x = torch.cat([x, pad_sequence([self._contexts[row] for row in rows]).to(x)], dim=2)
         scores = module(x, lengths)
         targets = [self.examples.targets[row] for row in rows]
         return step_losses(module, scores, targets, lengths), lengths.sum()
@@ -101,6 +99,14 @@ class Tagging(Task):
         else:
             name, score = "accuracy", float((np.concatenate(said) == np.concatenate(truth)).mean())
         return {"score": score, name: score, "validation_loss": loss / sum(map(len, targets))}
+
+    @cached_property
+    def _contexts(self) -> list[Tensor]:
+        """The words of each training sentence in their context; read once, as their readers learn no more."""
+        context, spelled = self.module.context, self.examples.inputs.spelled
+        assert context is not None
+        assert spelled is not None
+        return context.of_each(spelled)
 
     def _half_forgotten(self, words: Words) -> Words:
         if self.unread is None:
