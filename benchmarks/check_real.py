@@ -32,6 +32,7 @@ PARTS = (
     "insight",
     "small",
     "pretrained",
+    "arrays",
 )
 """`real_PART.check` trains with each seed where that takes under three minutes, else with the first."""
 

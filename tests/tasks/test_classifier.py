@@ -49,6 +49,14 @@ def test_numbers_are_standardised_by_the_training_part() -> None:
     np.testing.assert_allclose(model.network_.scale.numpy(), np.concatenate(walks).std(0), rtol=1e-5)
 
 
+def test_less_is_dropped_of_arrays_than_of_tokens_unless_told() -> None:
+    tokens, arrays, told = (
+        small(epochs=1, **more).fit(*examples).network_.dropout.p
+        for examples, more in (((TOKENS, LABELS), {}), (series(), {}), (series(), {"dropout": 0.4}))
+    )
+    assert (tokens, arrays, told) == (0.5, 0.2, 0.4)
+
+
 def test_the_scale_of_a_feature_changes_nothing() -> None:
     walks, rises = series()
     model = small().fit(walks, rises)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ricorda.tasks.parameters import TRAINING, ManyToOneParameters, Rule, is_number, one_of, parameter
+from ricorda.tasks.parameters import (
+    AUTO,
+    SHARE,
+    TRAINING,
+    ManyToOneParameters,
+    Rule,
+    is_number,
+    one_of,
+    or_auto,
+    parameter,
+)
 
 
 def _is_weighting(value: Any) -> bool:
@@ -19,7 +29,12 @@ class ClassifyParameters(ManyToOneParameters):
     """The parameters of `SequenceClassifier`."""
 
     pooling: str = "max"
-    dropout: float = 0.5
+    dropout: float | str = parameter(  # type: ignore[assignment]  # Only here it may be left to the data.
+        AUTO,
+        help="Share of numbers dropped in training; auto: by what is read.",
+        more="They enter or leave the recurrent layers. With auto 0.5 where tokens are read, and 0.2 of arrays.",
+        **or_auto(SHARE),
+    )
     word_dropout: float = 0.2
     weight_decay: float = 0.05
     class_weight: str | dict[Any, float] | None = parameter(

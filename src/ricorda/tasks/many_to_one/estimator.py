@@ -234,7 +234,10 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             features=self.encoder_.features,
             grams=self.grams_,
         )
-        return ManyToOne(program, sizes, dropout=self.dropout, word_dropout=self.word_dropout, memory=self.memory)
+        dropout: Any = self.dropout
+        if dropout == AUTO:
+            dropout = 0.5 if vocabulary else 0.2
+        return ManyToOne(program, sizes, dropout=dropout, word_dropout=self.word_dropout, memory=self.memory)
 
     def _description(self) -> dict[str, Any]:
         grams = {"grams": self.grams_} if self.grams_ else {}
