@@ -147,7 +147,7 @@ def test_preparing_does_not_train_and_leaves_the_estimator_alone() -> None:
 def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Path]:
     folder = tmp_path_factory.mktemp("compared")
     found = compare(
-        small(),
+        small(validation_fraction=0.4),  # 12 examples, by which epochs are chosen
         TEXTS,
         LABELS,
         cells=("rnn", "gru"),
@@ -180,6 +180,13 @@ def test_a_comparison_holds_what_its_models_say(compared: tuple[Comparison, Path
             assert model.hidden_size == found.hidden_sizes[index]
             assert weights_of(model.network_) == found.weights[index]
     assert found.recurrent_weights[1] == pytest.approx(found.recurrent_weights[0], rel=0.25)  # of tiny sizes
+
+
+def test_a_comparison_on_too_few_examples_for_a_score_takes_the_rate_of_the_lowest_loss() -> None:
+    found = compare(small(), TEXTS, LABELS, cells=("rnn", "gru"), seeds=1, learning_rates=(0.01, 0.05))
+    assert found.outcomes.shape[2] == 3
+    assert (found.searched < 0).all()  # losses with their sign turned
+    assert list(found.learning_rates) == list(found.rates[found.searched.argmax(1)])
 
 
 def test_a_repeated_comparison_trains_nothing_and_a_stopped_one_goes_on(

@@ -27,7 +27,7 @@ from ricorda.training.calibration import temperature
 RANDOM = np.random.default_rng(1)
 PAIRS = RANDOM.integers(0, 30, (120, 2))
 HELD_OUT = [f"{TEXTS[i]} {TEXTS[j]}" for i, j in PAIRS], [LABELS[i] for i, _ in PAIRS]
-SURE: dict[str, Any] = {"epochs": 6, "learning_rate": 0.1, "dropout": 0.0, "word_dropout": 0.0}
+SURE: dict[str, Any] = {"epochs": 6, "learning_rate": 0.1, "dropout": 0.0, "word_dropout": 0.0, "wide": False}
 
 
 def raw(monkeypatch: pytest.MonkeyPatch, **others: Any) -> Any:
@@ -86,10 +86,10 @@ def test_the_memory_of_a_calibrated_model_adds_up_to_its_scores() -> None:
 
 def test_fewer_than_a_hundred_examples_and_numbers_have_no_temperature() -> None:
     texts, labels = HELD_OUT
-    model = small().fit(TEXTS, LABELS, validation=(texts[:99], labels[:99]))
+    model = small(wide=False).fit(TEXTS, LABELS, validation=(texts[:99], labels[:99]))
     assert "temperature" not in model.summary_
-    assert "temperature" in small().fit(TEXTS, LABELS, validation=(texts[:100], labels[:100])).summary_
-    numbers = SequenceRegressor(epochs=1, hidden_size=4, embedding_size=4, min_frequency=1, random_state=0)
+    assert "temperature" in small(wide=False).fit(TEXTS, LABELS, validation=(texts[:100], labels[:100])).summary_
+    numbers = SequenceRegressor(epochs=1, hidden_size=4, embedding_size=4, min_frequency=1, random_state=0, wide=False)
     numbers.fit(TEXTS, [1.0, 2.0] * 15, validation=(texts, [1.0, 2.0] * 60))
     assert "temperature" not in numbers.summary_
 
@@ -142,7 +142,7 @@ def test_the_command_says_what_it_calibrated(tmp_path: Path, ricorda_command: Co
     for name, (texts, labels) in {"data": (TEXTS, LABELS), "valid": HELD_OUT}.items():
         lines = "".join(f"{label}\t{text}\n" for text, label in zip(texts, labels, strict=True))
         (tmp_path / f"{name}.txt").write_text(lines, encoding="utf-8")
-    options = ["--epochs", "2", "--hidden-size", "4", "--embedding-size", "4", "--min-frequency", "1"]
+    options = ["--epochs", "2", "--hidden-size", "4", "--embedding-size", "4", "--min-frequency", "1", "--no-wide"]
     files = (tmp_path / "data.txt", "--valid", tmp_path / "valid.txt", "--out", tmp_path / "m")
     done = ricorda_command("train", "classify", *files, *options)
     chosen = ricorda.load(tmp_path / "m").summary_["temperature"]
