@@ -98,7 +98,8 @@ def _language_model(model: Any, texts: Any, reverse: bool) -> LanguageModel:
     }
     if model.TASK == "tag":
         return LanguageModel(**parameters, **OF_CHARACTERS)
-    half = model.embedding_size // 2 if model.bidirectional else 0
+    embedding = model._now("embedding_size")
+    half = embedding // 2 if model.bidirectional else 0
     same = ("hidden_size", "num_layers", "tokenizer", "vocab_size", "min_frequency", "lowercase")
-    size = max(half if reverse else model.embedding_size - half, 1)
-    return LanguageModel(**parameters, **{name: getattr(model, name) for name in same}, embedding_size=size)
+    size = max(half if reverse else embedding - half, 1)
+    return LanguageModel(**parameters, **{name: model._now(name) for name in same}, embedding_size=size)
