@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ricorda.data.vectors import Vectors, by_spelling, read_vectors
 from ricorda.errors import DataError
@@ -176,6 +178,24 @@ def test_what_is_damaged_is_one_sentence_with_its_line_or_byte(tmp_path: Path, n
     assert re.search(words, str(caught.value)), str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    content = FORMS[data.draw(st.sampled_from(sorted(FORMS)))]
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(content))] * 2)))
+    pieces = st.sampled_from([b"", b" ", b"\n", b"\0", b"1", b"-", b"e", b"_", b"\xff", b"\t", b"nan", b"9" * 30])
+    path = written(tmp_path, content[:start] + data.draw(st.one_of(st.binary(max_size=9), pieces)) + content[end:])
+    try:
+        vectors = read_vectors(path, list(WORDS), others=2)
+    except DataError as error:
+        sentence = str(error)
+    else:
+        sentence = str(path)
+        assert all(vector.shape == (vectors.size,) and np.isfinite(vector).all() for vector in vectors.of.values())
+    assert str(path) in sentence
+    assert "\n" not in sentence
 
 
 def test_only_what_is_kept_has_to_be_numbers(tmp_path: Path) -> None:

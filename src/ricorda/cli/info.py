@@ -46,7 +46,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
             ("cell", "\n".join([program.name, *equations(program)])),
             ("weights", f"{summary['weights']:,}"),
             ("trained on", f"{summary['examples']:,} examples, {summary['epochs']} epochs, best {best['epoch']}"),
-            *(("vectors", sentence) for sentence in coverage_sentences(summary)),
+            *(("coverage", sentence) for sentence in coverage_sentences(summary)),
             ("validation", f"{summary['validation_examples']:,} examples: {', '.join(scores) or 'none'}"),
             *([("temperature", f"{summary[TEMPERATURE]:.3f}, in the weights")] if TEMPERATURE in summary else []),
             ("written by", f"ricorda {config['ricorda_version']}, format {config['format_version']}"),

@@ -396,7 +396,7 @@ class ManyToOneParameters(WordVectors, Remembering, Beginning):
     )
     tokenizer: str = parameter(
         AUTO,
-        one_of(AUTO, "word", "bpe", "char"),
+        one_of("word", "bpe", "char", AUTO),
         "What a token is: word, bpe or char; auto: bpe, with --vectors word.",
         "Learned from the texts of the training alone. Token lists are taken as they stand.",
         panel=READING,
