@@ -16,6 +16,7 @@ from ricorda import SequenceRegressor, Translator
 from ricorda.errors import ArgumentError, DataError, ModelFolderError
 from ricorda.insight import gradient_flow, memory_of
 from ricorda.tasks.embedding import EMBEDDING_SCALE
+from ricorda.tasks.unlabelled import pretrain
 
 SIZE = 5
 SOURCES = [f"{first} and {second}" for first in ("one", "two", "three", "four") for second in ("one", "two", "three")]
@@ -185,6 +186,10 @@ def test_vectors_of_no_use_are_refused(file: Path) -> None:
         small(embedding_size="auto", vectors=file).fit(walks, rises)
     with pytest.raises(ArgumentError, match=r"vectors is '.*', and the examples are numbers"):
         small_tagger(embedding_size="auto", vectors=file).fit(walks, [np.arange(len(walk)) % 2 for walk in walks])
+    with pytest.raises(ArgumentError, match="pretrained has an embedding of its own, and so has vectors"):
+        classifier(vectors=file, pretrained="language")
+    with pytest.raises(ArgumentError, match="unlabelled trains an embedding, and vectors is another"):
+        pretrain(small(vectors=file), TEXTS, TEXTS, file.parent / "model", resume=False, overwrite=False)
     with pytest.raises(ArgumentError, match="shared_vocabulary is on"):
         translator(vectors=file, shared_vocabulary=True)
     with pytest.raises(DataError, match="a vector for none of the"):

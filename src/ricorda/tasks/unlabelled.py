@@ -49,10 +49,12 @@ def pretrain(model: Any, X: Any, unlabelled: Any, out: Path, *, resume: bool, ov
     Raises
     ------
     ArgumentError
-        If `pretrained` is set too, or the examples are numbers.
+        If `pretrained` or, but for a tagger, `vectors` is set too, or the examples are numbers.
     """
     if model.pretrained is not None:
         raise ArgumentError("pretrained and unlabelled are both given: choose one of them")
+    if model.vectors is not None and model.TASK != "tag":  # A tagger's words have both.
+        raise ArgumentError("unlabelled trains an embedding, and vectors is another: leave one of them out")
     texts = _texts(model, X, unlabelled)
     folders = []
     for reverse in (False, True) if model.TASK == "tag" or model.bidirectional else (False,):
