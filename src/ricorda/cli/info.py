@@ -26,6 +26,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
     """
     from ricorda.program.ir import Program
     from ricorda.program.show import equations
+    from ricorda.tasks.embedding import coverage_sentences
     from ricorda.tasks.loading import open_model
     from ricorda.tasks.scores import score_text
     from ricorda.tasks.worth import TEMPERATURE
@@ -45,6 +46,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
             ("cell", "\n".join([program.name, *equations(program)])),
             ("weights", f"{summary['weights']:,}"),
             ("trained on", f"{summary['examples']:,} examples, {summary['epochs']} epochs, best {best['epoch']}"),
+            *(("coverage", sentence) for sentence in coverage_sentences(summary)),
             ("validation", f"{summary['validation_examples']:,} examples: {', '.join(scores) or 'none'}"),
             *([("temperature", f"{summary[TEMPERATURE]:.3f}, in the weights")] if TEMPERATURE in summary else []),
             ("written by", f"ricorda {config['ricorda_version']}, format {config['format_version']}"),

@@ -137,6 +137,7 @@ def _begin_with_language(model: Any, X: Any, y: Any, arguments: Mapping[str, Any
 
 
 def _print_summary(model: SequenceEstimator, out: Path) -> None:
+    from ricorda.tasks.embedding import coverage_sentences
     from ricorda.tasks.folder import CURVE, FLOW_PICTURE
     from ricorda.tasks.scores import score_text
     from ricorda.tasks.worth import sentences
@@ -150,7 +151,7 @@ def _print_summary(model: SequenceEstimator, out: Path) -> None:
         ["validation examples", *model.SCORES.values()],
         [scores],
     )
-    for sentence in sentences(summary, model.SCORES, str(out)):
+    for sentence in (*coverage_sentences(summary), *sentences(summary, model.SCORES, str(out))):
         print(sentence)
     flow = f", the gradient's flow in {out / FLOW_PICTURE}" if (out / FLOW_PICTURE).exists() else ""
     print(f"The model is in {out}, its learning curve in {out / CURVE}{flow}")

@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeGuard, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from ricorda.errors import ArgumentError
@@ -165,6 +167,14 @@ def encode(tokenizer: Tokenizer, texts: Texts) -> list[list[int]]:
     ]
 
 
+def counts_of(tokenizer: Tokenizer, texts: Texts) -> NDArray[np.intp]:
+    """How often each token occurs in texts, [tokens]."""
+    counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.intp)
+    for ids in encode(tokenizer, texts):
+        np.add.at(counts, ids, 1)
+    return counts
+
+
 def tokens_of(tokenizer: Tokenizer, text: str | list[str]) -> list[str]:
     """The tokens behind the ids that `encode` gives for one text: what the model reads, `<unk>` for unknown ones.
 
@@ -174,6 +184,24 @@ def tokens_of(tokenizer: Tokenizer, text: str | list[str]) -> list[str]:
     if isinstance(tokenizer.decoder, decoders.ByteLevel):  # Its tokens are spelled in bytes.
         return [tokenizer.decode([id]).replace(" ", "▁") for id in ids]
     return [cast(str, tokenizer.id_to_token(id)) for id in ids]
+
+
+def with_words(tokenizer: Tokenizer, words: Sequence[str], vocab_size: int) -> Tokenizer:
+    """The same word tokeniser with other words, so many of the first ones as the vocabulary may hold.
+
+    Raises
+    ------
+    ArgumentError
+        If it may hold none.
+    """
+    if vocab_size < _SMALLEST_VOCABULARY["word"]:
+        raise ArgumentError(
+            f"vocab_size {vocab_size} is too small for the word tokenizer: give at least {_SMALLEST_VOCABULARY['word']}"
+        )
+    content = json.loads(tokenizer.to_str())
+    kept = [word for word in words if word not in _MARKS][: vocab_size - len(_MARKS)]
+    content["model"]["vocab"] = {token: id for id, token in enumerate([*_MARKS, *kept])}
+    return Tokenizer.from_str(json.dumps(content))
 
 
 def _are_token_lists(texts: Texts) -> TypeGuard[Sequence[list[str]]]:

@@ -314,9 +314,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             try:
                 return self._network(program)
             except RuntimeError as error:  # torch raises no narrower class here.
-                named = [
-                    f"{name} {getattr(self, name)}" for name in ("hidden_size", "embedding_size") if hasattr(self, name)
-                ]
+                sizes = self._json_parameters()
+                named = [f"{name} {sizes[name]}" for name in ("hidden_size", "embedding_size") if name in sizes]
                 raise ArgumentError(
                     f"{' and '.join(named)} make a network larger than the memory: give smaller ones"
                 ) from error
@@ -365,7 +364,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         def settings(model: SequenceEstimator) -> dict[str, Any]:
             learned = [model._description(), {name: value.to_str() for name, value in model._tokenizers().items()}]
             facts = {**model._json_parameters(), "program": model.program_.to_json(), "data": learned}
-            return dict(json.loads(json.dumps({**facts, "epochs": None})))
+            return dict(json.loads(json.dumps({**facts, "epochs": None, "vectors": None})))  # The weights have begun.
 
         check_settings(folder.parent, settings(before), settings(self))
         return before.history_
@@ -384,15 +383,15 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         return TrainingOptions(**values, seed=seed)
 
     def _now(self, name: str) -> Any:
-        """The value of a parameter in this training: a pretrained model's, or the estimator's own."""
-        return self.taken_.get(name, getattr(self, name))
+        """The value of a parameter in this training: that of what it begins with, or the estimator's own."""
+        return {name: getattr(self, name), **self.settled(), **self.taken_}[name]
 
     def _json_parameters(self) -> dict[str, Any]:
         """The parameters except the cell, as JSON; a random state that is not a number becomes null.
 
         What a model does not use of later versions is left out: so it is saved as it was, and earlier ones can open it.
         """
-        parameters: dict[str, Any] = {**self.get_params(deep=False), **self.taken_}
+        parameters: dict[str, Any] = {**self.get_params(deep=False), **self.settled(), **self.taken_}
         del parameters["cell"]
         for name, before in later_ones(type(self)).items():
             if parameters[name] == before:

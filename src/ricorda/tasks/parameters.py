@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from ricorda.program.cell import Cell
@@ -274,6 +276,10 @@ class Parameters:
         preset=0,
     )
 
+    def settled(self) -> dict[str, Any]:
+        """Parameters that follow from others or from the data, as numbers and words."""
+        return {}
+
     def held_out_share(self, examples: int = ENOUGH_TO_CHOOSE) -> float:
         """The share of so many examples that is kept apart to choose the best epoch by."""
         if isinstance(self.validation_fraction, str):
@@ -323,11 +329,55 @@ class Beginning(Parameters):
     )
 
 
+@dataclass(repr=False, eq=False, kw_only=True)
+class WordVectors(Embedding):
+    """The parameters of estimators whose tokens can begin with vectors that exist.
+
+    Attributes
+    ----------
+    EMBEDDING_SIZE : int
+        The value of "auto" without such vectors.
+    """
+
+    EMBEDDING_SIZE: ClassVar[int] = 100
+
+    embedding_size: int | str = parameter(  # type: ignore[assignment]  # others know no "auto"
+        AUTO,
+        help="Numbers a token is turned into; auto: 100, with --vectors theirs.",
+        more="Arrays have none.",
+        **or_auto(COUNT),
+    )
+    vectors: str | Path | None = parameter(
+        None,
+        Rule(lambda value: isinstance(value, str | PathLike) and bool(str(value)), "a path", optional=True),
+        "A file of word vectors to begin with.",
+        "Of GloVe, word2vec (text or binary) or fastText (.vec), plain, gzipped or zipped. Then words are known that "
+        "the file has, however rare, and of its first other words as many as `vocab_size` leaves room for.",
+        before=None,
+    )
+    freeze_vectors: bool = parameter(
+        False,
+        FLAG,
+        "Whether --vectors stay as they are.",
+        "Otherwise they are learned further.",
+        option="freeze-vectors/--learn-vectors",
+        before=False,
+    )
+
+    def settled(self) -> dict[str, Any]:
+        """The size of a token's vector, if it is known without the file, the most tokens, and the path as text."""
+        size = self.embedding_size
+        if size == AUTO and self.vectors is None:
+            size = self.EMBEDDING_SIZE
+        path = self.vectors and str(self.vectors)
+        return {**super().settled(), "embedding_size": size, "vocab_size": self.vocab_size, "vectors": path}
+
+
 POOLINGS = ("last", "mean", "max", "attention")
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class ManyToOneParameters(Embedding, Remembering, Beginning):
+class ManyToOneParameters(WordVectors, Remembering, Beginning):
     """The parameters of estimators that read a whole sequence and predict one thing."""
 
     validation_fraction: float | str = AUTO
@@ -341,10 +391,13 @@ class ManyToOneParameters(Embedding, Remembering, Beginning):
         option="wide/--no-wide",
         before=False,
     )
+    vocab_size: int | str = parameter(  # type: ignore[assignment]  # others know no "auto"
+        AUTO, help="Most tokens to know; auto: 4000, of words with --vectors 20000.", panel=READING, **or_auto(COUNT)
+    )
     tokenizer: str = parameter(
-        "bpe",
-        one_of("word", "bpe", "char"),
-        "What a token is: word, bpe or char.",
+        AUTO,
+        one_of("word", "bpe", "char", AUTO),
+        "What a token is: word, bpe or char; auto: bpe, with --vectors word.",
         "Learned from the texts of the training alone. Token lists are taken as they stand.",
         panel=READING,
     )
@@ -355,3 +408,12 @@ class ManyToOneParameters(Embedding, Remembering, Beginning):
         "Without it, one of more than 10,000 is refused.",
         panel=READING,
     )
+
+    def settled(self) -> dict[str, Any]:
+        """What a token is, and the most of them: a file of vectors has words."""
+        kind, most = self.tokenizer, self.vocab_size
+        if kind == AUTO:
+            kind = "bpe" if self.vectors is None else "word"
+        if most == AUTO:
+            most = 4_000 if self.vectors is None or kind != "word" else 20_000
+        return {**super().settled(), "tokenizer": kind, "vocab_size": most}

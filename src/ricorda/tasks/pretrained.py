@@ -128,6 +128,15 @@ class Pretrained:
             )
         return program
 
+    def facts(self, model: Any) -> dict[str, Any]:
+        """The fitted attributes of an estimator that follow."""
+        return {"taken_": self.taken(model), "program_": self.cell_of(model)}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a training's summary says of them: nothing."""
+        return {}
+
     def begin(self, embedding: nn.Embedding, recurrent: nn.Module) -> None:
         """Give an embedding and recurrent layers of the sizes of `taken` the weights of the language models."""
         own = dict(recurrent.named_parameters())
@@ -145,11 +154,6 @@ class Pretrained:
         vectors[UNKNOWN] = vectors[UNKNOWN_OF_LANGUAGE]
         vectors[PADDING] = 0
         return vectors
-
-
-def facts_of(begun: Pretrained | None, model: Any) -> dict[str, Any]:
-    """The fitted attributes of an estimator that follow from its pretrained models, if it has any."""
-    return {"taken_": {}} if begun is None else {"taken_": begun.taken(model), "program_": begun.cell_of(model)}
 
 
 def _check_pair(names: Sequence[str], models: Sequence[Any]) -> None:

@@ -49,10 +49,12 @@ def pretrain(model: Any, X: Any, unlabelled: Any, out: Path, *, resume: bool, ov
     Raises
     ------
     ArgumentError
-        If `pretrained` is set too, or the examples are numbers.
+        If `pretrained` or, but for a tagger, `vectors` is set too, or the examples are numbers.
     """
     if model.pretrained is not None:
         raise ArgumentError("pretrained and unlabelled are both given: choose one of them")
+    if model.vectors is not None and model.TASK != "tag":  # A tagger's words have both.
+        raise ArgumentError("unlabelled trains an embedding, and vectors is another: leave one of them out")
     texts = _texts(model, X, unlabelled)
     folders = []
     for reverse in (False, True) if model.TASK == "tag" or model.bidirectional else (False,):
@@ -98,7 +100,8 @@ def _language_model(model: Any, texts: Any, reverse: bool) -> LanguageModel:
     }
     if model.TASK == "tag":
         return LanguageModel(**parameters, **OF_CHARACTERS)
-    half = model.embedding_size // 2 if model.bidirectional else 0
+    embedding = model._now("embedding_size")
+    half = embedding // 2 if model.bidirectional else 0
     same = ("hidden_size", "num_layers", "tokenizer", "vocab_size", "min_frequency", "lowercase")
-    size = max(half if reverse else model.embedding_size - half, 1)
-    return LanguageModel(**parameters, **{name: getattr(model, name) for name in same}, embedding_size=size)
+    size = max(half if reverse else embedding - half, 1)
+    return LanguageModel(**parameters, **{name: model._now(name) for name in same}, embedding_size=size)

@@ -19,9 +19,10 @@ from ricorda.data.batches import Rows
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of
 from ricorda.data.inputs import Kind, place_of, read_inputs
-from ricorda.data.tokenization import tokens_of
-from ricorda.errors import ModelFolderError
+from ricorda.data.tokenization import counts_of, tokens_of
+from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
+from ricorda.tasks.embedding import ReadyVectors, limits
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.many_to_one.blend import LEAST, Parts, in_turns
@@ -29,7 +30,7 @@ from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide
 from ricorda.tasks.parameters import AUTO, ManyToOneParameters
-from ricorda.tasks.pretrained import Pretrained, facts_of
+from ricorda.tasks.pretrained import Pretrained
 from ricorda.tasks.worth import FACTORS, IN_TURNS, mean_of
 from ricorda.training.loop import train
 from ricorda.training.task import Task
@@ -38,6 +39,10 @@ BESIDE_WIDE = 200
 """Steps that small data is trained for beside a wide part, which leaves less to learn: more did not help."""
 
 KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
+
+
+Begun = Pretrained | ReadyVectors
+"""What a network begins with: language models, or the vectors of a file, of which there may be none."""
 
 
 class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
@@ -105,25 +110,13 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         kind, inputs = read_inputs(X)
         targets, learned = self._read_targets(X, y, len(inputs))
         training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
-        begun, encoder = None, None
-        if self.pretrained is not None:
-            begun = Pretrained.read(self.pretrained, both=self.bidirectional)
-            encoder = begun.encoder(self.max_length)
-        encoder = encoder or Encoder.learn(
-            kind,
-            [inputs[row] for row in training],
-            max_length=self.max_length,
-            tokenizer=self.tokenizer,
-            vocab_size=self.vocab_size,
-            min_frequency=self.min_frequency,
-            lowercase=self.lowercase,
-        )
+        encoder, begun = self._reading(kind, [inputs[row] for row in training])
         every = Examples(encoder.encode(kind, inputs, place_of(X)), targets)
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
         baseline = self._baseline(examples)
-        learned |= {**self._learned_from(examples), "encoder_": encoder, "baseline_": baseline, **facts_of(begun, self)}
+        learned |= {**self._learned_from(examples), "encoder_": encoder, "baseline_": baseline, **begun.facts(self)}
         wide = self._learn_wide(examples, encoder.vocabulary, learned) if self.wide and encoder.vocabulary else None
         learned["grams_"] = 0 if wide is None else len(wide.keys)
 
@@ -133,10 +126,28 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         def afterwards(network: ManyToOne) -> dict[str, Any]:
             few = validation is None and self.validation_fraction == AUTO and not len(kept)
             worth = self._alternatives(baseline, examples.targets, kept) if len(kept) else {}
-            return {**self._weigh(network, examples, kept, few, begun, seed), **worth}
+            return {**begun.summary, **self._weigh(network, examples, kept, few, begun, seed), **worth}
 
-        data, settings = fingerprint(*examples.parts(), *kept.parts()), {} if begun is None else begun.settings()
+        data, settings = fingerprint(*examples.parts(), *kept.parts()), begun.settings()
         return Prepared(learned, task, data, len(examples), len(kept), afterwards, settings)
+
+    def _reading(self, kind: Kind, inputs: list[Any]) -> tuple[Encoder, Begun]:
+        """An encoder, learned from training inputs or taken over, and what the network begins with."""
+        if self.pretrained is not None:
+            if self.vectors is not None:
+                raise ArgumentError("pretrained has an embedding of its own, and so has vectors: leave one of them out")
+            pretrained = Pretrained.read(self.pretrained, both=self.bidirectional)
+            return pretrained.encoder(self.max_length), pretrained
+        tokenizer = self.settled()["tokenizer"]
+        words = kind == "tokens" or tokenizer == "word"
+        how: dict[str, Any] = {"tokenizer": tokenizer, "lowercase": self.lowercase, **limits(self, words=words)}
+        encoder = Encoder.learn(kind, inputs, max_length=self.max_length, **how)
+        every = encoder.tokenizer
+        if every is None:
+            return encoder, ReadyVectors.of_numbers(self)
+        lowercase = self.lowercase and kind == "texts"  # Token lists are taken as they stand.
+        known, ready = ReadyVectors.of(self, every, lambda: counts_of(every, inputs), words=words, lowercase=lowercase)
+        return replace(encoder, tokenizer=known), ready
 
     def _beginning(
         self,
@@ -144,11 +155,11 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples: Examples,
         kept: Examples,
         wide: LearnedWide | None,
-        begun: Pretrained | None,
+        begun: Begun,
     ) -> Task:
         """The training of a fresh network."""
         network.standardise(examples.sequences)
-        if begun is not None:
+        if self.encoder_.vocabulary:
             begun.begin(network.embedding, network.recurrent)
         if wide is None or network.wide is None:
             return self._task(examples, kept, network)
@@ -161,7 +172,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples: Examples,
         kept: Examples,
         few: bool,
-        begun: Pretrained | None,
+        begun: Begun,
         seed: int,
     ) -> dict[str, Any]:
         """Weigh the parts of a trained network by examples that it did not learn from; what the summary says of it."""
@@ -183,7 +194,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             facts[IN_TURNS] = self._measured(deep * parts.deep + wide * parts.wide, truth)
         return facts
 
-    def _in_turns(self, examples: Examples, begun: Pretrained | None, seed: int) -> tuple[Parts, dict[str, Any]]:
+    def _in_turns(self, examples: Examples, begun: Begun, seed: int) -> tuple[Parts, dict[str, Any]]:
         """What networks say of the examples that they did not learn from, each trained on the others.
 
         Returns

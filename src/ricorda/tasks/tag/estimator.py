@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from ricorda.data.tag_targets import classes_of, read_step_targets
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
+from ricorda.tasks.embedding import ReadyVectors, limits
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.pretrained import Pretrained
@@ -130,10 +132,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         fraction = self.held_out_share() if validation is None else 0.0
         training, held_out = split_rows(len(inputs), fraction, seed, "sequence")
         known = [inputs[row] for row in training]
-        vocabulary = None
-        if kind == "tokens":
-            limits = {"vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
-            vocabulary = WordVocabulary.learn(known, lowercase=self.lowercase, **limits)
+        vocabulary, ready = self._vocabulary(known) if kind == "tokens" else (None, ReadyVectors.of_numbers(self))
         begun = None if self.pretrained is None else Pretrained.read(self.pretrained)
         if begun is not None and vocabulary is None:
             raise ArgumentError("pretrained is for words, and X has numbers: leave it out")
@@ -149,21 +148,33 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         def task(network: Aligned) -> Tagging:
             numbers = examples.inputs.sequences if kind == "numbers" else None
             network.standardise(numbers, examples.targets if classes is None else None)
+            if kind == "tokens":
+                ready.begin(network.embedding)
             if network.context is not None and begun is not None:
                 network.context.begin(begun)
             return Tagging(network, examples, held, unread)
 
         learned = {"classes_": classes, "reading_": reading, "outputs_": outputs, **_shown(classes)}
-        settings = {} if begun is None else begun.settings()
+        settings = ready.settings() | ({} if begun is None else begun.settings())
         learned |= {} if begun is None else {"program_": begun.cell_of(self)}
+        learned |= ready.facts(self)
         data = fingerprint(examples.tensors(), held.tensors())
 
         def worth(_network: Aligned) -> dict[str, Any]:
             if classes is None or not held.targets:
-                return {}
-            return of_classes({}, np.concatenate(examples.targets), [], np.concatenate(held.targets), "tag")
+                return ready.summary
+            tags = np.concatenate(examples.targets), np.concatenate(held.targets)
+            return {**ready.summary, **of_classes({}, tags[0], [], tags[1], "tag")}
 
         return Prepared(learned, task, data, len(training), len(held.targets), worth, settings)
+
+    def _vocabulary(self, sentences: list[list[str]]) -> tuple[WordVocabulary, ReadyVectors]:
+        """The vocabulary of training sentences, and what its embedding begins with."""
+        every = WordVocabulary.learn(sentences, lowercase=self.lowercase, **limits(self, words=True))
+        words, ready = ReadyVectors.of(
+            self, every.words, lambda: every.counts(sentences).numpy(), words=True, lowercase=self.lowercase
+        )
+        return replace(every, words=words), ready
 
     def _encode(self, X: Any) -> Inputs:
         check_is_fitted(self, "network_")
@@ -188,7 +199,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
             layers=int(self.num_layers),
             bidirectional=self.bidirectional,
             vocabulary=0 if vocabulary is None else vocabulary.words.get_vocab_size(),
-            embedding=int(self.embedding_size),
+            embedding=int(self._now("embedding_size")),
             alphabet=0 if vocabulary is None else vocabulary.characters.get_vocab_size(),
             character_embedding=int(self.character_embedding_size),
             character_hidden=int(self.character_hidden_size),

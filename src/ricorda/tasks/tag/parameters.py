@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ricorda.tasks.parameters import COUNT, FLAG, Beginning, Embedding, Remembering, Rule, is_number, parameter
+from ricorda.tasks.parameters import COUNT, FLAG, Beginning, Remembering, Rule, WordVectors, is_number, parameter
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class TagParameters(Embedding, Remembering, Beginning):
+class TagParameters(WordVectors, Remembering, Beginning):
     """The parameters of `SequenceTagger`."""
 
     EPOCHS: ClassVar[int] = 15

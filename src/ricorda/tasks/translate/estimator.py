@@ -17,9 +17,10 @@ from ricorda.data.held_out import parts_of, split_by_sentence
 from ricorda.data.pairs import as_texts
 from ricorda.data.sentences import Sentences, read_pairs_of
 from ricorda.data.subwords import decode_subwords, reader_of
-from ricorda.data.tokenization import encode, tokens_of
+from ricorda.data.tokenization import counts_of, encode, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
+from ricorda.tasks.embedding import ReadyVectors
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.parameters import COUNT
@@ -184,31 +185,41 @@ class Translator(SequenceEstimator, TranslateParameters):
             others = read_pairs_of(*pair_of(validation), names=("validation[0]", "validation[1]"))
         fraction = self.held_out_share() if others is None else 0.0
         training, held_out = split_by_sentence(sources.texts, fraction, seed)
+        known = [sources.texts[row] for row in training]
         subwords = Subwords.learn(
-            [sources.texts[row] for row in training],
+            known,
             [targets.texts[row] for row in training],
             shared=self.shared_vocabulary,
             vocab_size=self.vocab_size,
             min_frequency=self.min_frequency,
             lowercase=self.lowercase,
         )
+        ready = self._ready(subwords.source, known)
         every = subwords.encode_pairs(sources, targets, self.max_length)
         examples, kept = every.take(training), every.take(held_out)
         if others is not None:
             kept = subwords.encode_pairs(*others, self.max_length)
 
         def task(network: EncoderDecoder) -> TranslationTask:
+            ready.begin(network.source_embedding)
             return TranslationTask(network, examples, kept, self.label_smoothing)
 
         data = fingerprint(examples.sources, examples.targets, kept.sources, kept.targets)
 
         def worth(_network: EncoderDecoder) -> dict[str, Any]:
             if not kept.targets:
-                return {}
+                return ready.summary
             counts = frequencies(torch.cat(list(examples.targets)), subwords.target.get_vocab_size())
-            return of_frequencies("token_accuracy", counts, torch.cat(list(kept.targets)))
+            return {**ready.summary, **of_frequencies("token_accuracy", counts, torch.cat(list(kept.targets)))}
 
-        return Prepared({"subwords_": subwords}, task, data, len(examples.targets), len(kept.targets), worth)
+        learned, counts = {"subwords_": subwords, **ready.facts(self)}, (len(examples.targets), len(kept.targets))
+        return Prepared(learned, task, data, *counts, worth, ready.settings())
+
+    def _ready(self, tokenizer: Tokenizer, texts: list[str]) -> ReadyVectors:
+        """What the source's embedding begins with: of its subwords, those that begin a word may have vectors."""
+        if self.vectors is not None and self.shared_vocabulary:
+            raise ArgumentError("vectors are for the source alone, and shared_vocabulary is on: leave one of them out")
+        return ReadyVectors.of(self, tokenizer, lambda: counts_of(tokenizer, texts), words=False, lowercase=False)[1]
 
     def _search(self, **others: Any) -> Search:
         own = Search(self.beam_size, self.length_penalty, self.coverage_penalty)
@@ -228,7 +239,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         sizes = Sizes(
             source_vocabulary=self.subwords_.source.get_vocab_size(),
             target_vocabulary=self.subwords_.target.get_vocab_size(),
-            embedding=int(self.embedding_size),  # A NumPy integer becomes Python's.
+            embedding=int(self._now("embedding_size")),  # A NumPy integer becomes Python's.
             hidden=int(self.hidden_size),
             layers=int(self.num_layers),
             bidirectional=self.bidirectional,

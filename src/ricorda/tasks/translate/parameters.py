@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ricorda.tasks.parameters import COUNT, FLAG, READING, SHARE, Embedding, Rule, is_number, one_of, parameter
+from ricorda.tasks.parameters import (
+    AUTO,
+    COUNT,
+    FLAG,
+    READING,
+    SHARE,
+    Rule,
+    WordVectors,
+    is_number,
+    one_of,
+    or_auto,
+    parameter,
+)
 
 SEARCH = "The search for a translation"
 NO_ATTENTION = "none"
@@ -15,13 +27,16 @@ _PENALTY = Rule(lambda value: is_number(value) and 0 <= value <= 50, "a number f
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class TranslateParameters(Embedding):
+class TranslateParameters(WordVectors):
     """The parameters of `Translator`."""
 
     BATCH_SIZE: ClassVar[int] = 64
+    EMBEDDING_SIZE: ClassVar[int] = 256
 
     hidden_size: int = 256
-    embedding_size: int = 256
+    embedding_size: int | str = parameter(
+        AUTO, help="Numbers a token is turned into; auto: 256, with --vectors theirs.", **or_auto(COUNT)
+    )
     dropout: float = 0.3
     min_frequency: int = 2
     lowercase: bool = False
