@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, cast
@@ -30,6 +30,7 @@ from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented, folders_of, later_ones
+from ricorda.tasks.prepared import Prepared, pair_of
 from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
 from ricorda.training.checkpoint import check_settings
@@ -46,42 +47,6 @@ network_ : torch.nn.Module
     The trained network.
 """
 """The attributes in the docstring of every estimator."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A user's examples, ready for training.
-
-    Parameters
-    ----------
-    learned : dict
-        Fitted attributes that the network depends on, such as the classes and the tokenizer.
-    task : callable
-        Makes of a fresh network what the training loop needs.
-    data : str
-        A fingerprint of all that decides what is learned.
-    examples, validation_examples : int
-        The number of examples to train on and to validate with.
-    afterwards : callable, optional
-        Makes of the trained network more of `summary_`.
-    settings : mapping
-        More that a resumed training must have in common with its beginning, as JSON; it replaces parameters.
-    """
-
-    learned: dict[str, Any]
-    task: Callable[[Any], Task]
-    data: str
-    examples: int
-    validation_examples: int
-    afterwards: Callable[[Any], dict[str, Any]] | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-def pair_of(validation: Any) -> tuple[Any, Any]:
-    """Validation examples and their targets. Raises ArgumentError if they are not a pair."""
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise ArgumentError(f"validation is of type {type(validation).__name__}: give a pair, (X, y)")
-    return validation[0], validation[1]
 
 
 class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
