@@ -16,7 +16,8 @@ from ricorda.data.fingerprint import fingerprint
 from ricorda.data.token_vectors import TokenVectors
 from ricorda.data.tokenization import PADDING, UNKNOWN
 from ricorda.errors import ArgumentError
-from ricorda.tasks.parameters import AUTO, WordVectors
+from ricorda.tasks.parameters import WordVectors
+from ricorda.tasks.rules import AUTO
 
 EMBEDDING_SCALE = 0.2
 """Standard deviation of a fresh embedding: torch's 1.0 costs 7 points on the sentences of SST-2, 0.02 to 0.3 cost 0."""

@@ -29,8 +29,9 @@ from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import AUTO, Parameters, check_parameters, documented, folders_of, later_ones
+from ricorda.tasks.parameters import Parameters, check_parameters, documented, later_ones
 from ricorda.tasks.prepared import Prepared, pair_of
+from ricorda.tasks.rules import AUTO, folders_of
 from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
 from ricorda.training.checkpoint import check_settings

@@ -6,15 +6,27 @@ the command's options are made from them. Only the standard library is imported 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
-from numbers import Integral, Real
-from os import PathLike, fspath
+from os import PathLike
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ricorda.errors import ArgumentError
+from ricorda.tasks.rules import (
+    AUTO,
+    COUNT,
+    ENOUGH_TO_CHOOSE,
+    FLAG,
+    NUMBER,
+    OPTIONAL_COUNT,
+    SHARE,
+    Rule,
+    are_folders,
+    is_seed,
+    is_whole,
+    one_of,
+    or_auto,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,80 +38,6 @@ if TYPE_CHECKING:
 
 READING, NETWORK, TRAINING = "Reading the data", "The network", "The training"
 """Groups of parameters in the help of a command."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """The values that a parameter may have, as a test and in words; None is allowed too if it is `optional`."""
-
-    holds: Callable[[Any], bool]
-    words: str
-    optional: bool = False
-
-    def check(self, name: str, value: Any) -> None:
-        """Raise ArgumentError if a value breaks the rule."""
-        if not (self.optional and value is None) and not self.holds(value):
-            raise ArgumentError(f"{name} is {value!r}: give {self.words}")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a finite number."""
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
-
-
-def one_of(*choices: str, optional: bool = False) -> Rule:
-    """A rule that allows some words, and None if it is `optional`."""
-    words = f"one of {', '.join(choices)}" + " or None" * optional
-    return Rule(lambda value: isinstance(value, str) and value in choices, words, optional)
-
-
-def _is_seed(value: Any) -> bool:
-    if _is_whole(value):
-        return bool(0 <= value < 2**32)
-    return type(value).__name__ == "RandomState"  # NumPy's class; NumPy is not imported here.
-
-
-Folders = str | PathLike[str] | Sequence[str | PathLike[str]]
-
-
-def folders_of(folders: Folders) -> list[str]:
-    """One folder or several as a list of texts."""
-    return [fspath(name) for name in ([folders] if isinstance(folders, str | PathLike) else folders)]
-
-
-def _are_folders(value: Any) -> bool:
-    names = value if isinstance(value, list | tuple) else [value]
-    return len(names) in (1, 2) and all(isinstance(name, str | PathLike) and str(name) for name in names)
-
-
-COUNT = Rule(lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1")
-OPTIONAL_COUNT = Rule(COUNT.holds, f"{COUNT.words}, or leave it out", optional=True)
-NUMBER = Rule(is_number, "a number")
-SHARE = Rule(lambda value: is_number(value) and 0 <= value < 1, "a number from 0 to less than 1")
-FLAG = Rule(lambda value: isinstance(value, bool), "True or False")
-
-AUTO = "auto"
-"""What a parameter is given whose number is to follow the data."""
-
-
-ENOUGH_TO_CHOOSE = 1_000
-"""Examples of which an automatic part is held out: accuracy on a tenth of them is known within ten points."""
-
-
-def or_auto(rule: Rule) -> dict[str, Any]:
-    """The rule of a parameter that may be left to the data, and what reads its option."""
-
-    def read(text: str) -> Any:
-        try:
-            return int(text) if rule is COUNT else float(text)
-        except ValueError:
-            return text
-
-    return {"rule": Rule(lambda value: rule.holds(value) or value == AUTO, f"{rule.words}, or {AUTO}"), "read": read}
 
 
 REQUIRED = object()
@@ -268,7 +206,7 @@ class Parameters:
     precision: str = parameter("32", None, "32 or bf16.", "Of the products in training.", panel=TRAINING)
     random_state: int | np.random.RandomState | None = parameter(
         None,
-        Rule(_is_seed, "a whole number from 0 to 4294967295", optional=True),
+        Rule(is_seed, "a whole number from 0 to 4294967295", optional=True),
         "Seed of everything random.",
         "A whole number, a NumPy RandomState, or None for another one each time.",
         panel=TRAINING,
@@ -296,7 +234,7 @@ class Remembering(Parameters):
     )
     memory: int | None = parameter(
         None,
-        Rule(lambda value: _is_whole(value) and value >= 2, "a whole number of at least 2, or leave it out", True),
+        Rule(lambda value: is_whole(value) and value >= 2, "a whole number of at least 2, or leave it out", True),
         "Steps for which the gates start to remember.",
         "As many as lie between what is read and where it is wanted, or more, where these are hundreds (chrono "
         "initialisation: Tallec, Ollivier 2018). For cells with such gates.",
@@ -321,7 +259,7 @@ class Beginning(Parameters):
 
     pretrained: list[str] | str | None = parameter(
         None,
-        Rule(_are_folders, "the folder of a language model, or of two", optional=True),
+        Rule(are_folders, "the folder of a language model, or of two", optional=True),
         "Folder of a language model to begin with; twice, for both directions.",
         "From `LanguageModel.save` or `ricorda train language`, the second with `reverse`; tokens, cell and sizes are "
         "theirs.",

@@ -26,7 +26,8 @@ from ricorda.program.ir import Program
 from ricorda.tasks.cells import as_program
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.loading import load
-from ricorda.tasks.parameters import Folders, folders_of, parameters_of
+from ricorda.tasks.parameters import parameters_of
+from ricorda.tasks.rules import Folders, folders_of
 
 MARKS = ("<pad>", "<unk>")
 """The tokens that have the ids 0 and 1 where a whole sequence is read; a language model has others there."""

@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ricorda.tasks.parameters import (
-    AUTO,
-    SHARE,
-    TRAINING,
-    ManyToOneParameters,
-    Rule,
-    is_number,
-    one_of,
-    or_auto,
-    parameter,
-)
+from ricorda.tasks.parameters import TRAINING, ManyToOneParameters, parameter
+from ricorda.tasks.rules import AUTO, SHARE, Rule, is_number, one_of, or_auto
 
 
 def _is_weighting(value: Any) -> bool:

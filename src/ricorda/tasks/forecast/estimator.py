@@ -27,7 +27,7 @@ from ricorda.tasks.forecast.parameters import ForecastParameters
 from ricorda.tasks.forecast.preparation import TrainingSeries, choose_series
 from ricorda.tasks.forecast.start import begin_well
 from ricorda.tasks.measure import Measure
-from ricorda.tasks.parameters import COUNT
+from ricorda.tasks.rules import COUNT
 from ricorda.tasks.worth import alternatives
 
 

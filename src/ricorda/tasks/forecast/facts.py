@@ -15,7 +15,7 @@ from ricorda.errors import DataError, ModelFolderError
 from ricorda.tasks.forecast.baselines import seasonal_error
 from ricorda.tasks.forecast.examples import with_variables
 from ricorda.tasks.forecast.windows import SeriesScaling
-from ricorda.tasks.parameters import is_number
+from ricorda.tasks.rules import is_number
 from ricorda.tasks.scaling import Scaling
 
 _NOTHING = 1e-12

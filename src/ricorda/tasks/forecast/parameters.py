@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ricorda.errors import ArgumentError
-from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, Parameters, Rule, is_number, one_of, parameter
+from ricorda.tasks.parameters import Parameters, parameter
+from ricorda.tasks.rules import COUNT, FLAG, OPTIONAL_COUNT, Rule, is_number, one_of
 
 if TYPE_CHECKING:
     from ricorda.program.cell import Cell

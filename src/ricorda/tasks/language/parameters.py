@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ricorda.tasks.parameters import COUNT, FLAG, OPTIONAL_COUNT, READING, SHARE, TRAINING, Embedding, one_of, parameter
+from ricorda.tasks.parameters import READING, TRAINING, Embedding, parameter
+from ricorda.tasks.rules import COUNT, FLAG, OPTIONAL_COUNT, SHARE, one_of
 
 
 @dataclass(repr=False, eq=False, kw_only=True)

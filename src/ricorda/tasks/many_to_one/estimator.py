@@ -29,8 +29,9 @@ from ricorda.tasks.many_to_one.blend import LEAST, Parts, in_turns
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide
-from ricorda.tasks.parameters import AUTO, ManyToOneParameters
+from ricorda.tasks.parameters import ManyToOneParameters
 from ricorda.tasks.pretrained import Pretrained
+from ricorda.tasks.rules import AUTO
 from ricorda.tasks.worth import FACTORS, IN_TURNS, mean_of
 from ricorda.training.loop import train
 from ricorda.training.task import Task

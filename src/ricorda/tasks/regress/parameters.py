@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ricorda.tasks.parameters import TRAINING, ManyToOneParameters, one_of, parameter
+from ricorda.tasks.parameters import TRAINING, ManyToOneParameters, parameter
+from ricorda.tasks.rules import one_of
 
 
 @dataclass(repr=False, eq=False, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ricorda.tasks.parameters import COUNT, FLAG, Beginning, Remembering, Rule, WordVectors, is_number, parameter
+from ricorda.tasks.parameters import Beginning, Remembering, WordVectors, parameter
+from ricorda.tasks.rules import COUNT, FLAG, Rule, is_number
 
 
 @dataclass(repr=False, eq=False, kw_only=True)

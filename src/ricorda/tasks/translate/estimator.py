@@ -23,7 +23,7 @@ from ricorda.program.ir import Program
 from ricorda.tasks.embedding import ReadyVectors
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
 from ricorda.tasks.measure import Measure
-from ricorda.tasks.parameters import COUNT
+from ricorda.tasks.rules import COUNT
 from ricorda.tasks.translate.beam import Search
 from ricorda.tasks.translate.examples import Subwords
 from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations

@@ -5,19 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ricorda.tasks.parameters import (
-    AUTO,
-    COUNT,
-    FLAG,
-    READING,
-    SHARE,
-    Rule,
-    WordVectors,
-    is_number,
-    one_of,
-    or_auto,
-    parameter,
-)
+from ricorda.tasks.parameters import READING, WordVectors, parameter
+from ricorda.tasks.rules import AUTO, COUNT, FLAG, SHARE, Rule, is_number, one_of, or_auto
 
 SEARCH = "The search for a translation"
 NO_ATTENTION = "none"
