@@ -40,7 +40,9 @@ def test_a_training_prints_results_on_the_output_and_progress_on_the_error(
 def test_a_training_as_json(folder: Path, ricorda_command: Command) -> None:
     done = ricorda_command(*TRAIN, "--json", "--valid", "data.csv", "--scoring", "macro_f1", "--seed", 5)
     result = json.loads(done.out)
-    assert set(result) == {"folder", "examples", "validation_examples", "epochs", "best", "weights", "alternatives"}
+    assert set(result) == {
+        *("folder", "examples", "validation_examples", "epochs", "best", "weights", "alternatives", "factors")
+    }
     assert (result["folder"], result["examples"], result["validation_examples"]) == ("model", 30, 30)
     assert result["best"]["score"] == result["best"]["macro_f1"]
     model = ricorda.load("model")
@@ -230,7 +232,8 @@ def test_an_option_that_the_models_task_does_not_know_is_refused(trained: Path, 
         "--beam-size is no option for a model of the task 'classify': leave it out (it knows --text)"
     )
     assert ricorda_command("evaluate", trained / "model", trained / "data.csv", "--column", "upos").sentence == (
-        "--column is no option for a model of the task 'classify': leave it out (it knows --text, --label, --by)"
+        "--column is no option for a model of the task 'classify': leave it out "
+        "(it knows --text, --label, --by, --picture)"
     )
     shown = ricorda_command("predict", "--help").out
     assert "Models of the task translate" in shown

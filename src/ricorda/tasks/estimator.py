@@ -29,12 +29,12 @@ from ricorda.tasks.flow import TrainingFlow
 from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
-from ricorda.tasks.parameters import Parameters, check_parameters, documented, later_ones
+from ricorda.tasks.parameters import Parameters, check_parameters, documented, later_ones, parameters_of
 from ricorda.tasks.prepared import Prepared, pair_of
 from ricorda.tasks.rules import AUTO, folders_of
 from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
-from ricorda.training.checkpoint import check_settings
+from ricorda.training.checkpoint import check_settings, read_checkpoint
 from ricorda.training.loop import train
 from ricorda.training.options import LEAST_STEPS, Auto, TrainingOptions
 from ricorda.training.task import Task
@@ -298,6 +298,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     ) -> Self:
         """Train, or go on from a finished model; `data` holds the arguments that only this task's `fit` has."""
         with self._keeping_what_was_learned():
+            if training["resume"] and folder is not None:
+                self._go_on_as_begun(Path(folder))
             task, prepared, seed = self.begin(X, y, validation, **data)
             if before is not None:
                 training = {**training, "history": self._go_on_from(before, folder)}
@@ -323,6 +325,14 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         """All that a resumed training must have in common with its beginning, as JSON."""
         facts = {"program": self.program_.to_json(), "data": prepared.data}
         return {**self._json_parameters(), **facts, **prepared.settings}
+
+    def _go_on_as_begun(self, folder: Path) -> None:
+        """Give parameters that were none yet when a training began the values that it began with."""
+        begun = read_checkpoint(folder).settings
+        defaults = {field.name: field.default for field, _ in parameters_of(type(self))}
+        for name, before in later_ones(type(self)).items():
+            if name not in begun and getattr(self, name) == defaults[name]:
+                setattr(self, name, before)
 
     def _go_on_from(self, before: SequenceEstimator, folder: Path) -> list[dict[str, Any]]:
         """The history of a model with the same parameters, but for the epochs, on the same data; raises for another."""

@@ -251,6 +251,10 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             dropout = 0.5 if vocabulary else 0.2
         return ManyToOne(program, sizes, dropout=dropout, word_dropout=self.word_dropout, memory=self.memory)
 
+    def _json_parameters(self) -> dict[str, Any]:
+        parameters = super()._json_parameters()
+        return parameters if self.grams_ else {name: value for name, value in parameters.items() if name != "wide"}
+
     def _description(self) -> dict[str, Any]:
         grams = {"grams": self.grams_} if self.grams_ else {}
         return {"input": {"kind": self.encoder_.kind, "features": self.encoder_.features, **grams}}
@@ -265,8 +269,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizer or number of features")
         self.encoder_ = Encoder(kind, self.max_length, tokenizers.get("tokenizer"), features)
         self.grams_ = description["input"].get("grams", 0)  # Models of 0.1.0 have none.
-        if not isinstance(self.grams_, int) or self.grams_ < 0:
-            raise ModelFolderError(f"input.grams is {self.grams_!r:.40}, which is no count")
+        if not isinstance(self.grams_, int) or self.grams_ < 0 or (self.grams_ and not self.wide):
+            raise ModelFolderError(f"input.grams is {self.grams_!r:.40}, and wide {self.wide}")
 
     def _check_baseline(self, baseline: Baseline) -> None:
         check_baseline(baseline, outputs=self._outputs, features=self.encoder_.features)
