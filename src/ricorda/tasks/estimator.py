@@ -103,6 +103,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     columns_: Mapping[str, str] = MappingProxyType({})
     baseline_: Baseline = MappingProxyType({})
     taken_: Mapping[str, Any] = MappingProxyType({})
+    _progress: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters, and the attributes of all tasks, into the docstring."""
@@ -314,7 +315,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
                 settings=self._settings(prepared),
                 **training,
             )
-            self.network_, self.n_iter_ = task.module, len(self.history_)
+            self.network_, self.n_iter_, self._progress = task.module, len(self.history_), training["progress"]
             counts = prepared.examples, prepared.validation_examples
             self.summary_ = summary(self.history_, self.network_, *counts)
             if prepared.afterwards is not None:

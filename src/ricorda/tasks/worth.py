@@ -114,7 +114,7 @@ def sentences(summary: Mapping[str, Any], scores: Mapping[str, str], folder: str
         name = scores.get(measure, measure.replace("_", " "))
         sentence = compared(summary, summary[IN_TURNS], name, summary["examples"])
         return [
-            f"{sentence} So it is where each third of the examples is judged by a model of the others.",
+            f"{sentence} So it is by turns: each third of the examples was judged by a model of the other two.",
             *_weighed(summary),
         ]
     if not count:
@@ -148,8 +148,8 @@ def _weighed(summary: Mapping[str, Any]) -> list[str]:
     if FACTORS in summary:
         deep, wide = summary[FACTORS]["deep"], summary[FACTORS]["wide"]
         return [
-            f"What the recurrent layers say counts {deep:.2f} times, and the words and pairs beside them {wide:.2f} "
-            "times: so it fits examples that neither learned from best."
+            f"The scores of the recurrent layers count {deep:.2f} times, those of the tokens and pairs beside them "
+            f"{wide:.2f} times: so they fit examples best that neither learned from."
         ]
     return []
 

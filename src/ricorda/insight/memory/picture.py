@@ -52,7 +52,9 @@ def _draw_verdict(axes: Any, memory: Memory) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
     unit = "nats" if verdict.rival is not None else "in its unit"
     axes.set(ylabel=f"share ({unit})", title=f"What each token gave to {label(verdict.claim)}")
-    axes.legend(frameon=False, ncols=3, fontsize=8)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.15 * (high - low))  # Room for the legend above all marks.
+    axes.legend(frameon=False, ncols=3, fontsize=8, loc="upper right")
     tidy(axes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +26,7 @@ from ricorda.program.ir import Program
 from ricorda.tasks.embedding import ReadyVectors, limits
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Prepared, SequenceEstimator, pair_of
-from ricorda.tasks.many_to_one.blend import LEAST, Parts, in_turns
+from ricorda.tasks.many_to_one.blend import FOLDS, LEAST, Parts, in_turns
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne, Sizes
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide
@@ -207,13 +208,22 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         """
         deep, worth = np.empty((len(examples), self._outputs)), list[dict[str, Any]]()
         wide = np.empty_like(deep)
-        for training, others in in_turns(len(examples), seed):
+        for turn, (training, others) in enumerate(in_turns(len(examples), seed), 1):
+            if self._progress:
+                words = (
+                    f"turn {turn} of {FOLDS}: a model of {len(training)} examples, to judge the {len(others)} others"
+                )
+                print(words, file=sys.stderr, flush=True)
             model, some = copy.copy(self), examples.take(training)
             learned = self._learn_wide(some, self.encoder_.vocabulary, vars(self))
             assert learned is not None  # The whole has one, and a part is learned sooner.
             model.grams_ = len(learned.keys)
             network = model._fresh_network(self.program_, seed)
-            train(model._beginning(network, some, some.take(training[:0]), learned, begun), self._options(seed))
+            train(
+                model._beginning(network, some, some.take(training[:0]), learned, begun),
+                self._options(seed),
+                progress=self._progress,
+            )
             said = Parts.of(network, examples.take(others))
             deep[others], wide[others] = said.deep, said.wide
             worth.append(self._alternatives(self._baseline(some), some.targets, examples.take(others)))
