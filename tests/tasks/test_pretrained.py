@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ import ricorda
 from ricorda import LanguageModel, SequenceRegressor
 from ricorda.errors import ArgumentError, DataError, ModelFolderError, RicordaError
 from ricorda.insight import compare, memory_of
+from ricorda.tasks.pretrained import Pretrained
+from ricorda.tasks.tag.context import Spelling
 
 LANGUAGE: dict[str, Any] = {
     **{"hidden_size": 4, "epochs": 1, "batch_size": 8, "random_state": 0, "device": "cpu"},
@@ -226,6 +230,16 @@ def test_a_tagger_refuses_other_tokens_and_numbers(languages: Path) -> None:
     X = [np.zeros((2, 3))] * 8
     with pytest.raises(ArgumentError, match="pretrained is for words, and X has numbers: leave it out"):
         small_tagger(pretrained=languages / "characters").fit(X, [[1, 2]] * 8)
+
+
+@pytest.mark.parametrize("sizes", [{"layers": 10**9}, {"hidden": 0}, {"embedding": "3"}])
+def test_sizes_that_no_model_has_are_refused_before_it_is_made(languages: Path, sizes: dict[str, Any]) -> None:
+    spelling = Spelling.of(Pretrained.read(str(languages / "characters")))
+    description = spelling.description()
+    assert Spelling.restored(description, spelling.tokenizer) == replace(spelling, reader=ANY)
+    description["models"][0] |= sizes
+    with pytest.raises(ModelFolderError, match="its models of characters have no sizes"):
+        Spelling.restored(description, spelling.tokenizer)
 
 
 # The command
