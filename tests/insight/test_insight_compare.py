@@ -394,6 +394,8 @@ def test_the_command_writes_a_report_and_prints_tables(folder: Path, ricorda_com
         "report.html",
         "runs",
     }
+    models = [ricorda.load(run) for run in (folder / "compared" / "runs").iterdir()]
+    assert [model.network_.wide for model in models] == [None, None]  # Beside it cells would differ by less.
     again = ricorda_command(*command, "--json")
     assert again.err.count("was trained before") == 2
     assert json.loads(again.out)["cells"] == json.loads((folder / "compared" / "comparison.json").read_text())["cells"]
