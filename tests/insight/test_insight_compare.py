@@ -14,6 +14,7 @@ from command_line import Command
 from small_models import LABELS, TEXTS, small
 from task_cases import CASES
 
+import ricorda
 from ricorda import SequenceRegressor, cell, tanh
 from ricorda.catalogue import CELLS
 from ricorda.errors import ArgumentError
