@@ -39,7 +39,7 @@ def test_a_result_is_a_line_and_in_a_notebook_a_picture_and_numbers(results: dic
     assert len(repr(result)) < 600
     page, picture = result._repr_html_(), result._repr_png_()
     assert "<table" in page
-    if name in ("Report", "Unrolled"):  # the one has no picture, and the other one of 8 steps at most
+    if name == "Unrolled":  # It has a picture of 8 steps at most.
         assert picture is None
         assert "<img" not in page
     else:

@@ -23,7 +23,8 @@ class Shown:
     """
 
     def __repr__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        own_first = sorted(fields(self), key=lambda field: bool(field.kw_only))  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in own_first}
         shown = ", ".join(f"{name}={_brief(value)}" for name, value in values.items() if value is not None)
         return f"{type(self).__name__}({shown})"
 
@@ -49,11 +50,11 @@ class Shown:
             parts.append(f'<img src="data:image/png;base64,{base64.b64encode(self._picture).decode()}">')
         if hasattr(self, "to_frame"):
             parts.append(self.to_frame()._repr_html_())
-        elif self._picture is None:
+        else:
             single = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
             rows = ((name, value) for name, value in single.items() if isinstance(value, int | float | str))
-            parts = ["<table>", *(f"<tr><th>{name}</th><td>{escape(_brief(value))}</td></tr>" for name, value in rows)]
-            parts.append("</table>")
+            table = "".join(f"<tr><th>{name}</th><td>{escape(_brief(value))}</td></tr>" for name, value in rows)
+            parts.append(f"<table>{table}</table>")
         return "\n".join(parts)
 
 
