@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from oracles.classic import CLASSIC
 from torch import Tensor
 
-from ricorda.catalogue import CELLS
 from ricorda.engines import Request, reference
 from ricorda.program.ir import Program
 from ricorda.program.weights import layout
 
-PROGRAMS = {name: found.program for name, found in CELLS.items()} | {
-    f"{name}, projected": CELLS[name].projected_program for name in ("lstm", "lstm_coupled")
+PROGRAMS = {name: found.program for name, found in CLASSIC.items()} | {
+    f"{name}, projected": CLASSIC[name].projected_program for name in ("lstm", "lstm_coupled")
 }
 
 

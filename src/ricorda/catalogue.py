@@ -5,15 +5,27 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from ricorda import cells
 from ricorda.errors import ArgumentError, CellError
 from ricorda.program.cell import Cell
 
-CELLS: dict[str, Cell] = {name: value for name, value in vars(cells).items() if isinstance(value, Cell)}
-"""The built-in cells by name, in the order of `cells.py`."""
+FAMILIES = {
+    "vanilla": "without gates",
+    "lstm": "long short-term memory and its variants",
+    "gru": "gated units with one state",
+}
+"""The files of `ricorda.cells`, in the order in which they are listed, and what their cells have in common."""
+
+CELLS: dict[str, Cell] = {
+    name: value
+    for family in FAMILIES
+    for name, value in vars(import_module(f"ricorda.cells.{family}")).items()
+    if isinstance(value, Cell) and value.family == family
+}
+"""The built-in cells by name, in the order of their families and files."""
 
 
 def find_cell(spec: str) -> Cell:

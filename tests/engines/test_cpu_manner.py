@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 from kernels import LESSER, work_on
+from oracles.classic import CLASSIC
 from random_cells import traced
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 import ricorda.nn as rn
-from ricorda.catalogue import CELLS
 from ricorda.engines import choose
 from ricorda.engines.cpu.run import call, checkpoint
 from ricorda.engines.cpu.run import layer as runs
@@ -160,10 +160,10 @@ def watched(layer: rn.Recurrent, x: Tensor, lengths: Sequence[int] | None) -> di
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_watched_gradients_are_those_of_autograd(name: str, batch_first: bool) -> None:
     ours, expected = twins(
-        CELLS[name], 3, 5, **BOTH, batch_first=batch_first, engine="cpu", other={"engine": "reference"}
+        CLASSIC[name], 3, 5, **BOTH, batch_first=batch_first, engine="cpu", other={"engine": "reference"}
     )
     x = torch.randn(4, 9, 3, dtype=D) if batch_first else torch.randn(9, 4, 3, dtype=D)
     for lengths in (None, LENGTHS):

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from oracles.classic import CLASSIC
 from torch import Tensor, nn
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 from ricorda import ArgumentError, affine, cell, sigmoid, tanh
-from ricorda.catalogue import CELLS
 from ricorda.engines import choose, reference, torch_kernels
 from ricorda.engines.cpu import engine as cpu
 from ricorda.nn import GRU, LSTM, RNN, Recurrent
@@ -251,9 +251,9 @@ def of_the_input(x, h, c):
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 2, 0]], ids=["full", "ragged"])
-@pytest.mark.parametrize("name", [*CELLS, "of_the_input"])
+@pytest.mark.parametrize("name", [*CLASSIC, "of_the_input"])
 def test_the_cpu_engine_s_gradient_has_a_gradient(name: str, lengths: list[int] | None) -> None:
-    of = of_the_input if name == "of_the_input" else CELLS[name]
+    of = of_the_input if name == "of_the_input" else CLASSIC[name]
     layer = Recurrent(of, 2, 3, bidirectional=True, zoneout=0.2, dtype=D, engine="cpu")
     names = [name for name, _ in layer.named_parameters()]
     record = tuple(dict(layer.program.names))[:2]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles.classic import CLASSIC
 
-from ricorda.catalogue import CELLS
 from ricorda.engines.cpu.kernels.waves import waves
 from ricorda.program.differentiate import training_loops
 from ricorda.program.loop import Line, Loop
 from ricorda.program.operations import OPERATIONS
 
-PROGRAMS = {name: cell.program for name, cell in CELLS.items()}
+PROGRAMS = {name: cell.program for name, cell in CLASSIC.items()}
 
 
 def is_long(op: str) -> bool:

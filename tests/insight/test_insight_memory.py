@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import Command
+from oracles.classic import CLASSIC
 from small_models import LABELS, TEXTS, series, small
 from task_cases import CASES
 
@@ -18,7 +19,6 @@ import ricorda
 import ricorda.insight.memory.decomposition
 import ricorda.insight.memory.verdict
 from ricorda import SequenceClassifier, SequenceRegressor, affine, cell, relu, sigmoid, tanh
-from ricorda.catalogue import CELLS
 from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.drawing import as_bytes
 from ricorda.insight.memory.attribution import erasure, integrated_gradients, rank_agreement
@@ -68,13 +68,13 @@ def odd(x, h, c):
 
 
 OWN = {"mgu": mgu, "janet": janet, "lem": lem, "odd": odd}
-ADDITIVE = {name: each for name, each in CELLS.items() if additive_states(each.program)} | OWN
+ADDITIVE = {name: each for name, each in CLASSIC.items() if additive_states(each.program)} | OWN
 
 
 def layer_of(name: str, **options: Any) -> tuple[Recurrent, torch.Tensor, tuple[torch.Tensor, ...]]:
     """A layer of two levels and directions, a sequence and initial states."""
     options = {"dtype": torch.float64, "engine": "reference", **options}
-    layer = Recurrent({**CELLS, **OWN}[name], 3, 5, num_layers=2, bidirectional=True, **options).eval()
+    layer = Recurrent({**CLASSIC, **OWN}[name], 3, 5, num_layers=2, bidirectional=True, **options).eval()
     initial = tuple(torch.randn(4, 5, dtype=options["dtype"]) for _ in layer.program.states)
     return layer, torch.randn(37, 3, dtype=options["dtype"]), initial
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from oracles.classic import CLASSIC
 from torch import Tensor
 from torch.nn.utils import parametrize
 
 from ricorda import ArgumentError, affine, cell, tanh
-from ricorda.catalogue import CELLS
 from ricorda.nn import GRU, LSTM, Recurrent
 from ricorda.nn.stream import Stream
 
@@ -38,7 +38,7 @@ def whole(layer: Recurrent, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_float64_steps_equal_the_sequence(name: str, bias: bool) -> None:
     layer = Recurrent(name, I, H, num_layers=3, bias=bias, dtype=torch.float64)
     x = torch.randn(T, 3, I, dtype=torch.float64)
@@ -47,7 +47,7 @@ def test_float64_steps_equal_the_sequence(name: str, bias: bool) -> None:
     torch.testing.assert_close(steps(stream, x), whole(layer, x), atol=1e-12, rtol=0.0)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_float32_steps_equal_the_sequence_within_rounding(name: str) -> None:
     layer = Recurrent(name, I, H)
     x = torch.randn(T, I)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from oracles.classic import CLASSIC
 from torch.func import functional_call, grad, vmap
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from ricorda import ArgumentError, affine, cell, tanh
-from ricorda.catalogue import CELLS
 from ricorda.nn import GRU, LSTM, RNN, Recurrent
 
 MGU = """
@@ -33,7 +33,7 @@ def test_a_layer_takes_a_cell_its_name_its_program_a_function_or_a_file(tmp_path
     def plain(x, h):
         return tanh(affine("h", h, x))
 
-    for given in (CELLS["gru"], "gru", CELLS["gru"].program, plain, f"{tmp_path}/mycells.py:mgu"):
+    for given in (CLASSIC["gru"], "gru", CLASSIC["gru"].program, plain, f"{tmp_path}/mycells.py:mgu"):
         output, state = Recurrent(given, 3, 4)(torch.randn(5, 2, 3))
         assert output.shape == (5, 2, 4)
         assert state.shape == (1, 2, 4)
@@ -50,7 +50,7 @@ def test_a_saved_layer_opens_where_its_cell_s_file_is_not(tmp_path: Path) -> Non
     subprocess.run([sys.executable, "-c", check], cwd=tmp_path, check=True, timeout=60)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_copies_are_equal_and_independent(name: str) -> None:
     layer = Recurrent(name, 3, 4, num_layers=2)
     x = torch.randn(5, 2, 3)
@@ -63,7 +63,7 @@ def test_copies_are_equal_and_independent(name: str) -> None:
         assert not torch.equal(twin(x)[0], layer(x)[0])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_autocast_rounds_the_products_alone(name: str) -> None:
     layer = Recurrent(name, 8, 16)
     x = torch.randn(6, 4, 8)
@@ -83,7 +83,7 @@ def test_autocast_rounds_the_products_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_a_layer_keeps_its_dtype(name: str, dtype: torch.dtype) -> None:
     layer = Recurrent(name, 3, 4, dtype=dtype)
     output, _, records = layer(

@@ -11,13 +11,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mask_bits import bit
-from oracles import ROWS, W, gate, weights_of
+from oracles.classic import CLASSIC, ROWS, W, gate, weights_of
 from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
 
 from ricorda import ArgumentError, CellError, affine, cell, equations, parameter, sigmoid, tanh
-from ricorda.catalogue import CELLS
 from ricorda.nn import GRU, LSTM, RNN, Recurrent
 from ricorda.program.ir import Program
 from ricorda.program.regularise import layer_norm, recurrent_dropout, state_dropout, zoneout
@@ -38,11 +37,11 @@ def mgu(x, h):
 
 
 ROWS_HERE = {**ROWS, "mgu": ("f n", "f n")}
-NAMES = [*CELLS, "mgu"]
+NAMES = [*CLASSIC, "mgu"]
 
 
 def of(name: str) -> Any:
-    return mgu if name == "mgu" else CELLS[name]
+    return mgu if name == "mgu" else CLASSIC[name]
 
 
 @dataclass
@@ -544,7 +543,7 @@ def test_a_name_that_is_taken_is_left_to_its_owner() -> None:
 
 
 def test_the_equations_show_the_masks() -> None:
-    program = zoneout(recurrent_dropout(state_dropout(CELLS["gru"].program, 0.5), 0.5), {"a": 0.1}, training=True)
+    program = zoneout(recurrent_dropout(state_dropout(CLASSIC["gru"].program, 0.5), 0.5), {"a": 0.1}, training=True)
     assert equations(program) == [
         "P(state_dropout_a = 0) = 0.5",
         "P(state_dropout_W_a = 0) = 0.5",
@@ -563,7 +562,7 @@ def test_the_equations_show_the_masks() -> None:
 
 
 def test_the_equations_show_the_normalisation() -> None:
-    assert equations(layer_norm(CELLS["rnn"].program)) == [
+    assert equations(layer_norm(CLASSIC["rnn"].program)) == [
         "raw_h_t = W_h [h_{t-1}, x_t] + b_h",
         "centred_h_t = raw_h_t - mean(raw_h_t)",
         "z_h_t = gain_h * centred_h_t / sqrt(variance(raw_h_t) + 1e-05) + shift_h",

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
+from oracles.classic import CLASSIC
 
 from ricorda import ArgumentError
-from ricorda.catalogue import CELLS
 from ricorda.nn import LSTM, Recurrent
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("batch", [None, 3])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CLASSIC)
 def test_steps_give_what_the_sequence_gives(name: str, batch: int | None, batch_first: bool) -> None:
     layer = Recurrent(name, 2, 4, num_layers=2, batch_first=batch_first, dtype=torch.float64)
     shape = (6, 2) if batch is None else (6, batch, 2)

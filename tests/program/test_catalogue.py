@@ -1,5 +1,6 @@
 """A word on the command line becomes a cell, or one sentence that says what was given and the way out."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ricorda import ArgumentError, CellError, cells
-from ricorda.catalogue import CELLS, find_cell
+from ricorda.catalogue import CELLS, FAMILIES, find_cell
 from ricorda.program.cell import Cell
 
 OWN = """from ricorda import affine, cell, tanh
@@ -39,11 +40,20 @@ def test_a_built_in_cell_is_found_by_its_name(name: str) -> None:
 
 
 def test_the_built_in_cells_say_what_they_are_and_where_they_come_from() -> None:
-    assert list(CELLS) == [name for name, value in vars(cells).items() if isinstance(value, Cell)]
-    for each in CELLS.values():
+    assert sorted(CELLS) == cells.__all__
+    assert {each.family for each in CELLS.values()} == set(FAMILIES)
+    assert [*CELLS] == sorted(CELLS, key=lambda name: [*FAMILIES].index(CELLS[name].family))  # Sorting keeps the order.
+    for name, each in CELLS.items():
+        assert each is getattr(cells, name)
         assert each.summary
-        assert each.paper
+        assert str(each.year) in each.paper
         assert each.weakness
+
+
+def test_a_cell_is_pickled_by_its_name_and_older_pickles_open() -> None:
+    assert pickle.loads(pickle.dumps(cells.lstm)) is cells.lstm
+    older = b"\x80\x04cpkgutil\nresolve_name\n\x8c\x12ricorda.cells:lstm\x85R."  # When all cells stood in one file.
+    assert pickle.loads(older) is cells.lstm
 
 
 @pytest.mark.parametrize(

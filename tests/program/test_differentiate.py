@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.classic import CLASSIC
 from random_cells import sources, traced
 from torch import Tensor
 
 from ricorda import Cell, affine, cell, exp, parameter, sigmoid, tanh
-from ricorda.catalogue import CELLS
 from ricorda.engines import Request, reference
 from ricorda.engines.masks import Masks
 from ricorda.program.body import Body, live
@@ -28,9 +28,9 @@ T, B = 4, 3
 SIZES = {"I": 3, "H": 2, "P": 5}
 D = torch.float64
 CLOSE = {"atol": 1e-10, "rtol": 1e-10}
-PROGRAMS = {name: found.program for name, found in CELLS.items()} | {
-    "lstm, projected": CELLS["lstm"].projected_program,
-    "lstm_coupled, projected": CELLS["lstm_coupled"].projected_program,
+PROGRAMS = {name: found.program for name, found in CLASSIC.items()} | {
+    "lstm, projected": CLASSIC["lstm"].projected_program,
+    "lstm_coupled, projected": CLASSIC["lstm_coupled"].projected_program,
 }
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from oracles.classic import CLASSIC
 from small_models import TEXTS, series, small
 
 from ricorda import SequenceRegressor, SequenceTagger, affine, cell, sigmoid, tanh
-from ricorda.catalogue import CELLS
 from ricorda.errors import ArgumentError
 from ricorda.nn import LSTM, Recurrent
 from ricorda.program.cell import Cell
@@ -47,7 +47,7 @@ def named(of: Cell) -> dict[str, int]:
 
 
 def test_the_gates_of_every_cell_are_found() -> None:
-    assert {name: named(each) for name, each in CELLS.items()} == GATES
+    assert {name: named(each) for name, each in CLASSIC.items()} == GATES
     assert named(mgu) == {"f": -1}
     assert named(twice) == {"f": 1, "k": 1}
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.classic import CLASSIC
 from random_cells import sources, traced
 
 from ricorda import CellError, RicordaError
-from ricorda.catalogue import CELLS
 from ricorda.engines import Request, reference
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
@@ -24,8 +24,8 @@ SIZES = {"I": 3, "H": 4, "P": 2}
 
 
 def _programs() -> dict[str, Program]:
-    found = {name: each.program for name, each in CELLS.items()}
-    for name, each in CELLS.items():
+    found = {name: each.program for name, each in CLASSIC.items()}
+    for name, each in CLASSIC.items():
         try:
             found[f"{name}, projected"] = each.projected_program
         except CellError:
@@ -84,7 +84,7 @@ def test_a_random_cell_s_program_is_the_same_there_and_back(source: str) -> None
 
 
 def test_what_stands_at_its_default_is_not_written() -> None:
-    values = CELLS["lstm"].program.to_json()["values"]
+    values = CLASSIC["lstm"].program.to_json()["values"]
     assert values[0] == {"op": "input", "size": "I", "name": "x"}
     assert values[1] == {"op": "state", "name": "h"}
     assert {"op": "affine", "args": [1, 0], "name": "i"} in values
@@ -218,7 +218,7 @@ def test_what_is_nothing_like_a_program_is_refused(data: Any) -> None:
 
 
 def _lstm(**changes: Any) -> dict[str, Any]:
-    return {**CELLS["lstm"].program.to_json(), **changes}
+    return {**CLASSIC["lstm"].program.to_json(), **changes}
 
 
 def _line(place: int, **changes: Any) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _line(place: int, **changes: Any) -> dict[str, Any]:
 
 
 def _coupled_with_a_name_for_a_number() -> dict[str, Any]:
-    data = CELLS["lstm_coupled"].program.to_json()
+    data = CLASSIC["lstm_coupled"].program.to_json()
     place = next(place for place, line in enumerate(data["values"]) if line["op"] == "constant")
     return {**data, "names": {**data["names"], "one": place}}
 

@@ -31,6 +31,10 @@ class Cell:
         Where the equations come from.
     weakness : str
         A known weakness.
+    year : int, optional
+        The year in which the equations were first published.
+    differs : tuple of str
+        Where well-known implementations leave the paper, a line each.
     """
 
     function: Callable[..., Any]
@@ -38,11 +42,19 @@ class Cell:
     candidate: str | None = None
     paper: str = ""
     weakness: str = ""
+    year: int | None = None
+    differs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The function's name."""
         return self.function.__name__
+
+    @property
+    def family(self) -> str:
+        """The family of a built-in cell, which is the file of `ricorda.cells` that it stands in; else empty."""
+        package, _, file = self.function.__module__.rpartition(".")
+        return file if package == "ricorda.cells" else ""
 
     @property
     def summary(self) -> str:
@@ -92,7 +104,13 @@ def cell(function: Callable[..., Any], /) -> Cell: ...
 
 @overload
 def cell(
-    *, forget_gate: str | None = None, candidate: str | None = None, paper: str = "", weakness: str = ""
+    *,
+    forget_gate: str | None = None,
+    candidate: str | None = None,
+    paper: str = "",
+    weakness: str = "",
+    year: int | None = None,
+    differs: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -104,8 +122,10 @@ def cell(
     candidate: str | None = None,
     paper: str = "",
     weakness: str = "",
+    year: int | None = None,
+    differs: tuple[str, ...] = (),
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
     if function is not None:
         return Cell(function)
-    return lambda function: Cell(function, forget_gate, candidate, paper, weakness)
+    return lambda function: Cell(function, forget_gate, candidate, paper, weakness, year, differs)

@@ -1,4 +1,6 @@
-"""One step of each cell, straight from its paper in torch operations: independent of programs and engines.
+"""One step of the classic cells, straight from their papers in torch operations: independent of programs and engines.
+
+The tests of engines, layers and views run over these few cells; `tests/cells/test_every_cell.py` runs over all.
 
 Each takes the input [B, I], the states and a dictionary of weights that are named as in the paper: "Wi" multiplies the
 input, "Ui" the recurrent operand, "bi" is the sum of the biases. `weights_of` cuts them out of a layer.
@@ -10,6 +12,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from ricorda.catalogue import CELLS
 from ricorda.nn import Recurrent
 
 W = dict[str, Tensor]
@@ -61,6 +64,8 @@ def gru_reset_after(w: W, x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
 STEPS: dict[str, Step] = {
     step.__name__: step for step in (rnn, rnn_relu, lstm, lstm_peephole, lstm_coupled, gru, gru_reset_after)
 }
+
+CLASSIC = {name: CELLS[name] for name in STEPS}
 
 # rows of the weights that multiply the input and the state: the gate order that the documentation promises
 ROWS = {

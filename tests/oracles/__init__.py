@@ -1,0 +1,1 @@
+"""The cells as their papers have them, written without ricorda."""
