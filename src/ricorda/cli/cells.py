@@ -13,6 +13,7 @@ from ricorda.errors import ArgumentError
 
 if TYPE_CHECKING:
     from ricorda.program.cell import Cell
+    from ricorda.program.stack import Stack
 
 
 def cells(
@@ -54,6 +55,7 @@ def _list(input_size: int, hidden_size: int, as_json: bool) -> None:
 
 
 def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
+    from ricorda.program.learned import described
     from ricorda.program.show import equations
 
     program = cell.program
@@ -63,6 +65,7 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
         "summary": cell.summary,
         "equations": equations(program),
         "latex": equations(program, "latex"),
+        "forms": described(program),
         "states": [state.name for state in program.states],
         "affines": [program.values[index].name for index in program.affines],
         "parameters": {name: list(shape) for name, shape in shapes.items()},
@@ -78,6 +81,7 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
         [
             ("equations", "\n".join(facts["equations"])),
             ("LaTeX", " \\\\\n".join(facts["latex"])),
+            *([("forms", "\n".join(facts["forms"]))] if facts["forms"] else []),
             ("states", ", ".join(facts["states"])),
             ("gates", " ".join(facts["affines"]) + "   (the order of the rows in the weights)"),
             *((name, " x ".join(map(str, shape))) for name, shape in shapes.items()),
@@ -88,17 +92,16 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
 
 
 def _shapes(cell: Cell, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-    from ricorda.program.weights import layout
-
-    sizes = {"I": input_size, "H": hidden_size}
-    return {
-        name: (
-            sum(sizes[row] for row in shape.rows),
-            *([] if shape.columns is None else [sizes[shape.columns]]),
-        )
-        for name, shape in layout(cell.program).shapes.items()
-    }
+    stack = _stack(cell, input_size, hidden_size)
+    return {name.removesuffix("_l0"): shape for name, shape in stack.learned.items()}
 
 
 def _weights(cell: Cell, input_size: int, hidden_size: int) -> int:
-    return sum(map(math.prod, _shapes(cell, input_size, hidden_size).values()))
+    stack = _stack(cell, input_size, hidden_size)
+    return sum(math.prod(shape) for name, shape in stack.learned.items() if name not in stack.fixed)
+
+
+def _stack(cell: Cell, input_size: int, hidden_size: int) -> Stack:
+    from ricorda.program.stack import stack_of
+
+    return stack_of(cell.program, True, input_size, hidden_size, 1, 1, 0)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ricorda.errors import ArgumentError
 from ricorda.program.gates import memory_gates
 from ricorda.program.ir import Program
+from ricorda.program.learned import learned
 from ricorda.program.weights import Block, layout
 
 
@@ -66,7 +67,8 @@ class GateBiases:
         """Where the biases of an affine stand in the parameters; they are added up."""
         if self.layer_norm:
             return [Block(f"shift_{self.program.values[affine].name}", 0)]
-        return layout(self.program, self.bias).biases.get(affine, [])
+        plan = learned(self.program, self.bias) or layout(self.program, self.bias)
+        return plan.biases.get(affine, [])
 
     def _set(self, parameters: Mapping[str, Tensor], blocks: Sequence[Block], value: Tensor) -> None:
         """Set the first of the biases that are added up to a value, and the others to zero."""

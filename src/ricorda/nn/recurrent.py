@@ -28,11 +28,13 @@ from ricorda.nn.arguments import (
     program_of,
 )
 from ricorda.nn.biases import GateBiases
+from ricorda.nn.forms import all_weights_of, draw, register, trained, weights_of
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
+from ricorda.program.learned import without_forms
 from ricorda.program.stack import stack_of
 from ricorda.program.weights import layout
 
@@ -170,13 +172,13 @@ class Recurrent(nn.Module):
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
         )
         self._regularised = bool(self.regularisers.non_defaults())
-        self.programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
+        programs = {mode: self.regularisers.program(self.program, training=mode) for mode in (False, True)}
+        self.programs = {mode: without_forms(program) for mode, program in programs.items()}
         self.texts = {mode: operation.text_of(program) for mode, program in self.programs.items()}
         self.stack = stack_of(
-            self.programs[False], bias, input_size, hidden_size, num_layers, 2 if bidirectional else 1, proj_size
+            programs[False], bias, input_size, hidden_size, num_layers, 2 if bidirectional else 1, proj_size
         )
-        for name, shape in self.stack.shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        register(self, self.stack, device, dtype)
         self.engine, self.checkpoint, self.precision = engine, checkpoint, precision
         self.watcher: Watcher | None = None
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -195,15 +197,10 @@ class Recurrent(nn.Module):
 
         Layer normalisation starts with gains of 1 and shifts of 0.
         """
-        bound = 1 / math.sqrt(self.hidden_size)
-        own = layout(self.program, self.bias).shapes
-        for name, weight in self.named_parameters():
-            if name.rpartition("_l")[0] in own:
-                nn.init.uniform_(weight, -bound, bound)
-            else:
-                nn.init.constant_(weight, 1.0 if name.startswith("gain_") else 0.0)
+        normalising = set(self.stack.names).difference(layout(self.program, self.bias).shapes)
+        draw(self, self.stack, 1 / math.sqrt(self.hidden_size), normalising)
         for suffix in chain.from_iterable(self.stack.suffixes):
-            parameters = {name: getattr(self, name + suffix) for name in self.stack.names}
+            parameters = {name: getattr(self, name + suffix) for name in self.stack.learned_names}
             self._biases.start(parameters, self.forget_bias, self.memory)
 
     def forward(
@@ -250,7 +247,7 @@ class Recurrent(nn.Module):
         if isinstance(input, Proxy):
             return self._as_leaf(input, hx, lengths, record)
         record = check_record(record, self.program) if record else ()
-        weight: Tensor = getattr(self, next(iter(self.stack.shapes)))
+        weight: Tensor = getattr(self, next(iter(self.stack.learned)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         initial = batch.initial(self.program, hx, self.stack.states)
         y, finals, traces = self._run_layers(batch, initial, record, recording)
@@ -264,12 +261,12 @@ class Recurrent(nn.Module):
         """All layers in one call of an engine; None if they must go one by one, where mistakes are reported too."""
         if not isinstance(input, Tensor) or input.dim() != 3:
             return None
-        weights = self._parameters
+        weights: Mapping[str, Any] = self._parameters
         if tuple(weights) != self.stack.full_names:  # A subclass may have more, a parametrization fewer.
-            weights = {name: weights.get(name) for name in self.stack.full_names}
+            weights = all_weights_of(self, self.stack)
         states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
         x = input.transpose(0, 1) if self.batch_first else input
-        request = Request(self.stack.program, weights, x, states, engine=wanted(self.engine))  # type: ignore[arg-type]
+        request = Request(self.stack.program, weights, x, states, engine=wanted(self.engine))
         ran = run_stack(self.stack, request)
         if ran is None:
             return None
@@ -307,9 +304,8 @@ class Recurrent(nn.Module):
             if regularised:
                 y = self.regularisers.drop_input(y)
             for direction, suffix in enumerate(suffixes):
-                parameters = {name: getattr(self, name + suffix) for name in self.stack.names}
-                if regularised:
-                    parameters = self.regularisers.drop_weights(parameters)
+                drop = self.regularisers.drop_weights if regularised else None
+                parameters = weights_of(self, self.stack, level, suffix, drop)
                 entry = len(finals)  # Each layer and direction has its own masks.
                 states = [state[entry] for state in initial]
                 manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
@@ -369,8 +365,7 @@ class Recurrent(nn.Module):
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
         """The parameters of each layer and direction, in torch.nn's order."""
-        suffixes = chain.from_iterable(self.stack.suffixes)
-        return [[getattr(self, name + suffix) for name in self.stack.names] for suffix in suffixes]
+        return trained(self, self.stack)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn prints them."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ricorda.engines import PlainStepper, Request, TurnStepper, choose
 from ricorda.errors import ArgumentError
+from ricorda.nn.forms import all_weights_of
 from ricorda.nn.sequences import Batch, State, check_alike, of_each_state
 from ricorda.program.ir import Program
 from ricorda.program.stack import Stack
@@ -32,6 +34,7 @@ class Layer(Protocol):
     batch_first: bool
     input_size: int
     _parameters: Any
+    _buffers: Any
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights."""
@@ -98,7 +101,7 @@ class Stream:
             If the step has another shape, dtype or device.
         """
         # A step takes a microsecond or two, so every operation here counts; strict= alone takes a tenth of one.
-        for weight, (version, address) in zip(self._weights.values(), self._seen):  # noqa: B905
+        for weight, (version, address) in zip(self._weights(), self._seen):  # noqa: B905
             if weight._version != version or weight.data_ptr() != address:
                 self._renew()
                 break
@@ -162,10 +165,14 @@ class Stream:
 
     def _prepare(self) -> None:
         """Pack the present weights, if the engine can step this layer."""
-        weights = list(self.layer.parameters())
-        known = all(type(weight) is nn.Parameter and not weight.is_inference() for weight in weights)
-        self._weights: dict[str, Any] = self.layer._parameters
-        self._seen = [(weight._version, weight.data_ptr()) for weight in weights] if known else []
+        layer = self.layer
+        parameters, buffers, fixed = layer._parameters, layer._buffers, layer.stack.fixed
+        self._weights: Callable[[], Iterable[Tensor]] = parameters.values
+        if fixed:
+            self._weights = lambda: chain(parameters.values(), map(buffers.__getitem__, fixed))
+        weights = [*layer.parameters(), *map(buffers.__getitem__, fixed)]
+        known = all(type(weight) in (nn.Parameter, Tensor) and not weight.is_inference() for weight in weights)
+        self._seen = [(weight._version, weight.data_ptr()) for weight in self._weights()] if known else []
         self._dtype = weights[0].dtype
         self._numpy_dtype = _NUMPY.get(self._dtype)
         self._stepper = self._packed() if known else None
@@ -176,12 +183,17 @@ class Stream:
             self._input = np.zeros(self._shape, self._numpy_dtype)
             self._input_address = self._input.ctypes.data
 
+    @property
+    def _weight(self) -> Tensor:
+        """A weight, which has the layer's dtype and device."""
+        return next(chain(self.layer.parameters(), self._weights()))
+
     def _packed(self) -> PlainStepper | TurnStepper | None:
         """An engine's stepper for the layer; None if each step must be a call of the layer."""
         stack = self.layer.stack
-        weights: Mapping[str, Any] = {name: self._weights.get(name) for name in stack.shapes}
-        x = next(self.layer.parameters()).new_zeros(1, *(self._batch or (1,)), stack.input_size)
-        with torch.autocast("cpu", enabled=False):
+        weights = all_weights_of(self.layer, stack)
+        x = self._weight.new_zeros(1, *(self._batch or (1,)), stack.input_size)
+        with torch.autocast("cpu", enabled=False), torch.no_grad():
             request = Request(stack.program, weights, x, (), engine=choose.wanted(self.layer.engine))
             return choose.stepper(stack, request, self._batch)
 
@@ -190,14 +202,13 @@ class Stream:
         state = self.state
         self._prepare()
         if state is not None:
-            weight = next(self.layer.parameters())
+            weight = self._weight
             state = of_each_state(lambda part: part.to(weight), state)
         self.state = state
 
     def _initial(self, state: State) -> list[Tensor]:
         """The caller's states, checked, as [layers, B, size] each."""
-        layer = self.layer
-        weight = next(layer.parameters())
+        layer, weight = self.layer, self._weight
         batch = Batch(weight.new_empty(1, *(self._batch or (1,)), 1), weight, None, False, unbatched=not self._batch)
         return [part.detach() for part in batch.initial(layer.program, state, layer.stack.states)]
 
@@ -208,7 +219,7 @@ class Stream:
         if tuple(x.shape) != self._shape:
             raise ArgumentError(f"a step of this stream has shape {self._shape}, and {tuple(x.shape)} was given")
         if isinstance(x, Tensor):
-            weight = next(self.layer.parameters())
+            weight = self._weight
             check_alike("a step of this stream", x, weight)
             return x.detach().as_subclass(Tensor).to(weight.dtype).contiguous()
         known = self._numpy_dtype
@@ -221,7 +232,7 @@ class Stream:
 
     def _step(self, x: Any) -> Any:
         """Take a step by an engine's plain stepper or, without one, by a call of the layer."""
-        weight = next(self.layer.parameters())
+        weight = self._weight
         step = torch.from_numpy(x).to(weight.device) if isinstance(x, np.ndarray) else x
         self._begun = True
         y = self._through_layer(step) if self._plain is None else self._plain.step(step)

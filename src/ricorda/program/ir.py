@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ricorda.errors import CellError
+from ricorda.program.forms import canonical, check_form
 from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
 
 INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE = "I", "H", "P"
@@ -35,6 +36,8 @@ class Value:
     name : name of an input, state, parameter, affine or mask
     number : value of a constant; for a mask the probability of a zero, from 0 to below 1
     bias : whether an affine adds a bias
+    form : how the weights of an affine, or a parameter, are made from what is learned, see `program.forms`
+    shares : name of the earlier affine whose weights an affine takes too
     """
 
     op: str
@@ -43,6 +46,8 @@ class Value:
     name: str = ""
     number: float = 0.0
     bias: bool = True
+    form: str = ""
+    shares: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,37 @@ def check_name(kind: str, name: Any, values: Sequence[Value]) -> None:
         raise CellError(f"the name {name!r} is kept for the layer's own weights: choose another")
     for value in values:
         if value.name == name and (value.op == "affine") == (kind == "affine"):
-            raise CellError(f'there are two of the name "{name}", {value.op} and {kind}: give each its own')
+            way_out = "give each its own"
+            if kind == "affine":
+                way_out += f', or write affine("{name}", ..., shared=True) for the same weights again'
+            raise CellError(f'there are two of the name "{name}", {value.op} and {kind}: {way_out}')
+
+
+def check_weights(value: Value, before: Sequence[Value]) -> None:
+    """Check the form of an affine, or that it can share the weights of an earlier one.
+
+    Raises
+    ------
+    CellError
+        If not.
+    """
+    sizes = [before[arg].size for arg in value.args]
+    if not value.shares:
+        recurrent = [size for size in sizes if size != INPUT_SIZE]
+        check_form(value.form, value.name, value.size, recurrent, INPUT_SIZE in sizes, value.bias)
+        return
+    call = f'affine("{value.shares}", ..., shared=True)'
+    first = next((line for line in before if line.op == "affine" and line.name == value.shares), None)
+    if first is None or first.shares:
+        raise CellError(f"{call} takes the weights of an earlier affine, and none has that name: leave shared out")
+    own = [before[arg].size for arg in first.args]
+    if (own, first.size) != (sizes, value.size):
+        raise CellError(
+            f"{call} multiplies sizes {', '.join(sizes)}, and the weights are for {', '.join(own)}: "
+            "give operands of the same sizes, in the same order"
+        )
+    if value.form or value.bias > first.bias:
+        raise CellError(f"{call} takes the weights as they are: give their form and bias where they are first used")
 
 
 def _checked(value: Value, before: Sequence[Value]) -> Value:
@@ -186,8 +221,10 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
             proper = Value("input", size=INPUT_SIZE, name=value.name)
         case "state" if len(before) == 1 and value.size == PROJECTED_SIZE:
             proper = Value("state", size=PROJECTED_SIZE, name=value.name)
-        case "state" | "parameter":
-            proper = Value(value.op, name=value.name)
+        case "state":
+            proper = Value("state", name=value.name)
+        case "parameter":
+            proper = Value("parameter", name=value.name, form=canonical(value.form, affine=False))
         case "constant":
             proper = Value("constant", size=SCALAR, number=float(value.number))
         case "mask" | "locked_mask" if 0 <= value.number < 1 and value.size in (HIDDEN_SIZE, before[1].size):
@@ -195,7 +232,9 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
         case "affine" if value.name == PROJECTION and sizes == [HIDDEN_SIZE] and before[1].size == PROJECTED_SIZE:
             proper = Value("affine", value.args, PROJECTED_SIZE, PROJECTION, bias=False)
         case "affine" if sizes and SCALAR not in sizes:
-            proper = Value("affine", value.args, name=value.name, bias=bool(value.bias))
+            form = canonical(value.form, affine=True)
+            proper = Value("affine", value.args, name=value.name, bias=bool(value.bias), form=form, shares=value.shares)
+            check_weights(proper, before)
         case op if op in OPERATIONS and len(sizes) == OPERATIONS[op].arity:
             proper = Value(op, value.args, OPERATIONS[op].size(sizes))
         case op:

@@ -157,5 +157,6 @@ def _write_affine(value: Value, operands: list[tuple[str, float]], notation: Not
     texts = [text for text, _ in operands]
     vector = f"[{', '.join(texts)}]" if len(texts) > 1 or operands[0][1] < _CALL else texts[0]
     space = " " if notation == "plain" else r" \, "
-    product = f"{_weight('W', value.name, notation)}{space}{vector}"
-    return (f"{product} + {_weight('b', value.name, notation)}", _SUM) if value.bias else (product, _MATRIX_PRODUCT)
+    name = value.shares or value.name
+    product = f"{_weight('W', name, notation)}{space}{vector}"
+    return (f"{product} + {_weight('b', name, notation)}", _SUM) if value.bias else (product, _MATRIX_PRODUCT)

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
+from ricorda.program.learned import Learned, learned, without_forms
 from ricorda.program.weights import layout
+
+
+class Piece(NamedTuple):
+    """A piece of `program.learned`, in a layer whose sizes are known: `tensors` are names of what it is made from."""
+
+    name: str
+    form: str
+    numbers: tuple[float, ...]
+    tensors: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+class Recipe(NamedTuple):
+    """How a layer's weights are made: pieces, and a weight's blocks as (piece, how many it has, which one)."""
+
+    pieces: tuple[Piece, ...]
+    weights: tuple[tuple[str, tuple[tuple[str, int, int], ...]], ...]
 
 
 class Stack:
@@ -17,7 +35,7 @@ class Stack:
     Attributes
     ----------
     program : Program
-        A step of each layer, in evaluation.
+        A step of each layer, in evaluation, as engines run it.
     bias : bool
         Whether the affines add biases.
     input_size, hidden_size, proj_size : int
@@ -33,7 +51,15 @@ class Stack:
     shapes : dict of str to tuple of int
         The shape of each parameter by its full name, in the order of layers, directions and `names`.
     full_names : tuple of str
-        The keys of `shapes`.
+        The keys of `shapes`; only "", which no parameter is called, if the weights are made from the parameters.
+    learned : dict of str to tuple of int
+        The shapes of what a layer keeps, its parameters and what is never trained: `shapes` but for cells with forms.
+    learned_names : tuple of str
+        The same for one layer in one direction, the names alone.
+    fixed : frozenset of str
+        Those that are never trained, by full name.
+    recipes : tuple of Recipe
+        For each layer, how its weights are made; none if they are `learned` themselves.
     states : tuple of (int, int)
         First and last size of each state [layers * directions, B, size].
     """
@@ -49,7 +75,7 @@ class Stack:
         proj_size: int,
     ) -> None:
         self._arguments = program, bias, input_size, hidden_size, num_layers, directions, proj_size
-        self.program, self.bias = program, bias
+        self.program, self.bias = without_forms(program), bias
         self.input_size, self.hidden_size, self.proj_size = input_size, hidden_size, proj_size
         self.num_layers, self.directions = num_layers, directions
         of_layer = layout(program, bias).shapes
@@ -68,10 +94,43 @@ class Stack:
                     columns = () if shape.columns is None else (sizes[shape.columns],)
                     self.shapes[name + suffix] = (sum(sizes[row] for row in shape.rows), *columns)
         self.full_names = tuple(self.shapes)
+        self.learned, self.learned_names = self.shapes, self.names
+        self.fixed: frozenset[str] = frozenset()
+        self.recipes: tuple[Recipe, ...] = ()
+        pieces = learned(program, bias)
+        if pieces is not None:
+            self._make(pieces)
         self.states = tuple((num_layers * directions, self.sizes[0][state.size]) for state in program.states)
+
+    def _make(self, pieces: Learned) -> None:
+        """Set what cells with forms have of their own."""
+        self.full_names = ("",)
+        self.recipes = tuple(_recipe(pieces, sizes) for sizes in self.sizes)
+        self.learned = {
+            name + suffix: shape
+            for sizes, suffixes in zip(self.sizes, self.suffixes, strict=True)
+            for suffix in suffixes
+            for piece in pieces.shapes
+            for name, shape in pieces.tensors_of(piece, sizes).items()
+        }
+        self.learned_names = tuple(name for piece in self.recipes[0].pieces for name in piece.tensors)
+        fixed = {piece.tensors[0] for piece in self.recipes[0].pieces if piece.form == "fixed"}
+        self.fixed = frozenset(name + suffix for suffixes in self.suffixes for suffix in suffixes for name in fixed)
 
     def __reduce__(self) -> tuple[Any, ...]:  # Copies and pickles of a layer share this object.
         return stack_of, self._arguments
+
+
+def _recipe(learned: Learned, sizes: dict[str, int]) -> Recipe:
+    pieces = []
+    for name in learned.shapes:
+        tensors, shape = tuple(learned.tensors_of(name, sizes)), learned.dimensions(name, sizes)
+        pieces.append(Piece(name, *learned.forms.get(name, ("", ())), tensors, shape))
+    weights = (
+        (name, tuple((block.parameter, len(learned.shapes[block.parameter].rows), block.position) for block in blocks))
+        for name, blocks in learned.weights.items()
+    )
+    return Recipe(tuple(pieces), tuple(weights))
 
 
 @lru_cache(maxsize=256)

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
+from itertools import count
 from numbers import Real
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from ricorda.errors import CellError
-from ricorda.program.ir import HIDDEN_SIZE, PROJECTED_SIZE, PROJECTION, SIZE_NAMES, Value, check_name
+from ricorda.program.forms import canonical
+from ricorda.program.ir import (
+    HIDDEN_SIZE,
+    PROJECTED_SIZE,
+    PROJECTION,
+    SIZE_NAMES,
+    Value,
+    check_name,
+    check_weights,
+)
 from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
 
 
@@ -141,7 +152,13 @@ def apply(op: str, *operands: Any) -> Symbol:
     return tape.write(Value(op, tuple(symbol.index for symbol in symbols), size))
 
 
-def affine(name: str, *operands: Any, bias: bool = True) -> Symbol:
+def affine(
+    name: str,
+    *operands: Any,
+    bias: bool = True,
+    form: str | Mapping[str, str] = "",
+    shared: bool = False,
+) -> Symbol:
     """The sum of a matrix product for each operand, and a bias: `W_name [operands] + b_name`.
 
     Parameters
@@ -152,6 +169,14 @@ def affine(name: str, *operands: Any, bias: bool = True) -> Symbol:
         Vectors of any size: the input, states, or values computed from them.
     bias : bool
         Whether to add a bias. (A layer built with `bias=False` has none at all.)
+    form : str, or a mapping of "recurrent", "input" and "bias" to str
+        How the recurrent matrices, those of all operands but the input, are made from a learned M: "skew(gamma)" is
+        M - M^T - gamma I, "symmetric_mix(beta, gamma)" is (1 - beta) (M + M^T) + beta (M - M^T) - gamma I, "orthogonal"
+        the exponential of M - M^T, "low_rank(rank)" a product of two matrices, and "block_diagonal(count)" so many
+        blocks. "fixed" is for the whole affine, whose weights are then never trained. A mapping has a form for each
+        part: the input's matrix can be fixed or of low rank, the bias fixed.
+    shared : bool
+        Whether to take the weights of the earlier affine of this name, whose operands have the same sizes.
 
     Returns
     -------
@@ -161,9 +186,9 @@ def affine(name: str, *operands: Any, bias: bool = True) -> Symbol:
     Raises
     ------
     CellError
-        If the name is no identifier or taken, or an operand is missing or no vector.
+        If the name is no identifier or taken, an operand is missing or no vector, or the form unknown.
     """
-    return _affine(name, *operands, bias=bias)
+    return _affine(name, *operands, bias=bias, form=form, shared=shared)
 
 
 def projection(state: Symbol) -> Symbol:
@@ -171,28 +196,52 @@ def projection(state: Symbol) -> Symbol:
     return _affine(PROJECTION, state, bias=False, size=PROJECTED_SIZE)
 
 
-def _affine(name: str, *operands: Any, bias: bool, size: str = HIDDEN_SIZE) -> Symbol:
+def _affine(
+    name: str,
+    *operands: Any,
+    bias: bool,
+    size: str = HIDDEN_SIZE,
+    form: str | Mapping[str, str] = "",
+    shared: bool = False,
+) -> Symbol:
     tape = _tape("affine")
+    first = next((value for value in tape.values if value.op == "affine" and value.name == name), None)
+    shares, form = name if shared else "", canonical(form, affine=True)
+    if shared:
+        names = {value.name for value in tape.values}
+        name = next(free for number in count(2) if (free := f"{name}_{number}") not in names)
+        bias = bool(bias and first and first.bias)
     check_name("affine", name, tape.values)
     if not operands:
         raise CellError(f'affine("{name}") has nothing to multiply: give it the input, a state or both')
     symbols = [tape.symbol(operand) for operand in operands]
     if any(symbol.value.size == SCALAR for symbol in symbols):
         raise CellError(f'affine("{name}", ...) multiplies vectors, and one of its operands is a number')
-    return tape.write(Value("affine", tuple(symbol.index for symbol in symbols), size, name, bias=bool(bias)))
+    args = tuple(symbol.index for symbol in symbols)
+    value = Value("affine", args, size, name, bias=bool(bias), form=form, shares=shares)
+    check_weights(value, tape.values)
+    return tape.write(value)
 
 
-def parameter(name: str) -> Symbol:
+def parameter(name: str, *, form: str = "") -> Symbol:
     """A learned vector of hidden_size numbers, such as the weights of a peephole.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the layer's parameters.
+    form : str
+        "number" for one learned number, the same for all units; "clamp(low, high)" for numbers that are kept within
+        bounds; "fixed" for numbers that are never trained.
 
     Raises
     ------
     CellError
-        If the name is no identifier or taken.
+        If the name is no identifier or taken, or the form unknown.
     """
     tape = _tape("parameter")
     check_name("parameter", name, tape.values)
-    return tape.write(Value("parameter", name=name))
+    return tape.write(Value("parameter", name=name, form=canonical(form, affine=False)))
 
 
 def sigmoid(a: Any) -> Symbol:

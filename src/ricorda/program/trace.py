@@ -154,7 +154,10 @@ def _check_use(function: Callable[..., Any], program: Program) -> None:
         raise _error(function, f"no new state depends on the input {x}: use it in an affine")
     for index, value in enumerate(program.values):
         if value.op in ("affine", "parameter") and index not in program.reaching:
-            raise _error(function, f'{value.op}("{value.name}", ...) reaches no new state: use its value or delete it')
+            raise _error(
+                function,
+                f'{value.op}("{value.shares or value.name}", ...) reaches no new state: use its value or delete it',
+            )
     gate = program.forget_gate
     if gate is not None and program.forget_affine is None:
         raise _error(function, f'its forget_gate is "{gate}", which none of its affines is called')

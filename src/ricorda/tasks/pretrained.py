@@ -140,12 +140,12 @@ class Pretrained:
 
     def begin(self, embedding: nn.Embedding, recurrent: nn.Module) -> None:
         """Give an embedding and recurrent layers of the sizes of `taken` the weights of the language models."""
-        own = dict(recurrent.named_parameters())
+        own = recurrent.state_dict()  # What is never trained is among it.
         with torch.no_grad():
             embedding.weight.copy_(self._embeddings())
             first = 0
             for model in self.models:
-                for name, weight in model.network_.recurrent.named_parameters():
+                for name, weight in model.network_.recurrent.state_dict().items():
                     _put(own[name + "_reverse" * model.reverse], weight, _first_column(name, model, first))
                 first += int(model.embedding_size)
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ricorda.engines import Request, reference
 from ricorda.nn import Recurrent
+from ricorda.nn.forms import weights_of
 from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
-from ricorda.program.weights import layout
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def trail_of(
         before.append(torch.where((back[:-1] < last)[..., None], after[1:], begin[entry]))
     suffix = f"_l{level}" + "_reverse" * reverse
     program = layer.programs[False]
-    parameters = {name: getattr(layer, name + suffix).detach() for name in layout(program, layer.bias).shapes}
+    weights = weights_of(layer, layer.stack, level, suffix)
+    parameters = {name: weight.detach() for name, weight in weights.items()}
     return Trail(program, parameters, inputs[places[:-1], rows], tuple(before), lengths.clamp(max=len(back) - 1))
 
 

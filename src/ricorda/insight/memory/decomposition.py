@@ -315,10 +315,6 @@ def _reader(layer: Recurrent, input_size: int, level: int, direction: int) -> Re
         device="meta",  # It gets the layer's weights below.
     )
     suffix = f"_l{level}{'_reverse' * direction}"
-    weights = {
-        f"{name.removesuffix(suffix)}_l0": weight.detach()
-        for name, weight in layer.named_parameters()
-        if name.endswith(suffix)
-    }
+    weights = {f"{name}_l0": getattr(layer, name + suffix).detach() for name in layer.stack.learned_names}
     reader.load_state_dict(weights, assign=True)
     return reader.requires_grad_(False).eval()
