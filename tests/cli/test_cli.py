@@ -164,8 +164,8 @@ def test_cells(ricorda_command: Command) -> None:
     assert all(set(each) == {"name", "weights", "summary"} for each in listed)
     one = json.loads(ricorda_command("cells", "lstm", "--json", "-i", "3", "-n", "5").out)
     assert one["weights"] == 4 * 5 * (3 + 5 + 2)
-    keys = {"name", "summary", "equations", "latex", "states", "affines", "parameters", "weights", "paper", "weakness"}
-    assert set(one) == keys
+    keys = {"name", "summary", "equations", "latex", "options", "states", "affines", "parameters", "weights"}
+    assert set(one) == keys | {"paper", "weakness", "forms"}
     table = ricorda_command("cells").out
     assert all(each["name"] in table and f"{each['weights']:,}" in table for each in listed)
     shown = ricorda_command("cells", "lstm").out

@@ -170,7 +170,27 @@ MISTAKES = {
     "a default": (
         "def wrong(x, h, rate=0.5): #!\n    return rate * tanh(affine('h', h, x))\n",
         "def wrong(x, h, rate=0.5): #!",
-        "its argument rate=0.5 has a default",
+        "its argument rate=0.5 has a default, and its arguments are the input and the states: write options after",
+    ),
+    "a partial of too few arguments": (
+        "def wrong(x, h): #!\n    return tanh(affine('h', h, x))\n\nwrong = partial(wrong, 1)\n",
+        "def wrong(x, h): #!",
+        "its arguments must be the input and at least one state",
+    ),
+    "a partial of an argument that there is not": (
+        "def wrong(x, h): #!\n    return tanh(affine('h', h, x))\n\nwrong = partial(wrong, k=1)\n",
+        "def wrong(x, h): #!",
+        "its functools.partial does not go with its arguments",
+    ),
+    "an option without a default": (
+        "def wrong(x, h, *, rate): #!\n    return rate * tanh(affine('h', h, x))\n",
+        "def wrong(x, h, *, rate): #!",
+        "its option rate has no default: give it one",
+    ),
+    "an option that is no number": (
+        "def wrong(x, h, *, rate=None): #!\n    return rate * tanh(affine('h', h, x))\n",
+        "def wrong(x, h, *, rate=None): #!",
+        "its option rate has the default None: give it a finite number",
     ),
     "a state of the input's size": (
         "def wrong(x, h): #!\n    return x\n",
@@ -245,7 +265,6 @@ def test_a_mistake_is_told_with_file_line_and_expression(tmp_path: Path, mistake
 @pytest.mark.parametrize(
     ("code", "shown"),
     [
-        ("wrong = partial(helper)\n", "functools.partial"),
         ("class wrong:\n    pass\n", "<class"),
         ("wrong = len\n", "len"),
     ],

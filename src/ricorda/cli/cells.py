@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def cells(
-    name: Annotated[str | None, typer.Argument(help="A cell's name, or FILE.py:NAME for one of your own.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A cell's name, or FILE.py:NAME; with (options) or without.")
+    ] = None,
     input_size: Annotated[int, typer.Option("--input-size", "-i", help="Features a step, I.")] = 128,
     hidden_size: Annotated[int, typer.Option("--hidden-size", "-n", help="Units, H.")] = 128,
     as_json: Json = False,
@@ -30,7 +32,7 @@ def cells(
 
       ricorda cells lstm --input-size 64 --hidden-size 256
 
-      ricorda cells mycells.py:mgu
+      ricorda cells "mycells.py:mgu(rate=0.5)"
     """
     from ricorda.catalogue import find_cell
 
@@ -56,6 +58,7 @@ def _list(input_size: int, hidden_size: int, as_json: bool) -> None:
 
 def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
     from ricorda.program.learned import described
+    from ricorda.program.options import written
     from ricorda.program.show import equations
 
     program = cell.program
@@ -66,6 +69,7 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
         "equations": equations(program),
         "latex": equations(program, "latex"),
         "forms": described(program),
+        "options": dict(cell.options),
         "states": [state.name for state in program.states],
         "affines": [program.values[index].name for index in program.affines],
         "parameters": {name: list(shape) for name, shape in shapes.items()},
@@ -77,11 +81,12 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
         print_json(facts)
         return
     print_pairs(
-        f"{cell.name}: {cell.summary}" if cell.summary else cell.name,
+        f"{program.title}: {cell.summary}" if cell.summary else program.title,
         [
             ("equations", "\n".join(facts["equations"])),
             ("LaTeX", " \\\\\n".join(facts["latex"])),
             *([("forms", "\n".join(facts["forms"]))] if facts["forms"] else []),
+            *([("options", written(cell.options))] if cell.options else []),
             ("states", ", ".join(facts["states"])),
             ("gates", " ".join(facts["affines"]) + "   (the order of the rows in the weights)"),
             *((name, " x ".join(map(str, shape))) for name, shape in shapes.items()),

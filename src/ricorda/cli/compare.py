@@ -254,7 +254,9 @@ def _bound(function: Callable[..., None], source: str) -> Callable[..., None]:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    from ricorda.catalogue import split_names
+
+    return list(filter(None, split_names(text)))
 
 
 def _rates(text: str | None) -> list[float]:

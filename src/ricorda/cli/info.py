@@ -43,7 +43,7 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
         [
             ("task", config["task"]),
             *((name, _words(value)) for name, value in _own(config)),
-            ("cell", "\n".join([program.name, *equations(program)])),
+            ("cell", "\n".join([program.title, *equations(program)])),
             ("weights", f"{summary['weights']:,}"),
             ("trained on", f"{summary['examples']:,} examples, {summary['epochs']} epochs, best {best['epoch']}"),
             *(("coverage", sentence) for sentence in coverage_sentences(summary)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from ricorda.catalogue import find_cell
+from ricorda.catalogue import as_cell
 from ricorda.errors import ArgumentError, ArgumentTypeError
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
@@ -111,8 +111,5 @@ def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool)
                 f"and proj_size says {'with' if projected else 'without'}: give the cell itself"
             )
         return cell
-    if isinstance(cell, str):
-        cell = find_cell(cell)
-    if not isinstance(cell, Cell):
-        cell = Cell(cell)
+    cell = as_cell(cell)
     return cell.projected_program if projected else cell.program

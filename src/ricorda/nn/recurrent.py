@@ -63,7 +63,8 @@ class Recurrent(nn.Module):
     Parameters
     ----------
     cell : Cell, Program, str or function
-        The cell: one of `ricorda.cells`, its name, "FILE.py:NAME", or a function over symbols.
+        The cell: one of `ricorda.cells`, its name, "FILE.py:NAME" (each also with
+        options, as "NAME(rate=0.5)"), or a function over symbols.
     input_size : int
         Features a step, I.
     hidden_size : int
@@ -374,7 +375,7 @@ class Recurrent(nn.Module):
         parts += [f"{name}={value!r}" for name, value in values.items() if value != _DEFAULTS[name]]
         parts += self.regularisers.non_defaults()
         if type(self) is Recurrent:
-            parts.insert(0, self.program.name)
+            parts.insert(0, self.program.title)
         return ", ".join(parts)
 
     def _takes_bf16(self, weight: Tensor) -> bool:

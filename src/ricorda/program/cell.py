@@ -1,16 +1,18 @@
-"""A cell: a function over symbols, and facts about it."""
+"""A cell: a function over symbols, its options, and facts about it."""
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, SupportsIndex, overload
 
 from ricorda.errors import CellError
 from ricorda.program.ir import Program
+from ricorda.program.options import Option, code_of, defaults_of, differing, name_of, options_of, written
 from ricorda.program.trace import trace
 
 
@@ -22,7 +24,8 @@ class Cell:
     ----------
     function : callable
         `function(x, h, ...)` over symbols, the input first, then the states; returns the new states.
-        The first state is the layer's output.
+        The first state is the layer's output. Keyword-only arguments with defaults are the cell's options. A
+        `functools.partial`, a method or an object that can be called serve as well.
     forget_gate : str, optional
         Name of the affine whose sigmoid says how much of the state is kept.
     candidate : str, optional
@@ -35,6 +38,10 @@ class Cell:
         The year in which the equations were first published.
     differs : tuple of str
         Where well-known implementations leave the paper, a line each.
+    changed : tuple of (name, value)
+        Options that are not the function's defaults; calling a cell sets them: `cornn(dt=0.05)`.
+    made_with : tuple of (name, value)
+        Arguments of the function that made the cell, if it came from one; they are printed like options.
     """
 
     function: Callable[..., Any]
@@ -44,11 +51,13 @@ class Cell:
     weakness: str = ""
     year: int | None = None
     differs: tuple[str, ...] = ()
+    changed: tuple[tuple[str, Option], ...] = ()
+    made_with: tuple[tuple[str, Option], ...] = ()
 
     @property
     def name(self) -> str:
         """The function's name."""
-        return self.function.__name__
+        return name_of(self.function)
 
     @property
     def family(self) -> str:
@@ -59,7 +68,12 @@ class Cell:
     @property
     def summary(self) -> str:
         """The first sentence of the function's docstring."""
-        return " ".join((self.function.__doc__ or "").strip().partition("\n\n")[0].split())
+        return " ".join((inspect.getdoc(code_of(self.function)) or "").partition("\n\n")[0].split())
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        """The options and their values."""
+        return options_of(self.function, dict(self.changed))
 
     @cached_property
     def program(self) -> Program:
@@ -70,32 +84,71 @@ class Cell:
         CellError
             If the equations are invalid.
         """
-        return trace(self.function, forget_gate=self.forget_gate, candidate=self.candidate)
+        return self._trace(projected=False)
 
     @cached_property
     def projected_program(self) -> Program:
         """One step with the first state projected to proj_size numbers (Sak et al. 2014)."""
         state = self.program.states[0].name  # A mistake in the cell itself is reported as such.
         try:
-            return trace(self.function, projected=True, forget_gate=self.forget_gate, candidate=self.candidate)
+            return self._trace(projected=True)
         except CellError as error:
             raise CellError(
                 f"cell {self.name} cannot have proj_size, with which state {state} goes into an affine only: {error}"
             ) from None
 
-    def __call__(self, *symbols: Any) -> Any:
-        """The equations inside another cell's."""
-        return self.function(*symbols)
+    def __call__(self, *symbols: Any, **options: Any) -> Any:
+        """The equations inside another cell's; without symbols, the cell with other options.
+
+        Raises
+        ------
+        ArgumentError
+            If the cell has no such option, or it has another type.
+        """
+        if not symbols:
+            return self.with_options(options)
+        return self.function(*symbols, **options_of(self.function, {**dict(self.changed), **options}))
+
+    def with_options(self, options: Mapping[str, Any]) -> Cell:
+        """The cell with other options; raises as a call does."""
+        if not options:
+            return self
+        values = options_of(self.function, {**dict(self.changed), **options})
+        defaults = defaults_of(self.function)
+        return replace(self, changed=tuple(item for item in values.items() if item[1] != defaults[item[0]]))
+
+    def __repr__(self) -> str:
+        given = dict(self.made_with) | differing(self.function, defaults_of(self.function) | dict(self.changed))
+        return f"<cell {self.name}({written(given)})>" if given else f"<cell {self.name}>"
+
+    def _trace(self, projected: bool) -> Program:
+        program = trace(
+            self.function,
+            projected=projected,
+            forget_gate=self.forget_gate,
+            candidate=self.candidate,
+            options=self.options,
+        )
+        given = dict(self.made_with) | differing(self.function, self.options)
+        return replace(program, options=tuple(given.items()))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Pickle a decorated cell by its name, like a function: the name of its function now refers to the cell.
 
         A cell of a script is pickled by value, since other processes cannot import the script.
         """
-        module, name = self.function.__module__, self.function.__qualname__
-        if module != "__main__" and getattr(sys.modules.get(module), name, None) is self:
-            return pkgutil.resolve_name, (f"{module}:{name}",)
+        module, name = (getattr(self.function, key, None) for key in ("__module__", "__qualname__"))
+        if module != "__main__":
+            named = getattr(sys.modules.get(str(module)), str(name), None)
+            if isinstance(named, Cell) and replace(named, changed=self.changed) == self:
+                return _by_name, (f"{module}:{name}", dict(self.changed))
         return super().__reduce_ex__(protocol)
+
+
+def _by_name(name: str, options: Mapping[str, Option]) -> Cell:
+    """A cell from its place, "module:name", and its options."""
+    cell: Cell = pkgutil.resolve_name(name)
+    return cell.with_options(options)
 
 
 @overload

@@ -11,6 +11,7 @@ from typing import Any
 from ricorda.errors import CellError
 from ricorda.program.forms import canonical, check_form
 from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
+from ricorda.program.options import Option, check_default, written
 
 INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE = "I", "H", "P"
 SIZE_NAMES = {INPUT_SIZE: "input_size", HIDDEN_SIZE: "hidden_size", PROJECTED_SIZE: "proj_size"}
@@ -63,6 +64,7 @@ class Program:
         pre-activation that an affine computes
     forget_gate : name of the affine whose sigmoid says how much of the state is kept, if there is one
     candidate : name of the variable that holds the update of the state before a gate lets it in, if there is one
+    options : (name, value) of every option of the cell that differs from its default
     """
 
     name: str
@@ -71,6 +73,7 @@ class Program:
     names: tuple[tuple[str, int], ...]
     forget_gate: str | None = None
     candidate: str | None = None
+    options: tuple[tuple[str, Option], ...] = ()
 
     @cached_property
     def _hash(self) -> int:
@@ -78,6 +81,11 @@ class Program:
 
     def __hash__(self) -> int:  # It is computed once, since every call of a layer looks its program up.
         return self._hash
+
+    @property
+    def title(self) -> str:
+        """The cell's name with its options, as `find_cell` reads those of the catalogue: "cornn(dt=0.05)"."""
+        return f"{self.name}({written(dict(self.options))})" if self.options else self.name
 
     @cached_property
     def states(self) -> tuple[Value, ...]:
@@ -131,6 +139,7 @@ class Program:
             "names": dict(self.names),
             "forget_gate": self.forget_gate,
             "candidate": self.candidate,
+            **({"options": dict(self.options)} if self.options else {}),
         }
 
     @classmethod
@@ -154,6 +163,7 @@ class Program:
                 names=tuple(data["names"].items()),
                 forget_gate=data["forget_gate"],
                 candidate=data.get("candidate"),  # Older files have none.
+                options=tuple(data.get("options", {}).items()),
             )
             _check(program)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SizeMismatchError) as error:
@@ -257,8 +267,10 @@ def _check(program: Program) -> None:
     for index in [*program.outputs, *names.values()]:
         if type(index) is not int or not 0 <= index < len(program.values) or program.values[index].size == SCALAR:
             raise ValueError("a name or an output is that of no vector")
-    if not all(name.isidentifier() for name in [program.name, *names]):
+    if not all(name.isidentifier() for name in [program.name, *names, *dict(program.options)]):
         raise ValueError("a name is not one")
+    if any(check_default(name, value) for name, value in program.options):
+        raise ValueError("an option is no number and no text")
     if [program.values[index].size for index in program.outputs] != [state.size for state in program.states]:
         raise ValueError("outputs and states do not match")
     if [names.get(state.name) for state in program.states] != list(program.outputs):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
-from ricorda.errors import CellError
+from ricorda.errors import CellError, RicordaError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, SIZE_NAMES, Program, Value
 from ricorda.program.operations import SCALAR
+from ricorda.program.options import Option, check_default, code_of, defaults_of, name_of
 from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
 
@@ -21,6 +22,7 @@ def trace(
     projected: bool = False,
     forget_gate: str | None = None,
     candidate: str | None = None,
+    options: Mapping[str, Option] = MappingProxyType({}),
 ) -> Program:
     """The program of one step of a cell.
 
@@ -34,6 +36,8 @@ def trace(
         Name of the affine that is the forget gate's.
     candidate : str, optional
         Name of the variable that holds the update.
+    options : option -> value
+        The keyword-only arguments.
 
     Raises
     ------
@@ -42,14 +46,14 @@ def trace(
     """
     arguments = _argument_names(function)
     states = arguments[1:]
-    tape = Tape(function.__code__)
+    tape = Tape(_code(function))
     token = TAPE.set(tape)
     try:
         symbols = [tape.write(Value("input", size=INPUT_SIZE, name=arguments[0]))]
         for position, state in enumerate(states):
             size = PROJECTED_SIZE if projected and position == 0 else HIDDEN_SIZE
             symbols.append(tape.write(Value("state", size=size, name=state)))
-        result, variables = _call(function, symbols, tape)
+        result, variables = _call(function, symbols, options, tape)
         new = _new_states(function, result, states)
         if projected and new[0].value.size == HIDDEN_SIZE:
             new[0] = projection(new[0])
@@ -58,19 +62,24 @@ def trace(
     _check_sizes(function, new, symbols[1:])
     outputs = tuple(symbol.index for symbol in new)
     names = _names(function, tape, variables) | dict(zip(states, outputs, strict=True))
-    program = Program(function.__name__, tuple(tape.values), outputs, tuple(names.items()), forget_gate, candidate)
+    program = Program(name_of(function), tuple(tape.values), outputs, tuple(names.items()), forget_gate, candidate)
     _check_use(function, program)
     return program
 
 
 def _argument_names(function: Callable[..., Any]) -> list[str]:
-    if not inspect.isfunction(function):
+    if code_of(function) is None or isinstance(function, type):
         raise CellError(
             f"a cell is a function of the input and its states, such as `def lstm(x, h, c)`, not {function!r}"
         )
-    if not function.__name__.isidentifier():
+    if not name_of(function).isidentifier():
         raise _error(function, "a cell needs a name, and a lambda has none: write it with def")
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        every = list(inspect.signature(function).parameters.values())
+    except ValueError as error:
+        raise _error(function, f"its functools.partial does not go with its arguments ({error})") from None
+    options = [parameter for parameter in every if parameter.kind is parameter.KEYWORD_ONLY]
+    parameters = [parameter for parameter in every if parameter not in options]
     if any(parameter.kind is not parameter.POSITIONAL_OR_KEYWORD for parameter in parameters) or len(parameters) < 2:
         raise _error(function, "its arguments must be the input and at least one state, such as `def gru(x, h)`")
     for parameter in parameters:
@@ -78,19 +87,32 @@ def _argument_names(function: Callable[..., Any]) -> list[str]:
             raise _error(
                 function,
                 f"its argument {parameter} has a default, and its arguments are the input and the states: "
-                "write a number of its own inside the cell",
+                f"write options after a star, as `*, {parameter}`",
             )
+    _check_options(function, options)
     return [parameter.name for parameter in parameters]
 
 
-def _call(function: Callable[..., Any], symbols: list[Symbol], tape: Tape) -> tuple[Any, dict[str, Any]]:
+def _check_options(function: Callable[..., Any], options: list[inspect.Parameter]) -> None:
+    defaults = defaults_of(function)
+    for option in options:
+        if option.name not in defaults:
+            raise _error(function, f"its option {option.name} has no default: give it one, as `{option.name}=0.5`")
+        wrong = check_default(option.name, defaults[option.name])
+        if wrong is not None:
+            raise _error(function, wrong)
+
+
+def _call(
+    function: Callable[..., Any], symbols: list[Symbol], options: Mapping[str, Option], tape: Tape
+) -> tuple[Any, dict[str, Any]]:
     """The function's result, and its variables as they were when it returned.
 
     The variables name the values: a gate is `i` because the cell has `i = ...`. They are read from the frame, which
     works without the source, and without a profile function, which would replace that of a running profiler.
     """
     try:
-        result = function(*symbols)
+        result = function(*symbols, **options)
     except Exception as error:
         raise _explain(function, error) from None
     variables = dict(tape.frame.f_locals) if tape.frame is not None else {}
@@ -177,14 +199,19 @@ def _check_candidate(function: Callable[..., Any], program: Program, name: str) 
 
 def _error(function: Callable[..., Any], message: str) -> CellError:
     """An error about the function as a whole, which quotes its first line."""
-    place = ""
-    if inspect.isfunction(function):
-        code = function.__code__
-        first = (0, f"def {function.__name__}(...)")
-        lines = enumerate(_source(code))  # The first lines are the decorators.
-        after, line = next((line for line in lines if line[1].startswith("def ") or "lambda" in line[1]), first)
-        place = f" ({_place(code, code.co_firstlineno + after)}): `{line}`"
-    return CellError(f"cell {getattr(function, '__name__', function)}{place}: {message}")
+    code = _code(function)
+    first = (0, f"def {code.co_name}(...)")
+    lines = enumerate(_source(code))  # The first lines are the decorators.
+    after, line = next((line for line in lines if line[1].startswith("def ") or "lambda" in line[1]), first)
+    place = _place(code, code.co_firstlineno + after)
+    return CellError(f"cell {name_of(function)} ({place}): `{line}`: {message}")
+
+
+def _code(function: Callable[..., Any]) -> CodeType:
+    """The code of a function that `_argument_names` has seen."""
+    written = code_of(function)
+    assert written is not None  # It has been checked.
+    return written.__code__
 
 
 def _source(code: CodeType) -> list[str]:
@@ -197,21 +224,22 @@ def _source(code: CodeType) -> list[str]:
 
 def _explain(function: Callable[..., Any], error: Exception) -> CellError:
     """A CellError that quotes the innermost expression of the cell's own file in which the error arose."""
-    code, instruction, line = function.__code__, -1, function.__code__.co_firstlineno
+    own = _code(function)
+    code, instruction, line = own, -1, own.co_firstlineno
     step = error.__traceback__
     while step is not None:
-        if step.tb_frame.f_code.co_filename == function.__code__.co_filename:
+        if step.tb_frame.f_code.co_filename == own.co_filename:
             code, instruction, line = step.tb_frame.f_code, step.tb_lasti, step.tb_lineno
         step = step.tb_next
     message = str(error).partition("\n")[0].removesuffix(", but expected one of:")  # Torch lists its overloads there.
     if isinstance(error, NameError):
         known = ", ".join(inspect.signature(function).parameters)
         message = f"{message}; the input and the states are the cell's arguments: {known}"
-    elif not isinstance(error, CellError):
+    elif not isinstance(error, RicordaError):
         message = f"{type(error).__name__}: {message}; a cell's functions are those of ricorda, such as ricorda.tanh"
     expression = _expression(code, instruction)
     quoted = f": `{expression}`" if expression else ""
-    return CellError(f"cell {function.__name__} ({_place(code, line)}){quoted}: {message}")
+    return CellError(f"cell {name_of(function)} ({_place(code, line)}){quoted}: {message}")
 
 
 def _place(code: CodeType, line: int) -> str:

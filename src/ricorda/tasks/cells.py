@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ricorda.catalogue import CELLS, find_cell
+from ricorda.catalogue import CELLS, as_cell
+from ricorda.errors import ArgumentError
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 
 
 def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
     """The program of a cell, in any of the forms that an estimator takes."""
-    if isinstance(cell, Program):
-        return cell
-    if isinstance(cell, str):
-        return find_cell(cell).program
-    return (cell if isinstance(cell, Cell) else Cell(cell)).program
+    return cell if isinstance(cell, Program) else as_cell(cell).program
 
 
 def cell_of(program: Program) -> str | Program:
-    """The name of a built-in cell, or the program itself of another."""
-    built_in: Cell | None = CELLS.get(program.name)
-    return program.name if built_in is not None and built_in.program == program else program
+    """The name of a built-in cell, with its options, or the program itself of another."""
+    try:
+        built_in = CELLS[program.name].with_options(dict(program.options))
+    except (KeyError, ArgumentError):  # Another cell's, or one with the options of another version.
+        return program
+    return program.title if built_in.program == program else program

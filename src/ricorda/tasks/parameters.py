@@ -151,7 +151,7 @@ class Parameters:
         metadata={
             "about": About(
                 None,
-                "A name from `ricorda cells`, or FILE.py:NAME.",
+                "A name from `ricorda cells`, or FILE.py:NAME; options as NAME(rate=0.5).",
                 "In Python also a `Cell`, a function over symbols, or a `Program`.",
             )
         },

@@ -124,8 +124,8 @@ class Pretrained:
         program = cast(Program, self.models[0].program_)
         if model.cell != "lstm" and as_program(model.cell) != program:
             raise ArgumentError(
-                f"cell is {as_program(model.cell).name}, and that of the pretrained model is {program.name}: leave it "
-                "out, or train another language model"
+                f"cell is {as_program(model.cell).title}, and that of the pretrained model is {program.title}: leave "
+                "it out, or train another language model"
             )
         return program
 

@@ -72,7 +72,9 @@ def _names(folder: Path | None, cells: str | None, hidden_size: int | None) -> l
     if folder is not None:
         refuse_beside_model(folder, "fresh cells", cells=cells, hidden_size=hidden_size)
         return []
-    names = [name.strip() for name in (_CELLS if cells is None else cells).split(",")]
+    from ricorda.catalogue import split_names
+
+    names = split_names(_CELLS if cells is None else cells)
     if not all(names):
         raise ArgumentError(
             f"--cells {cells!r} has a name that is empty: give names with commas between, such as {_CELLS}"

@@ -109,7 +109,7 @@ def _number(text: str, inputs: str) -> float:
 
 def _facts(shown: Unrolled) -> dict[str, Any]:
     return {
-        "cell": shown.program.name,
+        "cell": shown.program.title,
         "first": shown.first,
         "tokens": list(shown.tokens),
         "inputs": shown.inputs.tolist(),
@@ -132,5 +132,5 @@ def _print(shown: Unrolled, steps: int) -> None:
         for name, values in {shown.program.values[0].name: shown.inputs, **shown.values}.items()
     ]
     last = shown.first + len(shown) - 1
-    title = f"{shown.program.name}, steps {shown.first} to {last} of {steps:,}"
+    title = f"{shown.program.title}, steps {shown.first} to {last} of {steps:,}"
     print_table(title, ["value", "before", *heads], rows)

@@ -103,7 +103,7 @@ def compare_lengths(
     return LengthComparison(
         task=task.name,
         criterion=task.success,
-        cells=tuple(program.name for program in programs),
+        cells=tuple(program.title for program in programs),
         seeds=every_seed,
         lengths=np.array(lengths),
         success=_success(numbers),
@@ -161,7 +161,7 @@ def _reached(
     task: SyntheticTask,
     new: Drawn,
 ) -> _Reached:
-    title = f"T = {length}, {model.cell.name}"
+    title = f"T = {length}, {model.cell.title}"
     searched, models = trials.train_all(model, rates, data, seeds, title, float(length))
     numbers: dict[str, list[float]] = {}
     times = []

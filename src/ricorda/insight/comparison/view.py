@@ -96,7 +96,7 @@ def compare(
         task=model.TASK,
         measure=tried[0].measure,
         where=data.where,
-        cells=tuple(program.name for program in programs),
+        cells=tuple(program.title for program in programs),
         seeds=every_seed,
         outcomes=np.array([cell.outcomes for cell in tried]),
         example_weights=tried[0].weights,
@@ -162,7 +162,7 @@ def _costs(model: SequenceEstimator, programs: Sequence[Program], data: Split, m
 
 def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds: Sequence[int]) -> _Tried:
     """Search with the first seed, train the other seeds, and measure all of them."""
-    searched, models = trials.train_all(of.model, rates, data, seeds, of.model.cell.name)
+    searched, models = trials.train_all(of.model, rates, data, seeds, of.model.cell.title)
     by_seed, times, weights = [], [], np.empty(0)
     for model in models:
         values, weights = (np.asarray(numbers, dtype=np.float64) for numbers in model._outcomes(*data.test))
@@ -189,7 +189,7 @@ def _flow(model: Any, X: Any) -> tuple[float, float, str]:
 def programs_of(cells: Sequence[Any]) -> list[Program]:
     """The programs of the cells to compare. Fewer than two cells, or two of one name, raise ArgumentError."""
     programs = [as_program(cell) for cell in cells]
-    names = [program.name for program in programs]
+    names = [program.title for program in programs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ArgumentError(f"cells has {twice} twice: give each once")

@@ -59,7 +59,7 @@ def gates_of(
     values, before, kept = map(_joined, _read(passages, level, side))
     lengths = [len(read) for read in passages]
     return Gates(
-        cell=recurrent.program.name,
+        cell=recurrent.program.title,
         tokens=tuple(token for read in passages for token in read.tokens),
         starts=tuple(np.cumsum([0, *lengths[:-1]]).tolist()),
         values=values,

@@ -194,7 +194,7 @@ def _examples(model: SequenceEstimator, inputs: Any, rows: int) -> tuple[Tensor,
 
 
 def _name(layer: Recurrent, level: int, reverse: bool) -> str:
-    parts = [layer.program.name]
+    parts = [layer.program.title]
     if layer.num_layers > 1:
         parts.append(f"layer {level + 1} of {layer.num_layers}")
     if layer.bidirectional:

@@ -106,7 +106,7 @@ class _Picture:
         last = unrolled.first + len(unrolled) - 1
         units = "one unit" if self.single else f"{max(numbers.shape[1] for numbers in unrolled.values.values())} units"
         steps = f"step {last}" if len(unrolled) == 1 else f"steps {unrolled.first} to {last}"
-        title = f"{self.program.name}, {units}, {steps}"
+        title = f"{self.program.title}, {units}, {steps}"
         self.axes.text(MARGIN, self.height - 0.28, title, fontsize=13, fontweight="bold", va="center")
         for step in range(len(unrolled)):
             self._draw_step(step)
