@@ -23,15 +23,19 @@ from ricorda.program.options import Option, check_default, code_of, name_of, set
 FAMILIES = {
     "vanilla": "without gates",
     "lstm": "long short-term memory and its variants",
-    "gru": "gated units with one state",
+    "gru": "gated recurrent units and their variants",
+    "gated": "gates of other kinds",
+    "linear": "a state that is a linear function of the state before",
 }
-"""The files of `ricorda.cells`, in the order in which they are listed, and what their cells have in common."""
+"""The families in the order in which they are listed, and what their cells have in common."""
+
+_FILES = ("vanilla", "lstm", "lstm_larger", "gru", "gated", "linear")
 
 CELLS: dict[str, Cell] = {
     name: value
-    for family in FAMILIES
-    for name, value in vars(import_module(f"ricorda.cells.{family}")).items()
-    if isinstance(value, Cell) and value.family == family
+    for file in _FILES
+    for name, value in vars(import_module(f"ricorda.cells.{file}")).items()
+    if isinstance(value, Cell) and value.function.__module__ == f"ricorda.cells.{file}"
 }
 """The built-in cells by name, in the order of their families and files."""
 

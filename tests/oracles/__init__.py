@@ -1,1 +1,1 @@
-"""The cells as their papers have them, written without ricorda."""
+"""The cells as their papers have them, written without ricorda: `classic` in torch, the families in NumPy."""

@@ -5,8 +5,54 @@ output. `affine("i", h, x)` is `W_i [h, x] + b_i`; the order of the affines is t
 A cell is traced when it is first used.
 """
 
-from ricorda.cells.gru import gru, gru_reset_after
-from ricorda.cells.lstm import lstm, lstm_coupled, lstm_peephole
-from ricorda.cells.vanilla import rnn, rnn_relu
+from ricorda.cells.gated import atr, minimalrnn, nbr, ran, sgrn, star
+from ricorda.cells.gru import dsgu, gru, gru_reset_after, lightru, ligru, mgu, mgu1, mgu2, mgu3, mut1, mut2, mut3, sgu
+from ricorda.cells.linear import mingru, mingru_log, minlstm, sru, trnn
+from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
+from ricorda.cells.lstm_larger import mclstm, mlstm, nas, nested_lstm, reslstm, wmclstm
+from ricorda.cells.vanilla import jordan, mrnn, rnn, rnn_relu
 
-__all__ = ["gru", "gru_reset_after", "lstm", "lstm_coupled", "lstm_peephole", "rnn", "rnn_relu"]
+__all__ = [
+    "atr",
+    "dsgu",
+    "gru",
+    "gru_reset_after",
+    "indylstm",
+    "jordan",
+    "lightru",
+    "ligru",
+    "lstm",
+    "lstm1997",
+    "lstm_coupled",
+    "lstm_peephole",
+    "mclstm",
+    "mgu",
+    "mgu1",
+    "mgu2",
+    "mgu3",
+    "mingru",
+    "mingru_log",
+    "minimalrnn",
+    "minlstm",
+    "mlstm",
+    "mrnn",
+    "mut1",
+    "mut2",
+    "mut3",
+    "nas",
+    "nbr",
+    "nested_lstm",
+    "ran",
+    "reslstm",
+    "rnn",
+    "rnn_relu",
+    "sgrn",
+    "sgu",
+    "slim1",
+    "slim2",
+    "slim3",
+    "sru",
+    "star",
+    "trnn",
+    "wmclstm",
+]

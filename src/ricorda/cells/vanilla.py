@@ -1,7 +1,7 @@
 """Cells without gates: the state is one sum of the last state and the input, squashed."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, relu, tanh
+from ricorda.program.symbols import affine, relu, sigmoid, tanh
 
 
 @cell(
@@ -29,3 +29,34 @@ def rnn_relu(x, h):
     h_t = relu(W_h [h_{t-1}, x_t] + b_h)
     """
     return relu(affine("h", h, x))
+
+
+@cell(
+    year=1986,
+    paper="Jordan, 'Serial order: a parallel distributed processing approach', report 8604, San Diego 1986",
+    weakness="only what it shows comes back, so what it remembers must be visible in its output",
+)
+def jordan(x, y, h):
+    """The Jordan network: the output comes back, not the hidden layer. Affines h y.
+
+    h_t = sigmoid(W_h [y_{t-1}, x_t] + b_h)
+    y_t = tanh(W_y h_t + b_y)
+    """
+    h = sigmoid(affine("h", y, x))
+    y = tanh(affine("y", h))
+    return y, h
+
+
+@cell(
+    year=2011,
+    paper="Sutskever, Martens, Hinton, 'Generating text with recurrent neural networks', ICML 2011",
+    weakness="hard to train by plain gradients: the paper used Hessian-free optimisation",
+)
+def mrnn(x, h):
+    """The multiplicative RNN: the input chooses the recurrent matrix, in factors. Affines fx fh h.
+
+    f_t = (W_fx x_t) * (W_fh h_{t-1})
+    h_t = tanh(W_h [f_t, x_t] + b_h)
+    """
+    f = affine("fx", x, bias=False) * affine("fh", h, bias=False)
+    return tanh(affine("h", f, x))

@@ -61,9 +61,9 @@ class Cell:
 
     @property
     def family(self) -> str:
-        """The family of a built-in cell, which is the file of `ricorda.cells` that it stands in; else empty."""
+        """The family of a built-in cell, which is the first word of its file in `ricorda.cells`; else empty."""
         package, _, file = self.function.__module__.rpartition(".")
-        return file if package == "ricorda.cells" else ""
+        return file.partition("_")[0] if package == "ricorda.cells" else ""
 
     @property
     def summary(self) -> str:

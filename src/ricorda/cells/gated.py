@@ -1,0 +1,120 @@
+"""Cells with gates of their own, which are neither variants of the LSTM nor of the GRU."""
+
+from ricorda.program.cell import cell
+from ricorda.program.symbols import affine, sigmoid, tanh
+
+
+@cell(
+    year=2017,
+    forget_gate="f",
+    paper="Lee, Levy, Zettlemoyer, 'Recurrent additive networks', 2017",
+    weakness="what it remembers is a weighted sum of inputs: it cannot compute with what it keeps",
+    differs=("some implementations add a bias to the content W_c x",),
+)
+def ran(x, h, c):
+    """The recurrent additive network: a sum of gated inputs, nothing else, is kept. Gates i f c.
+
+    i_t = sigmoid(W_i [h_{t-1}, x_t] + b_i)
+    f_t = sigmoid(W_f [h_{t-1}, x_t] + b_f)
+    c_t = i_t * (W_c x_t) + f_t * c_{t-1}
+    h_t = tanh(c_t)
+    """
+    i = sigmoid(affine("i", h, x))
+    f = sigmoid(affine("f", h, x))
+    c = i * affine("c", x, bias=False) + f * c
+    return tanh(c), c
+
+
+@cell(
+    year=2017,
+    paper="Chen, 'MinimalRNN: toward more interpretable and trainable recurrent neural networks', 2017",
+    weakness="the state stays in the space of the inputs' features, so depth must come from layers",
+    candidate="z",
+)
+def minimalrnn(x, h):
+    """MinimalRNN: the input's features are mixed into the state by one gate. Gates z u.
+
+    z_t = tanh(W_z x_t + b_z)
+    u_t = sigmoid(W_u [h_{t-1}, z_t] + b_u)
+    h_t = u_t * h_{t-1} + (1 - u_t) * z_t
+    """
+    z = tanh(affine("z", x))
+    u = sigmoid(affine("u", h, z))
+    return u * h + (1 - u) * z
+
+
+@cell(
+    year=2018,
+    paper="Zhang, Xiong, Su, Lin, Zhang, 'Simplifying neural machine translation with addition-subtraction twin-gated "
+    "recurrent networks', EMNLP 2018",
+    weakness="both gates are made of the same two products, so they cannot open together",
+)
+def atr(x, h):
+    """The addition-subtraction twin-gated unit: two products make input and forget gate. Gates p q.
+
+    p_t = W_p x_t + b_p
+    q_t = W_q h_{t-1} + b_q
+    i_t = sigmoid(p_t + q_t)
+    f_t = sigmoid(p_t - q_t)
+    h_t = i_t * p_t + f_t * h_{t-1}
+    """
+    p = affine("p", x)
+    q = affine("q", h)
+    i = sigmoid(p + q)
+    f = sigmoid(p - q)
+    return i * p + f * h
+
+
+@cell(
+    year=2019,
+    paper="Turkoglu, D'Aronco, Wegner, Schindler, 'Gating revisited: deep multi-layer RNNs that can be trained', 2019",
+    weakness="the squashing around the sum eats at what is kept, at every step",
+    differs=("the authors' code keeps sigmoid(f) h + (1 - sigmoid(f - 1)) z, as JANET; here is the paper's form",),
+    candidate="z",
+)
+def star(x, h):
+    """The stackable recurrent cell, made so that gradients neither vanish nor explode over layers. Gates z k.
+
+    z_t = tanh(W_z x_t + b_z)
+    k_t = sigmoid(W_k [h_{t-1}, x_t] + b_k)
+    h_t = tanh((1 - k_t) * h_{t-1} + k_t * z_t)
+    """
+    z = tanh(affine("z", x))
+    k = sigmoid(affine("k", h, x))
+    return tanh((1 - k) * h + k * z)
+
+
+@cell(
+    year=2020,
+    paper="Zu, Wei, Chen et al., 'A simple gated recurrent network for detection of power quality disturbances', 2020",
+    weakness="the squashing around the sum eats at what is kept, at every step",
+)
+def sgrn(x, h):
+    """The simple gated recurrent network: one gate mixes the projected input into the state. Gates p q.
+
+    p_t = W_p x_t + b_p
+    f_t = sigmoid(p_t + W_q h_{t-1} + b_q)
+    h_t = tanh((1 - f_t) * p_t + f_t * h_{t-1})
+    """
+    p = affine("p", x)
+    f = sigmoid(p + affine("q", h))
+    return tanh((1 - f) * p + f * h)
+
+
+@cell(
+    year=2021,
+    paper="Vecoven, Ernst, Drion, 'A bio-inspired bistable recurrent cell allows for long-lasting memory', 2021 (nBRC)",
+    weakness="a unit sees others only through its gates: what it keeps is its own",
+)
+def nbr(x, h):
+    """The recurrently neuromodulated bistable cell: where a exceeds 1 a unit keeps one of two values. Gates a c u.
+
+    a_t = 1 + tanh(W_a [h_{t-1}, x_t] + b_a)
+    c_t = sigmoid(W_c [h_{t-1}, x_t] + b_c)
+    new_t = tanh(W_u x_t + b_u + a_t * h_{t-1})
+    h_t = c_t * h_{t-1} + (1 - c_t) * new_t
+    """
+    a = 1 + tanh(affine("a", h, x))
+    c = sigmoid(affine("c", h, x))
+    new = tanh(affine("u", x) + a * h)
+    return c * h + (1 - c) * new

@@ -1,0 +1,35 @@
+"""Cells with gates of other kinds."""
+
+from oracles.paper import sigmoid, tanh
+
+
+def ran(w, x, h, c):
+    c = sigmoid(w("i", h, x)) * w("c", x) + sigmoid(w("f", h, x)) * c
+    return tanh(c), c
+
+
+def minimalrnn(w, x, h):
+    z = tanh(w("z", x))
+    u = sigmoid(w("u", h, z))
+    return u * h + (1 - u) * z
+
+
+def atr(w, x, h):
+    p, q = w("p", x), w("q", h)
+    return sigmoid(p + q) * p + sigmoid(p - q) * h
+
+
+def star(w, x, h):
+    k = sigmoid(w("k", h, x))
+    return tanh((1 - k) * h + k * tanh(w("z", x)))
+
+
+def sgrn(w, x, h):
+    p = w("p", x)
+    f = sigmoid(p + w("q", h))
+    return tanh((1 - f) * p + f * h)
+
+
+def nbr(w, x, h):
+    c = sigmoid(w("c", h, x))
+    return c * h + (1 - c) * tanh(w("u", x) + (1 + tanh(w("a", h, x))) * h)

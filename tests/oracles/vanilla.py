@@ -1,0 +1,20 @@
+"""Cells without gates."""
+
+from oracles.paper import relu, sigmoid, tanh
+
+
+def rnn(w, x, h):
+    return tanh(w("h", h, x))
+
+
+def rnn_relu(w, x, h):
+    return relu(w("h", h, x))
+
+
+def jordan(w, x, y, h):
+    h = sigmoid(w("h", y, x))
+    return tanh(w("y", h)), h
+
+
+def mrnn(w, x, h):
+    return tanh(w("h", w("fx", x) * w("fh", h), x))
