@@ -26,10 +26,12 @@ FAMILIES = {
     "gru": "gated recurrent units and their variants",
     "gated": "gates of other kinds",
     "linear": "a state that is a linear function of the state before",
+    "oscillators": "discretised differential equations",
+    "times": "continuous time, and what is told the time or what is missing",
 }
 """The families in the order in which they are listed, and what their cells have in common."""
 
-_FILES = ("vanilla", "lstm", "lstm_larger", "gru", "gated", "linear")
+_FILES = ("vanilla", "lstm", "lstm_larger", "gru", "gated", "linear", "oscillators", "times")
 
 CELLS: dict[str, Cell] = {
     name: value

@@ -33,3 +33,8 @@ def sgrn(w, x, h):
 def nbr(w, x, h):
     c = sigmoid(w("c", h, x))
     return c * h + (1 - c) * tanh(w("u", x) + (1 + tanh(w("a", h, x))) * h)
+
+
+def janet(w, x, h):
+    s = w("f", h, x)
+    return sigmoid(s) * h + (1 - sigmoid(s - 1)) * tanh(w("c", h, x))

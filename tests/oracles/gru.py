@@ -72,3 +72,11 @@ def sgu(w, x, h):
 def dsgu(w, x, h):
     z = _hard_sigmoid(w("z", h, x))
     return (1 - z) * h + z * sigmoid(w("o", tanh(w("g", w("x_g", x) * h)) * h))
+
+
+def miru1(w, x, h):
+    return 0.5 * h + 0.5 * tanh(w("h", sigmoid(w("r", h, x)) * h, x))
+
+
+def miru2(w, x, h):
+    return 0.5 * h + 0.5 * tanh(w("h", 0.5 * h, x))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ricorda.nn import Recurrent
+from ricorda.program.learned import learned
 from ricorda.program.weights import layout
 
 Array = NDArray[np.float64]
@@ -34,16 +35,16 @@ tanh, exp, sqrt = np.tanh, np.exp, np.sqrt
 
 
 class Weights:
-    """The weights of one direction of a layer's first level, taken apart by the names of the affines."""
+    """The weights of one direction of a layer's first level, taken apart by the names of the affines.
+
+    Of a matrix with a form it has what is learned: the oracle makes the matrix of it.
+    """
 
     def __init__(self, layer: Recurrent, suffix: str) -> None:
-        values = {
-            name.removesuffix(suffix): value.detach().numpy()
-            for name, value in layer.named_parameters()
-            if name.endswith(suffix)
-        }
+        tensors = [*layer.named_parameters(), *layer.named_buffers()]
+        values = {name.removesuffix(suffix): value.detach().numpy() for name, value in tensors if name.endswith(suffix)}
         program = layer.program
-        placed = layout(program, layer.bias)
+        placed = learned(program, layer.bias) or layout(program, layer.bias)
         rows = {"H": layer.hidden_size, "I": layer.input_size}
 
         def block(parameter: str, position: int) -> Array:

@@ -18,3 +18,8 @@ def jordan(w, x, y, h):
 
 def mrnn(w, x, h):
     return tanh(w("h", w("fx", x) * w("fh", h), x))
+
+
+def scrn(w, x, h, s):
+    s = 0.05 * w("s", x) + 0.95 * s
+    return sigmoid(w("h", h, s, x)), s

@@ -5,22 +5,47 @@ output. `affine("i", h, x)` is `W_i [h, x] + b_i`; the order of the affines is t
 A cell is traced when it is first used.
 """
 
-from ricorda.cells.gated import atr, minimalrnn, nbr, ran, sgrn, star
-from ricorda.cells.gru import dsgu, gru, gru_reset_after, lightru, ligru, mgu, mgu1, mgu2, mgu3, mut1, mut2, mut3, sgu
+from ricorda.cells.gated import atr, janet, minimalrnn, nbr, ran, sgrn, star
+from ricorda.cells.gru import (
+    dsgu,
+    gru,
+    gru_reset_after,
+    lightru,
+    ligru,
+    mgu,
+    mgu1,
+    mgu2,
+    mgu3,
+    miru1,
+    miru2,
+    mut1,
+    mut2,
+    mut3,
+    sgu,
+)
 from ricorda.cells.linear import mingru, mingru_log, minlstm, sru, trnn
 from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
 from ricorda.cells.lstm_larger import mclstm, mlstm, nas, nested_lstm, reslstm, wmclstm
-from ricorda.cells.vanilla import jordan, mrnn, rnn, rnn_relu
+from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz
+from ricorda.cells.times import cfc
+from ricorda.cells.vanilla import jordan, mrnn, rnn, rnn_relu, scrn
 
 __all__ = [
+    "antisymmetric",
     "atr",
+    "cfc",
+    "cornn",
     "dsgu",
+    "gated_antisymmetric",
     "gru",
     "gru_reset_after",
     "indylstm",
+    "janet",
     "jordan",
+    "lem",
     "lightru",
     "ligru",
+    "lipschitz",
     "lstm",
     "lstm1997",
     "lstm_coupled",
@@ -34,6 +59,8 @@ __all__ = [
     "mingru_log",
     "minimalrnn",
     "minlstm",
+    "miru1",
+    "miru2",
     "mlstm",
     "mrnn",
     "mut1",
@@ -46,6 +73,7 @@ __all__ = [
     "reslstm",
     "rnn",
     "rnn_relu",
+    "scrn",
     "sgrn",
     "sgu",
     "slim1",

@@ -118,3 +118,26 @@ def nbr(x, h):
     c = sigmoid(affine("c", h, x))
     new = tanh(affine("u", x) + a * h)
     return c * h + (1 - c) * new
+
+
+@cell(
+    year=2018,
+    paper="van der Westhuizen, Lasenby, 'The unreasonable effectiveness of the forget gate', 2018 (JANET)",
+    weakness="no gate hides the state, and none resets it",
+    differs=("torchrecurrent learns beta, one number; the paper sets it to 1",),
+    forget_gate="f",
+    candidate="candidate",
+    meanings={"beta": "how much less is written than is forgotten, before the sigmoid"},
+)
+def janet(x, h, *, beta=1.0):
+    """JANET, just another network: an LSTM with a forget gate alone. Gates f c.
+
+    s_t = W_f [h_{t-1}, x_t] + b_f
+    f_t = sigmoid(s_t)
+    candidate_t = tanh(W_c [h_{t-1}, x_t] + b_c)
+    h_t = f_t * h_{t-1} + (1 - sigmoid(s_t - 1)) * candidate_t
+    """
+    s = affine("f", h, x)
+    f = sigmoid(s)
+    candidate = tanh(affine("c", h, x))
+    return f * h + (1 - sigmoid(s - beta)) * candidate

@@ -251,3 +251,39 @@ def dsgu(x, h):
     z = maximum(0, minimum(1, affine("z", h, x) / 6 + 0.5))
     shown = sigmoid(affine("o", g * h, bias=False))
     return (1 - z) * h + z * shown
+
+
+@cell(
+    year=2026,
+    paper="Zyarah et al., the minion recurrent unit (MiRU), Neurocomputing 2026, doi 10.1016/j.neucom.2026.132847",
+    weakness="all units forget at one speed",
+    candidate="candidate",
+    meanings={"update": "how much of the old stays"},
+)
+def miru1(x, h, *, update=0.5):
+    """The first minion recurrent unit: a GRU whose update gate is a number. Gates r h.
+
+    r_t = sigmoid(W_r [h_{t-1}, x_t] + b_r)
+    candidate_t = tanh(W_h [r_t * h_{t-1}, x_t] + b_h)
+    h_t = 0.5 * h_{t-1} + 0.5 * candidate_t
+    """
+    r = sigmoid(affine("r", h, x))
+    candidate = tanh(affine("h", r * h, x))
+    return update * h + (1 - update) * candidate
+
+
+@cell(
+    year=2026,
+    paper="Zyarah et al., the minion recurrent unit (MiRU), Neurocomputing 2026, doi 10.1016/j.neucom.2026.132847",
+    weakness="all units forget at one speed, and nothing resets them",
+    candidate="candidate",
+    meanings={"update": "how much of the old stays", "reset": "how much of the state the candidate sees"},
+)
+def miru2(x, h, *, update=0.5, reset=0.5):
+    """The second minion recurrent unit: a GRU both of whose gates are numbers. Affine h.
+
+    candidate_t = tanh(W_h [0.5 * h_{t-1}, x_t] + b_h)
+    h_t = 0.5 * h_{t-1} + 0.5 * candidate_t
+    """
+    candidate = tanh(affine("h", reset * h, x))
+    return update * h + (1 - update) * candidate

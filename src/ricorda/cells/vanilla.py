@@ -60,3 +60,27 @@ def mrnn(x, h):
     """
     f = affine("fx", x, bias=False) * affine("fh", h, bias=False)
     return tanh(affine("h", f, x))
+
+
+@cell(
+    year=2014,
+    paper="Mikolov, Joulin, Chopra, Mathieu, Ranzato, 'Learning longer memory in recurrent neural networks', 2014",
+    weakness="all context units forget at one speed, which is chosen and not learned",
+    differs=(
+        "torchrecurrent learns alpha, and has a second tanh layer inside the recurrence",
+        "the authors' Lua code lets h read the context before the step, and a variant learns its whole matrix",
+        "the paper's output layer reads h and s; this layer's output is h, which has read s",
+    ),
+    meanings={"alpha": "how much of the context stays at each step"},
+)
+def scrn(x, h, s, *, alpha=0.95):
+    """The structurally constrained network (SCRN): a slow mean s of the input stands beside the state. Affines s h.
+
+    content_t = W_s x_t
+    s_t = content_t + 0.95 * (s_{t-1} - content_t)
+    h_t = sigmoid(W_h [h_{t-1}, s_t, x_t])
+    """
+    content = affine("s", x, bias=False)
+    s = content + alpha * (s - content)
+    h = sigmoid(affine("h", h, s, x, bias=False))
+    return h, s

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, SupportsIndex, overload
 
 from ricorda.errors import CellError
@@ -38,6 +39,8 @@ class Cell:
         The year in which the equations were first published.
     differs : tuple of str
         Where well-known implementations leave the paper, a line each.
+    meanings : tuple of (option, text)
+        What each option of the cell means.
     changed : tuple of (name, value)
         Options that are not the function's defaults; calling a cell sets them: `cornn(dt=0.05)`.
     made_with : tuple of (name, value)
@@ -51,6 +54,7 @@ class Cell:
     weakness: str = ""
     year: int | None = None
     differs: tuple[str, ...] = ()
+    meanings: tuple[tuple[str, str], ...] = ()
     changed: tuple[tuple[str, Option], ...] = ()
     made_with: tuple[tuple[str, Option], ...] = ()
 
@@ -164,6 +168,7 @@ def cell(
     weakness: str = "",
     year: int | None = None,
     differs: tuple[str, ...] = (),
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -177,8 +182,11 @@ def cell(
     weakness: str = "",
     year: int | None = None,
     differs: tuple[str, ...] = (),
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
     if function is not None:
         return Cell(function)
-    return lambda function: Cell(function, forget_gate, candidate, paper, weakness, year, differs)
+    return lambda function: Cell(
+        function, forget_gate, candidate, paper, weakness, year, differs, tuple(meanings.items())
+    )
