@@ -165,7 +165,7 @@ def test_cells(ricorda_command: Command) -> None:
     one = json.loads(ricorda_command("cells", "lstm", "--json", "-i", "3", "-n", "5").out)
     assert one["weights"] == 4 * 5 * (3 + 5 + 2)
     keys = {"name", "summary", "equations", "latex", "options", "states", "affines", "parameters", "weights"}
-    assert set(one) == keys | {"paper", "weakness", "forms"}
+    assert set(one) == keys | {"paper", "weakness", "forms", "initial"}
     table = ricorda_command("cells").out
     assert all(each["name"] in table and f"{each['weights']:,}" in table for each in listed)
     shown = ricorda_command("cells", "lstm").out

@@ -57,7 +57,7 @@ def _list(input_size: int, hidden_size: int, as_json: bool) -> None:
 
 
 def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
-    from ricorda.program.learned import described
+    from ricorda.program.learned import described, starts
     from ricorda.program.options import written
     from ricorda.program.show import equations
 
@@ -69,6 +69,7 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
         "equations": equations(program),
         "latex": equations(program, "latex"),
         "forms": described(program),
+        "initial": starts(program),
         "options": dict(cell.options),
         "states": [state.name for state in program.states],
         "affines": [program.values[index].name for index in program.affines],
@@ -85,6 +86,7 @@ def _show(cell: Cell, input_size: int, hidden_size: int, as_json: bool) -> None:
         [
             ("equations", "\n".join(facts["equations"])),
             ("LaTeX", " \\\\\n".join(facts["latex"])),
+            *([("initial", "\n".join(facts["initial"]))] if facts["initial"] else []),
             *([("forms", "\n".join(facts["forms"]))] if facts["forms"] else []),
             *([("options", written(cell.options))] if cell.options else []),
             ("states", ", ".join(facts["states"])),

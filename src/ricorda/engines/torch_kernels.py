@@ -16,6 +16,7 @@ from ricorda import cells
 from ricorda.engines import USUAL, PlainStepper, Request, Run, StackRun, reference
 from ricorda.engines.obstacles import DTYPES, PLAIN, of_tensor, stands_for_several, transform
 from ricorda.program.ir import Program
+from ricorda.program.learned import without_forms
 from ricorda.program.stack import Stack
 
 name = "torch"
@@ -171,7 +172,8 @@ def _kernel(program: Program) -> _Kernel | None:
         cells.lstm.projected_program: (torch._VF.lstm, "LSTM"),
         cells.gru_reset_after.program: (torch._VF.gru, "GRU"),
     }
-    return _Kernel(*known[program]) if program in known else None
+    own = {without_forms(cell): kernel for cell, kernel in known.items()}
+    return _Kernel(*own[program]) if program in own else None
 
 
 def _packed(

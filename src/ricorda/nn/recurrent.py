@@ -29,6 +29,7 @@ from ricorda.nn.arguments import (
 )
 from ricorda.nn.biases import GateBiases
 from ricorda.nn.forms import all_weights_of, draw, register, trained, weights_of
+from ricorda.nn.initialisation import initialise
 from ricorda.nn.regularisers import Regularisers, draw_seed
 from ricorda.nn.sequences import Batch, Lengths, State
 from ricorda.nn.stream import Stream
@@ -194,12 +195,14 @@ class Recurrent(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, then set the forget gate's bias.
+        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, or as the cell says (`init`).
 
-        Layer normalisation starts with gains of 1 and shifts of 0.
+        Then the biases are set for `forget_bias` and `memory`. Layer normalisation starts with gains of 1 and shifts
+        of 0.
         """
         normalising = set(self.stack.names).difference(layout(self.program, self.bias).shapes)
         draw(self, self.stack, 1 / math.sqrt(self.hidden_size), normalising)
+        initialise(self, self.program, self.stack, layer_norm=self.regularisers.layer_norm)
         for suffix in chain.from_iterable(self.stack.suffixes):
             parameters = {name: getattr(self, name + suffix) for name in self.stack.learned_names}
             self._biases.start(parameters, self.forget_bias, self.memory)

@@ -79,22 +79,29 @@ def parse(text: str, part: str) -> tuple[str, tuple[float, ...]]:
     CellError
         If no such form is known for the part, or its numbers are not what it takes.
     """
-    match = re.fullmatch(r"\s*([a-z_]+)\s*(?:\((.*)\))?\s*", text)
-    form = FORMS.get(match[1]) if match else None
-    if match is None or form is None or part not in form.parts:
+    name, numbers = split(text)
+    form = FORMS.get(name)
+    if form is None or part not in form.parts:
         known = ", ".join(_signature(name) for name, row in FORMS.items() if part in row.parts)
         raise CellError(f"the form of its {part} is {text!r}: give one of {known}")
-    try:
-        numbers = tuple(map(float, match[2].split(","))) if (match[2] or "").strip() else ()
-    except ValueError:
-        numbers = (math.nan,)
     wrong = len(numbers) != len(form.arguments) or not all(map(math.isfinite, numbers))
     if wrong or (form.whole and not all(number >= 1 and number.is_integer() for number in numbers)):
         kind = "whole numbers of at least 1" if form.whole else "finite numbers"
-        raise CellError(f"the form of its {part} is {text!r}: write {_signature(match[1])}, with {kind}")
-    if match[1] == "clamp" and numbers[0] >= numbers[1]:
+        raise CellError(f"the form of its {part} is {text!r}: write {_signature(name)}, with {kind}")
+    if name == "clamp" and numbers[0] >= numbers[1]:
         raise CellError(f"the form of its {part} is {text!r}: its first number must be below its second")
-    return match[1], numbers
+    return name, numbers
+
+
+def split(text: str) -> tuple[str, tuple[float, ...]]:
+    """The name and the numbers of a text such as `low_rank(8)`: "" if it is none, nan if they are no numbers."""
+    match = re.fullmatch(r"\s*([a-z_]+)\s*(?:\((.*)\))?\s*", text)
+    if match is None:
+        return "", ()
+    try:
+        return match[1], tuple(map(float, match[2].split(","))) if (match[2] or "").strip() else ()
+    except ValueError:
+        return match[1], (math.nan,)
 
 
 def canonical(form: str | Mapping[str, str], affine: bool) -> str:

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from ricorda.errors import CellError
-from ricorda.program.forms import canonical, check_form
+from ricorda.program import initial
+from ricorda.program.forms import BIAS, INPUT, RECURRENT, canonical, check_form
 from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
 from ricorda.program.options import Option, check_default, written
 
@@ -39,6 +40,7 @@ class Value:
     bias : whether an affine adds a bias
     form : how the weights of an affine, or a parameter, are made from what is learned, see `program.forms`
     shares : name of the earlier affine whose weights an affine takes too
+    init : what the weights of an affine, or a parameter, start with, see `program.initial`; "" leaves it to the layer
     """
 
     op: str
@@ -49,6 +51,7 @@ class Value:
     bias: bool = True
     form: str = ""
     shares: str = ""
+    init: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def check_name(kind: str, name: Any, values: Sequence[Value]) -> None:
 
 
 def check_weights(value: Value, before: Sequence[Value]) -> None:
-    """Check the form of an affine, or that it can share the weights of an earlier one.
+    """Check the form of an affine and what it starts with, or that it can share the weights of an earlier one.
 
     Raises
     ------
@@ -206,6 +209,8 @@ def check_weights(value: Value, before: Sequence[Value]) -> None:
     if not value.shares:
         recurrent = [size for size in sizes if size != INPUT_SIZE]
         check_form(value.form, value.name, value.size, recurrent, INPUT_SIZE in sizes, value.bias)
+        has = {RECURRENT: bool(recurrent), INPUT: INPUT_SIZE in sizes, BIAS: value.bias}
+        initial.check_init(value.init, value.form, value.name, value.size, recurrent, has)
         return
     call = f'affine("{value.shares}", ..., shared=True)'
     first = next((line for line in before if line.op == "affine" and line.name == value.shares), None)
@@ -217,8 +222,8 @@ def check_weights(value: Value, before: Sequence[Value]) -> None:
             f"{call} multiplies sizes {', '.join(sizes)}, and the weights are for {', '.join(own)}: "
             "give operands of the same sizes, in the same order"
         )
-    if value.form or value.bias > first.bias:
-        raise CellError(f"{call} takes the weights as they are: give their form and bias where they are first used")
+    if value.form or value.init or value.bias > first.bias:
+        raise CellError(f"{call} takes the weights as they are: give form, init and bias where they are first used")
 
 
 def _checked(value: Value, before: Sequence[Value]) -> Value:
@@ -234,7 +239,8 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
         case "state":
             proper = Value("state", name=value.name)
         case "parameter":
-            proper = Value("parameter", name=value.name, form=canonical(value.form, affine=False))
+            form, start = canonical(value.form, affine=False), initial.canonical(value.init, affine=False)
+            proper = Value("parameter", name=value.name, form=form, init=start)
         case "constant":
             proper = Value("constant", size=SCALAR, number=float(value.number))
         case "mask" | "locked_mask" if 0 <= value.number < 1 and value.size in (HIDDEN_SIZE, before[1].size):
@@ -242,8 +248,10 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
         case "affine" if value.name == PROJECTION and sizes == [HIDDEN_SIZE] and before[1].size == PROJECTED_SIZE:
             proper = Value("affine", value.args, PROJECTED_SIZE, PROJECTION, bias=False)
         case "affine" if sizes and SCALAR not in sizes:
-            form = canonical(value.form, affine=True)
-            proper = Value("affine", value.args, name=value.name, bias=bool(value.bias), form=form, shares=value.shares)
+            form, start = canonical(value.form, affine=True), initial.canonical(value.init, affine=True)
+            proper = Value(
+                "affine", value.args, HIDDEN_SIZE, value.name, 0.0, bool(value.bias), form, value.shares, start
+            )
             check_weights(proper, before)
         case op if op in OPERATIONS and len(sizes) == OPERATIONS[op].arity:
             proper = Value(op, value.args, OPERATIONS[op].size(sizes))

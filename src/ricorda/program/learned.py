@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ricorda.program.forms import BIAS, FORMS, INPUT, PARAMETER, RECURRENT, Dimensions, parse, parts_of
-from ricorda.program.ir import Program
+from ricorda.program.ir import Program, Value
 from ricorda.program.weights import Block, Shape, layout
 
 
@@ -105,10 +105,10 @@ def learned(program: Program, bias: bool = True) -> Learned | None:
 
 
 def without_forms(program: Program) -> Program:
-    """The program that engines run: they take weights however these are made."""
-    if learned(program) is None:
+    """The program that engines run: they take weights however these are made and whatever they start with."""
+    if not any(value.form or value.shares or value.init for value in program.values):
         return program
-    return replace(program, values=tuple(replace(value, form="", shares="") for value in program.values))
+    return replace(program, values=tuple(replace(value, form="", shares="", init="") for value in program.values))
 
 
 def described(program: Program) -> list[str]:
@@ -121,8 +121,21 @@ def described(program: Program) -> list[str]:
         parts = parts_of(value.form) if value.op == "affine" or not value.form else {PARAMETER: value.form}
         for part, text in parts.items():
             name, numbers = parse(text, part)
-            kind = {PARAMETER: "", BIAS: "b_"}.get(part, "W_")
-            weight = f"{kind}{value.name}{' of the input' * (part == INPUT)}"
             shown = [repr(number).removesuffix(".0") for number in numbers]
-            lines.append(FORMS[name].equation.format(*shown, W=weight))
+            lines.append(FORMS[name].equation.format(*shown, W=_weight(value, part)))
     return lines
+
+
+def starts(program: Program) -> list[str]:
+    """What weights start with that are not drawn as the layer draws them, a line each, such as `W_h: orthogonal`."""
+    lines = []
+    for value in program.values:
+        parts = parts_of(value.init) if value.op == "affine" or not value.init else {PARAMETER: value.init}
+        for part, text in parts.items():
+            lines.append(f"{_weight(value, part)}: {text}")
+    return lines
+
+
+def _weight(value: Value, part: str) -> str:
+    kind = {PARAMETER: "", BIAS: "b_"}.get(part, "W_")
+    return f"{kind}{value.name}{' of the input' * (part == INPUT)}"

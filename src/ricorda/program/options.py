@@ -107,7 +107,8 @@ def _plain(value: Any) -> Any:
 def _checked(cell: str, name: str, defaults: Mapping[str, Any], value: Any) -> Option:
     default, value = defaults[name], _plain(value)
     if value is default:  # It is checked when the cell is traced.
-        return value
+        kept: Option = value
+        return kept
     number = isinstance(value, Real) and not isinstance(value, bool)
     if isinstance(default, bool):
         kind, right = "True or False", isinstance(value, bool)
@@ -121,4 +122,5 @@ def _checked(cell: str, name: str, defaults: Mapping[str, Any], value: Any) -> O
         raise ArgumentError(
             f"option {name} of cell {cell} is {value!r:.40}: give {kind} (its options are {written(defaults)})"
         )
-    return type(default)(value)
+    own: Option = type(default)(value)
+    return own

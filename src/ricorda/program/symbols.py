@@ -15,6 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from ricorda.errors import CellError
+from ricorda.program import initial
 from ricorda.program.forms import canonical
 from ricorda.program.ir import (
     HIDDEN_SIZE,
@@ -158,6 +159,7 @@ def affine(
     bias: bool = True,
     form: str | Mapping[str, str] = "",
     shared: bool = False,
+    init: str | float | Mapping[str, str | float] = "",
 ) -> Symbol:
     """The sum of a matrix product for each operand, and a bias: `W_name [operands] + b_name`.
 
@@ -177,6 +179,9 @@ def affine(
         part: the input's matrix can be fixed or of low rank, the bias fixed.
     shared : bool
         Whether to take the weights of the earlier affine of this name, whose operands have the same sizes.
+    init : str, float, or a mapping of "recurrent", "input" and "bias" to those
+        What a new layer's recurrent matrices start with, such as "orthogonal", or with a mapping each part. A number is
+        that constant. What has none is drawn as the layer draws it. The texts are those of `docs/cells.md`.
 
     Returns
     -------
@@ -186,9 +191,9 @@ def affine(
     Raises
     ------
     CellError
-        If the name is no identifier or taken, an operand is missing or no vector, or the form unknown.
+        If the name is no identifier or taken, an operand is missing or no vector, or form or init unknown.
     """
-    return _affine(name, *operands, bias=bias, form=form, shared=shared)
+    return _affine(name, *operands, bias=bias, form=form, shared=shared, init=init)
 
 
 def projection(state: Symbol) -> Symbol:
@@ -203,6 +208,7 @@ def _affine(
     size: str = HIDDEN_SIZE,
     form: str | Mapping[str, str] = "",
     shared: bool = False,
+    init: str | float | Mapping[str, str | float] = "",
 ) -> Symbol:
     tape = _tape("affine")
     first = next((value for value in tape.values if value.op == "affine" and value.name == name), None)
@@ -218,12 +224,13 @@ def _affine(
     if any(symbol.value.size == SCALAR for symbol in symbols):
         raise CellError(f'affine("{name}", ...) multiplies vectors, and one of its operands is a number')
     args = tuple(symbol.index for symbol in symbols)
-    value = Value("affine", args, size, name, bias=bool(bias), form=form, shares=shares)
+    start = initial.canonical(init, affine=True)
+    value = Value("affine", args, size, name, bias=bool(bias), form=form, shares=shares, init=start)
     check_weights(value, tape.values)
     return tape.write(value)
 
 
-def parameter(name: str, *, form: str = "") -> Symbol:
+def parameter(name: str, *, form: str = "", init: str | float = "") -> Symbol:
     """A learned vector of hidden_size numbers, such as the weights of a peephole.
 
     Parameters
@@ -233,15 +240,18 @@ def parameter(name: str, *, form: str = "") -> Symbol:
     form : str
         "number" for one learned number, the same for all units; "clamp(low, high)" for numbers that are kept within
         bounds; "fixed" for numbers that are never trained.
+    init : str or float
+        What a new layer's numbers start with, such as "uniform(0, 1)" or "ramp(3, 6)"; a number is that constant.
 
     Raises
     ------
     CellError
-        If the name is no identifier or taken, or the form unknown.
+        If the name is no identifier or taken, or form or init unknown.
     """
     tape = _tape("parameter")
     check_name("parameter", name, tape.values)
-    return tape.write(Value("parameter", name=name, form=canonical(form, affine=False)))
+    form, start = canonical(form, affine=False), initial.canonical(init, affine=False)
+    return tape.write(Value("parameter", name=name, form=form, init=start))
 
 
 def sigmoid(a: Any) -> Symbol:
