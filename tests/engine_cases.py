@@ -11,7 +11,7 @@ from oracles.classic import CLASSIC
 from torch import Tensor
 
 from ricorda.engines import Request, reference
-from ricorda.program.ir import Program
+from ricorda.program.ir import Program, Sizes
 from ricorda.program.weights import layout
 
 PROGRAMS = {name: found.program for name, found in CLASSIC.items()} | {
@@ -39,13 +39,14 @@ class Case:
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
-        self.sizes = {"I": self.I, "H": self.H, "P": self.P}
+        self.sizes = Sizes({"I": self.I, "H": self.H, "P": self.P})
         for name, shape in layout(self.program, self.bias).shapes.items():
             rows = sum(self.sizes[row] for row in shape.rows)
             columns = [] if shape.columns is None else [self.sizes[shape.columns]]
             self.parameters[name] = self.numbers(rows, *columns, scale=max(columns, default=1) ** -0.5)
         self.x = self.numbers(self.T, self.B, self.I)
         self.states = [self.numbers(self.B, self.sizes[state.size]) for state in self.program.states]
+        self.inputs = {v.name: self.numbers(self.T, self.B, self.sizes[v.size]) for v in self.program.inputs[1:]}
 
     def numbers(self, *shape: int, scale: float = 1.0) -> Tensor:
         drawn = torch.randn(*shape, dtype=torch.float64, generator=self.generator) * scale
@@ -55,13 +56,22 @@ class Case:
     def given(self) -> dict[str, Tensor]:
         """All that a gradient can be asked of."""
         states = {f"initial {state.name}": value for state, value in zip(self.program.states, self.states, strict=True)}
-        return {"x": self.x, **states, **self.parameters}
+        inputs = {f"input {name}": value for name, value in self.inputs.items()}
+        return {"x": self.x, **inputs, **states, **self.parameters}
 
     def run(self, engine: Any) -> dict[str, Tensor]:
         """Output, final states and records by name."""
         lengths = None if self.lengths is None else torch.tensor(self.lengths)
         request = Request(
-            self.program, self.parameters, self.x, self.states, lengths, self.reverse, self.record, self.seed
+            self.program,
+            self.parameters,
+            self.x,
+            self.states,
+            lengths,
+            self.reverse,
+            self.record,
+            self.seed,
+            inputs=self.inputs,
         )
         run = engine.run(request)
         finals = {f"final {state.name}": value for state, value in zip(self.program.states, run.states, strict=True)}

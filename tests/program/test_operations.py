@@ -43,6 +43,7 @@ MEANING: dict[str, Callable[..., float]] = {
     "mean": lambda a: a,  # of one number
     "variance": lambda a: 0.0,
     "sign": lambda a: float((a > 0) - (a < 0)),
+    "expand": lambda a: a,  # by torch, where it meets a vector
     "positive": lambda a: float(a > 0),
     "share": lambda a, b: (a > b) + 0.5 * (a == b),
 }

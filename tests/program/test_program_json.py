@@ -243,7 +243,7 @@ def _coupled_with_a_name_for_a_number() -> dict[str, Any]:
         (_line(4, op="cosine"), "line 4, 'cosine', is not known to this version"),
         (_line(4, args=[1, 2]), "line 4, 'sigmoid', is not known to this version"),
         (_line(4, size="I"), "line 4 is not a proper sigmoid"),
-        (_line(3, size="I"), "line 3 is not a proper affine"),
+        *((_line(3, size=size), "line 3 is not a proper affine") for size in ("P", "J", "0", "032", "-3", "٣", "")),
         (_line(1, size="I"), "line 1 is not a proper state"),
         (_line(3, op="constant", args=[], size="1", name="", number=math.nan), "line 3 is not a proper constant"),
         (_line(3, op="constant", args=[], size="1", name="", number=10**400), "OverflowError"),

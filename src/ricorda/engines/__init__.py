@@ -9,6 +9,7 @@ Steps beyond a row's length do not change its states and are zero in every resul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -62,6 +63,8 @@ class Request(NamedTuple):
         How to run it.
     engine : str
         The name of the engine that was requested, or "auto".
+    inputs : mapping of str to Tensor [T, B, size]
+        The program's inputs besides the first.
     """
 
     program: Program
@@ -74,6 +77,7 @@ class Request(NamedTuple):
     seed: int | Tensor = 0
     manner: Manner = USUAL
     engine: str = "auto"
+    inputs: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Run(NamedTuple):

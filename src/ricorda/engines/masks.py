@@ -35,7 +35,7 @@ class Masks:
         Indices in the caller's batch, in the order in which the engine holds the rows.
     ends : int64 [B], optional
         The rows' lengths, if the run goes from their ends to their beginnings.
-    sizes : what "H" and "P" stand for
+    sizes : the numbers behind the program's sizes
     dtype : torch.dtype
         Of the masks.
     """

@@ -18,13 +18,13 @@ from torch.utils.flop_counter import register_flop_formula
 from ricorda.engines import Request, Run, choose, reference
 from ricorda.engines.obstacles import DTYPES, hidden, stands_for_several, transform
 from ricorda.errors import ArgumentError
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program, Sizes
 from ricorda.program.weights import layout
 
 
 def text_of(program: Program) -> str:
     """A program as text: an operation of torch's can have a text as its argument."""
-    for cached in ("states", "masks"):
+    for cached in ("inputs", "states", "masks", "constants", "of_input"):
         getattr(program, cached)  # torch.compile can read these but not compute them.
     return json.dumps(program.to_json())
 
@@ -39,7 +39,7 @@ def run(request: Request, text: str, seed: Tensor | None) -> Run:
     text : the program as text, see `text_of`
     seed : int64 [], None if the program has no masks; the seed of the request is not read
     """
-    _, parameters, x, states, lengths, reverse, record, *_ = request
+    program, parameters, x, states, lengths, reverse, record, *_ = request
     if (
         request.engine != reference.name
         and x.device.type == "cpu"
@@ -47,7 +47,10 @@ def run(request: Request, text: str, seed: Tensor | None) -> Run:
         and not torch.is_autocast_enabled("cpu")
     ):
         weights = list(parameters), list(parameters.values())
-        results = torch.ops.ricorda.run.default(text, x, list(states), *weights, lengths, reverse, list(record), seed)
+        beside = [request.inputs[value.name] for value in program.inputs[1:]]
+        results = torch.ops.ricorda.run.default(
+            text, x, [*states, *beside], *weights, lengths, reverse, list(record), seed
+        )
         end = 1 + len(states)
         return Run(results[0], tuple(results[1:end]), dict(zip(record, results[end:], strict=True)))
     slow = request._replace(seed=0 if seed is None else seed, engine=reference.name)
@@ -73,6 +76,7 @@ def _program(text: str) -> Program:
     return Program.from_json(json.loads(text))
 
 
+# The inputs besides x follow the states.
 _SHARED = (
     "str program, Tensor x, Tensor[] states, str[] names, Tensor[] parameters, Tensor? lengths, bool reverse, "
     "str[] record, Tensor? seed"
@@ -98,8 +102,17 @@ def _run(
         check_lengths(lengths, x.shape[0])  # While a call is recorded its lengths are unknown.
     weights = dict(zip(names, parameters, strict=True))
     number = 0 if seed is None else int(seed)
-    result = choose.run(Request(_program(text), weights, x, states, lengths, reverse, record, number))
+    result = choose.run(_request(text, weights, x, states, lengths, reverse, record, number))
     return [result.output, *result.states, *result.records.values()]
+
+
+def _request(text: str, weights: dict[str, Tensor], x: Tensor, states: Sequence[Tensor], *options: Any) -> Request:
+    """The request of an operation, whose `states` are followed by the inputs besides x."""
+    program = _program(text)
+    count = len(program.states)
+    names = (value.name for value in program.inputs[1:])
+    inputs = dict(zip(names, states[count:], strict=True))
+    return Request(program, weights, x, states[:count], *options, inputs=inputs)
 
 
 def _run_alone(*arguments: Any) -> list[Tensor]:
@@ -123,7 +136,7 @@ def _of_torch(
         check_lengths(lengths, x.shape[0])
     weights = dict(zip(names, parameters, strict=True))
     number = 0 if seed is None else seed
-    result = reference.run(Request(_program(text), weights, x, states, lengths, reverse, record, number))
+    result = reference.run(_request(text, weights, x, states, lengths, reverse, record, number))
     return [result.output, *result.states, *result.records.values()]
 
 
@@ -190,11 +203,11 @@ def _shapes(
 ) -> list[Tensor]:
     """Tensors of the results' shapes, without their numbers."""
     program = _program(text)
-    shapes = layout(program).shapes
+    shapes, states = layout(program).shapes, states[: len(program.states)]
     of_units = ((p, shapes[name]) for name, p in zip(names, parameters, strict=True))
     H = next(p.shape[0] // len(shape.rows) for p, shape in of_units if shape.rows[0] == HIDDEN_SIZE)
-    sizes = {value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)}
-    sizes |= {INPUT_SIZE: x.shape[2], HIDDEN_SIZE: H}
+    sizes = Sizes({value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)})
+    sizes.update({INPUT_SIZE: x.shape[2], HIDDEN_SIZE: H})
     named = dict(program.names)
     output = x.new_empty(*x.shape[:2], states[0].shape[1])
     records = [x.new_empty(*x.shape[:2], sizes[program.values[named[name]].size]) for name in record]

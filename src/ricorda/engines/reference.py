@@ -16,10 +16,10 @@ from torch import Tensor
 from ricorda.engines import PlainStepper, Request, Run, StackRun
 from ricorda.engines.masks import Masks
 from ricorda.engines.obstacles import hidden, tracing_state
-from ricorda.program.ir import INPUT_SIZE, MASKS, Program
-from ricorda.program.operations import OPERATIONS, SCALAR
+from ricorda.program.ir import MASKS, Program, Sizes
+from ricorda.program.operations import OPERATIONS
 from ricorda.program.stack import Stack
-from ricorda.program.weights import Block, layout
+from ricorda.program.weights import Block, Layout, layout
 
 name = "reference"
 title = "the slower reference engine"
@@ -40,24 +40,35 @@ def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> PlainStep
     return None
 
 
-def run(request: Request) -> Run:
-    """Serve a request for one layer in one direction."""
-    program, parameters, x, states, lengths, reverse, record, seed, manner, _ = request
+def run(request: Request, parts: Sequence[int] = ()) -> Run:
+    """Serve a request for one layer in one direction.
+
+    Parameters
+    ----------
+    parts : if the request's x has not the input but what was computed from the inputs, side by side: the lines that it
+        is of, an affine for its products with inputs plus biases
+    """
+    program, parameters, x, states, lengths, reverse, record, seed, manner, *_ = request
     watch = manner.watch
     T, B, _ = x.shape
+    sizes = _sizes(program, parameters, states)
     if tracing_state() is not None:
         x = torch.stack(x.unbind())  # A traced layer then refuses inputs of another number of steps.
     counts, order, places, alive = _rows(lengths, T, B, x.device)
-    if alive is not None:
-        x = torch.where(alive, x, 0)  # Padding may be NaN.
-    steps = x.flatten(0, 1)
+    if parts:
+        known = dict(zip(parts, x.split([sizes[program.values[index].size] for index in parts], dim=2), strict=True))
+    else:
+        known = dict(enumerate([x, *(request.inputs[value.name] for value in program.inputs[1:])]))
+    for index, values in known.items():
+        if alive is not None:
+            values = torch.where(alive, values, 0)  # Padding may be NaN.
+        values = values.flatten(0, 1)
+        known[index] = values if places is None else values.index_select(0, places)
     if places is not None:
-        steps = steps.index_select(0, places)
         states = [state.index_select(0, order) for state in states]
     ends = order.new_full((B,), T) if lengths is None else lengths.to(x.device).index_select(0, order)
-    sizes = _sizes(program, parameters, states)
     masks = Masks(program, seed, order, ends if reverse else None, sizes, x.dtype)
-    step = _Step(program, parameters, steps, counts, masks)
+    step = _Step(program, parameters, known, counts, masks)
     recorded = [dict(program.names)[name] for name in record]
     traces: list[list[Tensor]] = [[] for _ in recorded]
     outputs: list[Tensor] = []
@@ -136,10 +147,14 @@ def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] 
 
 
 def _sizes(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> dict[str, int]:
-    """The numbers behind "H" and "P"."""
-    shapes = layout(program).shapes.items()
-    sizes = {shape.rows[0]: len(parameters[name]) // len(shape.rows) for name, shape in shapes if name in parameters}
-    return sizes | {value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)}
+    """The numbers behind the program's sizes."""
+    sizes = Sizes({value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)})
+    for name, shape in layout(program).shapes.items():
+        if name in parameters:
+            sizes[shape.rows[0]] = len(parameters[name]) // len(shape.rows)
+            if shape.columns is not None:
+                sizes[shape.columns] = parameters[name].shape[1]
+    return sizes
 
 
 class Product(NamedTuple):
@@ -155,7 +170,7 @@ def products(program: Program) -> tuple[Product, ...]:
     groups: dict[tuple[int, str], list[int]] = {}
     for index in program.affines:
         affine = program.values[index]
-        operand = next((arg for arg in affine.args if program.values[arg].size != INPUT_SIZE), None)
+        operand = next((arg for arg in affine.args if arg not in program.of_input), None)
         if operand is not None:
             groups.setdefault((operand, affine.size), []).append(index)
     return tuple(Product(operand, tuple(affines)) for (operand, _), affines in groups.items())
@@ -166,21 +181,28 @@ class _Step:
 
     Parameters
     ----------
-    x : [n_0 + n_1 + ..., I], the rows of each step one below the other
+    known : line -> [n_0 + n_1 + ..., size], the rows of each step one below the other: the inputs, or the values that
+        were computed from them (see `run`)
     counts : [n_0, n_1, ...], the number of rows at each step
     masks : the program's masks
     """
 
     def __init__(
-        self, program: Program, parameters: Mapping[str, Tensor], x: Tensor, counts: list[int], masks: Masks
+        self,
+        program: Program,
+        parameters: Mapping[str, Tensor],
+        known: Mapping[int, Tensor],
+        counts: list[int],
+        masks: Masks,
     ) -> None:
         self.program = program
         self.parameters = parameters
         self.layout = layout(program, bias=any(name.startswith("bias_") for name in parameters))
-        self.x = x
+        self.known = known
+        self.like = next(iter(known.values()))
         self.counts = counts
         self.masks = masks
-        self.of_input = self._of_input()
+        self.of_input = values_of_inputs(program, known, self.like)
         self.of_input_steps = {index: self._steps(values) for index, values in self.of_input.items() if values.dim()}
         self.product_of = {index: product for product in products(program) for index in product.affines}
         self.matrices: dict[Product, Tensor] = {}
@@ -195,18 +217,6 @@ class _Step:
         for index in set(program.affines) - set(self.product_of):
             self.without_state[index] = self._time_parallel((index,))
 
-    def _of_input(self) -> dict[int, Tensor]:
-        """The constants of the program, and the values that depend on the input and on no affine."""
-        values: dict[int, Tensor] = {}
-        for index, value in enumerate(self.program.values):
-            if value.op == "input":
-                values[index] = self.x
-            elif value.op == "constant":
-                values[index] = torch.as_tensor(value.number, dtype=self.x.dtype, device=self.x.device)
-            elif value.size in (INPUT_SIZE, SCALAR):
-                values[index] = OPERATIONS[value.op].reference(torch, *(values[arg] for arg in value.args))
-        return values
-
     def __call__(self, t: int, states: Sequence[Tensor]) -> list[Tensor]:
         """All values of the program at step `t`."""
         values: list[Tensor] = []
@@ -217,6 +227,8 @@ class _Step:
                 case _ if index in self.of_input:
                     steps = self.of_input_steps.get(index)
                     values.append(self.of_input[index] if steps is None else steps[t])
+                case _ if index in self.program.of_input:
+                    values.append(self.like)  # It has no value, and no step needs it.
                 case "state":
                     values.append(next(entering))
                 case "parameter":
@@ -244,22 +256,27 @@ class _Step:
 
     def _recurrent(self, index: int) -> list[tuple[Block, int]]:
         """The block and operand of each recurrent product of an affine."""
-        return [(block, arg) for block, arg in self._operands(index) if arg not in self.of_input]
+        return [(block, arg) for block, arg in self._operands(index) if arg not in self.program.of_input]
 
     def _operands(self, index: int) -> list[tuple[Block, int]]:
         return list(zip(self.layout.matrices[index], self.program.values[index].args, strict=True))
 
     def _time_parallel(self, affines: Sequence[int]) -> Sequence[Tensor]:
         """The affines' products with the input plus their biases, side by side: a tensor [n_t, rows] for each step."""
-        inputs = [[(block, arg) for block, arg in self._operands(index) if arg in self.of_input] for index in affines]
+        program = self.program
+        inputs = [[(b, arg) for b, arg in self._operands(index) if arg in program.of_input] for index in affines]
         biases = [self._bias(index) for index in affines]
         present = [bias for bias in biases if bias is not None]
-        if all([arg for _, arg in operands] == [0] for operands in inputs) and len(present) in (0, len(affines)):
+        whole = not self.known.keys() & set(affines) and len(present) in (0, len(affines))
+        if whole and all([arg for _, arg in operands] == [0] for operands in inputs):
             weight = self._rows([block for ((block, _),) in inputs])
-            return self._steps(F.linear(self.x, weight, torch.cat(present) if present else None))
+            return self._steps(F.linear(self.known[0], weight, torch.cat(present) if present else None))
         parts = []
         for index, operands, bias in zip(affines, inputs, biases, strict=True):
-            part = self.x.new_zeros(len(self.x), self._rows(self.layout.matrices[index][:1]).shape[0])
+            if index in self.known:
+                parts.append(self.known[index])
+                continue
+            part = self.like.new_zeros(len(self.like), self._rows(self.layout.matrices[index][:1]).shape[0])
             for block, operand in operands:
                 part = part + F.linear(self.of_input[operand], self._rows([block]))
             parts.append(part if bias is None else part + bias)
@@ -275,8 +292,31 @@ class _Step:
 
     def _rows(self, blocks: Sequence[Block]) -> Tensor:
         """The blocks one below the other; the parameter itself if they are all its blocks in order."""
-        whole = self.parameters[blocks[0].parameter]
-        rows = self.layout.shapes[blocks[0].parameter].rows
-        if [block.position for block in blocks] == list(range(len(rows))):
-            return whole
-        return torch.cat([whole.chunk(len(rows))[block.position] for block in blocks])
+        name = blocks[0].parameter
+        if blocks == [Block(name, position) for position in range(len(self.layout.shapes[name].rows))]:
+            return self.parameters[name]
+        return torch.cat([block_of(self.parameters, self.layout, block) for block in blocks])
+
+
+def values_of_inputs(program: Program, known: Mapping[int, Tensor], like: Tensor) -> dict[int, Tensor]:
+    """The constants of a program, and the values [N, size] that depend on inputs alone.
+
+    Parameters
+    ----------
+    known : the inputs by index, or those of the values that are known already; others are left out then
+    like : has the dtype and device of the result
+    """
+    values: dict[int, Tensor] = {}
+    for index, value in enumerate(program.values):
+        if index in known and value.op != "affine":
+            values[index] = known[index]
+        elif value.op == "constant":
+            values[index] = torch.as_tensor(value.number, dtype=like.dtype, device=like.device)
+        elif index in program.of_input | program.constants and value.args and values.keys() >= set(value.args):
+            values[index] = OPERATIONS[value.op].reference(torch, *(values[arg] for arg in value.args))
+    return values
+
+
+def block_of(parameters: Mapping[str, Tensor], layout: Layout, block: Block) -> Tensor:
+    """A block of a layer's parameters."""
+    return parameters[block.parameter].chunk(len(layout.shapes[block.parameter].rows))[block.position]

@@ -11,7 +11,7 @@ from typing import Any
 from ricorda.catalogue import as_cell
 from ricorda.errors import ArgumentError, ArgumentTypeError
 from ricorda.program.cell import Cell
-from ricorda.program.ir import Program
+from ricorda.program.ir import INPUT_SIZE, Program
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> tuple[int, int, int, int]:
@@ -100,6 +100,16 @@ def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ..
                 f"record has {name!r}, which cell {program.name} does not name: it has {', '.join(known)}"
             )
     return record
+
+
+def check_stacking(program: Program, num_layers: int) -> None:
+    """Raise if layers above the first would need second inputs of their own size."""
+    names = [value.name for value in program.inputs[1:] if value.size == INPUT_SIZE]
+    if names and num_layers > 1:
+        raise ArgumentError(
+            f"num_layers is {num_layers}, and cell {program.name} takes {', '.join(names)} of the input's size, which "
+            "a layer above the first has not: give num_layers=1"
+        )
 
 
 def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool) -> Program:

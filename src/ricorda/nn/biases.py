@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ricorda.errors import ArgumentError
 from ricorda.program.gates import memory_gates
-from ricorda.program.ir import Program
+from ricorda.program.ir import HIDDEN_SIZE, Program
 from ricorda.program.learned import learned
 from ricorda.program.weights import Block, layout
 
@@ -64,7 +64,9 @@ class GateBiases:
                 self._set(parameters, blocks, sign * lasting)
 
     def _blocks(self, affine: int) -> list[Block]:
-        """Where the biases of an affine stand in the parameters; they are added up."""
+        """Where the biases of an affine of hidden_size numbers stand in the parameters; they are added up."""
+        if self.program.values[affine].size != HIDDEN_SIZE:
+            return []
         if self.layer_norm:
             return [Block(f"shift_{self.program.values[affine].name}", 0)]
         plan = learned(self.program, self.bias) or layout(self.program, self.bias)

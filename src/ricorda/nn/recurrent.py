@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,13 +27,14 @@ from ricorda.nn.arguments import (
     check_numbers,
     check_record,
     check_sizes,
+    check_stacking,
     program_of,
 )
 from ricorda.nn.biases import GateBiases
 from ricorda.nn.forms import all_weights_of, draw, register, trained, weights_of
 from ricorda.nn.initialisation import initialise
 from ricorda.nn.regularisers import Regularisers, draw_seed
-from ricorda.nn.sequences import Batch, Lengths, State
+from ricorda.nn.sequences import Batch, Lengths, State, widened
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
@@ -123,7 +126,8 @@ class Recurrent(nn.Module):
     ----------
     weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k], each also with `_reverse` : Parameter
         As in torch.nn: `[gates*H, I]`, `[gates*H, H]`, `[gates*H]`, in the order of the cell's affines; a projection
-        has `weight_hr_l[k]` [P, H], and learned vectors of a cell (peepholes) their own names. With layer_norm,
+        has `weight_hr_l[k]` [P, H], and learned vectors of a cell (peepholes) their own names; matrices of other sizes
+        have those of `program.weights`, such as `weight_u_1_l[k]`. With layer_norm,
         `gain_<affine>_l[k]` and `shift_<affine>_l[k]` [H], those of the cell state with `state_c` for `<affine>`.
 
     Raises
@@ -170,6 +174,7 @@ class Recurrent(nn.Module):
         check_manner(checkpoint, precision)
         check_dropout(dropout, num_layers)
         self.program = program_of(cell, projected=proj_size > 0)
+        check_stacking(self.program, num_layers)
         self.regularisers = Regularisers(
             zoneout, input_dropout, state_dropout, recurrent_dropout, weight_drop, layer_norm
         )
@@ -214,6 +219,7 @@ class Recurrent(nn.Module):
         lengths: Lengths | None = None,
         *,
         record: Sequence[str] = (),
+        inputs: Mapping[str, Tensor | PackedSequence] = MappingProxyType({}),
     ) -> Any:
         """Run the layer.
 
@@ -228,6 +234,8 @@ class Recurrent(nn.Module):
         record : names of values, optional
             Which of the cell's named values to return: its variables (such as the gates "i" and "f", after their
             activation), its states, and `z_<affine>` for a gate before its activation.
+        inputs : mapping of str to Tensor [T, B, size] or PackedSequence, in the form of the input
+            The inputs that the cell takes besides the first, by name. Those of size 1 may be [T, B].
 
         Returns
         -------
@@ -244,18 +252,19 @@ class Recurrent(nn.Module):
             If a shape, a length, a name or RICORDA_ENGINE is invalid.
         """
         recording = recorded()
-        if lengths is None and not record and self.runs_plainly and not recording:
+        if lengths is None and not record and not inputs and self.runs_plainly and not recording:
             ran = self._run_stack(input, hx)
             if ran is not None:
                 return ran
         if isinstance(input, Proxy):
-            return self._as_leaf(input, hx, lengths, record)
+            return self._as_leaf(input, hx, lengths, record, inputs)
         record = check_record(record, self.program) if record else ()
         weight: Tensor = getattr(self, next(iter(self.stack.learned)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         initial = batch.initial(self.program, hx, self.stack.states)
+        batch.take(self.program, inputs, self.stack.sizes[0])
         y, finals, traces = self._run_layers(batch, initial, record, recording)
-        states = tuple(batch.final(torch.stack(state)) for state in zip(*finals, strict=True))
+        states = tuple(batch.final(torch.stack(widened(state))) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
         if not record:
             return result
@@ -277,15 +286,14 @@ class Recurrent(nn.Module):
         output, finals = ran
         return output.transpose(0, 1) if self.batch_first else output, tuple(finals) if len(finals) > 1 else finals[0]
 
-    def _as_leaf(self, input: Proxy, hx: Any, lengths: Any, record: Sequence[str]) -> Proxy:
+    def _as_leaf(self, input: Proxy, hx: Any, lengths: Any, record: Sequence[str], inputs: Mapping[str, Any]) -> Proxy:
         """The layer as one node of a graph that torch.fx.symbolic_trace writes."""
         tracer: Any = input.tracer
         if tracer.root is self:
             raise ArgumentError("torch.fx.symbolic_trace was given a layer alone: trace a module that contains it")
-        options = {"lengths": lengths} if lengths is not None else {}
-        node: Proxy = tracer.create_proxy(
-            "call_module", tracer.path_of_module(self), (input, hx), options | ({"record": record} if record else {})
-        )
+        options = {"record": record, "inputs": dict(inputs)} if inputs else {"record": record} if record else {}
+        options |= {"lengths": lengths} if lengths is not None else {}
+        node: Proxy = tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), options)
         return node
 
     def _run_layers(
@@ -297,10 +305,11 @@ class Recurrent(nn.Module):
         number = 0 if seed is None or recording else seed if hidden(seed) else int(seed)
         regularised = training and self._regularised
         engine = wanted(self.engine)
-        y = batch.x
+        y, inputs = batch.x, batch.inputs
         bf16 = self._takes_bf16(batch.weight)
         if bf16:
             y, initial = y.to(batch.weight.dtype), [state.to(batch.weight.dtype) for state in initial]
+            inputs = {name: values.to(batch.weight.dtype) for name, values in inputs.items()}
         finals: list[tuple[Tensor, ...]] = []
         traces: list[dict[str, Tensor]] = []
         for level, suffixes in enumerate(self.stack.suffixes):
@@ -308,23 +317,13 @@ class Recurrent(nn.Module):
             if regularised:
                 y = self.regularisers.drop_input(y)
             for direction, suffix in enumerate(suffixes):
-                drop = self.regularisers.drop_weights if regularised else None
+                drop = partial(self.regularisers.drop_weights, recurrent=self.stack.recurrent) if regularised else None
                 parameters = weights_of(self, self.stack, level, suffix, drop)
                 entry = len(finals)  # Each layer and direction has its own masks.
-                states = [state[entry] for state in initial]
+                states = self.stack.of_layer(initial, entry)
                 manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
-                request = Request(
-                    program,
-                    parameters,
-                    y,
-                    states,
-                    batch.lengths,
-                    direction == 1,
-                    record,
-                    number + entry,
-                    manner,
-                    engine,
-                )
+                options = batch.lengths, direction == 1, record, number + entry, manner, engine, inputs
+                request = Request(program, parameters, y, states, *options)
                 if recording:
                     run = operation.run(request, self.texts[training], None if seed is None else seed + entry)
                 else:
@@ -393,5 +392,5 @@ class Recurrent(nn.Module):
         return lambda state, norms: watcher(state, entry, batch.trace(norms[..., None])[..., 0])
 
     def _by_layer(self, batch: Batch, traces: list[Tensor]) -> Tensor:
-        stacked = torch.stack(traces)
+        stacked = torch.stack(widened(traces))
         return batch.trace(stacked.view(self.num_layers, self.stack.directions, *stacked.shape[1:]))

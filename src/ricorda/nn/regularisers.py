@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -70,12 +70,12 @@ class Regularisers:
             return x
         return x * F.dropout(x.new_ones(x.shape[1:]), self.input_dropout)
 
-    def drop_weights(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    def drop_weights(self, parameters: dict[str, Tensor], recurrent: Collection[str]) -> dict[str, Tensor]:
         """The parameters with entries of the recurrent matrices dropped; for training."""
         if not self.weight_drop:
             return parameters
         return {
-            name: F.dropout(weight, self.weight_drop) if name.startswith("weight_hh") else weight
+            name: F.dropout(weight, self.weight_drop) if name in recurrent else weight
             for name, weight in parameters.items()
         }
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +28,12 @@ def states_of(state: State) -> tuple[Tensor, ...]:
     return state if isinstance(state, tuple) else (state,)
 
 
+def widened(values: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Values [..., size] of several layers, filled up with zeros to the size of the widest."""
+    width = max(value.shape[-1] for value in values)
+    return [value if value.shape[-1] == width else F.pad(value, (0, width - value.shape[-1])) for value in values]
+
+
 def of_each_state(function: Callable[[Tensor], Tensor], state: State) -> State:
     """A function's result for each of a cell's states, in the form in which they came."""
     return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
@@ -46,6 +52,7 @@ class Batch:
     batch_first: bool
     packed: PackedSequence | None = None
     unbatched: bool = False
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -118,6 +125,52 @@ class Batch:
             if tuple(state.shape) != expected:
                 raise TensorError(f"initial state {name} has shape {tuple(state.shape)}, and {expected} is needed")
         return [state.unsqueeze(1) for state in states] if self.unbatched else list(states)
+
+    def take(self, program: Program, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+        """Check the inputs that a cell takes besides the first, and keep them as [T, B, size] each.
+
+        Parameters
+        ----------
+        sizes : the numbers behind the program's sizes in the first layer
+
+        Raises
+        ------
+        ArgumentError
+            If one is missing or unknown, or has another form than the input.
+        """
+        names = [value.name for value in program.inputs[1:]]
+        if not isinstance(inputs, Mapping):
+            raise ArgumentTypeError(f"inputs is a {type(inputs).__name__}: give a dictionary of names to tensors")
+        if set(inputs) != set(names):
+            takes = f"takes {', '.join(names)}" if names else "takes none"
+            raise ArgumentError(
+                f"inputs has {', '.join(map(repr, inputs)) or 'nothing'}, and cell {program.name} {takes} besides "
+                f"{program.inputs[0].name}: give inputs={{{', '.join(f'{name!r}: ...' for name in names)}}}"
+            )
+        widths = {value.name: sizes[value.size] for value in program.inputs[1:]}
+        self.inputs = {name: self._beside(name, inputs[name], width) for name, width in widths.items()}
+
+    def _beside(self, name: str, values: Any, size: int) -> Tensor:
+        check_alike(f"input {name}", _tensor(values), self.weight)
+        T, B, _ = self.x.shape
+        if isinstance(values, PackedSequence) != (self.packed is not None):
+            form = "not packed, and the first input is" if self.packed else "packed, and the first input is not"
+            raise ArgumentTypeError(f"input {name} is {form}: give both in one form")
+        if self.packed is not None:
+            if not torch.equal(values.batch_sizes, self.packed.batch_sizes):
+                raise TensorError(f"input {name} was packed with other lengths than the first input: pack both alike")
+            data = values.data if values.data.dim() > 1 else values.data[:, None]
+            values, _ = pad_packed_sequence(values._replace(data=data))
+            expected: tuple[int, ...] = (T, B, size)
+        else:
+            expected = (T, size) if self.unbatched else (B, T, size) if self.batch_first else (T, B, size)
+            if size == 1 and tuple(values.shape) == expected[:-1]:
+                values = values[..., None]
+        if tuple(values.shape) != expected:
+            raise TensorError(f"input {name} has shape {tuple(values.shape)}, and {expected} is needed")
+        if self.unbatched:
+            return values.unsqueeze(1)
+        return values.transpose(0, 1) if self.batch_first else values
 
     def final(self, state: Tensor) -> Tensor:
         """A state [n, B, size] in the form of the input."""

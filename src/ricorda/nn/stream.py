@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -22,6 +23,8 @@ ALONE = ctypes.c_int64(1)
 """Threads of a step."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Inputs = Mapping[str, Tensor | Array]
+NO_INPUTS: Inputs = MappingProxyType({})
 
 
 class Layer(Protocol):
@@ -39,7 +42,7 @@ class Layer(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights."""
 
-    def __call__(self, input: Tensor, hx: State | None) -> tuple[Tensor, State]:
+    def __call__(self, input: Tensor, hx: State | None, *, inputs: Mapping[str, Tensor] = ...) -> tuple[Tensor, State]:
         """Output and states."""
 
 
@@ -77,18 +80,20 @@ class Stream:
         self._prepare()
 
     @overload
-    def __call__(self, x: Tensor) -> Tensor: ...
+    def __call__(self, x: Tensor, inputs: Inputs = ...) -> Tensor: ...
 
     @overload
-    def __call__(self, x: Array) -> Array: ...
+    def __call__(self, x: Array, inputs: Inputs = ...) -> Array: ...
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, inputs: Inputs = NO_INPUTS) -> Any:
         """Take one step.
 
         Parameters
         ----------
         x : Tensor or NumPy array, [B, I], or [I] without a batch
             Of the layer's dtype.
+        inputs : mapping of str to Tensor or NumPy array, [B, size], or [size] without a batch
+            The inputs of this step that the cell takes besides x; those of size 1 may be [B] or a number.
 
         Returns
         -------
@@ -106,8 +111,8 @@ class Stream:
                 self._renew()
                 break
         stepper = self._turns
-        if stepper is None:
-            return self._step(self._read(x))
+        if stepper is None or inputs:
+            return self._step(self._read(x), inputs)
         kind = type(x)
         if kind is np.ndarray:
             if x.shape != self._shape or x.dtype is not self._numpy_dtype:
@@ -191,6 +196,8 @@ class Stream:
     def _packed(self) -> PlainStepper | TurnStepper | None:
         """An engine's stepper for the layer; None if each step must be a call of the layer."""
         stack = self.layer.stack
+        if len(stack.program.inputs) > 1:
+            return None
         weights = all_weights_of(self.layer, stack)
         x = self._weight.new_zeros(1, *(self._batch or (1,)), stack.input_size)
         with torch.autocast("cpu", enabled=False), torch.no_grad():
@@ -230,24 +237,27 @@ class Stream:
         array[...] = x
         return array
 
-    def _step(self, x: Any) -> Any:
+    def _step(self, x: Any, inputs: Inputs) -> Any:
         """Take a step by an engine's plain stepper or, without one, by a call of the layer."""
         weight = self._weight
         step = torch.from_numpy(x).to(weight.device) if isinstance(x, np.ndarray) else x
         self._begun = True
-        y = self._through_layer(step) if self._plain is None else self._plain.step(step)
+        plain = self._plain if not inputs else None
+        y = self._through_layer(step, inputs) if plain is None else plain.step(step)
         return y.cpu().numpy() if isinstance(x, np.ndarray) else y
 
-    def _through_layer(self, x: Tensor) -> Tensor:
+    def _through_layer(self, x: Tensor, inputs: Inputs) -> Tensor:
         """The output of a call of the layer, in evaluation mode."""
         training, first_batch = self.layer.training, self.layer.batch_first and bool(self._batch)
+        time = 1 if first_batch else 0
+        beside = {name: torch.as_tensor(value, device=x.device).unsqueeze(time) for name, value in inputs.items()}
         self.layer.training = False
         try:
             with torch.no_grad():
-                output, self._state = self.layer(x.unsqueeze(1 if first_batch else 0), self._state)
+                output, self._state = self.layer(x.unsqueeze(time), self._state, inputs=beside)
         finally:
             self.layer.training = training
-        return output.squeeze(1 if first_batch else 0)
+        return output.squeeze(time)
 
 
 _NUMPY: dict[torch.dtype, np.dtype[Any]] = {

@@ -41,6 +41,11 @@ class Cell:
         Where well-known implementations leave the paper, a line each.
     meanings : tuple of (option, text)
         What each option of the cell means.
+    sizes : tuple of (state, size)
+        Sizes of the states that have not hidden_size numbers, as the first has always: "I" for input_size, a whole
+        number, or the name of an option.
+    inputs : tuple of (argument, size)
+        The function's arguments right after x that are inputs too, such as `(("mask", "I"), ("gap", 1))`.
     changed : tuple of (name, value)
         Options that are not the function's defaults; calling a cell sets them: `cornn(dt=0.05)`.
     made_with : tuple of (name, value)
@@ -55,6 +60,8 @@ class Cell:
     year: int | None = None
     differs: tuple[str, ...] = ()
     meanings: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[tuple[str, str | int], ...] = ()
+    inputs: tuple[tuple[str, str | int], ...] = ()
     changed: tuple[tuple[str, Option], ...] = ()
     made_with: tuple[tuple[str, Option], ...] = ()
 
@@ -132,6 +139,8 @@ class Cell:
             forget_gate=self.forget_gate,
             candidate=self.candidate,
             options=self.options,
+            sizes=dict(self.sizes),
+            inputs=dict(self.inputs),
         )
         given = dict(self.made_with) | differing(self.function, self.options)
         return replace(program, options=tuple(given.items()))
@@ -169,6 +178,8 @@ def cell(
     year: int | None = None,
     differs: tuple[str, ...] = (),
     meanings: Mapping[str, str] = MappingProxyType({}),
+    sizes: Mapping[str, str | int] = MappingProxyType({}),
+    inputs: Mapping[str, str | int] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -183,10 +194,11 @@ def cell(
     year: int | None = None,
     differs: tuple[str, ...] = (),
     meanings: Mapping[str, str] = MappingProxyType({}),
+    sizes: Mapping[str, str | int] = MappingProxyType({}),
+    inputs: Mapping[str, str | int] = MappingProxyType({}),
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
     if function is not None:
         return Cell(function)
-    return lambda function: Cell(
-        function, forget_gate, candidate, paper, weakness, year, differs, tuple(meanings.items())
-    )
+    of_names = tuple(meanings.items()), tuple(sizes.items()), tuple(inputs.items())
+    return lambda function: Cell(function, forget_gate, candidate, paper, weakness, year, differs, *of_names)

@@ -1,8 +1,9 @@
 """From one step of a cell to the bodies of two loops: the forward pass, and backpropagation through time (BPTT).
 
-What does not depend on a state is outside both loops. `z_<affine>`, an affine's products with the input plus its
-biases, is computed for all steps before the forward loop. The gradients of the weights and of the input are computed
-from `dz_<affine>` for all steps after the backward loop.
+What depends on inputs alone is outside both loops. `z_<affine>`, an affine's products with inputs plus its biases, is
+computed for all steps before the forward loop, and so is `input <index>`, a value of inputs that the loop itself reads.
+The gradients of the weights and of the inputs are computed from `dz_<affine>` and `d_input <index>` for all steps after
+the backward loop.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
+from typing import NamedTuple
 
 from ricorda.program.body import Body, Expression, live
-from ricorda.program.ir import INPUT_SIZE, MASKS, Program, Value
+from ricorda.program.ir import MASKS, Program, Value
 from ricorda.program.loop import Factor, Line, Loop
-from ricorda.program.operations import OPERATIONS, SCALAR
+from ricorda.program.operations import OPERATIONS
 from ricorda.program.saving import fewest_saved
 
 _VALUE = "value"
@@ -30,8 +32,9 @@ class TrainingLoops:
     ----------
     forward : the forward loop, which also stores what BPTT needs
     backward : BPTT. It reads `d_<state>`, the gradient of the first state's new value and of each recorded new state,
-        and `d_v<index>`, that of each other recorded value; it stores `dz_<affine>` of every affine, and sums up
-        `dp_<parameter>`, the gradient of a learned vector, over the steps
+        and `d_v<index>`, that of each other recorded value; it stores `dz_<affine>` of every affine and
+        `d_input <index>` of every value that `read_of_inputs` lists, and sums up `dp_<parameter>`, the gradient of a
+        learned vector, over the steps
     operands : block of the weights -> what it is multiplied by: ("before", state), or ("sequence", name of what the
         forward loop stored). The block's gradient is the sum over rows and steps of `dz_<affine>` times that
     state_gradients : (state, line of `backward`) of the whole gradient of each state's new value, if it is watched
@@ -65,9 +68,9 @@ def forward_loop(
     body = Body()
     lines: dict[int, Expression] = {}
     for index, value in enumerate(program.values):
-        if value.size == INPUT_SIZE:
-            continue
-        if value.op == "state":
+        if index in program.of_input:
+            lines[index] = body.write(Line("sequence", size=value.size, name=input_name(index)))
+        elif value.op == "state":
             lines[index] = body.write(Line("carried", size=value.size, name=value.name))
         elif value.op == "affine":
             lines[index] = _affine(program, index, body, lines)
@@ -94,23 +97,56 @@ def training_loops(program: Program, record: tuple[str, ...] = (), watch: bool =
     recorded = _recorded(program, record)
     gradients = _gradients(program, recorded, draft)
 
-    def of_every(op: str, prefix: str) -> list[tuple[str, Expression]]:
-        lines_of_op = [(index, prefix + value.name) for index, value in enumerate(program.values) if value.op == op]
-        return [(name, gradients.get(index, draft.number(0))) for index, name in lines_of_op]
+    def gradient(index: int) -> Expression:
+        return gradients.get(index, draft.number(0))
+
+    def of_every(op: str, prefix: str) -> list[_Result]:
+        lines_of_op = [(index, value) for index, value in enumerate(program.values) if value.op == op]
+        return [_Result(prefix + value.name, value.size, gradient(index)) for index, value in lines_of_op]
 
     carried, stored, summed = of_every("state", ""), of_every("affine", "dz_"), of_every("parameter", "dp_")
-    watched = [(state.name, gradients.get(new, draft.number(0))) for state, new in _new_states(program) if watch]
-    lines, moved = live(draft.lines, [line.index for _, line in [*carried, *stored, *summed, *watched]])
+    stored += [
+        _Result(f"d_{input_name(index)}", program.values[index].size, gradient(index))
+        for index in read_of_inputs(program)
+    ]
+    watched = [_Result(state.name, state.size, gradient(new)) for state, new in _new_states(program) if watch]
+    lines, moved = live(draft.lines, [result.line.index for result in [*carried, *stored, *summed, *watched]])
     chosen = _choose(program, {int(line.number) for line in lines if line.op == _VALUE}, recorded)
     body = Body()
     rewritten = _with_forward_values(lines, _forward_values_in_bptt(program, chosen, body), body)
 
-    def final(results: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
-        return [(name, rewritten[moved[line.index]]) for name, line in results]
+    def final(results: list[_Result]) -> list[tuple[str, Expression]]:
+        return [(name, _sized(rewritten[moved[line.index]], size)) for name, size, line in results]
 
     backward, states = _loop(body, final(carried), final(stored), final(summed), final(watched), backward=True)
     forward = forward_loop(program, record, tuple(sorted(chosen.values)), tuple(sorted(chosen.states)))
     return TrainingLoops(forward, backward, tuple(_operands(program).items()), states)
+
+
+class _Result(NamedTuple):
+    """What a loop carries, stores or sums: name, size, and the line that has it."""
+
+    name: str
+    size: str
+    line: Expression
+
+
+def _sized(result: Expression, size: str) -> Expression:
+    """A result; a constant, such as a gradient of 0, gets the size of the memory that it is written to."""
+    return result.body.write(replace(result.line, size=size)) if result.line.op == "constant" else result
+
+
+def input_name(index: int) -> str:
+    """The name of a value that depends on inputs alone and is read in the loops."""
+    return f"input {index}"
+
+
+@lru_cache(maxsize=256)
+def read_of_inputs(program: Program) -> tuple[int, ...]:
+    """The values that depend on inputs alone and that a step reads in another way than by an affine."""
+    values = program.values
+    by_steps = [i for i, value in enumerate(values) if i not in program.of_input and value.op != "affine"]
+    return tuple(sorted(program.of_input & {*program.outputs, *(arg for i in by_steps for arg in values[i].args)}))
 
 
 def sequence_name(program: Program, index: int) -> str:
@@ -124,7 +160,7 @@ def _new_states(program: Program) -> list[tuple[Value, int]]:
 
 def _recorded(program: Program, record: tuple[str, ...]) -> list[int]:
     indices = dict.fromkeys(dict(program.names)[name] for name in record)
-    return [index for index in indices if program.values[index].size != INPUT_SIZE]
+    return [index for index in indices if index not in program.of_input]
 
 
 def _operands(program: Program) -> dict[Factor, tuple[str, str]]:
@@ -140,7 +176,7 @@ def _blocks(program: Program) -> Iterator[tuple[Factor, int]]:
     """The block and the index of each recurrent operand of each affine."""
     for index in program.affines:
         for position, arg in enumerate(program.values[index].args):
-            if program.values[arg].size != INPUT_SIZE:
+            if arg not in program.of_input:
                 yield Factor(index, position), arg
 
 
@@ -172,13 +208,13 @@ def _written(program: Program, index: int, body: Body, args: Sequence[Expression
         case op if op in MASKS:
             return body.write(Line(op, size=value.size, name=value.name, number=value.number))
         case op:
-            return body.operation(op, *args)
+            return body.write(Line(op, tuple(arg.index for arg in args), value.size))
 
 
 def _affine(program: Program, index: int, body: Body, lines: Mapping[int, Expression]) -> Expression:
     """Write an affine: `z_<affine>`, which is computed before the loop, plus the products that depend on a state."""
     value = program.values[index]
-    recurrent = [position for position, arg in enumerate(value.args) if arg in lines]
+    recurrent = [position for position, arg in enumerate(value.args) if arg not in program.of_input]
     parts = []
     if recurrent:
         args = tuple(lines[value.args[position]].index for position in recurrent)
@@ -216,11 +252,11 @@ def _gradients(program: Program, recorded: list[int], body: Body) -> dict[int, E
         if factors:
             args = tuple(gradients[factor.affine].index for factor in factors)
             give(index, body.write(Line("product", args, value.size, factors=factors)))
-        if value.op in OPERATIONS and index in gradients:
+        if value.op in OPERATIONS and index in gradients and index not in program.of_input:
             args_ = [forward[arg] for arg in value.args]
             parts = OPERATIONS[value.op].derivative(gradients[index], forward[index], *args_)
             for arg, part in zip(value.args, parts, strict=True):
-                if values[arg].size != SCALAR:
+                if arg not in program.constants:
                     give(arg, part if isinstance(part, Expression) else body.number(part))
     return gradients
 
@@ -229,9 +265,9 @@ def _forward_values(program: Program, body: Body) -> dict[int, Expression]:
     """The forward values: those that need no forward pass, and for each other one a line that stands for it."""
     forward: dict[int, Expression] = {}
     for index, value in enumerate(program.values):
-        if value.size == SCALAR or value.op in ("parameter", *MASKS):
+        if index in program.constants or value.op in ("parameter", *MASKS):
             forward[index] = _written(program, index, body, [forward[arg] for arg in value.args])
-        elif value.size != INPUT_SIZE:
+        else:
             forward[index] = body.write(Line(_VALUE, size=value.size, number=index))
     return forward
 
@@ -255,6 +291,7 @@ def _choose(program: Program, needed: Collection[int], recorded: Collection[int]
     lost = [index for index, value in enumerate(values) if value.op in ("state", "affine")]
     operands = {arg for _, arg in _blocks(program)}
     anyway = frozenset(recorded) | {arg for arg in operands if values[arg].op != "state"}
+    inputs = program.of_input
     first, *further = [(state.name, (values.index(state), new)) for state, new in _new_states(program)]
     must = {name for name, (old, new) in further if old in operands or new in anyway - {first[1][1]}}
     may = [name for name, _ in further if name not in must]
@@ -263,7 +300,7 @@ def _choose(program: Program, needed: Collection[int], recorded: Collection[int]
     for size in range(len(may) + 1):
         for extra in combinations(may, size) if size < least else ():
             states = must.union(extra)
-            at_hand = anyway.union(first[1], *(pair for name, pair in further if name in states))
+            at_hand = anyway.union(inputs, first[1], *(pair for name, pair in further if name in states))
             never = frozenset[int]().union(*(pair for name, pair in further if name not in states))
             cut = fewest_saved(arguments, needed, lost, at_hand, never)
             if cut is not None and size + len(cut) < least:
@@ -279,12 +316,14 @@ def _forward_values_in_bptt(program: Program, stored: _Stored, body: Body) -> di
     names |= {new: state.name for state, new in _new_states(program) if state.name in states}
     at_hand: dict[int, Expression] = {}
     for index, value in enumerate(program.values):
-        if index in names:
+        if index in program.of_input:
+            at_hand[index] = body.write(Line("sequence", size=value.size, name=input_name(index)))
+        elif index in names:
             at_hand[index] = body.write(Line("sequence", size=value.size, name=names[index]))
         elif value.op == "state":
             if value.name in states:
                 at_hand[index] = body.write(Line("before", size=value.size, name=value.name))
-        elif value.op != "affine" and value.size != INPUT_SIZE and all(arg in at_hand for arg in value.args):
+        elif value.op != "affine" and all(arg in at_hand for arg in value.args):
             at_hand[index] = _written(program, index, body, [at_hand[arg] for arg in value.args])
     return at_hand
 

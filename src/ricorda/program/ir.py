@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 from ricorda.errors import CellError
 from ricorda.program import initial
 from ricorda.program.forms import BIAS, INPUT, RECURRENT, canonical, check_form
-from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
+from ricorda.program.operations import EXPAND, OPERATIONS, SCALAR, SizeMismatchError
 from ricorda.program.options import Option, check_default, written
 
 INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE = "I", "H", "P"
@@ -24,6 +25,40 @@ PROJECTION = "hr"
 """The affine that projects the first state; torch.nn calls its matrix `weight_hr`."""
 
 
+class Sizes(dict[str, int]):
+    """The numbers behind "I", "H" and "P"; a size in digits, such as "32", stands for itself."""
+
+    def __missing__(self, size: str) -> int:
+        return int(size)
+
+
+def size_in_words(size: str) -> str:
+    """A size in a sentence: `size H (hidden_size)`, `size 32`."""
+    return f"size {size} ({SIZE_NAMES[size]})" if size in SIZE_NAMES else f"size {size}"
+
+
+def size_text(size: object) -> str:
+    """A size that a cell's author wrote, as programs have it: "I", "H", or digits such as "32".
+
+    Raises
+    ------
+    CellError
+        If it is none.
+    """
+    text = str(int(size)) if isinstance(size, Integral) and not isinstance(size, bool) else size
+    if not _is_size(text):
+        raise CellError(
+            f'the size {size!r} is none: give "H" for hidden_size, "I" for input_size, or a whole number of at least 1'
+        )
+    return str(text)
+
+
+def _is_size(text: object) -> bool:
+    """Whether a text is a size that a cell's author can choose."""
+    digits = isinstance(text, str) and text.isascii() and text.isdigit() and not text.startswith("0")
+    return digits or text in (INPUT_SIZE, HIDDEN_SIZE)
+
+
 @dataclass(frozen=True)
 class Value:
     """One line of a program.
@@ -34,7 +69,8 @@ class Value:
         "mask", "locked_mask": random zeros and ones, fresh at each step or the same for a row's whole sequence; the
         bits are those of `engines.masks`
     args : indices of the arguments, which are earlier values
-    size : "I", "H" or "P" for vectors of input_size, hidden_size or proj_size numbers a row, "1" for a number
+    size : "I", "H" or "P" for vectors of input_size, hidden_size or proj_size numbers a row, digits such as "32" for
+        vectors of so many; "1" for one number a row and for constants
     name : name of an input, state, parameter, affine or mask
     number : value of a constant; for a mask the probability of a zero, from 0 to below 1
     bias : whether an affine adds a bias
@@ -61,7 +97,7 @@ class Program:
     Parameters
     ----------
     name : the cell's name
-    values : the lines, in the order of computation; the input is first, then come the states
+    values : the lines, in the order of computation; the inputs are first, then come the states
     outputs : index of each state's new value, in the order of the states; the first is the layer's output
     names : (name, index) of every named value: the cell's own variables, the new states, and `z_<affine>` for the
         pre-activation that an affine computes
@@ -91,9 +127,29 @@ class Program:
         return f"{self.name}({written(dict(self.options))})" if self.options else self.name
 
     @cached_property
+    def inputs(self) -> tuple[Value, ...]:
+        """The inputs: the layer's input, then those that come beside it, such as the time since the last step."""
+        return tuple(value for value in self.values if value.op == "input")
+
+    @cached_property
     def states(self) -> tuple[Value, ...]:
-        """The states as they enter the step."""
+        """The states as they enter the step; their indices follow those of the inputs."""
         return tuple(value for value in self.values if value.op == "state")
+
+    @property
+    def first_state(self) -> int:
+        """Index of the first state."""
+        return len(self.inputs)
+
+    @cached_property
+    def constants(self) -> frozenset[int]:
+        """Indices of the values that are the same at every step of every run: constants, and what they make."""
+        return _made_of(self.values, ("constant",))
+
+    @cached_property
+    def of_input(self) -> frozenset[int]:
+        """Indices of the values that depend on inputs and constants only: no step has to wait for them."""
+        return _made_of(self.values, ("constant", "input")) - self.constants
 
     @cached_property
     def affines(self) -> tuple[int, ...]:
@@ -158,7 +214,7 @@ class Program:
             values: list[Value] = []
             for line in data["values"]:
                 value = Value(**{**line, "args": tuple(line.get("args", ()))})  # JSON has lists for tuples.
-                values.append(_checked(value, values))
+                values.append(_checked(value, values, _made_of(values, ("constant",))))
             program = cls(
                 name=data["name"],
                 values=tuple(values),
@@ -173,6 +229,15 @@ class Program:
             reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             raise CellError(f"the saved program of a cell is damaged ({reason}): save the model again") from None
         return program
+
+
+def _made_of(values: Sequence[Value], leaves: Sequence[str]) -> frozenset[int]:
+    """Indices of such leaves, and of what operations make of these alone."""
+    made: set[int] = set()
+    for index, value in enumerate(values):
+        if value.op in leaves or (value.op in OPERATIONS and made.issuperset(value.args)):
+            made.add(index)
+    return frozenset(made)
 
 
 def check_name(kind: str, name: Any, values: Sequence[Value]) -> None:
@@ -205,55 +270,66 @@ def check_weights(value: Value, before: Sequence[Value]) -> None:
     CellError
         If not.
     """
-    sizes = [before[arg].size for arg in value.args]
+    of_input = _made_of(before, ("constant", "input"))
+    operands = [(before[arg].size, arg in of_input) for arg in value.args]
     if not value.shares:
-        recurrent = [size for size in sizes if size != INPUT_SIZE]
-        check_form(value.form, value.name, value.size, recurrent, INPUT_SIZE in sizes, value.bias)
-        has = {RECURRENT: bool(recurrent), INPUT: INPUT_SIZE in sizes, BIAS: value.bias}
+        recurrent = [size for size, is_input in operands if not is_input]
+        has = {RECURRENT: bool(recurrent), INPUT: len(recurrent) < len(operands), BIAS: value.bias}
+        check_form(value.form, value.name, value.size, recurrent, has[INPUT], value.bias)
         initial.check_init(value.init, value.form, value.name, value.size, recurrent, has)
         return
     call = f'affine("{value.shares}", ..., shared=True)'
     first = next((line for line in before if line.op == "affine" and line.name == value.shares), None)
     if first is None or first.shares:
         raise CellError(f"{call} takes the weights of an earlier affine, and none has that name: leave shared out")
-    own = [before[arg].size for arg in first.args]
-    if (own, first.size) != (sizes, value.size):
+    own = [(before[arg].size, arg in of_input) for arg in first.args]
+    if (own, first.size) != (operands, value.size):
+        there, here = (", ".join(f"{size}{' of inputs' * is_input}" for size, is_input in of) for of in (own, operands))
         raise CellError(
-            f"{call} multiplies sizes {', '.join(sizes)}, and the weights are for {', '.join(own)}: "
+            f"{call} multiplies sizes {here}, and the weights are for {there}: "
             "give operands of the same sizes, in the same order"
         )
     if value.form or value.init or value.bias > first.bias:
         raise CellError(f"{call} takes the weights as they are: give form, init and bias where they are first used")
 
 
-def _checked(value: Value, before: Sequence[Value]) -> Value:
+def _checked(value: Value, before: Sequence[Value], constants: Collection[int]) -> Value:
     """Check that `trace` could have written a line of a file after the lines before it."""
     if not all(type(arg) is int and 0 <= arg < len(before) for arg in value.args):
         raise ValueError(f"line {len(before)} uses a value that is not there yet")
     sizes = [before[arg].size for arg in value.args]
+    first = next((state.size for state in before if state.op == "state"), "")  # Of the first state.
+    size = value.size if _is_size(value.size) else HIDDEN_SIZE
+    if value.op in ("mask", "locked_mask") and value.size == first:
+        size = first
+    if any(sizes[place] == SCALAR and arg not in constants for place, arg in enumerate(value.args)):
+        fits = value.op in ("affine", EXPAND) or value.size == SCALAR  # Such a number is repeated for the units first.
+        if not fits:
+            raise ValueError(f"line {len(before)} is not a proper {value.op}")
     match value.op:
         case "input":
-            proper = Value("input", size=INPUT_SIZE, name=value.name)
-        case "state" if len(before) == 1 and value.size == PROJECTED_SIZE:
-            proper = Value("state", size=PROJECTED_SIZE, name=value.name)
+            proper = Value("input", size=size if before else INPUT_SIZE, name=value.name)
+        case "state" if not first:
+            own = PROJECTED_SIZE if value.size == PROJECTED_SIZE else HIDDEN_SIZE
+            proper = Value("state", size=own, name=value.name)
         case "state":
-            proper = Value("state", name=value.name)
+            proper = Value("state", size=size, name=value.name)
         case "parameter":
             form, start = canonical(value.form, affine=False), initial.canonical(value.init, affine=False)
-            proper = Value("parameter", name=value.name, form=form, init=start)
+            proper = Value("parameter", size=size, name=value.name, form=form, init=start)
         case "constant":
             proper = Value("constant", size=SCALAR, number=float(value.number))
-        case "mask" | "locked_mask" if 0 <= value.number < 1 and value.size in (HIDDEN_SIZE, before[1].size):
-            proper = Value(value.op, size=value.size, name=value.name, number=float(value.number))
-        case "affine" if value.name == PROJECTION and sizes == [HIDDEN_SIZE] and before[1].size == PROJECTED_SIZE:
+        case "mask" | "locked_mask" if 0 <= value.number < 1:
+            proper = Value(value.op, size=size, name=value.name, number=float(value.number))
+        case "affine" if value.name == PROJECTION and sizes == [HIDDEN_SIZE] and first == PROJECTED_SIZE:
             proper = Value("affine", value.args, PROJECTED_SIZE, PROJECTION, bias=False)
-        case "affine" if sizes and SCALAR not in sizes:
+        case "affine" if sizes and not set(value.args) & set(constants):
             form, start = canonical(value.form, affine=True), initial.canonical(value.init, affine=True)
-            proper = Value(
-                "affine", value.args, HIDDEN_SIZE, value.name, 0.0, bool(value.bias), form, value.shares, start
-            )
+            proper = Value("affine", value.args, size, value.name, 0.0, bool(value.bias), form, value.shares, start)
             check_weights(proper, before)
-        case op if op in OPERATIONS and len(sizes) == OPERATIONS[op].arity:
+        case op if op == EXPAND and sizes == [SCALAR] and not set(value.args) & set(constants):
+            proper = Value(EXPAND, value.args, PROJECTED_SIZE if value.size == first == PROJECTED_SIZE else size)
+        case op if op in OPERATIONS and op != EXPAND and len(sizes) == OPERATIONS[op].arity:
             proper = Value(op, value.args, OPERATIONS[op].size(sizes))
         case op:
             raise ValueError(f"line {len(before)}, {op!r}, is not known to this version")
@@ -267,13 +343,13 @@ def _checked(value: Value, before: Sequence[Value]) -> Value:
 def _check(program: Program) -> None:
     """Check that `trace` could have written a program of a file, whose lines are checked already."""
     heads = [value.op for value in program.values if value.op in ("input", "state")]
-    if len(heads) < 2 or heads != ["input"] + ["state"] * (len(heads) - 1):
-        raise ValueError("it has not one input and at least one state")
+    if not program.inputs or not program.states or heads != sorted(heads):  # "input" stands before "state".
+        raise ValueError("it has not an input and at least one state, in this order")
     if [value.op for value in program.values[: len(heads)]] != heads:
-        raise ValueError("the input and the states are not its first lines")
+        raise ValueError("the inputs and the states are not its first lines")
     names = dict(program.names)
     for index in [*program.outputs, *names.values()]:
-        if type(index) is not int or not 0 <= index < len(program.values) or program.values[index].size == SCALAR:
+        if type(index) is not int or not 0 <= index < len(program.values) or index in program.constants:
             raise ValueError("a name or an output is that of no vector")
     if not all(name.isidentifier() for name in [program.name, *names, *dict(program.options)]):
         raise ValueError("a name is not one")
@@ -284,8 +360,8 @@ def _check(program: Program) -> None:
     if [names.get(state.name) for state in program.states] != list(program.outputs):
         raise ValueError("a state's name is not that of its new value")
     weights = {index for index, value in enumerate(program.values) if value.op in ("affine", "parameter")}
-    if not {0, *weights} <= program.reaching:
-        raise ValueError("its input or a weight reaches no new state")
+    if not {*range(len(program.inputs)), *weights} <= program.reaching:
+        raise ValueError("an input or a weight reaches no new state")
     if program.forget_gate is not None and program.forget_affine is None:
         raise ValueError("its forget gate is no affine")
     if program.candidate is not None and program.candidate not in names:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ricorda.program.forms import BIAS, FORMS, INPUT, PARAMETER, RECURRENT, Dimensions, parse, parts_of
-from ricorda.program.ir import Program, Value
+from ricorda.program.ir import HIDDEN_SIZE, PROJECTION, Program, Value
 from ricorda.program.weights import Block, Shape, layout
 
 
@@ -69,7 +69,9 @@ def learned(program: Program, bias: bool = True) -> Learned | None:
     def place(block: Block, name: str, form: str, part: str) -> Block:
         """The block of a piece for a block of a weight."""
         weight = plan.shapes[block.parameter]
-        piece = f"{block.parameter}_{name}" if form and part != PARAMETER else block.parameter
+        alone = part == PARAMETER or weight.rows[block.position] != HIDDEN_SIZE
+        alone = alone or block.parameter.startswith(f"weight_{name}_")
+        piece = block.parameter if alone or not form else f"{block.parameter}_{name}"
         shape = result.shapes.setdefault(piece, Shape([], weight.columns))
         shape.rows.append(weight.rows[block.position])
         weight_of[piece] = block.parameter
@@ -89,7 +91,7 @@ def learned(program: Program, bias: bool = True) -> Learned | None:
             places |= zip(biases, result.biases[index], strict=True)
             continue
         form = parts_of(affine.form)
-        parts = [INPUT if block.parameter == "weight_ih" else RECURRENT for block in matrices]
+        parts = [INPUT if operand in program.of_input else RECURRENT for operand in affine.args]
         result.matrices[index] = [
             place(block, affine.name, form.get(part, ""), part) for block, part in zip(matrices, parts, strict=True)
         ]
@@ -109,6 +111,16 @@ def without_forms(program: Program) -> Program:
     if not any(value.form or value.shares or value.init for value in program.values):
         return program
     return replace(program, values=tuple(replace(value, form="", shares="", init="") for value in program.values))
+
+
+def recurrent_matrices(program: Program) -> tuple[str, ...]:
+    """The names of the matrices that multiply states, or values computed from them; the projection is none of them."""
+    names: dict[str, None] = {}
+    for index, blocks in (learned(program) or layout(program)).matrices.items():
+        for block, operand in zip(blocks, program.values[index].args, strict=True):
+            if operand not in program.of_input and program.values[index].name != PROJECTION:
+                names[block.parameter] = None
+    return tuple(names)
 
 
 def described(program: Program) -> list[str]:

@@ -44,7 +44,7 @@ class Line:
         probability `number`;
         "product": the sum of the operands `args`, each times the matrix in `factors` (its transpose in BPTT).
     args : indices of the arguments, which are earlier lines
-    size : "H" or "P"; "1" for a constant
+    size : that of the program's value
     """
 
     op: str

@@ -18,6 +18,10 @@ SCALAR = "1"
 """The size of a number, which fits every other size."""
 
 
+EXPAND = "expand"
+"""The operation that repeats a row's one number for all units of a size; `symbols.apply` writes it where they meet."""
+
+
 class SizeMismatchError(Exception):
     """Two sizes do not fit together; `trace` turns this into a CellError with the user's expression."""
 
@@ -276,6 +280,8 @@ OPERATIONS: dict[str, Operation] = {
     "positive": _call(
         "positive", lambda g, y, a: (0,), r"\mathrm{{positive}}({0})", lambda torch, a: torch.sign(torch.relu(a))
     ),
+    # A row's one number, for each of its units: torch repeats it where it meets a vector.
+    EXPAND: Operation(1, lambda torch, a: a, lambda g, y, a: (g,), "{0}", "{0}"),
     # The part of the gradient of maximum(a, b) that a gets: 1 where a > b, 1/2 where they are equal, else 0.
     "share": Operation(
         2,

@@ -22,7 +22,7 @@ def layer_norm(program: Program) -> Program:
     The result z of an affine, with its bias, becomes `gain * (z - mean(z)) / sqrt(var(z) + 1e-5) + shift`. Gain and
     shift are learned for each unit; mean and variance are over the units. `z_<affine>` names the normalised value. As
     in the paper's LSTM, the new value of a state other than the first is normalised where the output is computed from
-    it, tanh(LN(c_t)), but not as it goes on to the next step. The projection is not normalised.
+    it, tanh(LN(c_t)), but not as it goes on to the next step. The projection is not normalised, nor is a single number.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def layer_norm(program: Program) -> Program:
             else:
                 args.append(copy.use[arg])
         raw = copy.line(index, args)
-        if value.op == "affine" and value.name != PROJECTION:
+        if value.op == "affine" and value.name != PROJECTION and value.size != SCALAR:
             copy.new_names[copy.free(f"raw_{value.name}")] = raw
             copy.own[index] = copy.use[index] = _normalised(copy, raw, value.name)
     return copy.finish()
@@ -76,7 +76,8 @@ def zoneout(program: Program, probabilities: Mapping[str, float], *, training: b
     copy.lines()
     outputs = []
     for place, state in enumerate(program.states):
-        old, new, probability = 1 + place, copy.own[program.outputs[place]], probabilities.get(state.name, 0.0)
+        old, new = program.first_state + place, copy.own[program.outputs[place]]
+        probability = probabilities.get(state.name, 0.0)
         if probability:
             change = copy.write("subtract", new, old)
             let_in = (

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ricorda.program.body import is_row_number
 from ricorda.program.loop import LOOP_LEAVES, Line, Loop
-from ricorda.program.operations import OPERATIONS, REDUCTIONS, SCALAR
+from ricorda.program.operations import OPERATIONS, REDUCTIONS
 
 IN_MEMORY = ("vector", "carried", "sequence", "before")
 """Leaves that lie in memory: a reduction over the units reads them there."""
@@ -78,7 +78,7 @@ def schedule(loop: Loop, largest: int) -> Schedule:
     row_numbers = _row_numbers(loop)
     level = _levels(loop)
     computed = {(level[i], line.size) for i, line in enumerate(lines) if level[i] >= 0}
-    written_sizes = {lines[i].size for _, i in loop.written} - {SCALAR}
+    written_sizes = {lines[i].size for _, i in loop.written}
     sizes = sorted(
         computed | _of_leaves(lines) | {(0, size) for size in written_sizes - {size for _, size in computed}}
     )
@@ -144,7 +144,7 @@ def _of_leaves(lines: Sequence[Line]) -> set[tuple[int, str]]:
     as_they_lie = {"product": ("carried", "sequence", "before"), **dict.fromkeys(REDUCTIONS, IN_MEMORY)}
     users = [line for line in lines if line.op in as_they_lie]
     leaves = [(lines[arg], line.op) for line in users for arg in line.args if lines[arg].op in LOOP_LEAVES]
-    return {(0, leaf.size) for leaf, op in leaves if leaf.op not in as_they_lie[op] and leaf.size != SCALAR}
+    return {(0, leaf.size) for leaf, op in leaves if leaf.op not in (*as_they_lie[op], "constant")}
 
 
 def _row_numbers(loop: Loop) -> frozenset[int]:
@@ -169,8 +169,7 @@ def _is_cheap(lines: Sequence[Line], index: int, row_numbers: Collection[int], a
 
 def _stage_of(loop: Loop, index: int, at: list[int], sizes: list[tuple[int, str]]) -> int:
     """The stage that has a line's value: its own; for a leaf the first of its size."""
-    size = loop.lines[index].size
-    return at[index] if at[index] >= 0 else 0 if size == SCALAR else _first(sizes, size)
+    return at[index] if at[index] >= 0 else _first(sizes, loop.lines[index].size)
 
 
 def _first(sizes: list[tuple[int, str]], size: str) -> int:
@@ -178,12 +177,12 @@ def _first(sizes: list[tuple[int, str]], size: str) -> int:
 
 
 def _levels(loop: Loop) -> list[int]:
-    """The earliest stage of each line; -1 for leaves and for numbers."""
+    """The earliest stage of each line; -1 for leaves."""
     lines = loop.lines
     level: list[int] = []
     of_leaves: list[bool] = []
     for line in lines:
-        if line.op in LOOP_LEAVES or line.size == SCALAR:
+        if line.op in LOOP_LEAVES:
             level.append(-1)
         elif line.op == "product":
             ready = [-1 if lines[a].op in ("carried", "sequence", "before") else max(0, level[a]) for a in line.args]

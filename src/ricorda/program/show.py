@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ricorda.program.ir import LEAVES, MASKS, Program, Value
-from ricorda.program.operations import OPERATIONS
+from ricorda.program.operations import EXPAND, OPERATIONS
 
 Notation = Literal["plain", "latex"]
 _SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4
@@ -111,6 +111,8 @@ def _number(number: float, notation: Notation) -> tuple[str, float]:
 def _operand(program: Program, index: int, named: dict[int, str], notation: Notation) -> tuple[str, float]:
     """An argument and its binding: its name if it has one, else its expression."""
     value = program.values[index]
+    if value.op == EXPAND:
+        return _operand(program, value.args[0], named, notation)
     if value.op == "input":
         return _timed(value.name, "t", notation), _CALL
     if value.op == "state":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
-from ricorda.program.learned import Learned, learned, without_forms
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
+from ricorda.program.learned import Learned, learned, recurrent_matrices, without_forms
 from ricorda.program.weights import layout
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Piece(NamedTuple):
@@ -46,12 +50,14 @@ class Stack:
         The parameters of one layer in one direction, in torch.nn's order.
     suffixes : tuple of tuple of str
         The suffixes of those names in each layer and direction: `(("_l0", "_l0_reverse"), ...)`.
-    sizes : tuple of dict
+    sizes : tuple of Sizes
         The numbers behind "I", "H" and "P" in each layer; P is H where there is no projection.
     shapes : dict of str to tuple of int
         The shape of each parameter by its full name, in the order of layers, directions and `names`.
     full_names : tuple of str
         The keys of `shapes`; only "", which no parameter is called, if the weights are made from the parameters.
+    recurrent : tuple of str
+        The matrices that multiply states, or values computed from them, for one layer in one direction.
     learned : dict of str to tuple of int
         The shapes of what a layer keeps, its parameters and what is never trained: `shapes` but for cells with forms.
     learned_names : tuple of str
@@ -61,7 +67,10 @@ class Stack:
     recipes : tuple of Recipe
         For each layer, how its weights are made; none if they are `learned` themselves.
     states : tuple of (int, int)
-        First and last size of each state [layers * directions, B, size].
+        First and last size of each state [layers * directions, B, size]. Where layers differ in I, a state of that size
+        is as wide as the widest of them, and the others' numbers come first.
+    uniform : bool
+        Whether no state has numbers that some layer does not use.
     """
 
     def __init__(
@@ -83,8 +92,14 @@ class Stack:
         ends = ("", "_reverse")[:directions]
         self.suffixes = tuple(tuple(f"_l{level}{end}" for end in ends) for level in range(num_layers))
         output = proj_size or hidden_size
-        self.sizes: tuple[dict[str, int], ...] = tuple(
-            {INPUT_SIZE: directions * output if level else input_size, HIDDEN_SIZE: hidden_size, PROJECTED_SIZE: output}
+        self.sizes: tuple[Sizes, ...] = tuple(
+            Sizes(
+                {
+                    INPUT_SIZE: directions * output if level else input_size,
+                    HIDDEN_SIZE: hidden_size,
+                    PROJECTED_SIZE: output,
+                }
+            )
             for level in range(num_layers)
         )
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -94,13 +109,22 @@ class Stack:
                     columns = () if shape.columns is None else (sizes[shape.columns],)
                     self.shapes[name + suffix] = (sum(sizes[row] for row in shape.rows), *columns)
         self.full_names = tuple(self.shapes)
+        self.recurrent = recurrent_matrices(program)
         self.learned, self.learned_names = self.shapes, self.names
         self.fixed: frozenset[str] = frozenset()
         self.recipes: tuple[Recipe, ...] = ()
         pieces = learned(program, bias)
         if pieces is not None:
             self._make(pieces)
-        self.states = tuple((num_layers * directions, self.sizes[0][state.size]) for state in program.states)
+        widths = [[sizes[state.size] for sizes in self.sizes] for state in program.states]
+        self.states = tuple((num_layers * directions, max(of_layers)) for of_layers in widths)
+        self.uniform = all(min(of_layers) == max(of_layers) for of_layers in widths)
+
+    def of_layer(self, states: Sequence[Tensor], entry: int) -> list[Tensor]:
+        """The states [B, size] of a layer and direction, from those of all [layers * directions, B, size]."""
+        sizes = self.sizes[entry // self.directions]
+        widths = (sizes[state.size] for state in self.program.states)
+        return [state[entry, :, :width] for state, width in zip(states, widths, strict=True)]
 
     def _make(self, pieces: Learned) -> None:
         """Set what cells with forms have of their own."""

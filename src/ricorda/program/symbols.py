@@ -21,12 +21,13 @@ from ricorda.program.ir import (
     HIDDEN_SIZE,
     PROJECTED_SIZE,
     PROJECTION,
-    SIZE_NAMES,
     Value,
     check_name,
     check_weights,
+    size_in_words,
+    size_text,
 )
-from ricorda.program.operations import OPERATIONS, SCALAR, SizeMismatchError
+from ricorda.program.operations import EXPAND, OPERATIONS, SCALAR, SizeMismatchError
 
 
 class Tape:
@@ -39,15 +40,20 @@ class Tape:
     Attributes
     ----------
     frame : the function's frame, from its first line on; its variables name the values
+    constants : indices of the lines that are made of constants alone
     """
 
     def __init__(self, code: CodeType) -> None:
         self.values: list[Value] = []
+        self.constants: set[int] = set()
+        self._expanded: dict[tuple[int, str], Symbol] = {}
         self.code = code
         self.frame: FrameType | None = None
 
     def write(self, value: Value) -> Symbol:
         """Add a line."""
+        if value.op == "constant" or (value.op in OPERATIONS and self.constants.issuperset(value.args)):
+            self.constants.add(len(self.values))
         self.values.append(value)
         if self.frame is None:
             self.frame = sys._getframe(1)
@@ -68,6 +74,14 @@ class Tape:
         raise CellError(
             f"a cell computes with its input, its states, its parameters and numbers, not with {type(operand).__name__}"
         )
+
+    def expanded(self, symbol: Symbol, size: str) -> Symbol:
+        """A row's one number for each unit of a size; any other symbol as it is."""
+        if symbol.value.size != SCALAR or size == SCALAR or symbol.index in self.constants:
+            return symbol
+        if (symbol.index, size) not in self._expanded:
+            self._expanded[symbol.index, size] = self.write(Value(EXPAND, (symbol.index,), size))
+        return self._expanded[symbol.index, size]
 
 
 TAPE: ContextVar[Tape | None] = ContextVar("ricorda_tape", default=None)
@@ -147,9 +161,10 @@ def apply(op: str, *operands: Any) -> Symbol:
     except SizeMismatchError as error:
         first, second, *_ = error.args
         raise CellError(
-            f"a vector of size {first} ({SIZE_NAMES[first]}) cannot go with one of size {second} "
-            f"({SIZE_NAMES[second]}): bring one to the other's size with affine(...)"
+            f"a vector of {size_in_words(first)} cannot go with one of {size_in_words(second)}: bring one to the "
+            "other's size with affine(...)"
         ) from None
+    symbols = [tape.expanded(symbol, size) for symbol in symbols]
     return tape.write(Value(op, tuple(symbol.index for symbol in symbols), size))
 
 
@@ -157,6 +172,7 @@ def affine(
     name: str,
     *operands: Any,
     bias: bool = True,
+    size: str | int = HIDDEN_SIZE,
     form: str | Mapping[str, str] = "",
     shared: bool = False,
     init: str | float | Mapping[str, str | float] = "",
@@ -171,6 +187,8 @@ def affine(
         Vectors of any size: the input, states, or values computed from them.
     bias : bool
         Whether to add a bias. (A layer built with `bias=False` has none at all.)
+    size : "H", "I" or int
+        Numbers of the result: hidden_size, input_size, or so many. A single one goes with vectors of all sizes.
     form : str, or a mapping of "recurrent", "input" and "bias" to str
         How the recurrent matrices, those of all operands but the input, are made from a learned M: "skew(gamma)" is
         M - M^T - gamma I, "symmetric_mix(beta, gamma)" is (1 - beta) (M + M^T) + beta (M - M^T) - gamma I, "orthogonal"
@@ -186,14 +204,14 @@ def affine(
     Returns
     -------
     Symbol
-        A vector of hidden_size numbers a row.
+        A vector of that size.
 
     Raises
     ------
     CellError
-        If the name is no identifier or taken, an operand is missing or no vector, or form or init unknown.
+        If the name is no identifier or taken, an operand is missing or no vector, or size, form or init unknown.
     """
-    return _affine(name, *operands, bias=bias, form=form, shared=shared, init=init)
+    return _affine(name, *operands, bias=bias, size=size_text(size), form=form, shared=shared, init=init)
 
 
 def projection(state: Symbol) -> Symbol:
@@ -205,7 +223,7 @@ def _affine(
     name: str,
     *operands: Any,
     bias: bool,
-    size: str = HIDDEN_SIZE,
+    size: str,
     form: str | Mapping[str, str] = "",
     shared: bool = False,
     init: str | float | Mapping[str, str | float] = "",
@@ -221,7 +239,7 @@ def _affine(
     if not operands:
         raise CellError(f'affine("{name}") has nothing to multiply: give it the input, a state or both')
     symbols = [tape.symbol(operand) for operand in operands]
-    if any(symbol.value.size == SCALAR for symbol in symbols):
+    if any(symbol.index in tape.constants for symbol in symbols):
         raise CellError(f'affine("{name}", ...) multiplies vectors, and one of its operands is a number')
     args = tuple(symbol.index for symbol in symbols)
     start = initial.canonical(init, affine=True)
@@ -230,13 +248,15 @@ def _affine(
     return tape.write(value)
 
 
-def parameter(name: str, *, form: str = "", init: str | float = "") -> Symbol:
-    """A learned vector of hidden_size numbers, such as the weights of a peephole.
+def parameter(name: str, *, size: str | int = HIDDEN_SIZE, form: str = "", init: str | float = "") -> Symbol:
+    """A learned vector, such as the weights of a peephole.
 
     Parameters
     ----------
     name : str
         Its name in the layer's parameters.
+    size : "H", "I" or int
+        Its numbers: hidden_size, input_size, or so many.
     form : str
         "number" for one learned number, the same for all units; "clamp(low, high)" for numbers that are kept within
         bounds; "fixed" for numbers that are never trained.
@@ -246,12 +266,12 @@ def parameter(name: str, *, form: str = "", init: str | float = "") -> Symbol:
     Raises
     ------
     CellError
-        If the name is no identifier or taken, or form or init unknown.
+        If the name is no identifier or taken, or size, form or init unknown.
     """
     tape = _tape("parameter")
     check_name("parameter", name, tape.values)
     form, start = canonical(form, affine=False), initial.canonical(init, affine=False)
-    return tape.write(Value("parameter", name=name, form=form, init=start))
+    return tape.write(Value("parameter", size=size_text(size), name=name, form=form, init=start))
 
 
 def sigmoid(a: Any) -> Symbol:

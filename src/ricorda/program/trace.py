@@ -5,13 +5,22 @@ from __future__ import annotations
 import inspect
 import linecache
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, MappingProxyType
 from typing import Any
 
 from ricorda.errors import CellError, RicordaError
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, SIZE_NAMES, Program, Value
-from ricorda.program.operations import SCALAR
+from ricorda.program.ir import (
+    HIDDEN_SIZE,
+    INPUT_SIZE,
+    PROJECTED_SIZE,
+    PROJECTION,
+    Program,
+    Value,
+    size_in_words,
+    size_text,
+)
 from ricorda.program.options import Option, check_default, code_of, defaults_of, name_of
 from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
@@ -23,6 +32,8 @@ def trace(
     forget_gate: str | None = None,
     candidate: str | None = None,
     options: Mapping[str, Option] = MappingProxyType({}),
+    sizes: Mapping[str, str | int] = MappingProxyType({}),
+    inputs: Mapping[str, str | int] = MappingProxyType({}),
 ) -> Program:
     """The program of one step of a cell.
 
@@ -38,6 +49,10 @@ def trace(
         Name of the variable that holds the update.
     options : option -> value
         The keyword-only arguments.
+    sizes : state -> "I", "H", a whole number or the name of an option
+        Sizes of states that have not hidden_size numbers.
+    inputs : argument -> the same
+        Inputs besides the first argument, and their sizes; they are the function's next arguments.
 
     Raises
     ------
@@ -45,21 +60,22 @@ def trace(
         If the equations are invalid; the message quotes the user's own expression with file and line.
     """
     arguments = _argument_names(function)
-    states = arguments[1:]
+    heads = _heads(function, arguments, sizes, inputs, options)
+    states = [head.name for head in heads if head.op == "state"]
+    first = len(heads) - len(states)
+    if projected:
+        heads[first] = replace(heads[first], size=PROJECTED_SIZE)
     tape = Tape(_code(function))
     token = TAPE.set(tape)
     try:
-        symbols = [tape.write(Value("input", size=INPUT_SIZE, name=arguments[0]))]
-        for position, state in enumerate(states):
-            size = PROJECTED_SIZE if projected and position == 0 else HIDDEN_SIZE
-            symbols.append(tape.write(Value("state", size=size, name=state)))
+        symbols = [tape.write(head) for head in heads]
         result, variables = _call(function, symbols, options, tape)
         new = _new_states(function, result, states)
         if projected and new[0].value.size == HIDDEN_SIZE:
             new[0] = projection(new[0])
     finally:
         TAPE.reset(token)
-    _check_sizes(function, new, symbols[1:])
+    _check_sizes(function, new, symbols[first:])
     outputs = tuple(symbol.index for symbol in new)
     names = _names(function, tape, variables) | dict(zip(states, outputs, strict=True))
     program = Program(name_of(function), tuple(tape.values), outputs, tuple(names.items()), forget_gate, candidate)
@@ -103,6 +119,40 @@ def _check_options(function: Callable[..., Any], options: list[inspect.Parameter
             raise _error(function, wrong)
 
 
+def _heads(
+    function: Callable[..., Any],
+    arguments: list[str],
+    sizes: Mapping[str, str | int],
+    inputs: Mapping[str, str | int],
+    options: Mapping[str, Option],
+) -> list[Value]:
+    """The lines of the inputs and the states, in the order of the arguments."""
+    x, *further = arguments
+    beside, states = further[: len(inputs)], further[len(inputs) :]
+    if set(beside) != set(inputs) or not states:
+        raise _error(
+            function,
+            f"its inputs are {', '.join(inputs)}: make them its arguments right after {x}, and its states those after "
+            "them",
+        )
+    for name in sizes:
+        if name not in states[1:]:
+            why = f"and {name} is the layer's output, which has hidden_size numbers" if name in states else "no state"
+            raise _error(function, f"its sizes has {name!r}, {why}: give the sizes of its other states")
+
+    def size_of(size: Any) -> str:
+        return size_text(options.get(size, size) if isinstance(size, str) else size)
+
+    try:
+        return [
+            Value("input", size=INPUT_SIZE, name=x),
+            *(Value("input", size=size_of(inputs[name]), name=name) for name in beside),
+            *(Value("state", size=size_of(sizes.get(name, HIDDEN_SIZE)), name=name) for name in states),
+        ]
+    except CellError as error:
+        raise _error(function, str(error)) from None
+
+
 def _call(
     function: Callable[..., Any], symbols: list[Symbol], options: Mapping[str, Option], tape: Tape
 ) -> tuple[Any, dict[str, Any]]:
@@ -142,9 +192,8 @@ def _check_sizes(function: Callable[..., Any], new: list[Symbol], old: list[Symb
         if after.value.size != before.value.size:
             raise _error(
                 function,
-                f"state {before.value.name} has size {before.value.size} ({SIZE_NAMES[before.value.size]}) but its "
-                f"new value has size {after.value.size} ({SIZE_NAMES.get(after.value.size, 'a number')}): "
-                "bring it to the state's size with affine(...)",
+                f"state {before.value.name} has {size_in_words(before.value.size)} but its new value has "
+                f"{size_in_words(after.value.size)}: bring it to the state's size with affine(...)",
             )
 
 
@@ -154,10 +203,10 @@ def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) 
     names = {
         f"z_{value.name}": index
         for index, value in enumerate(tape.values)
-        if value.op == "affine" and value.size == HIDDEN_SIZE
+        if value.op == "affine" and value.name != PROJECTION
     }
     for name, symbol in variables.items():
-        if not isinstance(symbol, Symbol) or symbol.tape is not tape or symbol.value.size == SCALAR:
+        if not isinstance(symbol, Symbol) or symbol.tape is not tape or symbol.index in tape.constants:
             continue
         if names.get(name, symbol.index) != symbol.index:
             raise _error(
@@ -171,9 +220,9 @@ def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) 
 
 
 def _check_use(function: Callable[..., Any], program: Program) -> None:
-    if 0 not in program.reaching:
-        x = next(iter(inspect.signature(function).parameters))
-        raise _error(function, f"no new state depends on the input {x}: use it in an affine")
+    for index, value in enumerate(program.inputs):
+        if index not in program.reaching:
+            raise _error(function, f"no new state depends on the input {value.name}: use it in an affine")
     for index, value in enumerate(program.values):
         if value.op in ("affine", "parameter") and index not in program.reaching:
             raise _error(

@@ -12,8 +12,12 @@ from ricorda.program.ir import Program
 
 
 def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
-    """The program of a cell, in any of the forms that an estimator takes."""
-    return cell if isinstance(cell, Program) else as_cell(cell).program
+    """The program of a cell, in any of the forms that an estimator takes; of one that reads no second inputs."""
+    program = cell if isinstance(cell, Program) else as_cell(cell).program
+    if beside := [value.name for value in program.inputs[1:]]:
+        reads = f"cell {program.name} reads {', '.join(beside)} beside its input, which no estimator gives it"
+        raise ArgumentError(f"{reads}: take it in a ricorda.nn.Recurrent, whose calls have inputs=")
+    return program
 
 
 def cell_of(program: Program) -> str | Program:

@@ -23,7 +23,7 @@ _CPU = torch.device("cpu")
 def obstacle(request: Request) -> str | None:
     """Why it cannot serve a request; None if it can."""
     dtype, strided = request.x.dtype, torch.strided
-    for tensor in (request.x, *request.states, *request.parameters.values()):
+    for tensor in (request.x, *request.states, *request.parameters.values(), *request.inputs.values()):
         if (
             type(tensor) in PLAIN
             and tensor.dtype is dtype
@@ -86,9 +86,9 @@ def _without_machine() -> str | None:
 
 @lru_cache(maxsize=256)
 def _without_code(program: Program) -> str | None:
-    """The operations of a program that have no vector code, as text; None if all have."""
+    """The operations of a program's steps that have no vector code, as text; None if all have."""
     from ricorda.engines.cpu.words.mathematics import EMITTERS
 
-    used = {value.op for value in program.values}
+    used = {value.op for index, value in enumerate(program.values) if index not in program.of_input}
     missing = sorted(used - EMITTERS.keys() - {*REDUCTIONS, "constant", *NAMED})
     return f"it has no vector code for {', '.join(missing)}" if missing else None

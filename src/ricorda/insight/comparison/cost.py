@@ -14,8 +14,8 @@ from torch import nn
 from ricorda.insight.comparison.splits import Split
 from ricorda.nn import Recurrent
 from ricorda.program.gates import memory_gates
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, LEAVES, PROJECTED_SIZE, Program
-from ricorda.program.operations import SCALAR
+from ricorda.program.ir import LEAVES, Program, Sizes
+from ricorda.program.operations import EXPAND
 from ricorda.program.weights import layout
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.training.interruption import Interruption
@@ -63,13 +63,13 @@ def flops_of_step(program: Program, sizes: Mapping[str, int], *, bias: bool = Tr
         Whether affines add biases.
     """
     total, plan = 0, layout(program, bias)
-    count = {**sizes, SCALAR: 1}
+    count = Sizes(sizes)
     for index, value in enumerate(program.values):
         rows = count[value.size]
         if value.op == "affine":
             columns = sum(count[program.values[operand].size] for operand in value.args)
             total += 2 * rows * columns + (rows if plan.biases[index] else 0)
-        elif value.op not in LEAVES:
+        elif value.op not in (*LEAVES, EXPAND):
             total += rows
     return total
 
@@ -78,12 +78,8 @@ def flops_of_layers(module: nn.Module) -> int:
     """The sum of `flops_of_step` over all recurrent layers of a network: one step of each layer and direction."""
     total = 0
     for layer in recurrent_layers_of(module):
-        directions = 2 if layer.bidirectional else 1
-        width = layer.proj_size or layer.hidden_size
-        for level in range(layer.num_layers):
-            inputs = layer.input_size if level == 0 else directions * width
-            sizes = {INPUT_SIZE: inputs, HIDDEN_SIZE: layer.hidden_size, PROJECTED_SIZE: width}
-            total += directions * flops_of_step(layer.programs[False], sizes, bias=layer.bias)
+        for sizes in layer.stack.sizes:
+            total += layer.stack.directions * flops_of_step(layer.programs[False], sizes, bias=layer.bias)
     return total
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ricorda.insight.gradients.trail import Trail
+from ricorda.program.learned import recurrent_matrices, without_forms
 
 MOST_ROWS = 4
 """The most rows whose Jacobians are computed."""
@@ -136,14 +137,13 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
     Yields
     ------
     gradients : dict of Tensor
-        The gradient of each recurrent matrix (`weight_hh`, and `weight_hh2` if the cell has it), to be multiplied by
+        The gradient of each recurrent matrix (`weight_hh`, and others if the cell has them), to be multiplied by
         exp(scale).
     scale : float
         The natural logarithm of the factor, so that 1e-400 does not become 0.
     """
-    weights = {
-        name: weight.clone().requires_grad_() for name, weight in trail.parameters.items() if "weight_hh" in name
-    }
+    names = recurrent_matrices(without_forms(trail.program))
+    weights = {name: trail.parameters[name].clone().requires_grad_() for name in names}
     arriving = [direction, *(torch.zeros_like(state[0]) for state in trail.states[1:])]
     scale = 0.0
     for d, present in enumerate(trail.present):

@@ -97,9 +97,9 @@ def trail_of(
     )  # [D + 1, B]: where each step is in the input.
     rows = torch.arange(x.shape[1])
     before = []
-    for name, begin in zip(names, first, strict=True):
-        after = records[name][level, int(reverse)][places, rows]
-        before.append(torch.where((back[:-1] < last)[..., None], after[1:], begin[entry]))
+    for name, begin in zip(names, layer.stack.of_layer(first, entry), strict=True):
+        after = records[name][level, int(reverse), ..., : begin.shape[-1]][places, rows]
+        before.append(torch.where((back[:-1] < last)[..., None], after[1:], begin))
     suffix = f"_l{level}" + "_reverse" * reverse
     program = layer.programs[False]
     weights = weights_of(layer, layer.stack, level, suffix)

@@ -113,7 +113,7 @@ def decompose(
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     first: Tensor | None = None
     for stretch in stretches(layer, x, initial, level=level, direction=direction):
-        old, new = stretch.values[1 + place], stretch.values[program.outputs[place]]
+        old, new = stretch.values[program.first_state + place], stretch.values[program.outputs[place]]
         first = old[0] if first is None else first
         parts.append((*keep_and_written(stretch.values, place, program.outputs[place]), new))
     kept, written, states = (torch.cat(values).numpy() for values in zip(*parts, strict=True))
@@ -137,7 +137,7 @@ def additive_lines(program: Program, place: int) -> frozenset[int]:
     otherwise: set[int] = set()  # Lines that depend on the state in another way.
     for index, value in enumerate(program.values):
         carrying = [place for place, arg in enumerate(value.args) if arg in linear]
-        if index == 1 + place:
+        if index == program.first_state + place:
             linear.add(index)
         elif _is_number(value.op) or not (carrying or otherwise.intersection(value.args)):
             continue
@@ -217,7 +217,7 @@ class Values(Mapping[int, Tensor]):
 def keep_and_written(values: Values, place: int, index: int) -> tuple[Tensor, Tensor]:
     """Write a line that is additive in a state as `keep * s + written`, [T, size] each."""
     lines = additive_lines(values.program, place)
-    like = values[1 + place]
+    like = values[values.program.first_state + place]
 
     def take(index: int) -> tuple[Any, Any]:
         value = values.program.values[index]
@@ -268,7 +268,10 @@ def stretches(
         for index, value in enumerate(program.values)
         if value.op == "parameter"
     }
-    state = None if initial is None else tuple(values[entry : entry + 1, None] for values in initial)
+    state = None
+    if initial is not None:
+        rows = layer.stack.of_layer([values[:, None] for values in initial], entry)
+        state = tuple(values[None] for values in rows)
     for first, steps in zip(
         range(0, len(x), STEPS_AT_ONCE), torch.split(x.flip(0) if direction else x, STEPS_AT_ONCE), strict=True
     ):
@@ -281,7 +284,7 @@ def stretches(
             before = tuple(torch.zeros_like(values) for values in state)
         known = {indices[name]: records[name][0, 0, :, 0].double().cpu() for name in names}
         for place, (old, new) in enumerate(zip(before, program.outputs, strict=True)):
-            known[1 + place] = torch.cat([old[0].double().cpu(), known[new][:-1]])
+            known[program.first_state + place] = torch.cat([old[0].double().cpu(), known[new][:-1]])
         yield Stretch(first, Values(program, {0: steps.detach().double().cpu(), **parameters, **known}))
 
 

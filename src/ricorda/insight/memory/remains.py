@@ -105,7 +105,7 @@ def follow(
         leaves = {} if weighing is None else _leaves(stretch.values)
         if not parts:
             for place in places:
-                old = stretch.values[1 + place]
+                old = stretch.values[program.first_state + place]
                 parts[place] = old.new_zeros(W + 3, old.shape[1])
                 parts[place][_INITIAL] = old[0]
             pooled = old.new_zeros(W + 3, stretch.values[program.outputs[0]].shape[1])

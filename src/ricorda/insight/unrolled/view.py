@@ -21,7 +21,7 @@ from ricorda.insight.unrolled.result import Unrolled
 from ricorda.nn import Recurrent
 from ricorda.nn.arguments import program_of
 from ricorda.program.cell import Cell
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
 from ricorda.program.weights import Shape, layout
 from ricorda.tasks.estimator import SequenceEstimator
 
@@ -93,7 +93,10 @@ def unroll(
         first=1,
         tokens=read.tokens[::-1] if side else read.tokens,
         inputs=named(0),
-        initial={state.name: parts[0].values[1 + number][0].numpy() for number, state in enumerate(program.states)},
+        initial={
+            state.name: parts[0].values[program.first_state + number][0].numpy()
+            for number, state in enumerate(program.states)
+        },
         values={name: named(index) for name, index in lines},
         kept={program.states[number].name: kept(number) for number in additive_states(program)},
     )
@@ -196,16 +199,18 @@ def _array(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> dict[str, int]:
-    """The sizes that weights imply: columns say the sizes directly, rows of the first weight the hidden size."""
-    sizes: dict[str, int] = {}
+def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> Sizes:
+    """The sizes that weights imply, those of a matrix's columns before those of its rows."""
+    sizes, of_rows = Sizes(), Sizes()
     for name, shape in shapes.items():
         if shape.columns is not None:
             if arrays[name].ndim != 2:
                 raise ArgumentError(f"{name}_l0 is {_by(arrays[name].shape)}: give rows of as many numbers each")
-            sizes.setdefault(shape.columns, arrays[name].shape[1])
-    first = next(iter(shapes))
-    return {HIDDEN_SIZE: len(arrays[first]) // len(shapes[first].rows), **sizes}
+            if not shape.columns.isdigit():
+                sizes.setdefault(shape.columns, arrays[name].shape[1])
+        if not shape.rows[0].isdigit():
+            of_rows.setdefault(shape.rows[0], len(arrays[name]) // len(shape.rows))
+    return Sizes({**of_rows, **sizes})
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -72,7 +72,9 @@ class Frame:
         self._known: dict[str, ir.Value] = {}
 
     def number(self, name: str) -> ir.Value:
-        """A number of the argument block, loaded once, on entry."""
+        """A number of the argument block, loaded once, on entry; a size in digits stands for itself."""
+        if name.isdigit():
+            return I64(int(name))
         if name not in self._known:
             value = self.entry.load(self.entry.gep(self.args, [I64(self.code.slot(name))]))
             value.set_metadata("invariant.load", self.code.module.add_metadata([]))

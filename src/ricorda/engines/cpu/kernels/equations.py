@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Frame
-from ricorda.engines.cpu.kernels.plan import Address, Addresses, Plan, stage_of_write
+from ricorda.engines.cpu.kernels.plan import Address, Addresses, Plan, stage_of_store
 from ricorda.engines.cpu.kernels.random_bits import mix64, random_mask
 from ricorda.engines.cpu.kernels.waves import Waves
 from ricorda.engines.cpu.products.half import store_half
@@ -25,7 +25,7 @@ class Equations:
         self.f, self.plan = f, plan
         self.squares: dict[int, ir.Value] = {}
         for name, index in plan.watched:
-            if stage_of_write(plan, index) == number:
+            if stage_of_store(plan, index) == number:
                 start = f.sum(f.times(part, f.number("rows")), addresses.offset)
                 self.squares[index] = f.e.at(f.pointer(f"squares {name}"), start)
         loop, stage = plan.loop, plan.schedule.stages[number]
@@ -40,7 +40,7 @@ class Equations:
             # Every gradient of a chunk is needed in pairs: the product with the input's weights takes them too.
             wanted = {line for name, line in loop.stored if name in plan.columns and loop.backward}
             wanted |= {*plan.half_lines, *(dict(loop.carried)[name] for name in plan.half_states)}
-            here = {index for index in wanted if stage_of_write(plan, index) == number}
+            here = {index for index in wanted if stage_of_store(plan, index) == number}
             self.halves = {index: addresses.half(index, reading=False) for index in sorted(here)}
         self.reads: dict[int, Address] = {}
         self.masks: dict[int, ir.Value] = {}

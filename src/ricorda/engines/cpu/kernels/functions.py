@@ -27,7 +27,7 @@ class WeightOperand:
     ----------
     kind : "input", "before" for a state as it entered the step, or "sequence" for a value of the step
     name : of the state or of the value
-    size : "I", "H" or "P"
+    size : its size
     factors : of the weights that multiply it: the factor, and name (in the chunk) and size of its affine's gradient
     """
 

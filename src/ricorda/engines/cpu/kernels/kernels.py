@@ -13,8 +13,8 @@ from ricorda.engines.cpu.kernels.functions import WeightOperand
 from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
 from ricorda.engines.cpu.kernels.plan import Columns, Plan
 from ricorda.engines.cpu.words.target import Target
-from ricorda.program.differentiate import forward_loop, training_loops
-from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.differentiate import forward_loop, input_name, read_of_inputs, training_loops
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program, Sizes
 from ricorda.program.loop import LOOP_LEAVES, Factor, Loop
 from ricorda.program.schedule import schedule
 from ricorda.program.weights import Layout, layout
@@ -26,8 +26,9 @@ class Kernels:
 
     Parameters
     ----------
-    inputs : the factors of the input, in the order of their columns; empty if the caller computes those products
-    z_affines : indices of the affines whose input products and biases `z_*` are columns of the chunk, in this order
+    inputs : the factors of the input, in the order of their columns; empty if the caller computes the chunk
+    parts : the lines of the program that the chunk has columns for, in this order: affines for their products with
+        inputs plus biases `z_*`, and values of inputs that the loop reads
     forward, backward : the plans; None for backward in inference
     weight_operands : what the weights multiply, for their gradients
     sums : (name, size) of what is stored and then summed over rows and steps
@@ -38,7 +39,7 @@ class Kernels:
     layout: Layout
     target: Target
     inputs: tuple[Factor, ...]
-    z_affines: tuple[int, ...]
+    parts: tuple[int, ...]
     forward: Plan
     backward: Plan | None
     weight_operands: tuple[WeightOperand, ...]
@@ -59,6 +60,11 @@ class Kernels:
         return next((name, len(shape.rows)) for name, shape in self.layout.shapes.items() if shape.rows[0] == "H")
 
     @cached_property
+    def part_sizes(self) -> tuple[str, ...]:
+        """The sizes of the parts."""
+        return tuple(self.program.values[index].size for index in self.parts)
+
+    @cached_property
     def dtype(self) -> torch.dtype:
         """The dtype of all tensors."""
         return torch.float64 if self.target.element == "f64" else torch.float32
@@ -66,7 +72,7 @@ class Kernels:
     @lru_cache(maxsize=256)  # noqa: B019 -- kernels are few and kept for good
     def weight_count(self, shape: tuple[int, int, int]) -> int:
         """The number of entries of all matrices, for a shape (I, H, P)."""
-        sizes = dict(zip("IHP", shape, strict=True))
+        sizes = Sizes(zip("IHP", shape, strict=True))
         return sum(
             sum(sizes[row] for row in shape.rows) * sizes[shape.columns]
             for shape in self.layout.shapes.values()
@@ -100,12 +106,15 @@ def kernels_for(
     """
     parameters = layout(program, any(name.startswith("bias_") for name in names))
     with_input = [index for index in program.affines if _inputs(program, index)]
-    standard = all(_inputs(program, index) == [0] for index in with_input)
-    z = Columns(0, 0)
+    parts = (*with_input, *read_of_inputs(program))
+    standard = all(_inputs(program, index) == [0] and program.values[index].size == HIDDEN_SIZE for index in with_input)
+    standard = standard and len(parts) == len(with_input)
+    z = Columns()
     columns: dict[str, Columns] = {}
-    for index in with_input:
-        columns[f"z_{program.values[index].name}"] = z
+    for index in parts:
+        columns[_part_name(program, index)] = z
         z += program.values[index].size
+    given = {name: at for name, at in columns.items() if not name.startswith("z_")}
     inputs = tuple(Factor(index, program.values[index].args.index(0)) for index in with_input) if standard else ()
     trained = training_loops(program, record, watch) if training else None
     loop = trained.forward if trained else forward_loop(program, record)
@@ -115,23 +124,25 @@ def kernels_for(
         return kernels_for(program, names, target.in_full(), training=training, record=record, watch=watch)
     forward = Plan(schedule(loop, target.bundle), parameters, columns, tuple(name for name, _ in loop.stored))
     if trained is None:
-        return Kernels(program, parameters, target, inputs, tuple(with_input), forward, None, (), (), record)
-    order = [*with_input, *(index for index in program.affines if index not in with_input)]
-    d = Columns(0, 0)
+        return Kernels(program, parameters, target, inputs, parts, forward, None, (), (), record)
+    order = [*parts, *(index for index in program.affines if index not in parts)]
+    d = Columns()
     columns = {}
     totals: dict[str, Columns] = {}
     sums: list[tuple[str, str]] = []
     for index in order:
-        value = program.values[index]
-        columns[f"dz_{value.name}"] = d
+        value, name = program.values[index], _part_name(program, index)
+        columns[f"d{name}" if value.op == "affine" else f"d_{name}"] = d
         d += value.size
-        if parameters.biases[index] and (standard or index not in with_input):
+        if parameters.biases.get(index) and (standard or index not in parts):
             sums.append((f"dz_{value.name}", value.size))
     for value in program.values:
         if value.op == "parameter":
             totals[f"dp_{value.name}"] = d
             d += value.size
-    backward = Plan(schedule(trained.backward, target.bundle), parameters, columns, (), trained.state_gradients, totals)
+    backward = Plan(
+        schedule(trained.backward, target.bundle), parameters, columns, (), trained.state_gradients, totals, given
+    )
     by_operand: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_operand.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))
@@ -139,9 +150,7 @@ def kernels_for(
         size = program.values[program.values[factor.affine].args[factor.position]].size
         by_operand.setdefault((kind, name, size), []).append(_use(program, factor))
     weight_operands = tuple(WeightOperand(*key, tuple(factors)) for key, factors in by_operand.items())
-    return Kernels(
-        program, parameters, target, inputs, tuple(with_input), forward, backward, weight_operands, tuple(sums), record
-    )
+    return Kernels(program, parameters, target, inputs, parts, forward, backward, weight_operands, tuple(sums), record)
 
 
 def _takes_from_memory(loop: Loop | None) -> bool:
@@ -152,7 +161,13 @@ def _takes_from_memory(loop: Loop | None) -> bool:
 
 
 def _inputs(program: Program, affine: int) -> list[int]:
-    return [arg for arg in program.values[affine].args if program.values[arg].size == INPUT_SIZE]
+    return [arg for arg in program.values[affine].args if arg in program.of_input]
+
+
+def _part_name(program: Program, index: int) -> str:
+    """The name under which a loop reads what an affine, or another line, has of the inputs."""
+    value = program.values[index]
+    return f"z_{value.name}" if value.op == "affine" else input_name(index)
 
 
 def _use(program: Program, factor: Factor) -> tuple[Factor, str, str]:

@@ -12,25 +12,28 @@ from ricorda.engines.cpu.kernels.code import Frame
 from ricorda.engines.cpu.words.emit import I64
 from ricorda.engines.cpu.words.target import Target
 from ricorda.program.loop import Factor, Loop
-from ricorda.program.operations import SCALAR
 from ricorda.program.schedule import IN_MEMORY, Bundle, Schedule, Stage
 from ricorda.program.weights import Layout
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a value begins in the rows of a buffer that several values share: at H * hidden_size + P * proj_size."""
+    """Where a value begins in the rows of a buffer that several values share: after so many values of each size."""
 
-    H: int
-    P: int
+    counts: tuple[tuple[str, int], ...] = (("H", 0), ("P", 0))
 
     def begin(self, f: Frame, half: bool = False) -> ir.Value:
         """The first column, counted in numbers, or in pairs for the copy of the buffer in pairs."""
-        H, P = ((f.pairs(f.number(size)) if half else f.number(size)) for size in ("H", "P"))
-        return f.sum(f.times(self.H, H), f.times(self.P, P)) if self.P else f.times(self.H, H)
+        widths = {size: f.pairs(f.number(size)) if half else f.number(size) for size, _ in self.counts}
+        return f.sum(*(f.times(count, widths[size]) for size, count in self.counts if count or size == "H"))
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        """The first column, in numbers."""
+        return sum(count * sizes[size] for size, count in self.counts)
 
     def __add__(self, size: str) -> Columns:
-        return Columns(self.H + (size == "H"), self.P + (size == "P"))
+        counts = dict(self.counts)
+        return Columns(tuple((counts | {size: counts.get(size, 0) + 1}).items()))
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,13 @@ class Plan:
     schedule : the loop in stages
     layout : where each factor lies in the parameters
     columns : place of each value in the chunk, a buffer for the rows of some steps: forward the products with the
-        input and biases `z_*`, backward the gradients `dz_*`
+        input and biases `z_*` and other values of inputs, backward the gradients of both
     sequences : names of values kept for all steps. Other carried values have one place, or two if the stages need the
         old and the new value at the same time
     watched : (state, line) of the gradients whose norms are computed
     totals : place of each `dp_*` among the sums over rows and steps, after the columns. Each row has its own sum
         first, to which the steps add
+    given : place of each value of inputs that BPTT reads, in the chunk that the caller computed for the forward pass
     """
 
     schedule: Schedule
@@ -56,6 +60,7 @@ class Plan:
     sequences: tuple[str, ...]
     watched: tuple[tuple[str, int], ...] = ()
     totals: Mapping[str, Columns] = field(default_factory=dict)
+    given: Mapping[str, Columns] = field(default_factory=dict)
 
     @property
     def loop(self) -> Loop:
@@ -81,11 +86,11 @@ class Plan:
 
     def total_size(self, name: str) -> str:
         """The size of a sum over the steps."""
-        return size_of_name(self.loop, name, dict(self.loop.summed)[name])
+        return self.loop.lines[dict(self.loop.summed)[name]].size
 
     def state_size(self, name: str) -> str:
         """The size of a carried value."""
-        return size_of_name(self.loop, name, dict(self.loop.carried)[name])
+        return self.loop.lines[dict(self.loop.carried)[name]].size
 
 
 Address = tuple[ir.Value, ir.Value]
@@ -111,7 +116,7 @@ class Addresses:
         self.before = f.b.load(f.e.at(offsets, before))
 
     def size(self, name: str) -> ir.Value:
-        """The number behind "H" or "P"."""
+        """The number behind a size."""
         return self.f.number(name)
 
     def of_leaf(self, index: int) -> Address:
@@ -138,6 +143,10 @@ class Addresses:
             ld = f.number("chunk_ld")
             start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), self.plan.columns[name].begin(f))
             return f.e.at(f.pointer("chunk"), start), ld
+        if name in self.plan.given:
+            ld = f.number("x_ld")
+            start = f.sum(f.times(self.offset, ld), self.plan.given[name].begin(f))
+            return f.e.at(f.pointer("x"), start), ld
         return f.e.at(f.pointer(f"sequence {name}"), f.times(self.offset, size)), size
 
     def previous(self, name: str, size: ir.Value) -> Address:
@@ -162,23 +171,24 @@ class Addresses:
         """Where a stage writes a line's value."""
         plan, loop = self.plan, self.plan.loop
         result = []
+        here, size = stage_of_store(plan, index) == stage, loop.lines[index].size
         for name, line in loop.stored:
-            if line == index and stage_of_store(plan, name, index) == stage:
-                result.append(self.sequence(name, self.size(size_of_name(loop, name, index))))
+            if line == index and here:
+                result.append(self.sequence(name, self.size(size)))
         for name, line in loop.carried:
             stored = not loop.backward and name in plan.sequences
-            if line == index and not stored and stage_of_store(plan, name, index) == stage:
-                result.append(self.place(name, self.size(size_of_name(loop, name, index)), reading=False))
+            if line == index and not stored and here:
+                result.append(self.place(name, self.size(size), reading=False))
         if index in plan.schedule.stages[stage].kept:
-            result.append(self.kept(index, self.size(loop.lines[index].size)))
+            result.append(self.kept(index, self.size(size)))
         return result
 
     def totals(self, index: int, stage: int) -> list[Address]:
         """The sums to which a stage adds a line's value."""
         plan, result = self.plan, []
         for name, line in plan.loop.summed:
-            if line == index and stage_of_store(plan, name, index) == stage:
-                size = self.size(size_of_name(plan.loop, name, index))
+            if line == index and stage_of_store(plan, index) == stage:
+                size = self.size(plan.loop.lines[index].size)
                 result.append((self.f.pointer(f"total {name}"), size))
         return result
 
@@ -219,29 +229,13 @@ class Addresses:
         return self.kept(index, size)
 
 
-def size_of_name(loop: Loop, name: str, index: int) -> str:
-    """The size of what is stored under a name; if the line is a number, that of the leaf of the name."""
-    size = loop.lines[index].size
-    if size != SCALAR:
-        return size
-    return next((line.size for line in loop.lines if line.name == name and line.size != SCALAR), "H")
-
-
-def stage_of_store(plan: Plan, name: str, index: int) -> int:
-    """The stage that writes a line: the one that computes it; for leaves and numbers, the first stage of its size."""
+def stage_of_store(plan: Plan, index: int) -> int:
+    """The stage that writes a line: the one that computes it; for leaves, the first stage of its size."""
     for number, stage in enumerate(plan.schedule.stages):
         if index in (*stage.lines, *stage.reductions) or any(index in bundle.products for bundle in stage.bundles):
             return number
-    size = size_of_name(plan.loop, name, index)
+    size = plan.loop.lines[index].size
     return next(number for number, stage in enumerate(plan.schedule.stages) if stage.size == size)
-
-
-def stage_of_write(plan: Plan, index: int) -> int:
-    """The stage that has a line's value at hand."""
-    names = [name for name, line in plan.loop.written if line == index]
-    if names:
-        return stage_of_store(plan, names[0], index)
-    return stage_of_store(plan, "", index)
 
 
 def tile_vectors(stage: Stage, target: Target) -> int:

@@ -141,9 +141,8 @@ def _columns(kernels: Kernels, shape: tuple[int, int, int]) -> tuple[int, int, d
     sizes = sizes_of(shape)
     plan = kernels.backward
     columns_of = {**plan.columns, **plan.totals}
-    begins = {name: at.H * sizes["H"] + at.P * sizes["P"] for name, at in columns_of.items()}
-    own = {f"dz_{value.name}": value.size for value in kernels.program.values if value.op == "affine"}
-    own |= {name: plan.total_size(name) for name in plan.totals}
+    begins = {name: at.at(sizes) for name, at in columns_of.items()}
+    own = {name: plan.loop.lines[line].size for name, line in (*plan.loop.stored, *plan.loop.summed)}
     width, total = (max(begins[name] + sizes[own[name]] for name in names) for names in (plan.columns, columns_of))
     summed = {name for name, _ in kernels.sums} | plan.totals.keys()
     blocks = {(name, 0): f"dp_{name}" for name in kernels.layout.shapes}
@@ -191,8 +190,9 @@ def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -
     width, _, _ = _columns(kernels, shape)
     values = NamedValues(kernels.dtype)
     half_ld = width // 2 + len(plan.columns) + 8
-    give_absent_biases(values, kernels, H)
-    values.numbers(I=I, H=H, P=P, chunk_ld=width + PAD, half_ld=half_ld)
+    give_absent_biases(values, kernels, sizes)
+    x_ld = sum(sizes[size] for size in kernels.part_sizes)
+    values.numbers(I=I, H=H, P=P, chunk_ld=width + PAD, half_ld=half_ld, x_ld=x_ld)
     if kernels.multiplies_input:
         values.scratch("chunk", rows * (width + PAD) + 64)
         values.scratch("input weights", packed(I, len(kernels.inputs) * (H + 1), lanes))
@@ -216,7 +216,7 @@ def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -
         places = zip(slots.stored, begins, strict=True)
         return slots._replace(stored=tuple((slot, number, begin) for (slot, number, _), begin in places))
 
-    return Template(values, kernel.slots, parameter_slots(kernels, kernel.slots, H), names, at, kernel)
+    return Template(values, kernel.slots, parameter_slots(kernels, kernel.slots, sizes), names, at, kernel)
 
 
 def _slots(kernels: Kernels, shape: tuple[int, int, int], slots: Mapping[str, int]) -> _Slots:

@@ -16,7 +16,7 @@ from ricorda.engines.cpu.run.memory import Template
 from ricorda.engines.cpu.run.steps import Steps
 from ricorda.errors import ArgumentError
 from ricorda.program.differentiate import sequence_name
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE
+from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Sizes
 
 ALONE = 4e6
 """Floating-point operations below which one thread is faster than several: waking them takes time."""
@@ -40,6 +40,7 @@ class Call:
     seed : of the random masks
     reverse : whether the steps go from the end of the caller's sequence to its beginning
     watch : called in BPTT with the name of each state and the norms [N] of its gradients
+    input_size : I, if the loop reads what the caller computed from the inputs
     """
 
     kernels: Kernels
@@ -50,6 +51,7 @@ class Call:
     seed: int
     reverse: bool
     watch: Callable[[str, Tensor], None] | None = None
+    input_size: int = 0
 
 
 def split_tensors(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
@@ -62,7 +64,7 @@ def split_tensors(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequen
 def shape_of(call: Call, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> tuple[int, int, int]:
     """I, H and P."""
     name, count = call.kernels.of_units
-    return x.shape[-1], parameters[name].shape[0] // count, states[0].shape[-1]
+    return call.input_size or x.shape[-1], parameters[name].shape[0] // count, states[0].shape[-1]
 
 
 def shape_in(sizes: Mapping[str, int]) -> tuple[int, int, int]:
@@ -70,10 +72,9 @@ def shape_in(sizes: Mapping[str, int]) -> tuple[int, int, int]:
     return sizes[INPUT_SIZE], sizes[HIDDEN_SIZE], sizes[PROJECTED_SIZE]
 
 
-def sizes_of(shape: tuple[int, int, int]) -> dict[str, int]:
+def sizes_of(shape: tuple[int, int, int]) -> Sizes:
     """The number behind each size, for I, H and P."""
-    I, H, P = shape
-    return {"I": I, "H": H, "P": P, "1": 1}
+    return Sizes(zip((INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE), shape, strict=True))
 
 
 def threads_now() -> int:
@@ -184,7 +185,7 @@ def _check(kernels: Kernels, of_x: Sequence[int], names: tuple[str, ...], shapes
     states = kernels.program.states
     has = dict(zip((*names, *(state.name for state in states)), shapes, strict=True))
     name, count = kernels.of_units
-    sizes = {INPUT_SIZE: I, HIDDEN_SIZE: has[name][0] // count, PROJECTED_SIZE: has[states[0].name][-1]}
+    sizes = sizes_of((I, has[name][0] // count, has[states[0].name][-1]))
     expected = {
         name: (sum(sizes[row] for row in shape.rows), *(() if shape.columns is None else (sizes[shape.columns],)))
         for name, shape in kernels.layout.shapes.items()

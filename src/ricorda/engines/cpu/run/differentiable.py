@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,8 +10,7 @@ from torch import Tensor
 from ricorda.engines import Request, reference
 from ricorda.engines.cpu.run.call import Call
 from ricorda.engines.cpu.run.steps import Steps
-from ricorda.program.ir import INPUT_SIZE, Program
-from ricorda.program.weights import layout
+from ricorda.program.ir import Program
 
 
 def gradients_of(
@@ -23,7 +21,7 @@ def gradients_of(
     count = 1 + len(kernels.program.states)
     results = gradients(
         kernels.program,
-        () if kernels.multiplies_input else kernels.z_affines,
+        () if kernels.multiplies_input else kernels.parts,
         call.parameters,
         call.steps,
         call.reverse,
@@ -54,7 +52,7 @@ def gradients(
 
     Parameters
     ----------
-    parts : if the first tensor is not the input but the affines' products with it, those affines; else empty
+    parts : see `reference.run`; the first tensor has what they say
     names : of the parameters
     record : names of the recorded values
     tensors : input or products [N, .], states in the order of the steps, parameters
@@ -68,8 +66,6 @@ def gradients(
         ]  # If one is computed from another, its path must end here.
         count = len(program.states)
         x, states, parameters = tensors[0], tensors[1 : 1 + count], dict(zip(names, tensors[1 + count :], strict=True))
-        if parts:
-            program, parameters = _of_parts(program, parts, parameters, x)
         lengths = None
         if steps.positions is None:
             x = x.view(steps.T, steps.B, x.shape[1])
@@ -81,7 +77,7 @@ def gradients(
             x = x.view(steps.T, steps.B, x.shape[1])
             back = steps.order.argsort()
             states = [state.index_select(0, back) for state in states]
-        run = reference.run(Request(program, parameters, x, states, lengths, reverse, record, seed))
+        run = reference.run(Request(program, parameters, x, states, lengths, reverse, record, seed), parts)
         sequences = [values.flatten(0, 1) for values in (run.output, *run.records.values())]
         finals = list(run.states)
         if steps.positions is not None and steps.order is not None:
@@ -104,26 +100,3 @@ def gradients(
             else [None] * len(asked)
         )
         return [next(gradient) if want else None for want in wanted]
-
-
-def _of_parts(
-    program: Program, parts: Sequence[int], parameters: Mapping[str, Tensor], x: Tensor
-) -> tuple[Program, dict[str, Tensor]]:
-    """A program whose input is the affines' products with the input and biases: each affine adds its own columns."""
-    values = list(program.values)
-    bias = any(name.startswith("bias_") for name in parameters)
-    weights = layout(program, bias)
-    biases = {
-        name: list(parameters[name].chunk(len(shape.rows)))
-        for name, shape in weights.shapes.items()
-        if name in ("bias_ih", "bias_hh")
-    }
-    for index in parts:
-        recurrent = tuple(arg for arg in values[index].args if values[arg].size != INPUT_SIZE)
-        values[index] = replace(values[index], args=(*recurrent, 0))
-        for block in weights.biases[index]:
-            biases[block.parameter][block.position] = torch.zeros_like(biases[block.parameter][block.position])
-    changed = replace(program, values=tuple(values))
-    result = dict(parameters) | {name: torch.cat(blocks) for name, blocks in biases.items()}
-    result["weight_ih"] = torch.eye(x.shape[1], dtype=x.dtype)
-    return changed, result

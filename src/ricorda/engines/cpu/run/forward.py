@@ -147,13 +147,13 @@ def forward(call: Call, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], 
 
 def kernel_values(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -> NamedValues:
     """The arguments that every call of a shape gives a forward kernel: sizes, and buffers for chunks of `rows` rows."""
-    program, lanes = kernels.program, kernels.target.lanes
+    lanes = kernels.target.lanes
     I, H, P = shape
     sizes = sizes_of(shape)
     values = NamedValues(kernels.dtype)
     values.numbers(I=I, H=H, P=P)
-    give_absent_biases(values, kernels, H)
-    z_columns = sum(sizes[program.values[index].size] for index in kernels.z_affines)
+    give_absent_biases(values, kernels, sizes)
+    z_columns = sum(sizes[size] for size in kernels.part_sizes)
     if kernels.multiplies_input:
         ld = z_columns + 16  # Without the 16 all rows would fall into the same sets of the cache.
         values.scratch("chunk", rows * ld + 64)
@@ -175,7 +175,7 @@ def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -
     return Template(
         kernel_values(kernels, B, rows, shape),
         slots,
-        parameter_slots(kernels, slots, shape[1]),
+        parameter_slots(kernels, slots, sizes_of(shape)),
         names,
         lambda steps: _slots(kernels, sequences, steps, slots),
         kernel,

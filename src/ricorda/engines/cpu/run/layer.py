@@ -11,31 +11,35 @@ from torch import Tensor
 from ricorda.engines import Request, Run, reference
 from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.autograd import LoopFunction
-from ricorda.engines.cpu.run.call import Call, check_shapes
+from ricorda.engines.cpu.run.call import Call, check_shapes, sizes_of
 from ricorda.engines.cpu.run.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.run.forward import forward
-from ricorda.engines.cpu.run.inputs import input_parts, input_values, is_of_input
+from ricorda.engines.cpu.run.inputs import input_parts
 from ricorda.engines.cpu.run.steps import full, ragged
 from ricorda.engines.cpu.words import target
+from ricorda.engines.reference import values_of_inputs
 from ricorda.program.differentiate import sequence_name
 
 
 def run_layer(request: Request) -> Run:
     """Serve a request for one layer in one direction."""
-    program, parameters, x, states, lengths, reverse, record, seed, manner, _ = request
+    program, parameters, x, states, lengths, reverse, record, seed, manner, _, inputs = request
     T, B, I = x.shape
     if B == 0 or (lengths is not None and not bool(lengths.any())):
         return reference.run(request)
-    rows = x
+    rows, beside = x, [inputs[value.name] for value in program.inputs[1:]]
     if lengths is None or bool((lengths == T).all()):
         steps = full(T, B, reverse)
     else:
         steps = ragged(T, lengths, reverse)
         assert steps.positions is not None  # `ragged` has set both.
         assert steps.order is not None
-        rows = x.reshape(T * B, I).index_select(0, steps.positions)
+        rows, *beside = (
+            values.reshape(T * B, values.shape[2]).index_select(0, steps.positions) for values in (x, *beside)
+        )
         states = [state.index_select(0, steps.order) for state in states]
-    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *parameters.values()))
+    tensors = (x, *states, *parameters.values(), *beside)
+    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     names, record = tuple(parameters), tuple(record)
     element = "f64" if x.dtype == torch.float64 else "f32"
     processor = target.host(element, "bf16" if manner.bf16 and element == "f32" else None, few=B <= target.FEW)
@@ -43,9 +47,12 @@ def run_layer(request: Request) -> Run:
     kernels = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
     check_shapes(kernels, parameters, x, states)
     sequences = _sequences(kernels)
-    of_input = input_values(program, rows.reshape(-1, I)) if record or not kernels.multiplies_input else {}
+    of_input: Mapping[int, Tensor] = {}
+    if record or not kernels.multiplies_input:
+        of_input = values_of_inputs(program, dict(enumerate(v.reshape(-1, v.shape[-1]) for v in (rows, *beside))), x)
     if not kernels.multiplies_input:
-        rows = input_parts(program, kernels.layout, kernels.z_affines, parameters, of_input)
+        sizes = sizes_of((I, parameters[kernels.of_units[0]].shape[0] // kernels.of_units[1], states[0].shape[-1]))
+        rows = input_parts(kernels, parameters, of_input, sizes)
 
     def over_time(values: Tensor) -> Tensor:
         if values.dim() == 3:
@@ -55,7 +62,8 @@ def run_layer(request: Request) -> Run:
         return values.view(T, B, values.shape[1])
 
     watcher = None if watch is None else lambda name, norms: watch(name, over_time(norms[:, None])[..., 0])
-    call = Call(kernels, steps, names, tuple(sequences), tuple(sequences.values()), int(seed), reverse, watcher)
+    stored = tuple(sequences), tuple(sequences.values())
+    call = Call(kernels, steps, names, *stored, int(seed), reverse, watcher, 0 if kernels.multiplies_input else I)
     if training and manner.checkpoint is not None:
         length = segment_steps(manner.checkpoint, steps)
         without = kernels_for(program, names, processor, record=record)
@@ -70,8 +78,8 @@ def run_layer(request: Request) -> Run:
         finals = tuple(state.index_select(0, steps.back) for state in finals)
     if not record:
         return Run(output, finals, {})
-    stored = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {program.states[0].name: output}
-    return Run(output, finals, {name: over_time(values) for name, values in _records(kernels, stored, of_input)})
+    kept = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {program.states[0].name: output}
+    return Run(output, finals, {name: over_time(values) for name, values in _records(kernels, kept, of_input)})
 
 
 @lru_cache(maxsize=256)
@@ -82,7 +90,7 @@ def _sequences(kernels: Kernels) -> dict[str, str]:
     for name in kernels.record:
         index = dict(program.names)[name]
         sequence = sequence_name(program, index)
-        if not is_of_input(program.values[index]) and sequence != program.states[0].name:
+        if index not in program.of_input and sequence != program.states[0].name:
             values[sequence] = name
     return values
 

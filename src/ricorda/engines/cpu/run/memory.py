@@ -256,36 +256,39 @@ def give_masks(block: Any, slots: Mapping[str, int], program: Program, steps: St
     return rows
 
 
-def give_parameters(values: NamedValues, kernels: Kernels, parameters: Mapping[str, Tensor], H: int) -> None:
+def give_parameters(
+    values: NamedValues, kernels: Kernels, parameters: Mapping[str, Tensor], sizes: Mapping[str, int]
+) -> None:
     """Set the addresses of the weights, under each name that a loop has for them."""
-    for name, parameter, place in _places_of_parameters(kernels, H):
+    for name, parameter, place in _places_of_parameters(kernels, sizes):
         values.give(name, parameters[parameter], place)
 
 
-def give_absent_biases(values: NamedValues, kernels: Kernels, H: int) -> None:
+def give_absent_biases(values: NamedValues, kernels: Kernels, sizes: Mapping[str, int]) -> None:
     """Set zeros for the biases that a loop adds but a layer without biases does not have."""
     for index, value in enumerate(kernels.program.values):
-        if value.op == "affine" and value.bias and index not in kernels.z_affines and not kernels.layout.biases[index]:
-            values.give(f"vector b_{value.name}", torch.zeros(H, dtype=values.dtype, device="cpu"))
+        if value.op == "affine" and value.bias and index not in kernels.parts and not kernels.layout.biases[index]:
+            zeros = torch.zeros(sizes[value.size], dtype=values.dtype, device="cpu")
+            values.give(f"vector b_{value.name}", zeros)
 
 
-def parameter_slots(kernels: Kernels, slots: Mapping[str, int], H: int) -> list[tuple[int, str, int]]:
+def parameter_slots(kernels: Kernels, slots: Mapping[str, int], sizes: Mapping[str, int]) -> list[tuple[int, str, int]]:
     """Slot, name and byte offset of all weights that a kernel reads."""
     size = kernels.dtype.itemsize
-    places = _places_of_parameters(kernels, H)
+    places = _places_of_parameters(kernels, sizes)
     return [(slots[name], parameter, place * size) for name, parameter, place in places if name in slots]
 
 
-def _places_of_parameters(kernels: Kernels, H: int) -> Iterator[tuple[str, str, int]]:
+def _places_of_parameters(kernels: Kernels, sizes: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
     """For each name that a loop reads a weight by: the name, the parameter, and the first of its numbers."""
     for name, shape in kernels.layout.shapes.items():
         yield f"parameter {name}", name, 0
         if shape.columns is None:
             yield f"vector {name}", name, 0
     for index, value in enumerate(kernels.program.values):
-        if value.op == "affine" and index not in kernels.z_affines:
+        if value.op == "affine" and index not in kernels.parts:
             for block in kernels.layout.biases[index]:
-                yield f"vector b_{value.name}", block.parameter, block.position * H
+                yield f"vector b_{value.name}", block.parameter, block.position * sizes[value.size]
 
 
 def packed(columns: int, K: int, lanes: int) -> int:

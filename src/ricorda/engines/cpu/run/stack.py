@@ -38,7 +38,7 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
     """Serve a request for a whole stack; None if it must go layer by layer, where wrong shapes are reported too."""
     x, states, weights = request.x, request.states, list(request.parameters.values())
     T, B, I = x.shape
-    if not T or not B or stack.input_size != I or torch.is_autocast_enabled("cpu"):
+    if not T or not B or stack.input_size != I or not stack.uniform or torch.is_autocast_enabled("cpu"):
         return None
     grad_enabled = torch.is_grad_enabled()
     grad = grad_enabled and x.requires_grad

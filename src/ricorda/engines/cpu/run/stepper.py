@@ -19,7 +19,7 @@ from ricorda.engines.cpu.run.forward import kernel_values
 from ricorda.engines.cpu.run.memory import give_parameters, step_values
 from ricorda.engines.cpu.run.steps import full
 from ricorda.engines.cpu.words import target
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE
+from ricorda.program.ir import INPUT_SIZE
 from ricorda.program.stack import Stack
 
 GIL_KEPT = 1e6
@@ -126,11 +126,11 @@ class Stepper:
 
 
 def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> Stepper | None:
-    """A stepper for a stack; None if torch multiplies its input, it has random masks, or a weight has a wrong shape."""
+    """A stepper for a stack; None if torch computes with its input, or it has random masks or a wrong shape."""
     double, few = request.x.dtype == torch.float64, math.prod(batch) <= target.FEW
     kernels = kernels_for(stack.program, stack.names, target.host("f64" if double else "f32", few=few))
     shapes = stack.shapes
-    if not kernels.multiplies_input or stack.program.masks:
+    if not kernels.multiplies_input or stack.program.masks or not stack.uniform:
         return None
     if any(request.parameters[name].shape != shape for name, shape in shapes.items()):
         return None
@@ -153,7 +153,7 @@ class _Layer:
         for name, array in arrays.items():
             values.give_array(name, array)
         values.give("x", x)
-        give_parameters(values, kernels, parameters, sizes[HIDDEN_SIZE])
+        give_parameters(values, kernels, parameters, sizes)
         sequences = {n: x.new_zeros(2 * B, sizes[plan.loop.lines[line].size]) for n, line in plan.loop.stored}
         for name, sequence in sequences.items():
             values.give(f"sequence {name}", sequence)
