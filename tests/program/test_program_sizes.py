@@ -107,7 +107,7 @@ def test_a_mistake_is_told_in_one_sentence(mistake: str) -> None:
     with pytest.raises(CellError) as raised:
         _ = _wrong(mistake).program
     assert MISTAKES[mistake] in str(raised.value)
-    assert "test_sizes.py, line" in str(raised.value)
+    assert "test_program_sizes.py, line" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
