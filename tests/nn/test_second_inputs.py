@@ -9,7 +9,7 @@ from sized_cells import SIZED, gru_d, lmu, mogrifier, tgru
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ricorda import ArgumentError, affine, cell, insight, tanh
+from ricorda import ArgumentError, CellError, affine, cell, insight, tanh
 from ricorda.nn import LSTM, Recurrent
 
 D = torch.float64
@@ -200,6 +200,25 @@ def test_names_and_shapes_of_weights_of_other_sizes() -> None:
         "weight_h_3_l0": (H, 6),
     }
     assert Recurrent(mogrifier, I, H).bias_q1_l0.shape == (I,)
+
+
+@cell(sizes={"m": "order"})
+def fixed_lmu(x, h, m, *, order=6):
+    """The Legendre memory unit with matrices that are never trained."""
+    u = affine("u", x, h, m, bias=False, size=1)
+    m = affine("m", m, u, bias=False, size=order, form="fixed")
+    return tanh(affine("h", x, h, m)), m
+
+
+def test_an_option_is_a_size_and_a_matrix_of_that_size_can_be_fixed() -> None:
+    layer = Recurrent(fixed_lmu(order=3), I, H, dtype=D)
+    buffers = {name: tuple(value.shape) for name, value in layer.named_buffers()}
+    assert buffers == {"weight_m_1_l0": (3, 3), "weight_m_2_l0": (3, 1)}
+    assert layer(torch.randn(T, B, I, dtype=D))[1][1].shape == (1, B, 3)
+    with pytest.raises(ArgumentError, match="order"):
+        fixed_lmu(order="I")
+    with pytest.raises(CellError, match="the size 0 is none"):
+        _ = fixed_lmu(order=0).program
 
 
 def test_weight_drop_drops_the_recurrent_matrices_of_all_sizes() -> None:

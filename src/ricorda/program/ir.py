@@ -284,7 +284,11 @@ def check_weights(value: Value, before: Sequence[Value]) -> None:
         raise CellError(f"{call} takes the weights of an earlier affine, and none has that name: leave shared out")
     own = [(before[arg].size, arg in of_input) for arg in first.args]
     if (own, first.size) != (operands, value.size):
-        there, here = (", ".join(f"{size}{' of inputs' * is_input}" for size, is_input in of) for of in (own, operands))
+        told = [size for size, _ in own] == [
+            size for size, _ in operands
+        ]  # They differ in what they are computed from.
+        texts = [[f"{size}{' of inputs' * (is_input and told)}" for size, is_input in of] for of in (own, operands)]
+        there, here = (", ".join(of) for of in texts)
         raise CellError(
             f"{call} multiplies sizes {here}, and the weights are for {there}: "
             "give operands of the same sizes, in the same order"
