@@ -122,7 +122,7 @@ def of_a_bias(x, h):
         (no_bias, 'affine("h", ...) has no bias'),
         (of_none, 'affine("h", ..., shared=True) takes the weights of an earlier affine, and none has that name'),
         (of_other_sizes, "multiplies sizes H, and the weights are for H, I: give operands of the same sizes"),
-        (of_a_form, "takes the weights as they are: give their form and bias where they are first used"),
+        (of_a_form, "takes the weights as they are: give form, init and bias where they are first used"),
     ],
 )
 def test_what_an_affine_does_not_have_can_have_no_form(function: Callable[..., Any], words: str) -> None:

@@ -133,7 +133,7 @@ def test_latex_is_balanced_and_says_what_the_text_says(name: str) -> None:
         assert line.count(r"\tanh") + line.count(r"\sigma") == text.count("tanh(") + text.count("sigmoid(")
         assert "*" not in line
         commands = set(re.findall(r"\\([a-zA-Z]+)", line))
-        assert commands <= {"sigma", "tanh", "mathrm", "odot", "oslash", "cdot", "lvert", "rvert"}, line
+        assert commands <= {"sigma", "tanh", "mathrm", "odot", "oslash", "cdot", "lvert", "rvert", "max", "min"}, line
 
 
 def test_the_lstm_reads_as_in_the_papers() -> None:

@@ -45,7 +45,7 @@ def _rising(low: float, high: float, *more: float) -> bool:
 STARTS = {
     "constant": Start(ANY, ("value",)),
     "uniform": Start(ANY, ("low", "high"), right=_rising, factors=True),
-    "normal": Start(ANY, ("mean", "deviation"), right=lambda mean, deviation: deviation >= 0, factors=True),
+    "normal": Start(ANY, ("mu", "sigma"), right=lambda mu, sigma: sigma >= 0, factors=True),
     "uniform_fan_in": Start(MATRICES, ("scale",), right=lambda scale: scale > 0, factors=True),
     "normal_fan_in": Start(MATRICES, ("scale",), right=lambda scale: scale > 0, factors=True),
     "xavier_uniform": Start(MATRICES, ("gain",), optional=1, factors=True),
@@ -155,14 +155,14 @@ def check_init(init: str, form: str, name: str, size: str, recurrent: Sequence[s
         if forms.get(part, "").startswith("low_rank") and not start.factors:
             raise CellError(
                 f'the init {text!r} is of whole matrices, and affine("{name}", ...) learns two factors: draw them by '
-                "'normal(mean, deviation)' or another distribution"
+                "'normal(mu, sigma)' or another distribution"
             )
 
 
 def _text(init: Any, part: str) -> str:
     if isinstance(init, str):
         name, numbers = parse(init, part)
-    elif isinstance(init, Real) and type(init) is not bool and math.isfinite(init):
+    elif isinstance(init, Real) and init is not True and init is not False and math.isfinite(init):
         name, numbers = "constant", (float(init),)
     else:
         raise CellError(f"the init of its {part} is {init!r:.60}: give a finite number or a text, as 'uniform(-1, 1)'")

@@ -45,7 +45,8 @@ def size_text(size: object) -> str:
     CellError
         If it is none.
     """
-    text = str(int(size)) if isinstance(size, Integral) and not isinstance(size, bool) else size
+    whole = isinstance(size, Integral) and size is not True
+    text = str(size) if whole else size
     if not _is_size(text):
         raise CellError(
             f'the size {size!r} is none: give "H" for hidden_size, "I" for input_size, or a whole number of at least 1'
