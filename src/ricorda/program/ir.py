@@ -45,8 +45,7 @@ def size_text(size: object) -> str:
     CellError
         If it is none.
     """
-    whole = isinstance(size, Integral) and size is not True
-    text = str(size) if whole else size
+    text = str(size) if isinstance(size, Integral) else size  # The texts of True and False are no sizes.
     if not _is_size(text):
         raise CellError(
             f'the size {size!r} is none: give "H" for hidden_size, "I" for input_size, or a whole number of at least 1'
