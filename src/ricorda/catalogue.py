@@ -55,6 +55,15 @@ def as_cell(cell: Cell | str | Callable[..., Any]) -> Cell:
     return cell if isinstance(cell, Cell) else Cell(cell)
 
 
+def family_of(name: str | None) -> dict[str, str]:
+    """The family of that name and what its cells have in common; without a name all families."""
+    if name is None:
+        return FAMILIES
+    if name not in FAMILIES:
+        raise ArgumentError(f"there is no family of cells {name!r}: the families are {', '.join(FAMILIES)}")
+    return {name: FAMILIES[name]}
+
+
 def find_cell(spec: str) -> Cell:
     """The cell that a word on the command line means.
 

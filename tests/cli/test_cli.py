@@ -161,16 +161,47 @@ def test_info(trained: Path, ricorda_command: Command) -> None:
 def test_cells(ricorda_command: Command) -> None:
     listed = json.loads(ricorda_command("cells", "--json").out)
     assert {"lstm", "gru", "rnn"} <= {each["name"] for each in listed}
-    assert all(set(each) == {"name", "weights", "summary"} for each in listed)
+    assert all(set(each) == {"name", "family", "year", "weights", "summary", "paper"} for each in listed)
     one = json.loads(ricorda_command("cells", "lstm", "--json", "-i", "3", "-n", "5").out)
     assert one["weights"] == 4 * 5 * (3 + 5 + 2)
     keys = {"name", "summary", "equations", "latex", "options", "states", "affines", "parameters", "weights"}
-    assert set(one) == keys | {"paper", "weakness", "forms", "initial"}
+    assert set(one) == keys | {"meanings", "family", "year", "paper", "weakness", "forms", "initial", "differs"}
     table = ricorda_command("cells").out
     assert all(each["name"] in table and f"{each['weights']:,}" in table for each in listed)
     shown = ricorda_command("cells", "lstm").out
     for words in ("c_t = f_t * c_{t-1} + i_t * g_t", r"\sigma", "Hochreiter", "weight_hh", "512 x 128"):
         assert words in shown
+
+
+def test_cells_of_one_family(ricorda_command: Command) -> None:
+    listed = json.loads(ricorda_command("cells", "--family", "lstm", "--json").out)
+    assert {each["family"] for each in listed} == {"lstm"}
+    table = ricorda_command("cells", "--family", "oscillators").out
+    assert "Rusch, Mishra 2021" in table
+    assert "gru" not in table
+    shown = ricorda_command("cells", "cornn(dt=0.05)").out
+    assert "dt=0.05   (the step in time)" in shown
+    assert "y from the old z" in ricorda_command("cells", "lem").out
+
+
+def test_a_cell_in_latex(ricorda_command: Command) -> None:
+    printed = ricorda_command("cells", "rnn", "--latex").out
+    line = r"h_{t} &= \tanh(W_{h} \, [h_{t-1}, x_{t}] + b_{h})"
+    assert printed == "\\begin{aligned}\n" + line.replace("\\\\", "\\") + "\n\\end{aligned}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--family", "gruu"], "there is no family of cells 'gruu': the families are vanilla, lstm, gru"),
+        (["lstm", "--family", "gru"], "--family gru lists cells, and lstm is one: leave one of them out"),
+        (["--latex"], "--latex prints one cell's equations: name it"),
+    ],
+)
+def test_what_cells_cannot_list_is_said(ricorda_command: Command, arguments: list[str], sentence: str) -> None:
+    done = ricorda_command("cells", *arguments)
+    assert done.code == 2
+    assert sentence in done.err
 
 
 def test_where_the_output_is_no_terminal_lines_are_not_broken(trained: Path, ricorda_command: Command) -> None:

@@ -23,7 +23,7 @@ class _Ricorda(Commands):
         "inspect": "Look into a model: gradients, memory, gates, the unrolled network.",
         "compare": "Train several cells on the same data with the same budget, and tell what each is worth.",
         "info": "Tell what a model is: cell, sizes, what it reads and gives, training, scores.",
-        "cells": "List the recurrent cells, or print one's equations, weights and paper.",
+        "cells": "List the recurrent cells by family, or print one's equations, weights and paper.",
     }
 
 

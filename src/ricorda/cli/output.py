@@ -87,6 +87,7 @@ def print_parts(*parts: RenderableType) -> None:
     """Texts and tables to the standard output; where it is no terminal, lines are as wide as what is in them."""
     from rich.console import Console
 
+    sys.stdout.flush()  # rich does it as well, and ends in exit code 1 if nobody reads what was written before
     console = Console(width=None if sys.stdout.isatty() else WIDEST)
     with console.capture() as captured:
         for part in parts:

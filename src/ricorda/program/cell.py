@@ -77,6 +77,15 @@ class Cell:
         return file.partition("_")[0] if package == "ricorda.cells" else ""
 
     @property
+    def source(self) -> str:
+        """The paper's authors and year, such as "Zhou et al. 2016"; the paper as written where unknown."""
+        authors, title, _ = self.paper.partition(", '")
+        if not title or self.year is None:
+            return self.paper
+        names = authors.split(", ")
+        return f"{authors if len(names) <= 3 else f'{names[0]} et al.'} {self.year}"
+
+    @property
     def summary(self) -> str:
         """The first sentence of the function's docstring."""
         return " ".join((inspect.getdoc(code_of(self.function)) or "").partition("\n\n")[0].split())

@@ -50,6 +50,12 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
     return lines
 
 
+def aligned(program: Program) -> str:
+    """The equations in LaTeX, one below the other with their equal signs in line, for a display of its own."""
+    lines = [line.replace(" = ", " &= ", 1) for line in equations(program, "latex")]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
 def _name_parts(program: Program, named: dict[int, str]) -> None:
     """Name parts of what would be too long: a value without a name is written out wherever it is used."""
     sizes: list[int] = []
