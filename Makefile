@@ -33,7 +33,8 @@ check-real: $(VENV)/installed-dev  ## every task on published data, in ../shared
 bench: $(VENV)/installed-bench  ## speed and memory beside torch.nn, JAX, ONNX Runtime, torchrecurrent (ARGS=--quick)
 	$(BIN)/python benchmarks/bench.py --out build/bench $(ARGS)
 
-docs: $(VENV)/installed  ## draw the pictures of docs/ anew, from models trained on the sample reviews
+docs: $(VENV)/installed  ## make the pages on cells and the pictures of docs/ anew, from models trained on the sample reviews
+	$(BIN)/python docs/cells/pages.py
 	for script in docs/pictures/*.py; do $(BIN)/python $$script || exit 1; done
 
 $(VENV)/installed: pyproject.toml constraints.txt

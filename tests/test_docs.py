@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ricorda.catalogue import FAMILIES
 from ricorda.engines.cpu import engine
 from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.program.operations import OPERATIONS
@@ -58,3 +59,12 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_pages_on_cells_are_made_from_the_cells() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "cells" / "pages.py"))
+    overview = made["OVERVIEW"].read_text()
+    assert overview == made["overview"](overview), "run docs/cells/pages.py"
+    for family in FAMILIES:
+        assert (ROOT / "docs" / "cells" / f"{family}.md").read_text() == made["page"](family), "run docs/cells/pages.py"
+        assert f"(cells/{family}.md)" in overview

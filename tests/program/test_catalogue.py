@@ -48,6 +48,7 @@ def test_the_built_in_cells_say_what_they_are_and_where_they_come_from() -> None
         assert each.summary
         assert str(each.year) in each.paper
         assert each.weakness
+        assert set(dict(each.meanings)) == set(each.options)
 
 
 def test_a_cell_is_pickled_by_its_name_and_older_pickles_open() -> None:
