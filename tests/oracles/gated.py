@@ -38,3 +38,23 @@ def nbr(w, x, h):
 def janet(w, x, h):
     s = w("f", h, x)
     return sigmoid(s) * h + (1 - sigmoid(s - 1)) * tanh(w("c", h, x))
+
+
+def ugrnn(w, x, h):
+    g = sigmoid(w("g", h, x))
+    return g * h + (1 - g) * tanh(w("c", h, x))
+
+
+def cfn(w, x, h):
+    return sigmoid(w("theta", h, x)) * tanh(h) + sigmoid(w("eta", h, x)) * tanh(w("w", x))
+
+
+def br(w, x, h):
+    c = sigmoid(w("c", x) + w.w_c * h)
+    return c * h + (1 - c) * tanh(w("u", x) + (1 + tanh(w("a", x) + w.w_a * h)) * h)
+
+
+def fastgrnn(w, x, h):
+    z = w("h", h, x)
+    g = sigmoid(z + w.b_z)
+    return (sigmoid(w.zeta) * (1 - g) + sigmoid(w.nu)) * tanh(z + w.b_h) + g * h

@@ -37,3 +37,9 @@ def antisymmetric(w, x, h):
 def gated_antisymmetric(w, x, h):
     v = h @ _skew(w.matrices("v")[0]).T
     return h + 0.01 * sigmoid(w("z", x) + v) * tanh(w("h", x) + v)
+
+
+def unicornn(w, x, y, z):
+    step = 0.1 * sigmoid(w.c)
+    z = z - step * tanh(w("y", x) + w.w * y)
+    return y + step * z, z

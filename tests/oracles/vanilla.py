@@ -1,5 +1,7 @@
 """Cells without gates."""
 
+import numpy as np
+
 from oracles.paper import relu, sigmoid, tanh
 
 
@@ -23,3 +25,38 @@ def mrnn(w, x, h):
 def scrn(w, x, h, s):
     s = 0.05 * w("s", x) + 0.95 * s
     return sigmoid(w("h", h, s, x)), s
+
+
+irnn = rnn_relu  # It is the first matrix that differs.
+
+
+def indrnn(w, x, h):
+    return relu(w("h", x) + np.clip(w.u, -1, 1) * h)
+
+
+def mi_rnn(w, x, h):
+    Wx, Uh = w("x", x), w("h", h)
+    return tanh(w.alpha * Wx * Uh + w.beta1 * Uh + w.beta2 * Wx + w.b)
+
+
+def fastrnn(w, x, h):
+    return sigmoid(w.alpha) * tanh(w("h", h, x)) + sigmoid(w.beta) * h
+
+
+def esn(w, x, h):
+    return h + 0.3 * (tanh(w("h", h, x)) - h)
+
+
+def _expm(A):
+    """The series of the exponential function, of which forty terms are enough for small matrices."""
+    term = total = np.eye(len(A))
+    for order in range(1, 40):
+        term = term @ A / order
+        total = total + term
+    return total
+
+
+def exprnn(w, x, h):
+    M, V = w.matrices("h")
+    z = h @ _expm(M - M.T).T + x @ V.T
+    return np.sign(z) * relu(np.abs(z) + w.b)

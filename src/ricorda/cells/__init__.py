@@ -5,7 +5,7 @@ output. `affine("i", h, x)` is `W_i [h, x] + b_i`; the order of the affines is t
 A cell is traced when it is first used.
 """
 
-from ricorda.cells.gated import atr, janet, minimalrnn, nbr, ran, sgrn, star
+from ricorda.cells.gated import atr, br, cfn, fastgrnn, janet, minimalrnn, nbr, ran, sgrn, star, ugrnn
 from ricorda.cells.gru import (
     dsgu,
     gru,
@@ -26,20 +26,27 @@ from ricorda.cells.gru import (
 from ricorda.cells.linear import mingru, mingru_log, minlstm, sru, trnn
 from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
 from ricorda.cells.lstm_larger import mclstm, mlstm, nas, nested_lstm, reslstm, wmclstm
-from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz
+from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz, unicornn
 from ricorda.cells.times import cfc
-from ricorda.cells.vanilla import jordan, mrnn, rnn, rnn_relu, scrn
+from ricorda.cells.vanilla import esn, fastrnn, indrnn, irnn, jordan, mi_rnn, mrnn, rnn, rnn_relu, scrn
 
 __all__ = [
     "antisymmetric",
     "atr",
+    "br",
     "cfc",
+    "cfn",
     "cornn",
     "dsgu",
+    "esn",
+    "fastgrnn",
+    "fastrnn",
     "gated_antisymmetric",
     "gru",
     "gru_reset_after",
+    "indrnn",
     "indylstm",
+    "irnn",
     "janet",
     "jordan",
     "lem",
@@ -55,6 +62,7 @@ __all__ = [
     "mgu1",
     "mgu2",
     "mgu3",
+    "mi_rnn",
     "mingru",
     "mingru_log",
     "minimalrnn",
@@ -82,5 +90,7 @@ __all__ = [
     "sru",
     "star",
     "trnn",
+    "ugrnn",
+    "unicornn",
     "wmclstm",
 ]

@@ -1,7 +1,7 @@
 """Cells with gates of their own, which are neither variants of the LSTM nor of the GRU."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, sigmoid, tanh
+from ricorda.program.symbols import affine, parameter, sigmoid, tanh
 
 
 @cell(
@@ -80,7 +80,7 @@ def star(x, h):
     h_t = tanh((1 - k_t) * h_{t-1} + k_t * z_t)
     """
     z = tanh(affine("z", x))
-    k = sigmoid(affine("k", h, x))
+    k = sigmoid(affine("k", h, x, init="orthogonal"))
     return tanh((1 - k) * h + k * z)
 
 
@@ -141,3 +141,85 @@ def janet(x, h, *, beta=1.0):
     f = sigmoid(s)
     candidate = tanh(affine("c", h, x))
     return f * h + (1 - sigmoid(s - beta)) * candidate
+
+
+@cell(
+    year=2017,
+    paper="Collins, Sohl-Dickstein, Sussillo, 'Capacity and trainability in recurrent neural networks', ICLR 2017",
+    weakness="what it shows is all that it keeps, and no gate resets it",
+    forget_gate="g",
+    candidate="candidate",
+)
+def ugrnn(x, h):
+    """The update gate RNN: the smallest gated network, one gate between old and new. Gates c g.
+
+    candidate_t = tanh(W_c [h_{t-1}, x_t] + b_c)
+    g_t = sigmoid(W_g [h_{t-1}, x_t] + b_g)
+    h_t = g_t * h_{t-1} + (1 - g_t) * candidate_t
+    """
+    candidate = tanh(affine("c", h, x))
+    g = sigmoid(affine("g", h, x, init={"bias": 1.0}))
+    return g * h + (1 - g) * candidate
+
+
+@cell(
+    year=2017,
+    paper="Laurent, von Brecht, 'A recurrent neural network without chaos', ICLR 2017 (CFN)",
+    weakness="without input the state only decays: it cannot compute with what it keeps",
+    differs=("torchrecurrent adds a bias to W_w x",),
+)
+def cfn(x, h):
+    """The chaos-free network: without input all states go to zero, each on its own. Gates theta eta w.
+
+    theta_t = sigmoid(W_theta [h_{t-1}, x_t] + b_theta)
+    eta_t = sigmoid(W_eta [h_{t-1}, x_t] + b_eta)
+    h_t = theta_t * tanh(h_{t-1}) + eta_t * tanh(W_w x_t)
+    """
+    theta = sigmoid(affine("theta", h, x, init={"bias": 1.0}))
+    eta = sigmoid(affine("eta", h, x, init={"bias": -1.0}))
+    return theta * tanh(h) + eta * tanh(affine("w", x, bias=False))
+
+
+@cell(
+    year=2021,
+    paper="Vecoven, Ernst, Drion, 'A bio-inspired bistable recurrent cell allows for long-lasting memory', 2021 (BRC)",
+    weakness="units do not talk to each other within a layer: it needs several layers",
+    differs=("torchrecurrent draws w_a and w_c from N(0, 1); the authors start them at 1",),
+)
+def br(x, h):
+    """The bistable cell: where a exceeds 1 a unit keeps one of two values, whatever comes in. Gates a c u.
+
+    a_t = 1 + tanh(W_a x_t + b_a + w_a * h_{t-1})
+    c_t = sigmoid(W_c x_t + b_c + w_c * h_{t-1})
+    new_t = tanh(W_u x_t + b_u + a_t * h_{t-1})
+    h_t = c_t * h_{t-1} + (1 - c_t) * new_t
+    """
+    a = 1 + tanh(affine("a", x) + parameter("w_a", init=1.0) * h)
+    c = sigmoid(affine("c", x) + parameter("w_c", init=1.0) * h)
+    new = tanh(affine("u", x) + a * h)
+    return c * h + (1 - c) * new
+
+
+@cell(
+    year=2018,
+    paper="Kusupati, Singh, Bhatia, Kumar, Jain, Varma, 'FastGRNN: a fast, accurate, stable and tiny "
+    "kilobyte sized gated recurrent neural network', NeurIPS 2018",
+    weakness="gate and candidate differ by their biases alone, so they see the same",
+    differs=("torchrecurrent's gate is a tanh by default; the paper's and the authors' a sigmoid",),
+)
+def fastgrnn(x, h):
+    """FastGRNN: gate and candidate share one product. Affine h.
+
+    z_t = W_h [h_{t-1}, x_t]
+    g_t = sigmoid(z_t + b_z)
+    candidate_t = tanh(z_t + b_h)
+    scale_t = sigmoid(zeta)
+    shift_t = sigmoid(nu)
+    h_t = (scale_t * (1 - g_t) + shift_t) * candidate_t + g_t * h_{t-1}
+    """
+    z = affine("h", h, x, bias=False)
+    g = sigmoid(z + parameter("b_z", init=1.0))
+    candidate = tanh(z + parameter("b_h", init=1.0))
+    scale = sigmoid(parameter("zeta", form="number", init=1.0))
+    shift = sigmoid(parameter("nu", form="number", init=-4.0))
+    return (scale * (1 - g) + shift) * candidate + g * h

@@ -192,8 +192,8 @@ def ligru(x, h):
     candidate_t = relu(W_h [h_{t-1}, x_t] + b_h)
     h_t = z_t * h_{t-1} + (1 - z_t) * candidate_t
     """
-    z = sigmoid(affine("z", h, x))
-    candidate = relu(affine("h", h, x))
+    z = sigmoid(affine("z", h, x, init="orthogonal"))
+    candidate = relu(affine("h", h, x, init="orthogonal"))
     return z * h + (1 - z) * candidate
 
 

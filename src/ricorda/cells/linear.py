@@ -40,10 +40,11 @@ def sru(x, h, c):
     c_t = f_t * c_{t-1} + (1 - f_t) * (W_w x_t)
     h_t = r_t * c_t + (1 - r_t) * (W_skip x_t)
     """
-    f = sigmoid(affine("f", x) + parameter("v_f") * c)
-    r = sigmoid(affine("r", x) + parameter("v_r") * c)
-    c = f * c + (1 - f) * affine("w", x, bias=False)
-    h = r * c + (1 - r) * affine("skip", x, bias=False)
+    start = {"input": "uniform_fan_in(3)"}
+    f = sigmoid(affine("f", x, init=start | {"bias": 0.0}) + parameter("v_f") * c)
+    r = sigmoid(affine("r", x, init=start | {"bias": 0.0}) + parameter("v_r") * c)
+    c = f * c + (1 - f) * affine("w", x, bias=False, init=start)
+    h = r * c + (1 - r) * affine("skip", x, bias=False, init=start)
     return h, c
 
 

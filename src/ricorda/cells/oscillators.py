@@ -1,7 +1,7 @@
 """Discretised differential equations: a step goes a little way along a flow that keeps what it carries."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, sigmoid, tanh
+from ricorda.program.symbols import affine, parameter, sigmoid, tanh
 
 
 @cell(
@@ -79,7 +79,7 @@ def antisymmetric(x, h, *, epsilon=0.01, gamma=0.01):
 
     h_t = h_{t-1} + 0.01 * tanh(W_h [h_{t-1}, x_t] + b_h)
     """
-    return h + epsilon * tanh(affine("h", h, x, form=f"skew({gamma})"))
+    return h + epsilon * tanh(affine("h", h, x, form=f"skew({gamma})", init="normal_fan_in(1)"))
 
 
 @cell(
@@ -96,7 +96,28 @@ def gated_antisymmetric(x, h, *, epsilon=0.01, gamma=0.01):
     candidate_t = tanh(W_h x_t + b_h + v_t)
     h_t = h_{t-1} + 0.01 * z_t * candidate_t
     """
-    v = affine("v", h, bias=False, form=f"skew({gamma})")
+    v = affine("v", h, bias=False, form=f"skew({gamma})", init="normal_fan_in(1)")
     z = sigmoid(affine("z", x) + v)
     candidate = tanh(affine("h", x) + v)
     return h + epsilon * z * candidate
+
+
+@cell(
+    year=2021,
+    paper="Rusch, Mishra, 'UnICORNN: a recurrent model for learning very long time dependencies', ICML 2021",
+    weakness="units do not talk to each other within a layer: it needs several layers",
+    meanings={"dt": "the longest step in time", "alpha": "the springs' stiffness"},
+)
+def unicornn(x, y, z, *, dt=0.1, alpha=0.0):
+    """Undamped oscillators, each on its own, with a step in time that each learns; it loses nothing. Affine y.
+
+    step_t = 0.1 * sigmoid(c)
+    force_t = tanh(W_y x_t + b_y + w * y_{t-1})
+    z_t = z_{t-1} - step_t * (force_t + 0 * y_{t-1})
+    y_t = y_{t-1} + step_t * z_t
+    """
+    step = dt * sigmoid(parameter("c", init="uniform(-0.1, 0.1)"))
+    force = tanh(affine("y", x) + parameter("w", init="uniform(0, 1)") * y)
+    z = z - step * (force + alpha * y)
+    y = y + step * z
+    return y, z

@@ -1,7 +1,7 @@
 """Cells without gates: the state is one sum of the last state and the input, squashed."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, relu, sigmoid, tanh
+from ricorda.program.symbols import affine, parameter, relu, sigmoid, tanh
 
 
 @cell(
@@ -84,3 +84,105 @@ def scrn(x, h, s, *, alpha=0.95):
     s = content + alpha * (s - content)
     h = sigmoid(affine("h", h, s, x, bias=False))
     return h, s
+
+
+@cell(
+    year=2015,
+    paper="Le, Jaitly, Hinton, 'A simple way to initialize recurrent networks of rectified linear units', 2015 (IRNN)",
+    weakness="its first steps copy the state for ever; large learning rates make it explode",
+    meanings={"scale": "of the identity that the recurrent matrix starts as"},
+)
+def irnn(x, h, *, scale=1.0):
+    """The vanilla network of rectified linear units whose recurrent matrix starts as the identity. Affine h.
+
+    h_t = relu(W_h [h_{t-1}, x_t] + b_h)
+    """
+    start = {"recurrent": f"identity({scale})", "input": "normal(0, 0.001)", "bias": 0.0}
+    return relu(affine("h", h, x, init=start))
+
+
+@cell(
+    year=2018,
+    paper="Li, Li, Cook, Zhu, Gao, 'Independently recurrent neural network (IndRNN)', CVPR 2018",
+    weakness="units do not talk to each other within a layer: it needs several layers",
+    differs=(
+        "haste draws u from U(-0.5, 0.5); the paper from U(0, 1), and the last layer's near 1",
+        "most packages leave out the bound on u, with which the gradient cannot explode",
+    ),
+    meanings={"bound": "of the size of each recurrent weight: 2^(1/T) for sequences of T steps"},
+)
+def indrnn(x, h, *, bound=1.0):
+    """The independently recurrent network: each unit sees only itself of the state. Affine h.
+
+    h_t = relu(W_h x_t + b_h + u * h_{t-1})
+    """
+    u = parameter("u", init="uniform(0, 1)", form=f"clamp({-bound}, {bound})")
+    return relu(affine("h", x) + u * h)
+
+
+@cell(
+    year=2016,
+    paper="Wu, Zhang, Zhang, Bengio, Salakhutdinov, 'On multiplicative integration with recurrent neural networks', "
+    "NeurIPS 2016",
+    weakness="a product of both parts is as likely to explode as either",
+)
+def mi_rnn(x, h):
+    """The RNN with multiplicative integration: input and state are multiplied as well as added. Affines x h.
+
+    wx_t = W_x x_t
+    uh_t = W_h h_{t-1}
+    h_t = tanh(alpha * wx_t * uh_t + beta1 * uh_t + beta2 * wx_t + b)
+    """
+    wx = affine("x", x, bias=False)
+    uh = affine("h", h, bias=False)
+    alpha = parameter("alpha", init=1.0)
+    beta1 = parameter("beta1", init=0.5)
+    beta2 = parameter("beta2", init=0.5)
+    return tanh(alpha * wx * uh + beta1 * uh + beta2 * wx + parameter("b", init=0.0))
+
+
+@cell(
+    year=2018,
+    paper="Kusupati, Singh, Bhatia, Kumar, Jain, Varma, 'FastGRNN: a fast, accurate, stable and tiny "
+    "kilobyte sized gated recurrent neural network', NeurIPS 2018 (FastRNN)",
+    weakness="all units forget at one speed",
+    differs=(
+        "torchrecurrent and RecurrentLayers.jl start alpha at 3 and beta at -3, so that nothing is kept; the authors' "
+        "code starts the other way round, as here",
+    ),
+)
+def fastrnn(x, h):
+    """FastRNN: the vanilla network with a leak past it, of two learned numbers. Affine h.
+
+    write_t = sigmoid(alpha)
+    keep_t = sigmoid(beta)
+    candidate_t = tanh(W_h [h_{t-1}, x_t] + b_h)
+    h_t = write_t * candidate_t + keep_t * h_{t-1}
+    """
+    write = sigmoid(parameter("alpha", form="number", init=-3.0))
+    keep = sigmoid(parameter("beta", form="number", init=3.0))
+    candidate = tanh(affine("h", h, x))
+    return write * candidate + keep * h
+
+
+@cell(
+    year=2001,
+    paper="Jaeger, 'The echo state approach to analysing and training recurrent neural networks', report 148, "
+    "GMD 2001; leaky units: Jaeger, Lukosevicius, Popovici, Siewert 2007",
+    weakness="nothing in it is learned: it needs many units, and what it keeps is what chance gave it",
+    meanings={
+        "leak": "how much of the new comes in",
+        "radius": "the spectral radius of the recurrent matrix",
+        "density": "the part of its weights that are not zero",
+        "scale": "of the input's weights",
+    },
+)
+def esn(x, h, *, leak=0.3, radius=0.9, density=0.1, scale=0.5):
+    """The echo state network: a fixed, sparse, random reservoir; only the layer after it learns. Affine h.
+
+    candidate_t = tanh(W_h [h_{t-1}, x_t] + b_h)
+    h_t = 0.7 * h_{t-1} + 0.3 * candidate_t
+    """
+    start = {"recurrent": f"sparse({density}, {radius})", "input": f"uniform({-scale}, {scale})", "bias": 0.0}
+    candidate = tanh(affine("h", h, x, form="fixed", init=start))
+    return (1 - leak) * h + leak * candidate
