@@ -55,6 +55,6 @@ def br(w, x, h):
 
 
 def fastgrnn(w, x, h):
-    z = w("h", h, x)
+    z = w("w", h, x)
     g = sigmoid(z + w.b_z)
     return (sigmoid(w.zeta) * (1 - g) + sigmoid(w.nu)) * tanh(z + w.b_h) + g * h

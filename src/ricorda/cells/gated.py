@@ -208,16 +208,16 @@ def br(x, h):
     differs=("torchrecurrent's gate is a tanh by default; the paper's and the authors' a sigmoid",),
 )
 def fastgrnn(x, h):
-    """FastGRNN: gate and candidate share one product. Affine h.
+    """FastGRNN: gate and candidate share one product. Affine w.
 
-    z_t = W_h [h_{t-1}, x_t]
+    z_t = W_w [h_{t-1}, x_t]
     g_t = sigmoid(z_t + b_z)
     candidate_t = tanh(z_t + b_h)
     scale_t = sigmoid(zeta)
     shift_t = sigmoid(nu)
     h_t = (scale_t * (1 - g_t) + shift_t) * candidate_t + g_t * h_{t-1}
     """
-    z = affine("h", h, x, bias=False)
+    z = affine("w", h, x, bias=False)
     g = sigmoid(z + parameter("b_z", init=1.0))
     candidate = tanh(z + parameter("b_h", init=1.0))
     scale = sigmoid(parameter("zeta", form="number", init=1.0))
