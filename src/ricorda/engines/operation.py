@@ -112,7 +112,7 @@ def _request(text: str, weights: dict[str, Tensor], x: Tensor, states: Sequence[
     count = len(program.states)
     names = (value.name for value in program.inputs[1:])
     inputs = dict(zip(names, states[count:], strict=True))
-    return Request(program, weights, x, states[:count], *options, inputs=inputs)
+    return Request(program, weights, x, states[:count], *options)._replace(inputs=inputs)
 
 
 def _run_alone(*arguments: Any) -> list[Tensor]:

@@ -56,14 +56,13 @@ def run(request: Request, parts: Sequence[int] = ()) -> Run:
         x = torch.stack(x.unbind())  # A traced layer then refuses inputs of another number of steps.
     counts, order, places, alive = _rows(lengths, T, B, x.device)
     if parts:
-        known = dict(zip(parts, x.split([sizes[program.values[index].size] for index in parts], dim=2), strict=True))
+        widths = [sizes[program.values[index].size] for index in parts]
+        known = dict(zip(parts, torch.split(x, widths, dim=2), strict=True))
     else:
         known = dict(enumerate([x, *(request.inputs[value.name] for value in program.inputs[1:])]))
-    for index, values in known.items():
-        if alive is not None:
-            values = torch.where(alive, values, 0)  # Padding may be NaN.
-        values = values.flatten(0, 1)
-        known[index] = values if places is None else values.index_select(0, places)
+    for index, rows in known.items():
+        rows = rows if alive is None else torch.where(alive, rows, 0)  # Padding may be NaN.
+        known[index] = rows.flatten(0, 1) if places is None else rows.flatten(0, 1).index_select(0, places)
     if places is not None:
         states = [state.index_select(0, order) for state in states]
     ends = order.new_full((B,), T) if lengths is None else lengths.to(x.device).index_select(0, order)

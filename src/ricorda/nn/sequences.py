@@ -28,7 +28,7 @@ def states_of(state: State) -> tuple[Tensor, ...]:
     return state if isinstance(state, tuple) else (state,)
 
 
-def widened(values: Sequence[Tensor]) -> Sequence[Tensor]:
+def widened(values: Sequence[Tensor]) -> list[Tensor]:
     """Values [..., size] of several layers, filled up with zeros to the size of the widest."""
     width = max(value.shape[-1] for value in values)
     return [value if value.shape[-1] == width else F.pad(value, (0, width - value.shape[-1])) for value in values]
@@ -168,9 +168,10 @@ class Batch:
                 values = values[..., None]
         if tuple(values.shape) != expected:
             raise TensorError(f"input {name} has shape {tuple(values.shape)}, and {expected} is needed")
+        checked: Tensor = values
         if self.unbatched:
-            return values.unsqueeze(1)
-        return values.transpose(0, 1) if self.batch_first else values
+            return checked.unsqueeze(1)
+        return checked.transpose(0, 1) if self.batch_first else checked
 
     def final(self, state: Tensor) -> Tensor:
         """A state [n, B, size] in the form of the input."""

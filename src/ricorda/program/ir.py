@@ -37,7 +37,7 @@ def size_in_words(size: str) -> str:
     return f"size {size} ({SIZE_NAMES[size]})" if size in SIZE_NAMES else f"size {size}"
 
 
-def size_text(size: object) -> str:
+def size_text(size: Any) -> str:
     """A size that a cell's author wrote, as programs have it: "I", "H", or digits such as "32".
 
     Raises
