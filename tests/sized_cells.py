@@ -149,6 +149,26 @@ def odd_step(p: Weights, inputs: Sequence[Tensor], states: Sequence[Tensor]) -> 
     return torch.tanh(a) * h + gap, gap * x, n, torch.tanh(z + p["bias_l"]) * lone
 
 
+@cell(sizes={"y": "I", "lone": 1})
+def one_gate(x, h, y, lone):
+    """One gate a row, which is the same for all units of vectors of two sizes."""
+    g = sigmoid(affine("g", x, h, lone, size=1))
+    lone = tanh(lone * parameter("q", size=1)) + g
+    y = y * (1 - g) + x * lone
+    return g * h + (1 - g) * tanh(affine("h", y, h)) + parameter("r", size=1), y, lone
+
+
+def one_gate_step(p: Weights, inputs: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    (x,), (h, y, lone) = inputs, states
+    g = x @ p["weight_g_1"].T + h @ p["weight_g_2"].T + lone @ p["weight_g_3"].T + p["bias_g"]
+    g = torch.sigmoid(g)
+    assert g.shape == (len(x), 1)
+    lone = torch.tanh(lone * p["q"]) + g
+    y = y * (1 - g) + x * lone
+    z = y @ p["weight_h_1"].T + h @ p["weight_hh"].T + p["bias_hh"]
+    return g * h + (1 - g) * torch.tanh(z) + p["r"], y, lone
+
+
 SIZED: dict[str, tuple[Cell, Step]] = {
     "tgru": (tgru, tgru_step),
     "qrnn2": (qrnn2, qrnn2_step),
@@ -156,6 +176,7 @@ SIZED: dict[str, tuple[Cell, Step]] = {
     "mogrifier": (mogrifier, mogrifier_step),
     "gru_d": (gru_d, gru_d_step),
     "odd": (odd, odd_step),
+    "one_gate": (one_gate, one_gate_step),
 }
 
 

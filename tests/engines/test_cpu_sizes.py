@@ -73,7 +73,7 @@ def test_regularised_cells(name: str) -> None:
 
 
 @pytest.mark.parametrize("engine", [reference, cpu], ids=["reference", "cpu"])
-@pytest.mark.parametrize("name", ["lmu", "gru_d", "odd"])
+@pytest.mark.parametrize("name", ["lmu", "gru_d", "odd", "one_gate"])
 def test_first_and_second_derivatives_are_those_of_finite_differences(name: str, engine: Any) -> None:
     case = Case(SIZED[name][0].program, T=2, B=1, I=2, H=2)
     names = list(case.given)
@@ -85,7 +85,7 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(name: str,
     assert gradgradcheck(run, list(case.given.values()), fast_mode=True)
 
 
-@pytest.mark.parametrize("name", ["mogrifier", "odd"])
+@pytest.mark.parametrize("name", ["mogrifier", "odd", "one_gate"])
 def test_segments_that_are_run_again_and_watched_gradients(name: str) -> None:
     found: dict[str, dict[str, Tensor]] = {}
     case = Case(SIZED[name][0].program, T=7, B=3, I=4, H=5, lengths=[7, 3, 5])

@@ -103,7 +103,7 @@ def test_steps_of_a_stream_are_those_of_the_sequence(layer: Recurrent, batch: An
         np.testing.assert_allclose(single(x[t, 0].numpy(), inputs=step), whole[t, 0].detach().numpy())
 
 
-@pytest.mark.parametrize("name", ["tgru", "qrnn2", "lmu", "mogrifier"])
+@pytest.mark.parametrize("name", ["tgru", "qrnn2", "lmu", "mogrifier", "one_gate"])
 def test_streams_of_states_of_other_sizes(name: str) -> None:
     layer = Recurrent(SIZED[name][0], I, H, num_layers=2, dtype=D)
     x = torch.randn(4, B, I, dtype=D)

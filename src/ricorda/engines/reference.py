@@ -51,7 +51,7 @@ def run(request: Request, parts: Sequence[int] = ()) -> Run:
     program, parameters, x, states, lengths, reverse, record, seed, manner, *_ = request
     watch = manner.watch
     T, B, _ = x.shape
-    sizes = _sizes(program, parameters, states)
+    sizes = sizes_of(program, parameters, states)
     if tracing_state() is not None:
         x = torch.stack(x.unbind())  # A traced layer then refuses inputs of another number of steps.
     counts, order, places, alive = _rows(lengths, T, B, x.device)
@@ -145,7 +145,7 @@ def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] 
         value.register_hook(take)  # type: ignore[no-untyped-call]
 
 
-def _sizes(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> dict[str, int]:
+def sizes_of(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> Sizes:
     """The numbers behind the program's sizes."""
     sizes = Sizes({value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)})
     for name, shape in layout(program).shapes.items():

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 from ricorda.engines import LastingObstacle, Request, Run, StackRun, TurnStepper
 from ricorda.engines.obstacles import DTYPES, PLAIN, level_of_torch_func, of_tensor, tracing_state, transform
 from ricorda.program.ir import NAMED, Program
-from ricorda.program.operations import REDUCTIONS
+from ricorda.program.operations import EXPAND, REDUCTIONS
 from ricorda.program.stack import Stack
 
 name = "cpu"
@@ -90,5 +90,5 @@ def _without_code(program: Program) -> str | None:
     from ricorda.engines.cpu.words.mathematics import EMITTERS
 
     used = {value.op for index, value in enumerate(program.values) if index not in program.of_input}
-    missing = sorted(used - EMITTERS.keys() - {*REDUCTIONS, "constant", *NAMED})
+    missing = sorted(used - EMITTERS.keys() - {*REDUCTIONS, EXPAND, "constant", *NAMED})
     return f"it has no vector code for {', '.join(missing)}" if missing else None

@@ -11,10 +11,11 @@ from torch import Tensor
 from ricorda.engines import Request, Run, reference
 from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.autograd import LoopFunction
-from ricorda.engines.cpu.run.call import Call, check_shapes, sizes_of
+from ricorda.engines.cpu.run.call import Call, check_shapes
 from ricorda.engines.cpu.run.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.cpu.run.inputs import input_parts
+from ricorda.engines.cpu.run.repeated import by_products
 from ricorda.engines.cpu.run.steps import full, ragged
 from ricorda.engines.cpu.words import target
 from ricorda.engines.reference import values_of_inputs
@@ -23,7 +24,7 @@ from ricorda.program.differentiate import sequence_name
 
 def run_layer(request: Request) -> Run:
     """Serve a request for one layer in one direction."""
-    program, parameters, x, states, lengths, reverse, record, seed, manner, _, inputs = request
+    program, parameters, x, states, lengths, reverse, record, seed, manner, _, inputs = by_products(request)
     T, B, I = x.shape
     if B == 0 or (lengths is not None and not bool(lengths.any())):
         return reference.run(request)
@@ -51,8 +52,7 @@ def run_layer(request: Request) -> Run:
     if record or not kernels.multiplies_input:
         of_input = values_of_inputs(program, dict(enumerate(v.reshape(-1, v.shape[-1]) for v in (rows, *beside))), x)
     if not kernels.multiplies_input:
-        sizes = sizes_of((I, parameters[kernels.of_units[0]].shape[0] // kernels.of_units[1], states[0].shape[-1]))
-        rows = input_parts(kernels, parameters, of_input, sizes)
+        rows = input_parts(kernels, parameters, of_input, reference.sizes_of(program, parameters, states))
 
     def over_time(values: Tensor) -> Tensor:
         if values.dim() == 3:

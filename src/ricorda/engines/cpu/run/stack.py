@@ -22,6 +22,7 @@ from ricorda.engines.cpu.run.autograd import LoopFunction
 from ricorda.engines.cpu.run.call import Call, shape_in, team_of, template_for, threads_now
 from ricorda.engines.cpu.run.forward import template
 from ricorda.engines.cpu.run.memory import Arguments
+from ricorda.engines.cpu.run.repeated import repeats
 from ricorda.engines.cpu.run.steps import CHUNK_ROWS, full
 from ricorda.engines.cpu.words import target
 from ricorda.engines.cpu.words.target import Target
@@ -111,6 +112,8 @@ class CallsWithGradient:
 @lru_cache(maxsize=64)
 def calls_with_gradient(stack: Stack, T: int, B: int, processor: Target) -> CallsWithGradient | None:
     """What is kept for the calls of a shape; None for cells with masks, or whose input products torch computes."""
+    if repeats(stack.program):
+        return None
     kernels = kernels_for(stack.program, stack.names, processor, training=True)
     if not kernels.multiplies_input or stack.program.masks:
         return None
@@ -263,6 +266,8 @@ def calls_without_gradient(
 ) -> CallsWithoutGradient | None:
     """What is kept for the calls of a shape; None if it would be more than MOST_BYTES, and for cells that need more."""
     program = stack.program
+    if repeats(program):
+        return None
     kernels = kernels_for(program, stack.names, processor)
     first = program.states[0].name
     plan = kernels.forward

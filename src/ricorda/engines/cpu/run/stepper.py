@@ -17,6 +17,7 @@ from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.call import shape_in
 from ricorda.engines.cpu.run.forward import kernel_values
 from ricorda.engines.cpu.run.memory import give_parameters, step_values
+from ricorda.engines.cpu.run.repeated import repeats
 from ricorda.engines.cpu.run.steps import full
 from ricorda.engines.cpu.words import target
 from ricorda.program.ir import INPUT_SIZE
@@ -127,12 +128,12 @@ class Stepper:
 
 def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> Stepper | None:
     """A stepper for a stack; None if torch computes with its input, or it has random masks or a wrong shape."""
+    if repeats(stack.program) or stack.program.masks or not stack.uniform:
+        return None
     double, few = request.x.dtype == torch.float64, math.prod(batch) <= target.FEW
     kernels = kernels_for(stack.program, stack.names, target.host("f64" if double else "f32", few=few))
     shapes = stack.shapes
-    if not kernels.multiplies_input or stack.program.masks or not stack.uniform:
-        return None
-    if any(request.parameters[name].shape != shape for name, shape in shapes.items()):
+    if not kernels.multiplies_input or any(request.parameters[name].shape != shape for name, shape in shapes.items()):
         return None
     with torch.inference_mode(False):  # Steps outside of inference mode write the states too.
         weights = {name: request.parameters[name].detach().contiguous() for name in shapes}
