@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -12,44 +12,47 @@ from torch import Tensor, nn
 from ricorda.errors import ArgumentError
 from ricorda.program.forms import BIAS, INPUT, PARAMETER, RECURRENT, parts_of
 from ricorda.program.initial import parse
-from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.ir import Program
 from ricorda.program.learned import Learned, learned
 from ricorda.program.stack import Stack
 from ricorda.program.weights import Block, Layout, layout
 
 
-def initialise(layer: Any, program: Program, stack: Stack, *, layer_norm: bool) -> None:
+def initialise(layer: Any, program: Program, stack: Stack) -> None:
     """Give the weights of a layer that its cell says something about what they start with.
 
     Parameters
     ----------
     layer : has the tensors of `stack.learned` as its attributes
     program : the cell's own, without regularisers
-    layer_norm : whether pre-activations are normalised, which removes biases: then their shifts start so
     """
     if not any(value.init for value in program.values):
         return
     plan = learned(program, stack.bias) or layout(program, stack.bias)
     for sizes, suffixes in zip(stack.sizes, stack.suffixes, strict=True):
         for suffix in suffixes:
-            for block, text, part in _declared(program, plan, layer_norm):
+            for block, text, part in _declared(program, plan, stack.learned_names):
                 name, numbers = parse(text, part)
                 for tensor, form in _tensors(layer, plan, block, sizes, suffix):
                     _fill(tensor, DRAWN.get(f"{name} of {form}", DRAWN[name]), numbers)
 
 
-def _declared(program: Program, plan: Layout | Learned, layer_norm: bool) -> Iterator[tuple[Block, str, str]]:
-    """Where the weights stand that the cell says something about, what it says, and the part of an affine."""
+def _declared(program: Program, plan: Layout | Learned, names: Collection[str]) -> Iterator[tuple[Block, str, str]]:
+    """Where the weights stand that the cell says something about, what it says, and the part of an affine.
+
+    Layer normalisation removes a bias that all units share, so a shift among the layer's names starts instead.
+    """
     for index, value in enumerate(program.values):
         if value.op == "parameter" and value.init:
             yield Block(value.name, 0), value.init, PARAMETER
             continue
         for part, text in parts_of(value.init).items():
             if part != BIAS:
-                parts = [INPUT if program.values[operand].size == INPUT_SIZE else RECURRENT for operand in value.args]
+                parts = [INPUT if operand in program.of_input else RECURRENT for operand in value.args]
                 blocks = [block for block, own in zip(plan.matrices[index], parts, strict=True) if own == part]
             else:
-                blocks = [Block(f"shift_{value.name}", 0)] if layer_norm else plan.biases[index]
+                shift = f"shift_{value.name}"
+                blocks = [Block(shift, 0)] if shift in names else plan.biases[index]
             for number, block in enumerate(blocks):
                 yield block, "constant(0)" if part == BIAS and number else text, part  # Biases are added up.
 

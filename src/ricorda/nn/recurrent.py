@@ -34,7 +34,7 @@ from ricorda.nn.biases import GateBiases
 from ricorda.nn.forms import all_weights_of, draw, register, trained, weights_of
 from ricorda.nn.initialisation import initialise
 from ricorda.nn.regularisers import Regularisers, draw_seed
-from ricorda.nn.sequences import Batch, Lengths, State, widened
+from ricorda.nn.sequences import Batch, Lengths, State, first_states, widened
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
@@ -207,7 +207,7 @@ class Recurrent(nn.Module):
         """
         normalising = set(self.stack.names).difference(layout(self.program, self.bias).shapes)
         draw(self, self.stack, 1 / math.sqrt(self.hidden_size), normalising)
-        initialise(self, self.program, self.stack, layer_norm=self.regularisers.layer_norm)
+        initialise(self, self.program, self.stack)
         for suffix in chain.from_iterable(self.stack.suffixes):
             parameters = {name: getattr(self, name + suffix) for name in self.stack.learned_names}
             self._biases.start(parameters, self.forget_bias, self.memory)
@@ -228,7 +228,7 @@ class Recurrent(nn.Module):
         input : Tensor [T, B, I] ([B, T, I] with batch_first, [T, I] for one sequence) or PackedSequence
             The sequence.
         hx : Tensor, or a tuple of one for each state, [num_layers * directions, B, size], optional
-            Initial states; zeros by default.
+            Initial states; by default zeros, or what the cell says.
         lengths : whole numbers [B], optional
             Steps of each row, 0 to T, instead of packing; the input beyond them is never read.
         record : names of values, optional
@@ -261,7 +261,7 @@ class Recurrent(nn.Module):
         record = check_record(record, self.program) if record else ()
         weight: Tensor = getattr(self, next(iter(self.stack.learned)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
-        initial = batch.initial(self.program, hx, self.stack.states)
+        initial = batch.initial(self.stack, hx)
         batch.take(self.program, inputs, self.stack.sizes[0])
         y, finals, traces = self._run_layers(batch, initial, record, recording)
         states = tuple(batch.final(torch.stack(widened(state))) for state in zip(*finals, strict=True))
@@ -277,8 +277,10 @@ class Recurrent(nn.Module):
         weights: Mapping[str, Any] = self._parameters
         if tuple(weights) != self.stack.full_names:  # A subclass may have more, a parametrization fewer.
             weights = all_weights_of(self, self.stack)
-        states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
         x = input.transpose(0, 1) if self.batch_first else input
+        if hx is None and self.stack.begins:
+            hx = first_states(self.stack, x.shape[1], getattr(self, next(iter(self.stack.learned))))
+        states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
         request = Request(self.stack.program, weights, x, states, engine=wanted(self.engine))
         ran = run_stack(self.stack, request)
         if ran is None:

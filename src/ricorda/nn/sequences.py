@@ -18,6 +18,7 @@ from ricorda.engines.obstacles import hidden
 from ricorda.engines.operation import check_lengths
 from ricorda.errors import ArgumentError, ArgumentTypeError, TensorError
 from ricorda.program.ir import Program
+from ricorda.program.stack import Stack
 
 Lengths = Tensor | Sequence[int]
 State = Tensor | tuple[Tensor, ...]
@@ -37,6 +38,20 @@ def widened(values: Sequence[Tensor]) -> list[Tensor]:
 def of_each_state(function: Callable[[Tensor], Tensor], state: State) -> State:
     """A function's result for each of a cell's states, in the form in which they came."""
     return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
+
+
+def first_states(stack: Stack, B: int, like: Tensor) -> list[Tensor]:
+    """What states begin with where the caller gives none, [layers * directions, B, size]: the cell's numbers, or zeros.
+
+    Parameters
+    ----------
+    like : has the dtype and the device; a number that is too large for the dtype becomes its largest
+    """
+    most, states = torch.finfo(like.dtype).max, []
+    for state, (entries, size) in zip(stack.program.states, stack.states, strict=True):
+        zeros = like.new_zeros(entries, B, size)
+        states.append(zeros.fill_(max(-most, min(state.number, most))) if state.number else zeros)
+    return states
 
 
 @dataclass
@@ -97,12 +112,8 @@ class Batch:
             raise TensorError(f"the input has no step (shape {tuple(_tensor(input).shape)}): give at least one")
         return batch
 
-    def initial(self, program: Program, hx: State | None, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-        """The initial states [layers * directions, B, size], zeros or the caller's own.
-
-        Parameters
-        ----------
-        sizes : first and last size of each state, `Stack.states`
+    def initial(self, stack: Stack, hx: State | None) -> list[Tensor]:
+        """The initial states [layers * directions, B, size], the cell's or the caller's own.
 
         Raises
         ------
@@ -111,15 +122,15 @@ class Batch:
         """
         B = self.x.shape[1]
         if hx is None:
-            return [self.weight.new_zeros(entries, B, size) for entries, size in sizes]
+            return first_states(stack, B, self.weight)
         states = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
-        names = [state.name for state in program.states]
+        cell, names = stack.program.name, [state.name for state in stack.program.states]
         if len(states) != len(names):
             raise ArgumentError(
-                f"hx has {len(states)} state{'s' * (len(states) != 1)}, and cell {program.name} has {len(names)}: "
+                f"hx has {len(states)} state{'s' * (len(states) != 1)}, and cell {cell} has {len(names)}: "
                 f"give {'a tuple of ' * (len(names) > 1)}{', '.join(names)}"
             )
-        for state, name, (entries, size) in zip(states, names, sizes, strict=True):
+        for state, name, (entries, size) in zip(states, names, stack.states, strict=True):
             check_alike(f"initial state {name}", state, self.weight)
             expected = (entries, size) if self.unbatched else (entries, B, size)
             if tuple(state.shape) != expected:

@@ -16,7 +16,6 @@ from ricorda.engines import PlainStepper, Request, TurnStepper, choose
 from ricorda.errors import ArgumentError
 from ricorda.nn.forms import all_weights_of
 from ricorda.nn.sequences import Batch, State, check_alike, of_each_state
-from ricorda.program.ir import Program
 from ricorda.program.stack import Stack
 
 ALONE = ctypes.c_int64(1)
@@ -31,7 +30,6 @@ class Layer(Protocol):
     """What a stream needs of its layer, which is a `Recurrent`."""
 
     stack: Stack
-    program: Program
     engine: str
     training: bool
     batch_first: bool
@@ -77,7 +75,7 @@ class Stream:
         self._shape = (*self._batch, layer.input_size)
         self._begun = False
         self._state: State | None = None
-        self._prepare()
+        self.reset()
 
     @overload
     def __call__(self, x: Tensor, inputs: Inputs = ...) -> Tensor: ...
@@ -152,12 +150,13 @@ class Stream:
         self._begun = state is not None
         self._state = state
         if self._stepper is not None:
-            self._stepper.set_states(None if state is None else self._initial(state))
+            begins = state is not None or self.layer.stack.begins
+            self._stepper.set_states(self._initial(state) if begins else None)
         elif state is not None:
             self._initial(state)
 
     def reset(self) -> None:
-        """Start again: the next step begins with states of zero and the present weights."""
+        """Start again: the next step begins with the states of a new sequence and the present weights."""
         self._prepare()
         self.state = None
 
@@ -213,11 +212,11 @@ class Stream:
             state = of_each_state(lambda part: part.to(weight), state)
         self.state = state
 
-    def _initial(self, state: State) -> list[Tensor]:
-        """The caller's states, checked, as [layers, B, size] each."""
+    def _initial(self, state: State | None) -> list[Tensor]:
+        """The caller's states, checked, as [layers, B, size] each; what a sequence begins with for None."""
         layer, weight = self.layer, self._weight
         batch = Batch(weight.new_empty(1, *(self._batch or (1,)), 1), weight, None, False, unbatched=not self._batch)
-        return [part.detach() for part in batch.initial(layer.program, state, layer.stack.states)]
+        return [part.detach() for part in batch.initial(layer.stack, state)]
 
     def _read(self, x: Any) -> Any:
         """Check a step and return it as a contiguous tensor or array; a tensor is converted to the layer's dtype."""

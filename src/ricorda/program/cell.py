@@ -46,6 +46,8 @@ class Cell:
         number, or the name of an option.
     inputs : tuple of (argument, size)
         The function's arguments right after x that are inputs too, such as `(("mask", "I"), ("gap", 1))`.
+    initial : tuple of (state, number)
+        What a state begins with if it is not zero, such as `(("m", -1e30),)` for a running maximum.
     changed : tuple of (name, value)
         Options that are not the function's defaults; calling a cell sets them: `cornn(dt=0.05)`.
     made_with : tuple of (name, value)
@@ -62,6 +64,7 @@ class Cell:
     meanings: tuple[tuple[str, str], ...] = ()
     sizes: tuple[tuple[str, str | int], ...] = ()
     inputs: tuple[tuple[str, str | int], ...] = ()
+    initial: tuple[tuple[str, float], ...] = ()
     changed: tuple[tuple[str, Option], ...] = ()
     made_with: tuple[tuple[str, Option], ...] = ()
 
@@ -150,6 +153,7 @@ class Cell:
             options=self.options,
             sizes=dict(self.sizes),
             inputs=dict(self.inputs),
+            initial=dict(self.initial),
         )
         given = dict(self.made_with) | differing(self.function, self.options)
         return replace(program, options=tuple(given.items()))
@@ -189,6 +193,7 @@ def cell(
     meanings: Mapping[str, str] = MappingProxyType({}),
     sizes: Mapping[str, str | int] = MappingProxyType({}),
     inputs: Mapping[str, str | int] = MappingProxyType({}),
+    initial: Mapping[str, float] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -205,9 +210,10 @@ def cell(
     meanings: Mapping[str, str] = MappingProxyType({}),
     sizes: Mapping[str, str | int] = MappingProxyType({}),
     inputs: Mapping[str, str | int] = MappingProxyType({}),
+    initial: Mapping[str, float] = MappingProxyType({}),
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
     if function is not None:
         return Cell(function)
-    of_names = tuple(meanings.items()), tuple(sizes.items()), tuple(inputs.items())
+    of_names = tuple(meanings.items()), tuple(sizes.items()), tuple(inputs.items()), tuple(initial.items())
     return lambda function: Cell(function, forget_gate, candidate, paper, weakness, year, differs, *of_names)

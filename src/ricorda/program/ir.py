@@ -72,7 +72,7 @@ class Value:
     size : "I", "H" or "P" for vectors of input_size, hidden_size or proj_size numbers a row, digits such as "32" for
         vectors of so many; "1" for one number a row and for constants
     name : name of an input, state, parameter, affine or mask
-    number : value of a constant; for a mask the probability of a zero, from 0 to below 1
+    number : value of a constant; what a state begins with; for a mask the probability of a zero, from 0 to below 1
     bias : whether an affine adds a bias
     form : how the weights of an affine, or a parameter, are made from what is learned, see `program.forms`
     shares : name of the earlier affine whose weights an affine takes too
@@ -315,9 +315,9 @@ def _checked(value: Value, before: Sequence[Value], constants: Collection[int]) 
             proper = Value("input", size=size if before else INPUT_SIZE, name=value.name)
         case "state" if not first:
             own = PROJECTED_SIZE if value.size == PROJECTED_SIZE else HIDDEN_SIZE
-            proper = Value("state", size=own, name=value.name)
+            proper = Value("state", size=own, name=value.name, number=float(value.number))
         case "state":
-            proper = Value("state", size=size, name=value.name)
+            proper = Value("state", size=size, name=value.name, number=float(value.number))
         case "parameter":
             form, start = canonical(value.form, affine=False), initial.canonical(value.init, affine=False)
             proper = Value("parameter", size=size, name=value.name, form=form, init=start)

@@ -139,8 +139,11 @@ def described(program: Program) -> list[str]:
 
 
 def starts(program: Program) -> list[str]:
-    """What weights start with that are not drawn as the layer draws them, a line each, such as `W_h: orthogonal`."""
-    lines = []
+    """What weights start with that are not drawn as the layer draws them, a line each, such as `W_h: orthogonal`.
+
+    States that do not begin with zero are first, as `m_0 = -1e+30`.
+    """
+    lines = [f"{state.name}_0 = {state.number:g}" for state in program.states if state.number]
     for value in program.values:
         parts = parts_of(value.init) if value.op == "affine" or not value.init else {PARAMETER: value.init}
         for part, text in parts.items():

@@ -71,6 +71,8 @@ class Stack:
         is as wide as the widest of them, and the others' numbers come first.
     uniform : bool
         Whether no state has numbers that some layer does not use.
+    begins : bool
+        Whether a state begins with another number than zero.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Stack:
             self._make(pieces)
         widths = [[sizes[state.size] for sizes in self.sizes] for state in program.states]
         self.states = tuple((num_layers * directions, max(of_layers)) for of_layers in widths)
+        self.begins = any(state.number for state in program.states)
         self.uniform = all(min(of_layers) == max(of_layers) for of_layers in widths)
 
     def of_layer(self, states: Sequence[Tensor], entry: int) -> list[Tensor]:

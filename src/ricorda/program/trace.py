@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from types import CodeType, MappingProxyType
 from typing import Any
@@ -34,6 +36,7 @@ def trace(
     options: Mapping[str, Option] = MappingProxyType({}),
     sizes: Mapping[str, str | int] = MappingProxyType({}),
     inputs: Mapping[str, str | int] = MappingProxyType({}),
+    initial: Mapping[str, float] = MappingProxyType({}),
 ) -> Program:
     """The program of one step of a cell.
 
@@ -53,6 +56,8 @@ def trace(
         Sizes of states that have not hidden_size numbers.
     inputs : argument -> the same
         Inputs besides the first argument, and their sizes; they are the function's next arguments.
+    initial : state -> number
+        What states begin with if it is not zero.
 
     Raises
     ------
@@ -63,6 +68,8 @@ def trace(
     heads = _heads(function, arguments, sizes, inputs, options)
     states = [head.name for head in heads if head.op == "state"]
     first = len(heads) - len(states)
+    _check_initial(function, states, initial)
+    heads[first:] = [replace(head, number=float(initial.get(head.name, 0.0))) for head in heads[first:]]
     if projected:
         heads[first] = replace(heads[first], size=PROJECTED_SIZE)
     tape = Tape(_code(function))
@@ -151,6 +158,14 @@ def _heads(
         ]
     except CellError as error:
         raise _error(function, str(error)) from None
+
+
+def _check_initial(function: Callable[..., Any], states: list[str], initial: Mapping[str, Any]) -> None:
+    for state, number in initial.items():
+        if state not in states:
+            raise _error(function, f"its initial has {state!r}, and its states are {', '.join(states)}")
+        if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+            raise _error(function, f"its initial has {number!r:.40} for state {state}: give a finite number")
 
 
 def _call(

@@ -11,7 +11,7 @@ from torch import Tensor
 from ricorda.engines import Request, reference
 from ricorda.nn import Recurrent
 from ricorda.nn.forms import weights_of
-from ricorda.nn.sequences import states_of
+from ricorda.nn.sequences import first_states, states_of
 from ricorda.program.ir import Program
 
 
@@ -75,7 +75,7 @@ def trail_of(
     x : Tensor [T, B, I]
     lengths : Tensor [B]
     initial : tuple of Tensor [num_layers * directions, B, size], optional
-        The initial states; zeros by default.
+        The initial states; those of a new sequence by default.
     level : int
         The layer to follow, from 0.
     reverse : bool
@@ -89,7 +89,7 @@ def trail_of(
         inputs = x if level == 0 else torch.cat(list(records[names[0]][level - 1]), dim=-1)
     entry = level * (2 if layer.bidirectional else 1) + reverse
     finals = states_of(finals)
-    first = [torch.zeros_like(final) for final in finals] if initial is None else initial
+    first = first_states(layer.stack, x.shape[1], finals[0]) if initial is None else initial
     back = torch.arange(min(steps, len(x)) + 1)[:, None]
     last = lengths - 1
     places = (

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ricorda.errors import ArgumentError, DataError
 from ricorda.nn import Recurrent
-from ricorda.nn.sequences import states_of
+from ricorda.nn.sequences import first_states, states_of
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS, is_gate
 from ricorda.shown import Shown
@@ -86,7 +86,7 @@ def decompose(
     x : Tensor [T, I]
         One sequence, as it enters the first layer.
     initial : tuple of Tensor [num_layers * directions, size], optional
-        The initial states; zeros by default.
+        The initial states; those of a new sequence by default.
     level : int
         The layer, from 0; negative numbers count from the last.
     direction : {0, 1}
@@ -281,7 +281,7 @@ def stretches(
             _, state, records = reader(steps[:, None], hx, record=names)
         state = states_of(state)
         if before is None:
-            before = tuple(torch.zeros_like(values) for values in state)
+            before = tuple(first_states(reader.stack, 1, state[0]))
         known = {indices[name]: records[name][0, 0, :, 0].double().cpu() for name in names}
         for place, (old, new) in enumerate(zip(before, program.outputs, strict=True)):
             known[program.first_state + place] = torch.cat([old[0].double().cpu(), known[new][:-1]])

@@ -44,7 +44,7 @@ def unroll(
     source : SequenceEstimator, Passage, Recurrent, or a cell in any of the ways that a layer takes one
         What to unroll.
     inputs : for a model an example as its `predict` takes it; for a layer or a cell numbers [T, I], or [T] if I is 1
-        What it reads. A layer or a cell starts from states of zero.
+        What it reads. A layer or a cell starts as it does for a new sequence.
     weights : mapping of str to array, optional
         Weights of a cell, under torch.nn's names (`weight_ih_l0` [gates*H, I], `weight_hh_l0` [gates*H, H],
         `bias_ih_l0`, `bias_hh_l0` [gates*H]); biases that are missing are 0. Without weights the cell has one unit with
