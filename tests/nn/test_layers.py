@@ -19,7 +19,7 @@ from ricorda.nn import GRU, LSTM, RNN, Recurrent
 MGU = """
 from ricorda import affine, cell, sigmoid, tanh
 
-@cell(forget_gate="f")
+@cell
 def mgu(x, h):
     f = sigmoid(affine("f", h, x))
     candidate = tanh(affine("h", f * h, x))

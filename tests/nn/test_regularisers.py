@@ -28,7 +28,7 @@ LENGTHS = [4, 6, 0, 1, 6]
 DROP = 0.4
 
 
-@cell(forget_gate="f", candidate="new")
+@cell(candidate="new")
 def mgu(x, h):
     """The minimal gated unit (Zhou et al. 2016)."""
     f = sigmoid(affine("f", h, x))

@@ -6,14 +6,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from oracles.classic import CLASSIC
 from small_models import TEXTS, series, small
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ricorda import SequenceRegressor, SequenceTagger, affine, cell, sigmoid, tanh
-from ricorda.errors import ArgumentError
+from ricorda import (
+    SequenceRegressor,
+    SequenceTagger,
+    affine,
+    cell,
+    exp,
+    maximum,
+    parameter,
+    sigmoid,
+    softplus,
+    sqrt,
+    tanh,
+)
+from ricorda.catalogue import CELLS
+from ricorda.errors import ArgumentError, CellError
+from ricorda.insight.gradients.view import gradient_flow
 from ricorda.nn import LSTM, Recurrent
 from ricorda.program.cell import Cell
-from ricorda.program.gates import memory_gates
+from ricorda.program.gates import gates_of, memory_gates
+from ricorda.program.ir import Program
 
 GATES = {
     "rnn": {},
@@ -24,7 +39,7 @@ GATES = {
     "gru": {"u": -1},
     "gru_reset_after": {"z": 1},
 }
-"""Of each cell the gates that make a state last: where they are open, 1, or shut, -1."""
+"""Of some cells the gates that make a state last: where they are open, 1, or shut, -1."""
 
 
 @cell
@@ -42,14 +57,312 @@ def twice(x, h, c):  # type: ignore[no-untyped-def]
     return tanh(c), c
 
 
+@cell
+def star(x, h):  # type: ignore[no-untyped-def]
+    k = sigmoid(affine("k", h, x))
+    return tanh((1 - k) * h + k * tanh(affine("z", x)))
+
+
+@cell(forget_gate="f")
+def minlstm(x, h):  # type: ignore[no-untyped-def]
+    f, i = sigmoid(affine("f", x)), sigmoid(affine("i", x))
+    return f / (f + i) * h + i / (f + i) * affine("h", x)
+
+
+@cell(forget_gate="f")
+def slstm(x, h, c, n, m):  # type: ignore[no-untyped-def]
+    i, f = affine("i", h, x), -softplus(-affine("f", h, x))
+    top = maximum(f + m, i)
+    c = exp(f + m - top) * c + exp(i - top) * tanh(affine("z", h, x))
+    n = exp(f + m - top) * n + exp(i - top)
+    return sigmoid(affine("o", h, x)) * c / n, c, n, top
+
+
+@cell
+def atr(x, h):  # type: ignore[no-untyped-def]
+    p, q = affine("p", x), affine("q", h)
+    return sigmoid(p + q) * p + sigmoid(p - q) * h
+
+
+@cell
+def rglru(x, h):  # type: ignore[no-untyped-def]
+    log_a = -8.0 * softplus(parameter("lam")) * sigmoid(affine("a", x))
+    return exp(log_a) * h + sqrt(1 - exp(2 * log_a)) * (sigmoid(affine("x", x)) * affine("v", x))
+
+
+@cell
+def hgrn(x, h, c):  # type: ignore[no-untyped-def]
+    lower, i, o = sigmoid(parameter("lower")), affine("i", x), affine("o", x)
+    f = lower + (1 - lower) * sigmoid(affine("f", x))
+    c = f * c + (1 - f) * i * sigmoid(i)
+    return o * sigmoid(o) * c, c
+
+
+@cell(forget_gate="f")
+def ran(x, h, c):  # type: ignore[no-untyped-def]
+    i, f = sigmoid(affine("i", h, x)), sigmoid(affine("f", h, x))
+    c = i * affine("c", x, bias=False) + f * c
+    return tanh(c), c
+
+
+@cell(forget_gate="f")
+def janet(x, h):  # type: ignore[no-untyped-def]
+    s = affine("f", h, x)
+    return sigmoid(s) * h + (1 - sigmoid(s - 1)) * tanh(affine("c", h, x))
+
+
+@cell
+def ugrnn(x, h):  # type: ignore[no-untyped-def]
+    g = sigmoid(affine("g", h, x))
+    return g * h + (1 - g) * tanh(affine("c", h, x))
+
+
+@cell(forget_gate="f")
+def sru(x, h, c):  # type: ignore[no-untyped-def]
+    """The gates look at the state that they guard."""
+    f = sigmoid(affine("f", x) + parameter("v_f") * c)
+    r = sigmoid(affine("r", x) + parameter("v_r") * c)
+    c = f * c + (1 - f) * affine("w", x, bias=False)
+    return r * c + (1 - r) * affine("skip", x, bias=False), c
+
+
+@cell
+def cfn(x, h):  # type: ignore[no-untyped-def]
+    theta, eta = sigmoid(affine("theta", h, x)), sigmoid(affine("eta", h, x))
+    return theta * tanh(h) + eta * tanh(affine("w", x, bias=False))
+
+
+@cell
+def minimalrnn(x, h):  # type: ignore[no-untyped-def]
+    z = tanh(affine("z", x))
+    u = sigmoid(affine("u", h, z))
+    return u * h + (1 - u) * z
+
+
+@cell
+def highway(x, h):  # type: ignore[no-untyped-def]
+    """Each of three layers carries the state on."""
+    for depth in range(3):
+        reads = (h, x) if depth == 0 else (h,)
+        t = sigmoid(affine(f"t{depth}", *reads))
+        h = t * tanh(affine(f"h{depth}", *reads)) + (1 - t) * h
+    return h
+
+
+@cell(forget_gate="f")
+def independent(x, h, c):  # type: ignore[no-untyped-def]
+    """All that a gate or the candidate sees of h goes through a weight for each unit."""
+    i, f, o = (sigmoid(affine(name, x) + parameter(f"u_{name}") * h) for name in "ifo")
+    c = f * c + i * tanh(affine("g", x) + parameter("u_g") * h)
+    return o * tanh(c), c
+
+
+@cell(forget_gate="f")
+def in_two(x, h):  # type: ignore[no-untyped-def]
+    """The gate is made of two affines, and one bias is enough."""
+    f = sigmoid(affine("x_f", x, bias=False) + affine("f", h))
+    return f * h + (1 - f) * tanh(affine("c", x) + affine("d", h))
+
+
+@cell
+def modulated(x, h, c):  # type: ignore[no-untyped-def]
+    """The affine m moves the forget gate by no more than 1, and is no gate itself."""
+    f = sigmoid(affine("f", h, x) + tanh(affine("m", c)))
+    c = f * c + (1 - f) * tanh(affine("g", h, x))
+    return tanh(c), c
+
+
+@cell
+def antisymmetric(x, h):  # type: ignore[no-untyped-def]
+    return h + 0.1 * tanh(affine("h", h, x))
+
+
+@cell
+def gated_antisymmetric(x, h):  # type: ignore[no-untyped-def]
+    return h + 0.1 * sigmoid(affine("z", h, x)) * tanh(affine("h", h, x))
+
+
+@cell
+def fastrnn(x, h):  # type: ignore[no-untyped-def]
+    return sigmoid(parameter("alpha")) * tanh(affine("h", h, x)) + sigmoid(parameter("beta")) * h
+
+
+@cell
+def both(x, h):  # type: ignore[no-untyped-def]
+    """What keeps the old lets as much of the new in."""
+    f = sigmoid(affine("f", h, x))
+    return f * h + f * tanh(affine("c", h, x))
+
+
+@cell
+def two_ways(x, h, c):  # type: ignore[no-untyped-def]
+    """What keeps one state clears the other."""
+    f, g = sigmoid(affine("f", x)), tanh(affine("g", h, x))
+    return f * h + (1 - f) * g, (1 - f) * c + f * g
+
+
+@cell
+def leaking(x, h):  # type: ignore[no-untyped-def]
+    """Even where the gate is shut, half of the state is lost."""
+    f = sigmoid(affine("f", h, x))
+    return (h + f * parameter("a")) / (2 + f)
+
+
+@cell
+def turning(x, h):  # type: ignore[no-untyped-def]
+    """Where its factor is small, the state turns its sign; what is left of it is the same."""
+    return tanh(affine("a", x)) * h + tanh(affine("h", h, x))
+
+
+@cell
+def bistable(x, h):  # type: ignore[no-untyped-def]
+    """What a does to the state depends on where the state is."""
+    a, c = 1 + tanh(affine("a", h, x)), sigmoid(affine("c", h, x))
+    return c * h + (1 - c) * tanh(affine("u", x) + a * h)
+
+
+@cell
+def nested(x, h, c, d):  # type: ignore[no-untyped-def]
+    """A memory within a memory: f and i of the outer one go into affines alone."""
+    f, i, o = (sigmoid(affine(name, h, x)) for name in "fio")
+    inside, new = f * c, i * tanh(affine("g", h, x))
+    f2, i2, o2 = (sigmoid(affine(name, inside, new)) for name in ("f2", "i2", "o2"))
+    d = f2 * d + i2 * tanh(affine("g2", inside, new))
+    c = o2 * tanh(d)
+    return o * tanh(c), c, d
+
+
+OTHERS: list[tuple[Cell, dict[str, int]]] = [
+    (mgu, {"f": -1}),
+    (twice, {"f": 1, "k": 1}),
+    (star, {"k": -1}),
+    (minlstm, {"f": 1, "i": -1}),
+    (slstm, {"f": 1, "i": -1}),
+    (atr, {"q": -1}),
+    (rglru, {"a": -1, "x": -1}),
+    (hgrn, {"f": 1}),
+    (ran, {"f": 1, "i": -1}),
+    (janet, {"f": 1}),
+    (ugrnn, {"g": 1}),
+    (sru, {"f": 1}),
+    (cfn, {"theta": 1, "eta": -1}),
+    (minimalrnn, {"u": 1}),
+    (highway, {"t0": -1, "t1": -1, "t2": -1}),
+    (independent, {"f": 1, "i": -1}),
+    (in_two, {"f": 1}),
+    (modulated, {"f": 1}),
+    (antisymmetric, {}),
+    (gated_antisymmetric, {}),
+    (fastrnn, {}),
+    (both, {}),
+    (two_ways, {}),
+    (leaking, {}),
+    (turning, {"a": 1}),
+    (bistable, {"c": 1}),
+]
+
+
 def named(of: Cell) -> dict[str, int]:
     return {of.program.values[index].name: sign for index, sign in memory_gates(of.program).items()}
 
 
-def test_the_gates_of_every_cell_are_found() -> None:
-    assert {name: named(each) for name, each in CLASSIC.items()} == GATES
-    assert named(mgu) == {"f": -1}
-    assert named(twice) == {"f": 1, "k": 1}
+KNOWN = {
+    **{name: (CELLS[name], gates) for name, gates in GATES.items()},
+    **{of.name: (of, gates) for of, gates in OTHERS},
+}
+
+
+@pytest.mark.parametrize(("of", "gates"), KNOWN.values(), ids=KNOWN)
+def test_gates_are_found_by_what_they_do(of: Cell, gates: dict[str, int]) -> None:
+    assert named(of) == gates
+
+
+def half_life(of: Cell, **options: Any) -> float | None:
+    """Steps in which the gradient halves in the state that carries it farthest; inf if it does not.
+
+    None if the layer refuses an option.
+    """
+    torch.manual_seed(0)
+    try:
+        layer = Recurrent(of, 4, 8, engine="reference", dtype=torch.float64, **options)
+    except ArgumentError as refusal:
+        if "was given, but cell" in str(refusal):
+            return None
+        raise
+    flow = gradient_flow(layer, steps=16, rows=2, jacobians=False)
+    return math.inf if flow.half_life is None else flow.half_life
+
+
+ALL = {of.name: of for of in (*(of for of, _ in OTHERS), *CELLS.values())}
+
+
+@pytest.mark.parametrize("of", ALL.values(), ids=ALL)
+def test_memory_and_forget_bias_lengthen_the_half_life_or_are_refused(of: Cell) -> None:
+    plain = half_life(of)
+    assert plain is not None
+    for options in ({"memory": 100}, {"forget_bias": 4.0}):
+        lasting = half_life(of, **options)
+        assert lasting is None or lasting > 1.5 * plain or plain == lasting == math.inf
+
+
+@pytest.mark.parametrize(
+    ("of", "option", "sentence"),
+    [
+        (leaking, {"memory": 9}, "memory=9 was given, but cell leaking has no gate that is certain to keep a state"),
+        (two_ways, {"memory": 9}, "memory=9 was given, but cell two_ways has no gate that is certain to keep a state"),
+        (antisymmetric, {"memory": 9}, "memory=9 was given, but cell antisymmetric has no gate that keeps a state"),
+        (
+            Cell(bistable.function, forget_gate="a"),
+            {"forget_bias": 1.0},
+            "forget_bias=1.0 was given, but cell bistable has a forget gate that is not certain to keep a state",
+        ),
+    ],
+)
+def test_doubtful_gates_are_refused(of: Cell, option: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ArgumentError, match=sentence):
+        Recurrent(of, 3, 4, **option)
+
+
+FALSE = [
+    (mgu, "f", "lets the new in where it is large"),
+    (star, "k", "lets the new in where it is large"),
+    (CELLS["gru"], "r", "changes nothing of what is kept"),
+    (nested, "f", "changes nothing of what is kept"),
+    (CELLS["lstm"], "o", "changes nothing of what is kept"),
+]
+
+
+@pytest.mark.parametrize(("of", "gate", "does"), FALSE, ids=[of.name for of, _, _ in FALSE])
+def test_a_declared_forget_gate_that_keeps_nothing_is_refused(of: Cell, gate: str, does: str) -> None:
+    wrong = Cell(of.function, forget_gate=gate)
+    sentence = f'cell {of.name}: its forget_gate is "{gate}", which {does}'
+    for make in (lambda: Recurrent(wrong, 3, 4), lambda: SequenceRegressor(wrong, epochs=1).fit([[1.0]] * 9, range(9))):
+        with pytest.raises(CellError) as refused:
+            make()
+        assert str(refused.value).startswith(sentence)
+
+
+def test_a_saved_program_with_such_a_forget_gate_opens() -> None:
+    saved = Program.from_json({**mgu.program.to_json(), "forget_gate": "f"})
+    assert Recurrent(saved, 3, 4, memory=9, engine="reference")(torch.ones(2, 1, 3))[0].shape == (2, 1, 4)
+    with pytest.raises(ArgumentError, match="cell mgu has a forget gate that lets the new in"):
+        Recurrent(saved, 3, 4, forget_bias=3.0)
+
+
+def test_a_saved_model_with_memory_opens_whatever_its_gates_are() -> None:
+    """Its weights are read, not drawn: on the meta device."""
+    with torch.device("meta"):
+        layer = Recurrent(both, 3, 4, memory=9)
+    assert layer.memory == 9
+    with pytest.raises(ArgumentError, match="cell both has no gate that is certain"):
+        Recurrent(both, 3, 4, memory=9)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta"), FakeTensorMode])
+def test_gates_are_found_in_any_mode_of_torch_s(mode: Any) -> None:
+    gates_of.cache_clear()
+    with mode():
+        assert named(CELLS["gru"]) == {"u": -1}
 
 
 def gate_biases(layer: Recurrent, name: str, suffix: str) -> torch.Tensor:

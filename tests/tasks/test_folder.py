@@ -26,7 +26,7 @@ WALKS, RISES = series()
 OWN_CELL = """
 from ricorda import affine, cell, parameter, sigmoid, tanh
 
-@cell(forget_gate="f")
+@cell
 def own(x, h):
     f = sigmoid(affine("f", h, x) + parameter("p") * h)
     return (1 - f) * h + f * tanh(affine("h", f * h, x))

@@ -164,7 +164,7 @@ def nas(x, h, c):
 
 @cell(
     year=2018,
-    forget_gate="f",
+    forget_gate="f2",
     candidate="g",
     paper="Moniz, Krueger, 'Nested LSTMs', 2018",
     weakness="eight products, four of which wait for the other four: twice the LSTM's time for a step",

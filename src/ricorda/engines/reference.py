@@ -71,17 +71,21 @@ def run(request: Request, parts: Sequence[int] = ()) -> Run:
     recorded = [dict(program.names)[name] for name in record]
     traces: list[list[Tensor]] = [[] for _ in recorded]
     outputs: list[Tensor] = []
+    watched = None
+    if watch is not None:
+        watched = _Watched(watch, {state.name: x.new_zeros(T, B) for state in program.states})
+        if torch.is_grad_enabled():  # A new state may be an initial one, whose gradient is wanted then.
+            states = [state if state.requires_grad else state.detach().requires_grad_() for state in states]
     current = tuple(states)
-    watched: dict[str, Tensor] = {}
     for t in reversed(range(T)) if reverse else range(T):
         n = counts[t]
+        if watched is not None:  # A new state may be an old one, whose gradient is then that of this step's.
+            current = tuple(state.view_as(state) for state in current)
         values = step(t, current if n == B else [state[:n] for state in current])
         new = tuple(values[index].to(old.dtype) for index, old in zip(program.outputs, current, strict=True))
+        if watched is not None:
+            watched.follow(program, new, t, order[:n])
         outputs.append(new[0])
-        if watch is not None:
-            for state, value in zip(program.states, new, strict=True):
-                norms = watched.setdefault(state.name, x.new_zeros(T, B))
-                _watch(value, norms[t], order[:n], partial(watch, state.name, norms) if len(outputs) == 1 else None)
         for trace, index in zip(traces, recorded, strict=True):
             trace.append(values[index].to(states[0].dtype))  # Under autocast the products come in another dtype.
         if alive is not None:
@@ -133,16 +137,34 @@ def _rows(lengths: Tensor | None, T: int, B: int, device: torch.device) -> _Rows
     return _Rows(alive.sum(dim=1).tolist(), order.to(device), places.to(device))
 
 
-def _watch(value: Tensor, norms: Tensor, rows: Tensor, then: Callable[[], None] | None) -> None:
-    """Once a value's gradient is computed, write its norms to `rows` of `norms`, then call `then`."""
+class _Watched:
+    """The norms of the states' gradients, reported once BPTT has ended: some states may get no gradient at all.
 
-    def take(gradient: Tensor) -> None:
+    Parameters
+    ----------
+    watch : what they are reported to
+    norms : state -> its norms [T, B], 0 where nothing arrives
+    """
+
+    def __init__(self, watch: Callable[[str, Tensor], None], norms: Mapping[str, Tensor]) -> None:
+        self.watch, self.norms, self.waiting = watch, norms, False
+
+    def follow(self, program: Program, new: Sequence[Tensor], t: int, rows: Tensor) -> None:
+        """Once the gradient of a new state at step `t` is computed, write its norms."""
+        for state, value in zip(program.states, new, strict=True):
+            if value.requires_grad:
+                value.register_hook(partial(self._take, self.norms[state.name][t], rows))  # type: ignore[no-untyped-call]
+
+    def _take(self, norms: Tensor, rows: Tensor, gradient: Tensor) -> None:
         norms.index_copy_(0, rows, torch.linalg.vector_norm(gradient.detach(), dim=1))
-        if then is not None:
-            then()
+        if not self.waiting:
+            self.waiting = True
+            torch.autograd.Variable._execution_engine.queue_callback(self._report)  # type: ignore[attr-defined]
 
-    if value.requires_grad:
-        value.register_hook(take)  # type: ignore[no-untyped-call]
+    def _report(self) -> None:
+        self.waiting = False
+        for state, norms in self.norms.items():
+            self.watch(state, norms)
 
 
 def sizes_of(program: Program, parameters: Mapping[str, Tensor], states: Sequence[Tensor]) -> Sizes:

@@ -11,6 +11,7 @@ from typing import Any
 from ricorda.catalogue import as_cell
 from ricorda.errors import ArgumentError, ArgumentTypeError
 from ricorda.program.cell import Cell
+from ricorda.program.gates import check_forget_gate
 from ricorda.program.ir import INPUT_SIZE, Program
 
 
@@ -122,4 +123,5 @@ def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool)
             )
         return cell
     cell = as_cell(cell)
+    check_forget_gate(cell.program)
     return cell.projected_program if projected else cell.program

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ricorda.errors import ArgumentError
-from ricorda.program.gates import memory_gates
+from ricorda.program.gates import gates_of, memory_gates
 from ricorda.program.ir import HIDDEN_SIZE, Program
 from ricorda.program.learned import learned
 from ricorda.program.weights import Block, layout
@@ -31,11 +32,18 @@ class GateBiases:
 
     def __init__(self, program: Program, bias: bool, layer_norm: bool, hidden_size: int) -> None:
         self.program, self.bias, self.layer_norm, self.hidden_size = program, bias, layer_norm, hidden_size
-        forget, gates = program.forget_affine, memory_gates(program)
-        self.forget = [] if forget is None else self._blocks(forget)
-        """Biases of the forget gate, to be added up; empty if the cell has no such gate."""
-        self.memory = [(self._blocks(affine), sign) for affine, sign in gates.items() if self._blocks(affine)]
+
+    @cached_property
+    def forget(self) -> list[Block]:
+        """Biases of the forget gate, to be added up; empty if no such gate is certain to keep a state."""
+        forget = self.program.forget_affine
+        return [] if forget is None or memory_gates(self.program).get(forget) != 1 else self._blocks(forget)
+
+    @cached_property
+    def memory(self) -> list[tuple[list[Block], int]]:
         """Biases of each memory gate; +1 if large ones keep the state, -1 if they clear it."""
+        gates = memory_gates(self.program).items()
+        return [(self._blocks(affine), sign) for affine, sign in gates if self._blocks(affine)]
 
     def check(self, forget_bias: float | None, memory: int | None) -> None:
         """Check that the cell has the biases that an option sets.
@@ -45,14 +53,27 @@ class GateBiases:
         ArgumentError
             If not, with the option and what the cell lacks.
         """
-        cell = f"cell {self.program.name}"
-        if forget_bias is not None and not self.forget:
-            gate = "forget gate" if self.program.forget_affine is None else "bias in its forget gate"
-            why = f"{cell} has no {gate}" if self.bias else "bias=False"
-            raise ArgumentError(f"forget_bias={forget_bias} was given, but {why}: leave it out")
-        if memory is not None and not self.memory:
-            why = f"{cell} has no gate that keeps a state" if self.bias else "bias=False"
-            raise ArgumentError(f"memory={memory} was given, but {why}: leave it out")
+        for option, value, blocks in (
+            ("forget_bias", forget_bias, lambda: self.forget),
+            ("memory", memory, lambda: self.memory),
+        ):
+            if value is not None and not blocks():
+                why = f"cell {self.program.name} {self._lacks(option)}" if self.bias else "bias=False"
+                raise ArgumentError(f"{option}={value} was given, but {why}: leave it out")
+
+    def _lacks(self, option: str) -> str:
+        """Why a cell has no bias that an option sets."""
+        gates, forget = gates_of(self.program), self.program.forget_affine
+        if option == "memory":
+            if gates.signs:
+                return "has no bias in the gates that keep a state"
+            return f"has no gate that {'is certain to keep' if gates.keeping else 'keeps'} a state"
+        if forget is None:
+            return "has no forget gate"
+        if gates.signs.get(forget) == 1:
+            return "has no bias in its forget gate"
+        lets_in = gates.keeping.get(forget) == {-1}
+        return f"has a forget gate that {'lets the new in' if lets_in else 'is not certain to keep a state'}"
 
     def start(self, parameters: Mapping[str, Tensor], forget_bias: float | None, memory: int | None) -> None:
         """Set the biases of one layer and direction by the options of `Recurrent`."""

@@ -91,7 +91,7 @@ class Recurrent(nn.Module):
     memory : int, optional
         Steps for which the layer remembers before it has learned anything: the biases of the gates that keep a state
         start with log U(1, memory - 1), those of the gates that write to it with the negatives (chrono initialisation:
-        Tallec, Ollivier 2018). The new state must be a sum with the old state, times a gate, as a term.
+        Tallec, Ollivier 2018). Gates are found by what they do; refused if none is certain to keep a state.
     zoneout : float, or a mapping of state names to floats
         Probability that a unit of a state keeps its old value at a step; in evaluation the state is the expected
         value (Krueger et al. 2017).
@@ -196,7 +196,8 @@ class Recurrent(nn.Module):
         self.proj_size = proj_size
         self.forget_bias, self.memory = forget_bias, memory
         self._biases = GateBiases(self.program, bias, layer_norm, hidden_size)
-        self._biases.check(forget_bias, memory)
+        if not getattr(self, next(iter(self.stack.shapes))).is_meta:  # There weights are read, not drawn.
+            self._biases.check(forget_bias, memory)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ricorda.catalogue import CELLS, as_cell
+from ricorda.catalogue import CELLS
 from ricorda.errors import ArgumentError
+from ricorda.nn.arguments import program_of
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 
 
 def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
     """The program of a cell, in any of the forms that an estimator takes; of one that reads no second inputs."""
-    program = cell if isinstance(cell, Program) else as_cell(cell).program
+    program = program_of(cell, projected=False)
     if beside := [value.name for value in program.inputs[1:]]:
         reads = f"cell {program.name} reads {', '.join(beside)} beside its input, which no estimator gives it"
         raise ArgumentError(f"{reads}: take it in a ricorda.nn.Recurrent, whose calls have inputs=")

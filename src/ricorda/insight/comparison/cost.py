@@ -124,8 +124,6 @@ def matching_hidden_size(probe: Any, program: Program, weights: int) -> int:
     def count(hidden: int) -> int:
         other = copy.copy(probe)
         other.hidden_size = hidden
-        if getattr(other, "memory", None) is not None and not memory_gates(program):
-            other.memory = None
         with torch.device("meta"):  # The meta device has shapes without data.
             return recurrent_weights(other._network(program))
 

@@ -59,7 +59,9 @@ def _draw(axes: Any, flow: GradientFlow) -> None:
     for state, colour, dash in zip(flow.states.values(), COLOURS, DASHES, strict=False):
         _draw_state(axes, state, colour, dash)
     if flow.log10_products is not None:
-        products = np.nanmean(_finite(flow.log10_products), axis=1)
+        finite = np.isfinite(flow.log10_products)
+        counts = np.where(finite.any(axis=1), finite.sum(axis=1), np.nan)  # Products of memoryless steps are zero.
+        products = np.where(finite, flow.log10_products, 0).sum(axis=1) / counts
         label = "most that can arrive (largest singular value)"
         axes.plot(np.arange(len(products)), products, ":", color=GREY, linewidth=1.5, label=label)
     level = flow.carrier.mean_log.max() / math.log(10) + math.log10(REMAINS)
@@ -79,8 +81,9 @@ def _draw_state(axes: Any, state: StateFlow, colour: str, dash: Any) -> None:
         logs = _finite(np.log10(state.norms))
     seen = np.isfinite(logs).any(axis=1)
     distances = np.flatnonzero(seen)
-    low, high = np.nanpercentile(logs[seen], _BAND, axis=1)
-    axes.fill_between(distances, low, high, color=colour, alpha=0.2, linewidth=0)
+    if seen.any():  # The gradient of a state that nothing reads is zero throughout.
+        low, high = np.nanpercentile(logs[seen], _BAND, axis=1)
+        axes.fill_between(distances, low, high, color=colour, alpha=0.2, linewidth=0)
     mean = _finite(state.mean_log / math.log(10))
     label = rf"$\|\partial L_T / \partial {state.name}_t\|$"
     axes.plot(np.arange(len(mean)), mean, linestyle=dash, color=colour, linewidth=1.8, label=label)
