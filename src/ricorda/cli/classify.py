@@ -50,7 +50,10 @@ def read(
     """Examples and labels of each source; None for one that is not given."""
     from ricorda.data.read import read_examples
 
-    sources = [None if name is None else read_examples(name, text=text, label=label) for name in (data, valid, test)]
+    sources = [
+        None if name is None else read_examples(name, text=text, label=label, missing=True)
+        for name in (data, valid, test)
+    ]
     return [None if source is None else (source, source.labels) for source in sources]
 
 
@@ -75,7 +78,7 @@ def evaluate(
     """Print accuracy, macro F1, each class, confusion matrix, reliability; the picture is the reliability diagram."""
     from ricorda.data.read import read_examples
 
-    examples = read_examples(data, text=text, label=label, by=by)
+    examples = read_examples(data, text=text, label=label, by=by, missing=True)
     result = model.evaluate(examples, examples.labels)
     groups = {}
     for group in sorted(set(examples.groups or [])):

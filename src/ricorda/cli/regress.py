@@ -57,7 +57,9 @@ def read(
     from ricorda.data.targets import read_measured
 
     names = (data, valid, test)
-    sources = [None if name is None else read_measured(name, text=text, targets=target or ()) for name in names]
+    sources = [
+        None if name is None else read_measured(name, text=text, targets=target or (), missing=True) for name in names
+    ]
     return [None if source is None else (source, source.targets) for source in sources]
 
 
@@ -94,7 +96,7 @@ def evaluate(
             f"--target {target} names one column, and the model gives {', '.join(names)}: leave it out, and the "
             "columns of these names are read"
         )
-    examples = read_measured(data, text=text, targets=[target] if target else (), default=names)
+    examples = read_measured(data, text=text, targets=[target] if target else (), default=names, missing=True)
     report = model.evaluate(examples, examples.targets)
     success = success_of(model, data)
     if as_json:

@@ -56,7 +56,7 @@ class InputSource:
         elif self.file is not None:
             from ricorda.data.parts import read_in_parts
 
-            yield from read_in_parts(self.file, text=text, rows=AT_ONCE, is_label=is_label)
+            yield from read_in_parts(self.file, text=text, rows=AT_ONCE, is_label=is_label, missing=True)
         else:
             yield from _standard_input(is_label)
 

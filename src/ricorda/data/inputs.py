@@ -24,7 +24,7 @@ def place_of(argument_value: Any, argument: str = "X") -> Place:
     return place
 
 
-def read_inputs(examples: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
+def read_inputs(examples: Any, argument: str = "X", *, missing: bool = False) -> tuple[Kind, list[Any]]:
     """The inputs that an argument of a Python call holds; see `as_inputs`.
 
     Parameters
@@ -33,6 +33,8 @@ def read_inputs(examples: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
         The examples.
     argument : str
         Its name, for messages.
+    missing : bool
+        Whether numbers may be missing.
     """
     place = place_of(examples, argument)
     values = as_list(getattr(examples, "inputs", examples))
@@ -43,7 +45,7 @@ def read_inputs(examples: Any, argument: str = "X") -> tuple[Kind, list[Any]]:
         )
     if not values:
         raise DataError(f"{argument} holds no example: give at least one")
-    return as_inputs(values, place)
+    return as_inputs(values, place, missing=missing)
 
 
 def as_list(sequence: Any) -> list[Any] | None:
@@ -57,7 +59,7 @@ def as_list(sequence: Any) -> list[Any] | None:
         return None
 
 
-def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
+def as_inputs(values: Sequence[Any], where: Place, *, missing: bool = False) -> tuple[Kind, list[Any]]:
     """Texts, token lists, or arrays float32 [T, I]; all must be of the first one's kind.
 
     Parameters
@@ -66,6 +68,8 @@ def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
         The examples; at least one.
     where : callable
         Says where an example stands.
+    missing : bool
+        Whether a number may be NaN, which means that it was not measured.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def as_inputs(values: Sequence[Any], where: Place) -> tuple[Kind, list[Any]]:
             first = first or kind
             if kind != first:
                 raise UnusableError(f"has {ONE_OF[kind]} where {where(0)} has {ONE_OF[first]}: give all the same kind")
-            inputs.append(_CHECKS[kind](value))
+            inputs.append(_array(value, missing) if kind == "numbers" else _CHECKS[kind](value))
             if kind == "numbers" and inputs[-1].shape[1] != inputs[0].shape[1]:
                 raise UnusableError(
                     f"has {inputs[-1].shape[1]} features a step where {where(0)} has {inputs[0].shape[1]}: "
@@ -134,7 +138,7 @@ def has_surrogates(text: str) -> bool:
     return not text.isascii() and re.search(r"[\ud800-\udfff]", text) is not None
 
 
-def _array(value: Any) -> Numbers:
+def _array(value: Any, missing: bool) -> Numbers:
     """A float32 array [T, I] from T numbers (I = 1) or T lists of I numbers."""
     if hasattr(value, "detach"):  # NumPy takes a tensor only without gradient and from the CPU.
         value = value.detach().cpu()
@@ -155,13 +159,14 @@ def _array(value: Any) -> Numbers:
         raise UnusableError(f"has {what}: write T numbers, or T lists of as many numbers each")
     with np.errstate(over="ignore"):
         array = numbers.astype(np.float32)
-    bad = np.argwhere(~np.isfinite(array))
+    bad = np.argwhere(np.isinf(array) if missing else ~np.isfinite(array))
     if len(bad):
         step, feature = bad[0]
         number = str(numbers[step, feature]).replace("nan", "NaN")
+        other = ", or choose a cell that takes a mask" if number == "NaN" else ""
         raise UnusableError(
             f"has {number} at step {step + 1}, feature {feature + 1} (both counted from 1): "
-            "replace it by a finite number or delete the row"
+            f"replace it by a finite number or delete the row{other}"
         )
     return array
 
@@ -185,4 +190,4 @@ def _shape(entry: Any) -> str:
     return "null" if entry is None else "one value"
 
 
-_CHECKS: dict[Kind, Callable[[Any], Any]] = {"texts": _text, "tokens": _tokens, "numbers": _array}
+_CHECKS: dict[Kind, Callable[[Any], Any]] = {"texts": _text, "tokens": _tokens}

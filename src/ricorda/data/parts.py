@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ricorda.data.read import Examples, examples_of_parts
 
@@ -18,6 +19,7 @@ def read_in_parts(
     labelled: bool = False,
     rows: int = 1024,
     is_label: Callable[[str], bool] | None = None,
+    missing: bool = False,
 ) -> Iterator[Examples]:
     """Read examples in parts, each of which knows where its examples stand in the whole.
 
@@ -26,7 +28,7 @@ def read_in_parts(
 
     Parameters
     ----------
-    path, text, label, by, labelled
+    path, text, label, by, labelled, missing
         As for `read_examples`; labels are not read unless asked for.
     rows
         The most examples of a part.
@@ -43,4 +45,5 @@ def read_in_parts(
     DataError, ArgumentError
         As `read_examples`, when the iterator comes to the part with the mistake.
     """
-    return examples_of_parts(os.fspath(path), rows, text=text, label=label, by=by, labelled=labelled, is_label=is_label)
+    options: dict[str, Any] = {"text": text, "label": label, "by": by, "labelled": labelled, "missing": missing}
+    return examples_of_parts(os.fspath(path), rows, is_label=is_label, **options)

@@ -65,6 +65,7 @@ def read_examples(
     label: str | None = None,
     by: str | None = None,
     labelled: bool = True,
+    missing: bool = False,
 ) -> Examples:
     """Read labelled, or unlabelled, examples.
 
@@ -93,6 +94,8 @@ def read_examples(
     labelled
         Whether to read labels. If not, a table needs no label column, each line of a line file is a text, and a
         folder may hold its .txt files directly.
+    missing
+        Whether a number of an array may be missing: null, or NaN. Only models whose cell takes a mask learn from them.
 
     Raises
     ------
@@ -101,7 +104,8 @@ def read_examples(
     ArgumentError
         For a column name where the source has no columns.
     """
-    (examples,) = examples_of_parts(os.fspath(path), None, text=text, label=label, by=by, labelled=labelled)
+    options: dict[str, Any] = {"text": text, "label": label, "by": by, "labelled": labelled, "missing": missing}
+    (examples,) = examples_of_parts(os.fspath(path), None, **options)
     return examples
 
 
@@ -115,6 +119,7 @@ def examples_of_parts(
     by: str | None,
     labelled: bool,
     is_label: IsLabel | None = None,
+    missing: bool = False,
 ) -> Iterator[Examples]:
     """The examples in parts of so many rows at most, or as one part; else as `read_examples`."""
     refuse_same_column({"--text": text, "--label": label})
@@ -136,14 +141,16 @@ def examples_of_parts(
         else:
             parts = read_labelled_lines(source, rows, labelled=labelled, is_label=is_label)
     for values, places in parts:
-        yield _checked(dict(zip(columns, values, strict=True)), columns, places, source)
+        yield _checked(dict(zip(columns, values, strict=True)), columns, places, source, missing)
 
 
-def _checked(values: dict[str, Sequence[Any]], columns: dict[str, str], places: SourceRows, source: str) -> Examples:
+def _checked(
+    values: dict[str, Sequence[Any]], columns: dict[str, str], places: SourceRows, source: str, missing: bool
+) -> Examples:
     def strings(option: str) -> list[str] | None:
         return as_labels(values[option], _in_column(places, columns[option])) if option in columns else None
 
-    _, inputs = as_inputs(values["--text"], _in_column(places, columns["--text"]))
+    _, inputs = as_inputs(values["--text"], _in_column(places, columns["--text"]), missing=missing)
     return Examples(inputs, strings("--label"), source, strings("--by"), places)
 
 

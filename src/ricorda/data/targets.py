@@ -62,6 +62,7 @@ def read_measured(
     text: str | None = None,
     targets: Sequence[str] = (),
     default: Sequence[str] = ("target",),
+    missing: bool = False,
 ) -> Measured:
     """Read sequences, and numbers to be learned from them.
 
@@ -113,7 +114,7 @@ def read_measured(
     of_targets = [with_points(column) if places.decimal_commas else column for column in values[1:]]
     read = zip([*columns.values()][1:], of_targets, strict=True)
     numbers = np.array([as_numbers(column, where(name)) for name, column in read]).T
-    _, inputs = as_inputs(values[0], where(columns["--text"]))
+    _, inputs = as_inputs(values[0], where(columns["--text"]), missing=missing)
     return Measured(inputs, numbers if numbers.shape[1] > 1 else numbers[:, 0], names, source, places)
 
 

@@ -86,6 +86,12 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
         If there is no example, or it is empty or of another kind than the model was trained on.
     """
     layer = recurrent_layers(model)
+    if len(layer.program.inputs) > 1:
+        names = ", ".join(value.name for value in layer.program.inputs[1:])
+        raise DataError(
+            f"cell {layer.program.name} reads {names} beside its input, and this view shows cells of one input: record "
+            "its values with layer(x, inputs=..., record=...)"
+        )
     if example is None and not model.GOES_ON:
         raise DataError("there is no example to look into: give a text, a token list or an array of numbers")
     if isinstance(example, str) and not example.strip():

@@ -12,12 +12,15 @@ from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 
 
-def as_program(cell: str | Cell | Program | Callable[..., Any]) -> Program:
-    """The program of a cell, in any of the forms that an estimator takes; of one that reads no second inputs."""
+def as_program(cell: str | Cell | Program | Callable[..., Any], *, beside: bool = True) -> Program:
+    """The program of a cell, in any of the forms that an estimator takes; unless `beside`, of one of one input."""
     program = program_of(cell, projected=False)
-    if beside := [value.name for value in program.inputs[1:]]:
-        reads = f"cell {program.name} reads {', '.join(beside)} beside its input, which no estimator gives it"
-        raise ArgumentError(f"{reads}: take it in a ricorda.nn.Recurrent, whose calls have inputs=")
+    names = [value.name for value in program.inputs[1:]]
+    if names and not beside:
+        raise ArgumentError(
+            f"cell {program.name} reads {', '.join(names)} beside its input, which classifiers and regressors of "
+            "arrays give it alone: choose another cell, or take it in a ricorda.nn.Recurrent, whose calls have inputs="
+        )
     return program
 
 

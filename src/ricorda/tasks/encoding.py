@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ricorda.data.inputs import ONE_OF, Kind
+from ricorda.data.beside import NOTHING, Beside
+from ricorda.data.inputs import ONE_OF, Kind, place_of, read_inputs
 from ricorda.data.places import Place
 from ricorda.data.tokenization import PADDING, encode, train_tokenizer
 from ricorda.errors import DataError
@@ -39,6 +40,8 @@ class Encoder:
         Features I of numbers.
     longest : int, optional
         A sequence of more steps that is not cut is refused; None refuses none.
+    beside : Beside
+        What the cell reads beside numbers.
     """
 
     kind: Kind
@@ -46,6 +49,7 @@ class Encoder:
     tokenizer: Tokenizer | None = None
     features: int = 0
     longest: int | None = LONGEST
+    beside: Beside = NOTHING
 
     @classmethod
     def learn(
@@ -76,8 +80,18 @@ class Encoder:
         """Number of token ids; 0 for numbers."""
         return 0 if self.tokenizer is None else self.tokenizer.get_vocab_size()
 
+    @property
+    def width(self) -> int:
+        """Numbers a step of an encoded sequence of numbers; 0 for texts and token lists."""
+        return self.beside.width(self.features)
+
+    def read(self, X: Any, argument: str = "X") -> list[Tensor]:
+        """A user's examples, checked and encoded; raises as `encode` and `read_inputs` do."""
+        kind, inputs = read_inputs(X, argument, missing=self.beside.mask)
+        return self.encode(kind, inputs, place_of(X, argument))
+
     def encode(self, kind: Kind, inputs: Sequence[Any], place: Place) -> list[Tensor]:
-        """Each input as int64 ids [T] or float32 numbers [T, I].
+        """Each input as int64 ids [T] or float32 numbers [T, I], with what `beside` puts behind them.
 
         Raises
         ------
@@ -87,21 +101,27 @@ class Encoder:
         if kind != self.kind:
             raise DataError(f"{place(0)} has {ONE_OF[kind]}, and the model was trained on {self.kind}: give it those")
         if self.tokenizer is None:
-            sequences = [torch.from_numpy(array) for array in inputs]
+            for index, array in enumerate(inputs):
+                self._check_features(array, place(index))
+            sequences = [self.beside.encoded(array) for array in inputs]
         else:
             sequences = [torch.tensor(ids) for ids in encode(self.tokenizer, inputs)]
         for index, sequence in enumerate(sequences):
-            if self.features and sequence.shape[1] != self.features:
-                raise DataError(
-                    f"{place(index)} has {sequence.shape[1]} features a step, "
-                    f"and the model was trained on {self.features}: give it as many"
-                )
             if self.max_length is None and self.longest is not None and len(sequence) > self.longest:
                 raise DataError(
                     f"{place(index)} has {len(sequence):,} steps, more than {self.longest:,}: shorten it, or train "
                     "with max_length, the number of steps after which a sequence is cut"
                 )
         return [sequence[: self.max_length] for sequence in sequences]
+
+    def _check_features(self, array: Any, where: str) -> None:
+        if self.features and array.shape[1] != self.features:
+            raise DataError(
+                f"{where} has {array.shape[1]} features a step, "
+                f"and the model was trained on {self.features}: give it as many"
+            )
+        if trouble := self.beside.trouble(array):
+            raise DataError(f"{where} {trouble}")
 
 
 def collate(sequences: Sequence[Tensor], device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -71,6 +71,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         The attribute of the network that holds the recurrent layers that read the input.
     GOES_ON : bool
         Whether the model can predict without an example, from where its training ended.
+    READS_BESIDE : bool
+        Whether a cell may take a mask of missing numbers and elapsed times.
     history_ : list of dict
         One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second, and the
         gradient's flow in its watched steps.
@@ -94,6 +96,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     SHAPE: ClassVar[Shape] = {}
     READER: ClassVar[str] = "recurrent"
     GOES_ON: ClassVar[bool] = False
+    READS_BESIDE: ClassVar[bool] = False
 
     network_: Any
     program_: Program
@@ -169,7 +172,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             The seed of the training.
         """
         self.check_parameters()
-        self.program_, seed = as_program(self.cell), int(check_random_state(self.random_state).randint(2**31))
+        self.program_ = as_program(self.cell, beside=self.READS_BESIDE)
+        seed = int(check_random_state(self.random_state).randint(2**31))
         prepared = self._prepare(X, y, validation, seed, **data)
         self.__dict__ |= prepared.learned
         task = prepared.task(self._fresh_network(self.program_, seed))

@@ -12,7 +12,7 @@ from ricorda import __version__
 from ricorda.data.tokenization import read_tokenizer
 from ricorda.errors import ModelFolderError, RicordaError
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import cell_of
+from ricorda.tasks.cells import as_program, cell_of
 from ricorda.tasks.config import check_config
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.folder import Contents, one_line, read_model
@@ -75,11 +75,12 @@ class _Unfilled(TorchFunctionMode):
 
 def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstimator:
     config = contents.config
-    program = Program.from_json(config["program"])
+    program = as_program(Program.from_json(config["program"]), beside=kind.READS_BESIDE)
     model: Any = kind(cell=cell_of(program), **_parameters(kind, config))
     model.check_parameters()
+    model.program_ = program
     model._restore(config, {name: read_tokenizer(text) for name, text in contents.tokenizers.items()})
-    model.program_, model.summary_, model.history_ = program, config["summary"], contents.history
+    model.summary_, model.history_ = config["summary"], contents.history
     model._check_baseline(contents.baseline)
     model.baseline_ = contents.baseline
     model.n_iter_, model.columns_ = len(contents.history), config.get("columns", {})

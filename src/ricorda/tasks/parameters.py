@@ -346,6 +346,14 @@ class ManyToOneParameters(WordVectors, Remembering, Beginning):
         "Without it, one of more than 10,000 is refused.",
         panel=READING,
     )
+    gap: int | None = parameter(
+        None,
+        Rule(lambda value: is_whole(value) and value >= 0, "the number of a feature, from 0", optional=True),
+        "The feature of arrays, from 0, that is the time since the step before.",
+        "For cells that take a gap; it is none of their numbers then. Without it steps are equally far apart.",
+        panel=READING,
+        before=None,
+    )
 
     def settled(self) -> dict[str, Any]:
         """What a token is, and the most of them: a file of vectors has words."""

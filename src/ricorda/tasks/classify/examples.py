@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
 from ricorda.data.batches import Rows
-from ricorda.data.inputs import place_of, read_inputs
+from ricorda.data.inputs import place_of
 from ricorda.data.labels import find_classes, read_labels
 from ricorda.errors import ArgumentError, DataError
 from ricorda.tasks.encoding import Encoder
@@ -25,8 +25,8 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
         If an example is invalid, or a label is not among the classes.
     """
     place = place_of(X, names[0])
-    kind, inputs = read_inputs(X, names[0])
-    labels = read_labels(y, len(inputs), names[1])
+    sequences = encoder.read(X, names[0])
+    labels = read_labels(y, len(sequences), names[1])
     targets = find_classes(labels, classes)
     unknown = np.flatnonzero(targets < 0)
     if len(unknown):
@@ -36,7 +36,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
             f"{place(first)} has the label {labels[first].item()!r}, which the training never saw: leave it out, "
             f"or use one of {', '.join(map(repr, known[:20]))}{more}"
         )
-    return Examples(encoder.encode(kind, inputs, place), targets)
+    return Examples(sequences, targets)
 
 
 def class_weights(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ricorda.data.baseline import Baseline, check_baseline
 from ricorda.data.batches import Rows
+from ricorda.data.beside import NOTHING, Beside
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of
 from ricorda.data.inputs import Kind, place_of, read_inputs
@@ -58,6 +59,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         Tokens and pairs that the wide part knows; 0 without it.
     """
 
+    READS_BESIDE = True
     encoder_: Encoder
     grams_: int = 0
 
@@ -109,10 +111,12 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         """The number of the network's outputs."""
 
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
-        kind, inputs = read_inputs(X)
+        beside = Beside.of(self.program_, self.gap)
+        kind, inputs = read_inputs(X, missing=beside.mask)
         targets, learned = self._read_targets(X, y, len(inputs))
         training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
         encoder, begun = self._reading(kind, [inputs[row] for row in training])
+        encoder = replace(encoder, beside=self._beside(kind, beside))
         every = Examples(encoder.encode(kind, inputs, place_of(X)), targets)
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
@@ -132,6 +136,15 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
         data, settings = fingerprint(*examples.parts(), *kept.parts()), begun.settings()
         return Prepared(learned, task, data, len(examples), len(kept), afterwards, settings)
+
+    def _beside(self, kind: Kind, beside: Beside) -> Beside:
+        if kind != "numbers" and (beside.mask or beside.gap):
+            reads = " and ".join(value.name for value in self.program_.inputs[1:])
+            raise ArgumentError(
+                f"cell {self.program_.name} reads {reads} beside numbers, and X has {KINDS[kind]}: "
+                "choose a cell of one input"
+            )
+        return beside
 
     def _reading(self, kind: Kind, inputs: list[Any]) -> tuple[Encoder, Begun]:
         """An encoder, learned from training inputs or taken over, and what the network begins with."""
@@ -240,8 +253,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     def _encode(self, X: Any) -> list[Tensor]:
         """Examples as the trained network reads them."""
         check_is_fitted(self, "network_")
-        kind, inputs = read_inputs(X)
-        return self.encoder_.encode(kind, inputs, place_of(X))
+        return self.encoder_.read(X)
 
     def _network(self, program: Program) -> ManyToOne:
         vocabulary = self.encoder_.vocabulary
@@ -255,6 +267,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             embedding=self._now("embedding_size") if vocabulary else 0,
             features=self.encoder_.features,
             grams=self.grams_,
+            beside=self.encoder_.beside,
         )
         dropout: Any = self.dropout
         if dropout == AUTO:
@@ -277,13 +290,16 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         for_numbers = (kind == "numbers", features != 0, not tokenizers)
         if kind not in get_args(Kind) or len(set(for_numbers)) > 1 or set(tokenizers) - {"tokenizer"}:
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizer or number of features")
-        self.encoder_ = Encoder(kind, self.max_length, tokenizers.get("tokenizer"), features)
+        beside = Beside.of(self.program_, self.gap)
+        if beside != NOTHING and kind != "numbers":
+            raise ModelFolderError(f"its cell reads more than {kind}")
+        self.encoder_ = Encoder(kind, self.max_length, tokenizers.get("tokenizer"), features, beside=beside)
         self.grams_ = description["input"].get("grams", 0)  # Models of 0.1.0 have none.
         if not isinstance(self.grams_, int) or self.grams_ < 0 or (self.grams_ and not self.wide):
             raise ModelFolderError(f"input.grams is {self.grams_!r:.40}, and wide {self.wide}")
 
     def _check_baseline(self, baseline: Baseline) -> None:
-        check_baseline(baseline, outputs=self._outputs, features=self.encoder_.features)
+        check_baseline(baseline, outputs=self._outputs, features=self.encoder_.width)
 
     @property
     def _uses(self) -> list[str]:
@@ -302,5 +318,5 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         return tokens_of(self.encoder_.tokenizer, words)[: self.max_length]
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
-        targets, _ = self._read_targets(X, y, len(read_inputs(X)[1]))
+        targets, _ = self._read_targets(X, y, len(read_inputs(X, missing=True)[1]))
         return parts_of(X, y, *self._split(targets, self.held_out_share(), seed))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ricorda.data.beside import NOTHING, Beside
 from ricorda.nn import Recurrent
 from ricorda.nn.sequences import states_of
 from ricorda.program.ir import Program
@@ -31,6 +32,8 @@ class Sizes:
     features: int = 0
     grams: int = 0
     """Grams of the wide part; without any there is none."""
+    beside: Beside = NOTHING
+    """What the cell reads beside numbers."""
 
 
 class ManyToOne(nn.Module):
@@ -57,7 +60,7 @@ class ManyToOne(nn.Module):
         self, program: Program, sizes: Sizes, *, dropout: float, word_dropout: float = 0.0, memory: int | None = None
     ) -> None:
         super().__init__()
-        self.word_dropout = word_dropout
+        self.word_dropout, self.beside = word_dropout, sizes.beside
         if sizes.vocabulary:
             self.embedding = token_embedding(sizes.vocabulary, sizes.embedding)
         else:
@@ -66,7 +69,7 @@ class ManyToOne(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.recurrent = Recurrent(
             program,
-            sizes.embedding or sizes.features,
+            sizes.embedding or sizes.beside.features(sizes.features),
             sizes.hidden,
             sizes.layers,
             bidirectional=sizes.bidirectional,
@@ -79,12 +82,14 @@ class ManyToOne(nn.Module):
         self.wide = Wide(sizes.vocabulary, sizes.grams, sizes.classes) if sizes.grams else None
 
     def forward(self, inputs: Tensor, lengths: Tensor, offsets: Tensor | None = None) -> Tensor:
-        """Scores [B, classes] before the softmax, of token ids [T, B] or numbers [T, B, I]; lengths [B], on the CPU.
+        """Scores [B, classes] before the softmax, of token ids [T, B] or numbers [T, B, I] as the encoder gives them.
+
+        The lengths [B] are on the CPU.
 
         Offsets [B, classes] stand for what the wide part says.
         """
-        x = self.dropout(self._embed(inputs))
-        y, state = self.recurrent(x, lengths=lengths)
+        x, beside = self._embed(inputs)
+        y, state = self.recurrent(self.dropout(x), lengths=lengths, inputs=beside)
         final = states_of(state)[0]  # [layers * directions, B, H]
         directions = 2 if self.recurrent.bidirectional else 1
         last = torch.cat(tuple(final[-directions:]), dim=1)
@@ -105,12 +110,13 @@ class ManyToOne(nn.Module):
     def standardise(self, sequences: Sequence[Tensor]) -> None:
         """Take mean and scale of each feature from training sequences [T, I] of numbers; nothing to do for tokens."""
         if not hasattr(self, "embedding"):
-            measure_features(sequences, self.mean, self.scale)
+            measure = self.beside.measure if self.beside.mask else measure_features
+            measure(sequences, self.mean, self.scale)
 
-    def _embed(self, inputs: Tensor) -> Tensor:
+    def _embed(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the recurrent layers read, before dropout, and beside it."""
         if inputs.is_floating_point():
-            return (inputs - self.mean) / self.scale
+            return self.beside.read(inputs, self.mean, self.scale)
         if self.training and self.word_dropout:
             inputs = drop_words(inputs, self.word_dropout)
-        embedded: Tensor = self.embedding(inputs)
-        return embedded
+        return self.embedding(inputs), {}

@@ -190,7 +190,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     # What insight asks of a task
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
-        return super()._hold_out(X, read_targets(y, len(read_inputs(X)[1])), seed)
+        return super()._hold_out(X, read_targets(y, len(read_inputs(X, missing=True)[1])), seed)
 
     def _measure(self) -> Measure:
         return Measure("mean squared error", "an example: its squared error", False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ricorda.data.inputs import place_of, read_inputs
 from ricorda.data.targets import read_targets
 from ricorda.errors import DataError
 from ricorda.tasks.encoding import Encoder
@@ -20,12 +19,12 @@ def measured(X: Any, y: Any, encoder: Encoder, columns: int, names: tuple[str, s
         If an example or a target is invalid, there are more or fewer numbers an example than the model gives, or
         there is one example alone.
     """
-    kind, inputs = read_inputs(X, names[0])
-    targets = read_targets(y, len(inputs), names[1]).reshape(len(inputs), -1)
+    sequences = encoder.read(X, names[0])
+    targets = read_targets(y, len(sequences), names[1]).reshape(len(sequences), -1)
     if targets.shape[1] != columns:
         raise DataError(
             f"{names[1]} has {targets.shape[1]} numbers an example, and the model gives {columns}: give it as many"
         )
-    if len(inputs) < 2:
+    if len(sequences) < 2:
         raise DataError(f"{names[0]} holds one example alone, of which there is no R2: give at least two")
-    return Examples(encoder.encode(kind, inputs, place_of(X, names[0])), targets)
+    return Examples(sequences, targets)
