@@ -377,3 +377,30 @@ def test_engines_do_not_see_what_weights_start_with() -> None:
     plain, started = Recurrent(cell_of({}), 2, 3), Recurrent(cell_of("identity"), 2, 3)
     assert started.stack.program == plain.stack.program
     assert started.programs[True] == plain.programs[True]
+
+
+@cell(sizes={"m": "order"})
+def windowed(x, h, m, *, order=6, steps=100.0):
+    u = affine("u", x, h, bias=False, size=1, init={"input": "constant(2)"})
+    m = affine("m", m, u, bias=False, size=order, form="fixed", init=f"legendre({steps})")
+    scaled = parameter("scale", size=order, init="ramp(0, 5)") * m
+    return tanh(affine("h", h, x, scaled, init={"recurrent": "orthogonal", "bias": 3})), m
+
+
+def test_weights_of_other_sizes_start_as_the_cell_says() -> None:
+    layer = layer_of(windowed(order=4), num_layers=2)
+    for level, columns in ((0, I), (1, H)):
+        own = {name: getattr(layer, f"{name}_l{level}") for name in layer.stack.learned_names}
+        equal(own["weight_u_1"], torch.full((1, columns), 2.0))
+        step = eigenvalues(own["weight_m_1"]).abs()
+        assert own["weight_m_1"].shape == (4, 4)
+        assert (step < 1).all()
+        assert (step > 0.9).all()  # A window of 100 steps moves little in one.
+        assert own["weight_m_2"].shape == (4, 1)
+        assert own["weight_m_2"][0] > 0
+        equal(own["scale"], torch.tensor([0.0, 5 / 3, 10 / 3, 5.0], dtype=torch.float64))
+        equal(own["weight_hh"] @ own["weight_hh"].T, torch.eye(H))
+        equal(own["weight_h_3"].T @ own["weight_h_3"], torch.eye(4))
+        equal(own["bias_ih"] + own["bias_hh"], torch.full((H,), 3.0))
+    normalised = layer_of(windowed, layer_norm=True)
+    equal(normalised.shift_h_l0, torch.full((H,), 3.0))

@@ -196,7 +196,7 @@ class Recurrent(nn.Module):
         self.proj_size = proj_size
         self.forget_bias, self.memory = forget_bias, memory
         self._biases = GateBiases(self.program, bias, layer_norm, hidden_size)
-        if not getattr(self, next(iter(self.stack.shapes))).is_meta:  # There weights are read, not drawn.
+        if not getattr(self, next(iter(self.stack.learned))).is_meta:  # There weights are read, not drawn.
             self._biases.check(forget_bias, memory)
         self.reset_parameters()
 
