@@ -9,7 +9,7 @@ from sized_cells import SIZED, gru_d, lmu, mogrifier, tgru
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ricorda import ArgumentError, CellError, affine, cell, insight, tanh
+from ricorda import ArgumentError, CellError, affine, cell, insight, sigmoid, tanh
 from ricorda.nn import LSTM, Recurrent
 
 D = torch.float64
@@ -239,6 +239,28 @@ def test_views_of_gradients_and_of_memory(name: str) -> None:
     assert insight.unroll(layer, x.numpy(), layer=1).values["h"].shape == (T, H)
     flow = insight.gradient_flow(layer, x[:, None].numpy(), level=1)
     assert {state.name for state in SIZED[name][0].program.states} == set(flow.states)
+
+
+@cell(sizes={"m": 3})
+def of_three_sizes(x, h, m):
+    """Gates of h, of the input, and one for a whole row."""
+    g = sigmoid(affine("g", x, h))
+    r = sigmoid(affine("r", h, m, size="I"))
+    one = sigmoid(affine("one", x, m, size=1))
+    return g * h + (1 - g) * tanh(affine("h", r * x, h)), one * m + (1 - one) * tanh(affine("m", x, h, size=3))
+
+
+@pytest.mark.parametrize("order", ["time", "cluster"])
+def test_a_view_of_gates_of_several_sizes(order: str) -> None:
+    layer = Recurrent(of_three_sizes, I, H, dtype=D).eval()
+    passage = insight.Passage(layer, tuple("abcde"), torch.randn(5, I, dtype=D))
+    gates = insight.gates_of(passage)
+    assert {name: gate.shape[1] for name, gate in gates.values.items()} == {"g": H, "r": I, "one": 1}
+    frame = gates.to_frame()
+    assert frame.group_by("gate").len().sort("gate").rows() == [("g", 5 * H), ("one", 5), ("r", 5 * I)]
+    figure = gates.plot(order=order)
+    shapes = [axes.images[0].get_array().shape for axes in figure.axes if axes.images]
+    assert shapes[:3] == [(H, 5), (I, 5), (1, 5)]
 
 
 def test_a_compiled_layer_takes_second_inputs(layer: Recurrent, batch: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_gates(gates: Gates, names: Sequence[str], order: NDArray[Any], window: slice) -> Figure:
-    """A row of plots for each gate, and one for the time constants if the cell keeps a state."""
+def draw_gates(gates: Gates, orders: Mapping[str, NDArray[Any]], window: slice) -> Figure:
+    """A row of plots for each gate, with its units in an order, and one for the time constants if a state is kept."""
+    names = list(orders)
     lasting = 1 if gates.kept else 0
     heights = [1.7] * len(names) + [1.5] * lasting
     figure = new_figure(sum(heights) + 1.5)
@@ -25,7 +26,7 @@ def draw_gates(gates: Gates, names: Sequence[str], order: NDArray[Any], window: 
     maps = [figure.add_subplot(grid[row, 0]) for row in range(len(names))]
     tokens = gates.tokens[window]
     for row, (axes, name) in enumerate(zip(maps, names, strict=True)):
-        shown = gates.values[name][window][:, order].T
+        shown = gates.values[name][window][:, orders[name]].T
         image = axes.imshow(shown, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1, interpolation="nearest")
         axes.set(ylabel=f"gate {name}\nunits", yticks=[], xticks=[])
         _draw_distribution(figure.add_subplot(grid[row, 1]), gates.values[name], first=row == 0)

@@ -79,13 +79,15 @@ class Gates(Shown):
         ranges = {name: np.digitize(times, RANGES) for name, times in self.time_constants.items()}
         return {name: np.bincount(numbers, minlength=len(RANGES) + 1).tolist() for name, numbers in ranges.items()}
 
-    def order(self, by: str = "time") -> Array:
-        """The order of the units [H] in a picture.
+    def order(self, by: str = "time", gate: str | None = None) -> Array:
+        """The order of the units of gates in a picture.
 
         Parameters
         ----------
         by : {"time", "cluster"}
             By time constant, the longest first; or by similarity: average linkage of the gates' values.
+        gate : str, optional
+            The gate, and with it those that have as many units; by default the first.
 
         Raises
         ------
@@ -94,31 +96,31 @@ class Gates(Shown):
         """
         if by not in ORDERS:
             raise ArgumentError(f"order is {by!r}: give {' or '.join(map(repr, ORDERS))}")
-        first = next(iter(self.values.values()))
+        first = self.values[gate] if gate is not None else next(iter(self.values.values()))
         if by == "time":
-            lasting = next(iter(self.time_constants.values()), first.mean(0))
-            return np.argsort(-lasting, kind="stable")
+            lasting = (times for times in self.time_constants.values() if len(times) == first.shape[1])
+            return np.argsort(-next(lasting, first.mean(0)), kind="stable")
         if first.shape[1] < 2:
             return np.arange(first.shape[1])
         from scipy.cluster.hierarchy import leaves_list, linkage  # type: ignore[import-untyped]
 
         steps = slice(None, None, 1 + len(first) // 1_000)  # Some 1,000 are enough, and bound the memory.
-        units = np.concatenate([gate[steps] for gate in self.values.values()]).T
+        alike = (values for values in self.values.values() if values.shape[1] == first.shape[1])
+        units = np.concatenate([values[steps] for values in alike]).T
         return np.asarray(leaves_list(linkage(units, "average", optimal_ordering=True)))
 
     def to_frame(self) -> pl.DataFrame:
         """Every value: step (from 1), token, gate, unit (from 0), value, preactivation."""
         import polars as pl
 
-        T, H = next(iter(self.values.values())).shape
-        rows = {"step": np.repeat(np.arange(1, T + 1), H), "unit": np.tile(np.arange(H), T)}
-        tokens = pl.Series("token", self.tokens, dtype=pl.String)[rows["step"] - 1]
-        parts = [
-            pl.DataFrame({**rows, "value": gate.ravel(), "preactivation": self.preactivations[name].ravel()}).select(
-                pl.col("step"), tokens, pl.lit(name).alias("gate"), pl.col("unit", "value", "preactivation")
-            )
-            for name, gate in self.values.items()
-        ]
+        parts = []
+        for name, gate in self.values.items():
+            T, H = gate.shape
+            rows = {"step": np.repeat(np.arange(1, T + 1), H), "unit": np.tile(np.arange(H), T)}
+            tokens = pl.Series("token", self.tokens, dtype=pl.String)[rows["step"] - 1]
+            frame = pl.DataFrame({**rows, "value": gate.ravel(), "preactivation": self.preactivations[name].ravel()})
+            columns = pl.col("step"), tokens, pl.lit(name).alias("gate"), pl.col("unit", "value", "preactivation")
+            parts.append(frame.select(columns))
         return pl.concat(parts)
 
     def plot(self, *, gate: str | None = None, order: str = "time", window: tuple[int, int] | None = None) -> Figure:
@@ -141,7 +143,8 @@ class Gates(Shown):
         from ricorda.insight.gates.picture import draw_gates
 
         names = list(self.values) if gate is None else [self.check_gate(gate)]
-        return draw_gates(self, names, self.order(order), window_of(len(self.tokens), window, HEATMAP_STEPS))
+        orders = {name: self.order(order, name) for name in names}
+        return draw_gates(self, orders, window_of(len(self.tokens), window, HEATMAP_STEPS))
 
     def check_gate(self, name: str) -> str:
         """The name, if the cell has such a gate.
