@@ -13,7 +13,9 @@ from torch.func import functional_call
 
 from ricorda import ArgumentError, affine, cell, parameter, sigmoid, tanh
 from ricorda.nn import Recurrent
+from ricorda.nn.forms import MAKERS
 from ricorda.program.cell import Cell
+from ricorda.program.forms import FORMS
 
 I, H = 3, 4
 ENGINES = ("cpu", "reference")
@@ -313,3 +315,24 @@ def test_factors_start_so_that_their_product_has_the_usual_variance() -> None:
 def test_sizes_that_a_form_cannot_have_are_refused() -> None:
     with pytest.raises(ArgumentError, match=r"block_diagonal\(3\) divides a matrix of 4 x 4"):
         layer_of(gated("block_diagonal(3)"))
+
+
+def test_every_form_of_the_table_can_be_made_and_is_tested() -> None:
+    assert MAKERS.keys() == FORMS.keys()
+    assert {form.partition("(")[0] for form in MADE} | {"number", "clamp"} == FORMS.keys()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_torch_parametrizes_of_a_form_is_followed(engine: str) -> None:
+    layer = layer_of(gated("skew(0.1)"), engine=engine)
+    x, stream = x_of(4, 2), None
+    torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_h_l0")
+    stream = layer.stream(2)
+    for _ in range(2):
+        with torch.no_grad():
+            y = layer(x)[0]
+            torch.testing.assert_close(y, layer(x, lengths=[4, 4])[0])
+            stream.state = None
+            torch.testing.assert_close(torch.stack([stream(step) for step in x]), y)
+            for weight in layer.parameters():
+                weight.mul_(1.5)

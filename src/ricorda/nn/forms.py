@@ -38,8 +38,8 @@ def weights_of(layer: Any, stack: Stack, level: int, suffix: str, drop: Drop | N
         return learned if drop is None else drop(learned)
     recipe = stack.recipes[level]
     pieces = {
-        piece.name: MAKERS[piece.form](piece.shape, *(learned[name] for name in piece.tensors), *piece.numbers)
-        for piece in recipe.pieces
+        name: MAKERS[form](shape, *map(learned.__getitem__, tensors), *numbers) if form else learned[name]
+        for name, form, numbers, tensors, shape in recipe.pieces
     }
     if drop is not None:
         pieces = drop(pieces)
@@ -90,10 +90,8 @@ def draw(layer: Any, stack: Stack, bound: float, normalising: Collection[str]) -
 
 def _rows(pieces: Mapping[str, Tensor], blocks: Sequence[tuple[str, int, int]]) -> Tensor:
     """Blocks one below the other; a block is a piece's name, the number of its blocks, and the block's own number."""
-    name, count, _ = blocks[0]
-    if list(blocks) == [(name, count, number) for number in range(count)]:
-        return pieces[name]
-    return torch.cat([pieces[name].chunk(count)[number] for name, count, number in blocks])
+    rows = [pieces[name] if count == 1 else pieces[name].chunk(count)[number] for name, count, number in blocks]
+    return torch.cat(rows) if len(rows) > 1 else rows[0]
 
 
 class _Clamp(torch.autograd.Function):
@@ -151,7 +149,6 @@ def _identity(m: Tensor) -> Tensor:
 
 
 MAKERS: dict[str, Callable[..., Tensor]] = {
-    "": lambda shape, tensor: tensor,
     "fixed": lambda shape, tensor: tensor,
     "number": lambda shape, number: number.repeat(shape[0]),
     "clamp": _clamp,

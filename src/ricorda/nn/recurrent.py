@@ -127,8 +127,9 @@ class Recurrent(nn.Module):
     weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k], each also with `_reverse` : Parameter
         As in torch.nn: `[gates*H, I]`, `[gates*H, H]`, `[gates*H]`, in the order of the cell's affines; a projection
         has `weight_hr_l[k]` [P, H], and learned vectors of a cell (peepholes) their own names; matrices of other sizes
-        have those of `program.weights`, such as `weight_u_1_l[k]`. With layer_norm,
-        `gain_<affine>_l[k]` and `shift_<affine>_l[k]` [H], those of the cell state with `state_c` for `<affine>`.
+        have those of `program.weights`, such as `weight_u_1_l[k]`. An affine with a form has tensors of its own, such
+        as `weight_hh_<affine>_l[k]`; buffers if they are fixed. With layer_norm, `gain_<affine>_l[k]` and
+        `shift_<affine>_l[k]` [H], those of the cell state with `state_c` for `<affine>`.
 
     Raises
     ------

@@ -177,9 +177,11 @@ def check_form(form: str, name: str, size: str, recurrent: Sequence[str], reads_
     has = {RECURRENT: bool(recurrent), INPUT: reads_input, BIAS: bias}
     for part, text in parts_of(form).items():
         if not has[part]:
-            what = "bias" if part == BIAS else "operand that is a state or computed from one"
-            what = "operand that is the input" if part == INPUT else what
-            raise CellError(f'affine("{name}", ...) has no {what}, and the form {text!r} is for that: leave it out')
+            there = " and ".join(repr(own) for own in PARTS if has[own])
+            raise CellError(
+                f'affine("{name}", ...) has no {part} part, and the form {text!r} is for that: it has {there}, so '
+                "write form={...} with those"
+            )
         for operand in recurrent:
             if FORMS[parse(text, part)[0]].square and operand != size:
                 raise CellError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
 from ricorda.program.learned import Learned, learned, recurrent_matrices, without_forms
-from ricorda.program.weights import layout
+from ricorda.program.weights import Block, layout
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -153,11 +153,21 @@ def _recipe(learned: Learned, sizes: dict[str, int]) -> Recipe:
     for name in learned.shapes:
         tensors, shape = tuple(learned.tensors_of(name, sizes)), learned.dimensions(name, sizes)
         pieces.append(Piece(name, *learned.forms.get(name, ("", ())), tensors, shape))
-    weights = (
-        (name, tuple((block.parameter, len(learned.shapes[block.parameter].rows), block.position) for block in blocks))
-        for name, blocks in learned.weights.items()
-    )
+    weights = [(name, _runs(learned, blocks)) for name, blocks in learned.weights.items()]
     return Recipe(tuple(pieces), tuple(weights))
+
+
+def _runs(learned: Learned, blocks: list[Block]) -> tuple[tuple[str, int, int], ...]:
+    """The blocks of a weight, those that are a whole piece as one: most weights take no more than one operation."""
+    runs: list[tuple[str, int, int]] = []
+    at = 0
+    while at < len(blocks):
+        name, number = blocks[at].parameter, blocks[at].position
+        count = len(learned.shapes[name].rows)
+        whole = blocks[at : at + count] == [Block(name, position) for position in range(count)]
+        runs.append((name, 1, 0) if whole else (name, count, number))
+        at += count if whole else 1
+    return tuple(runs)
 
 
 @lru_cache(maxsize=256)

@@ -22,6 +22,7 @@ from ricorda.nn import Recurrent
 from ricorda.nn.arguments import program_of
 from ricorda.program.cell import Cell
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
+from ricorda.program.learned import learned
 from ricorda.program.weights import Shape, layout
 from ricorda.tasks.estimator import SequenceEstimator
 
@@ -114,6 +115,11 @@ def layer_of(cell: AnyCell, weights: Mapping[str, ArrayLike] | None = None, *, i
         return Recurrent(cell, input_size, 1, dtype=torch.float64)
     arrays = {name.removesuffix("_l0"): _array(name, weight) for name, weight in weights.items()}
     program = program_of(cell, projected="weight_hr" in arrays)
+    if learned(program) is not None:
+        raise ArgumentError(
+            f"weights were given, and those of cell {program.name} are made from what is learned: give a layer, "
+            "ricorda.nn.Recurrent, that has them"
+        )
     shapes = layout(program).shapes
     for name in weights:
         if name.removesuffix("_l0") not in shapes:

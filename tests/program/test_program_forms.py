@@ -68,7 +68,7 @@ def test_a_form_that_is_none_is_refused(form: Any, words: str) -> None:
     with pytest.raises(CellError) as error:
         program_of(form)
     assert words in str(error.value)
-    assert "test_forms.py" in str(error.value)
+    assert "test_program_forms.py" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,12 @@ def of_a_bias(x, h):
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (no_state, 'affine("h", ...) has no operand that is a state or computed from one'),
-        (no_input, 'affine("h", ...) has no operand that is the input'),
-        (no_bias, 'affine("h", ...) has no bias'),
+        (
+            no_state,
+            "has no recurrent part, and the form 'orthogonal' is for that: it has 'input' and 'bias', so write form",
+        ),
+        (no_input, 'affine("h", ...) has no input part'),
+        (no_bias, 'affine("h", ...) has no bias part'),
         (of_none, 'affine("h", ..., shared=True) takes the weights of an earlier affine, and none has that name'),
         (of_other_sizes, "multiplies sizes H, and the weights are for H, I: give operands of the same sizes"),
         (of_a_form, "takes the weights as they are: give form, init and bias where they are first used"),
