@@ -5,9 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ricorda.program import symbols
+from ricorda.program import functions, symbols
 from ricorda.program.ir import Program
-from ricorda.program.operations import OPERATIONS
 from ricorda.program.trace import trace
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -23,7 +22,21 @@ UNARY = (
     "sqrt(0.5 + abs({0}))",
     "abs({0})",
     "(-{0})",
+    "sin({0})",
+    "cos({0})",
+    "hard_sigmoid({0})",
+    "abs({0} % 2 - 1)",
+    "sum(tanh({0}))",
+    "mean({0})",
+    "largest({0})",
+    "softmax({0})",
+    "log_sigmoid({0})",
+    "(abs({0}) + 0.5) ** (-1.3)",
+    "tanh({0}) ** 3",
+    "safe_sqrt(0.01 + abs({0}))",
 )
+TWICE = ("(sign({0}) * {0})", "where({0} > 0, log(1 + {0}), {0} ** 2)", "where({0} > 0, exp(-{0}), 1 / (1 - {0}))")
+"""What has its argument twice, which must not be an affine. Choices are continuous, as engines round differently."""
 BINARY = (
     "({0} + {1})",
     "({0} - {1})",
@@ -33,8 +46,14 @@ BINARY = (
     "({0} / (1 + abs({1})))",
     "({0} / ((abs({1}) + 0.5) / (abs({0}) + 2)))",
     "({0} / (-((abs({1}) + 1) * 1.5)))",
+    "((abs({0}) + 0.5) ** tanh({1}))",
+    "abs({0} % (abs({1}) + 1) - (abs({1}) + 1) / 2)",
+    "safe_divide({0}, abs({1}) + 0.5)",
+    "where({0} > {1}, sqrt({0} - {1}) ** 3, 0)",
+    "where({0} >= {1}, {0}, {1})",
 )
 SIGNS = {"add": " + ", "subtract": " - ", "multiply": " * ", "divide": " / ", "negative": "(-", "abs": "abs("}
+SIGNS |= {"power": " ** ", "remainder": " % ", "greater": " > ", "greater_equal": " >= "}
 NUMBERS = ("2", "0.5", "(-0.25)", "3", "0.001", "tanh(0.5)", "(1 - tanh(2))")
 
 
@@ -46,7 +65,7 @@ def expressions(leaves: list[str], depth: int) -> st.SearchStrategy[str]:
     number = st.sampled_from(NUMBERS)
     return st.one_of(
         inner,
-        st.builds(str.format, st.sampled_from(UNARY), inner),
+        st.builds(str.format, st.sampled_from(UNARY + TWICE), inner),
         st.builds(str.format, st.sampled_from(BINARY), inner, inner),
         st.builds(str.format, st.sampled_from(BINARY), inner, number),
         st.builds(str.format, st.sampled_from(BINARY), number, inner),
@@ -77,6 +96,6 @@ def sources(draw: Draw, depth: int = 3) -> str:
 
 def traced(source: str) -> Program:
     """The program of a cell's source."""
-    language = {name: getattr(symbols, name) for name in ("affine", "parameter", *OPERATIONS) if hasattr(symbols, name)}
+    language = {**vars(symbols), **vars(functions)}
     exec(source, language)
     return trace(language["drawn"])

@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from ricorda.errors import ArgumentError, CellError, DataError, ModelFolderError, RicordaError
     from ricorda.nn import GRU, LSTM, RNN, Recurrent
     from ricorda.program.cell import Cell, cell
+    from ricorda.program.functions import (
+        cos,
+        hard_sigmoid,
+        largest,
+        log_sigmoid,
+        mean,
+        safe_divide,
+        safe_sqrt,
+        sign,
+        sin,
+        softmax,
+        sum,
+        where,
+    )
     from ricorda.program.show import equations
     from ricorda.program.symbols import (
         affine,
@@ -53,24 +67,50 @@ __all__ = [
     "Translator",
     "affine",
     "cell",
+    "cos",
     "equations",
     "exp",
+    "hard_sigmoid",
+    "largest",
     "load",
     "log",
+    "log_sigmoid",
     "maximum",
+    "mean",
     "minimum",
     "parameter",
     "relu",
+    "safe_divide",
+    "safe_sqrt",
     "sigmoid",
+    "sign",
+    "sin",
+    "softmax",
     "softplus",
     "sqrt",
+    "sum",
     "tanh",
+    "where",
 ]
 
 _HOMES = {
     "ricorda.errors": ("ArgumentError", "CellError", "DataError", "ModelFolderError", "RicordaError"),
     "ricorda.nn": ("GRU", "LSTM", "RNN", "Recurrent"),
     "ricorda.program.cell": ("Cell", "cell"),
+    "ricorda.program.functions": (
+        "cos",
+        "hard_sigmoid",
+        "largest",
+        "log_sigmoid",
+        "mean",
+        "safe_divide",
+        "safe_sqrt",
+        "sign",
+        "sin",
+        "softmax",
+        "sum",
+        "where",
+    ),
     "ricorda.program.show": ("equations",),
     "ricorda.program.symbols": (
         "affine",

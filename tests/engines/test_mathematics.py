@@ -20,6 +20,16 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def power(a, b):
+    return np.where(np.isnan(a) & (b == 0), 1, np.power(a, b))
+
+
+def remainder(a, b):
+    """As torch has it: the exact rest of C's fmod, brought to the divisor's sign."""
+    rest = np.fmod(a, b)
+    return np.where((rest != 0) & (np.signbit(rest) != np.signbit(b)), rest + b, rest)
+
+
 CURVES = {"exp": np.exp, "log": np.log, "sigmoid": sigmoid, "softplus": softplus, "tanh": np.tanh}
 FLOATS_AWAY = 2
 PAIRS = {
@@ -30,6 +40,10 @@ PAIRS = {
     "maximum": np.maximum,
     "minimum": np.minimum,
     "share": lambda a, b: np.select([a < b, a == b], [0.0, 0.5], 1.0),
+    "greater": lambda a, b: np.where(a > b, 1.0, 0.0),
+    "greater_equal": lambda a, b: np.where(a >= b, 1.0, 0.0),
+    "safe_divide": lambda a, b: np.where(np.abs(b) < 1e-30, 0, a / b),
+    "safe_sqrt": lambda a, bound: np.sqrt(a),
 }
 SINGLES = {
     "negative": np.negative,
@@ -38,7 +52,12 @@ SINGLES = {
     "sign": np.sign,
     "sqrt": np.sqrt,
     "positive": lambda a: np.where(a > 0, 1.0, 0.0),
+    "hard_sigmoid": lambda a: np.clip(a + a.dtype.type(3), 0, 6) / a.dtype.type(6),
 }
+WAVES = {"sin": np.sin, "cos": np.cos}
+FURTHEST = 100_000
+"""Up to here waves are as exact as all other functions."""
+OWN_TESTS = {"sin", "cos", "power", "remainder", "where"}
 ELEMENTS = pytest.mark.parametrize("element", ["f32", "f64"])
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -86,7 +105,7 @@ def check(name: str, inputs: list[np.ndarray], got: np.ndarray, want: np.ndarray
 
 def test_every_operation_has_vector_code() -> None:
     assert set(OPERATIONS) - {*REDUCTIONS} == set(EMITTERS)  # what is over the units is computed before a stage
-    assert set(CURVES) | set(PAIRS) | set(SINGLES) == set(EMITTERS)
+    assert set(CURVES) | set(PAIRS) | set(SINGLES) | OWN_TESTS == set(EMITTERS)
 
 
 @PROCESSORS
@@ -119,8 +138,98 @@ def test_arithmetic_and_comparisons_are_exact(name: str, element: str, cpu: str 
     check(name, inputs, got + dtype(0), want + dtype(0), 0)
 
 
+def angles(dtype: type) -> np.ndarray:
+    """Angles up to the furthest, and the numbers closest to quarter turns, where waves are smallest."""
+    rng = np.random.default_rng(1)
+    quarters = (np.arange(int(2 * FURTHEST / math.pi)) * (2 * np.arccos(np.longdouble(0))) / 2).astype(dtype)
+    some = rng.uniform(-FURTHEST, FURTHEST, 40_000), rng.standard_normal(40_000) * 10 ** rng.uniform(-8, 2, 40_000)
+    return np.concatenate([quarters, -quarters, *some, every(40_009, np.float32)]).astype(dtype)
+
+
+@PROCESSORS
+@pytest.mark.parametrize("name", WAVES)
+@pytest.mark.parametrize(
+    ("element", "finer"),
+    [
+        ("f32", np.float64),
+        pytest.param(
+            "f64",
+            np.longdouble,
+            marks=pytest.mark.skipif(
+                np.finfo(np.longdouble).nmant < 60, reason="NumPy has no numbers finer than float64 here"
+            ),
+        ),
+    ],
+)
+def test_waves_are_right_up_to_a_hundred_thousand_and_bounded_beyond(
+    element: str, finer: type, name: str, cpu: str | None
+) -> None:
+    x = angles(np.float32 if element == "f32" else np.float64)
+    got, near = Kernel(EMITTERS[name], 1, element, cpu)(x), np.abs(x) <= FURTHEST
+    check(name, [x[near]], got[near], WAVES[name](x[near].astype(finer)).astype(x.dtype), FLOATS_AWAY)
+    assert np.nanmax(np.abs(got)) <= 1
+    np.testing.assert_array_equal(np.isnan(got), ~np.isfinite(x))
+
+
+def grid(element: str) -> list[np.ndarray]:
+    dtype = np.float32 if element == "f32" else np.float64
+    rng = np.random.default_rng(2)
+    usual = np.concatenate([np.arange(-8, 9) / 2, rng.standard_normal(60), rng.uniform(-300, 300, 60)]).astype(dtype)
+    return [
+        a.ravel() for a in np.meshgrid(np.concatenate([special(dtype), usual]), np.concatenate([special(dtype), usual]))
+    ]
+
+
+@PROCESSORS
 @ELEMENTS
-@pytest.mark.parametrize("name", ["maximum", "minimum", "relu", "exp", "log", "sigmoid", "softplus", "tanh"])
+def test_a_remainder_is_exact_where_the_quotient_is_below_the_next_whole_number_of_its_type(
+    element: str, cpu: str | None
+) -> None:
+    a, b = grid(element)
+    got, want = Kernel(EMITTERS["remainder"], 2, element, cpu)(a, b), remainder(a, b)
+    near = ~(np.abs(a / b) >= 2.0 ** np.finfo(a.dtype).nmant) | ~np.isfinite(a) | (b == 0)
+    check("remainder", [a[near], b[near]], got[near] + a.dtype.type(0), want[near] + a.dtype.type(0), 0)
+    np.testing.assert_array_equal(got[~near], 0)
+    of_torch = torch.remainder(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    near &= np.isfinite(a / b) | (b == 0)  # Where the quotient is infinite, torch has NaN.
+    np.testing.assert_array_equal(got[near], of_torch[near])
+
+
+@PROCESSORS
+@ELEMENTS
+def test_a_power_is_as_right_as_it_says(element: str, cpu: str | None) -> None:
+    a, b = grid(element)
+    got = Kernel(EMITTERS["power"], 2, element, cpu)(a, b)
+    if element == "f32":
+        check("power", [a, b], got, power(a.astype(np.float64), b.astype(np.float64)).astype(a.dtype), FLOATS_AWAY)
+        return
+    want = power(a, b)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+    usual = np.isfinite(want) & (want != 0) & (np.abs(want) > 1e-300)
+    size = 4 + 2 * np.nan_to_num(np.abs(b[usual] * np.log(np.abs(a[usual]))))
+    assert (np.abs(got[usual] / want[usual] - 1) <= size * np.finfo(np.float64).eps).all()
+    np.testing.assert_array_equal(np.signbit(got[usual]), np.signbit(want[usual]))
+    assert (np.abs(got[want == 0]) <= 1e-300).all()
+
+
+@PROCESSORS
+@ELEMENTS
+def test_a_choice_takes_what_its_condition_says(element: str, cpu: str | None) -> None:
+    a, b = grid(element)
+    condition = np.resize(special(a.dtype.type), len(a))
+    got = Kernel(EMITTERS["where"], 3, element, cpu)(condition, a, b)
+    check("where", [condition, a, b], got, np.where(condition != 0, a, b), 0)
+
+
+@ELEMENTS
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("maximum", "minimum", "relu", "exp", "log", "sigmoid", "softplus", "tanh", "greater"),
+        *("greater_equal", "hard_sigmoid", "safe_divide"),
+    ],
+)
 def test_the_reference_agrees_on_special_numbers(name: str, element: str) -> None:
     dtype = np.float32 if element == "f32" else np.float64
     values = special(dtype)

@@ -11,12 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_cells import BINARY, SIGNS, UNARY, sources, traced
+from random_cells import BINARY, SIGNS, TWICE, UNARY, sources, traced
 from torch import Tensor
 from torch.autograd import gradcheck
 
+import ricorda
 from ricorda.engines import Request, reference
-from ricorda.program import symbols
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
 from ricorda.program.weights import layout
@@ -50,6 +50,18 @@ FUNCTIONS = {
     "sqrt": _of_numbers(lambda a: a**0.5),
     "maximum": _of_numbers(lambda a, b: torch.where(a > b, a, b)),
     "minimum": _of_numbers(lambda a, b: torch.where(a < b, a, b)),
+    "sin": _of_numbers(torch.sin),
+    "cos": _of_numbers(torch.cos),
+    "sign": _of_numbers(torch.sign),
+    "hard_sigmoid": _of_numbers(lambda a: (a / 6 + 0.5).clamp(0, 1)),
+    "log_sigmoid": _of_numbers(torch.nn.functional.logsigmoid),
+    "sum": _of_numbers(lambda a: a.sum().expand_as(a)),
+    "mean": _of_numbers(lambda a: a.mean().expand_as(a)),
+    "largest": _of_numbers(lambda a: a.max().expand_as(a)),
+    "softmax": _of_numbers(lambda a: a.softmax(-1)),
+    "safe_sqrt": _of_numbers(torch.sqrt),
+    "safe_divide": _of_numbers(torch.divide),
+    "where": _of_numbers(lambda condition, a, b: torch.where(condition != 0, a, b)),
 }
 
 
@@ -137,6 +149,7 @@ def test_a_cell_s_gradient_is_its_derivative(source: str, reverse: bool) -> None
     assert gradcheck(outputs, wanted, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name in SIGNS or hasattr(symbols, name)])
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name in SIGNS or name in FUNCTIONS])
 def test_every_operation_occurs_in_the_random_cells(name: str) -> None:
-    assert any(SIGNS.get(name, name + "(") in template for template in UNARY + BINARY)
+    assert {name for name in OPERATIONS if name in ricorda.__all__} == FUNCTIONS.keys() & OPERATIONS.keys()
+    assert any(SIGNS.get(name, name + "(") in template for template in UNARY + TWICE + BINARY)

@@ -15,7 +15,7 @@ from torch.autograd import gradcheck, gradgradcheck
 import ricorda
 from ricorda import affine, cell, equations, tanh
 from ricorda.nn import Recurrent
-from ricorda.program import symbols
+from ricorda.program import functions, symbols
 from ricorda.program.body import Body, Expression
 from ricorda.program.ir import Program
 from ricorda.program.loop import Line
@@ -42,6 +42,18 @@ MEANING: dict[str, Callable[..., float]] = {
     "minimum": min,
     "mean": lambda a: a,  # of one number
     "variance": lambda a: 0.0,
+    "sin": math.sin,
+    "cos": math.cos,
+    "hard_sigmoid": lambda a: min(max(a / 6 + 0.5, 0.0), 1.0),
+    "power": lambda a, b: a**b,
+    "remainder": lambda a, b: a % b,
+    "greater": lambda a, b: float(a > b),
+    "greater_equal": lambda a, b: float(a >= b),
+    "where": lambda condition, a, b: a if condition else b,
+    "safe_divide": lambda a, b: a / b if abs(b) > 1e-30 else 0.0,
+    "safe_sqrt": lambda a, bound: math.sqrt(a),
+    "sum": lambda a: a,  # of one number
+    "largest": lambda a: a,
     "sign": lambda a: float((a > 0) - (a < 0)),
     "expand": lambda a: a,  # by torch, where it meets a vector
     "positive": lambda a: float(a > 0),
@@ -54,8 +66,13 @@ OPERATORS = {
     "divide": "a / b",
     "negative": "-a",
     "abs": "abs(a)",
+    "power": "a ** b",
+    "remainder": "a % b",
+    "greater": "a > b",
+    "greater_equal": "a >= b",
 }
-POSITIVE = {"log", "sqrt"}
+POSITIVE = {"log", "sqrt", "power", "safe_sqrt"}
+COMPARISONS = {"greater", "greater_equal"}
 EXTREME = [-700.0, -50.0, -30.0, 19.0, 21.0, 30.0, 39.0, 41.0, 700.0]
 
 
@@ -63,7 +80,12 @@ def numbers(name: str) -> list[torch.Tensor]:
     """Arguments away from the places where a derivative jumps."""
     generator = torch.Generator().manual_seed(3)
     draws = [torch.randn(40, dtype=D, generator=generator) for _ in range(OPERATIONS[name].arity)]
-    return [draw.abs() + 0.1 if name in POSITIVE else draw + 0.01 * draw.sign() for draw in draws]
+    draws = [draw.abs() + 0.1 if name in POSITIVE else draw + 0.01 * draw.sign() for draw in draws]
+    if name == "where":
+        draws[0] = (draws[0] > 0).to(D)  # A condition is compared with 0, so nothing is close to it.
+    if name == "safe_sqrt":
+        draws[1] += 10
+    return draws
 
 
 def test_every_operation_has_a_meaning_here() -> None:
@@ -74,6 +96,12 @@ def test_a_mean_is_that_of_a_row_s_units() -> None:
     rows = torch.tensor([[1.0, 2.0, 6.0], [0.0, -1.0, -2.0]], dtype=D)
     expected = torch.tensor([[3.0, 3.0, 3.0], [-1.0, -1.0, -1.0]], dtype=D)
     assert torch.equal(OPERATIONS["mean"].reference(torch, rows), expected)
+
+
+def test_a_sum_and_the_largest_are_those_of_a_row_s_units() -> None:
+    rows = torch.tensor([[1.0, 2.0, 6.0], [0.0, -1.0, -2.0]], dtype=D)
+    assert torch.equal(OPERATIONS["sum"].reference(torch, rows), torch.tensor([[9.0] * 3, [-3.0] * 3], dtype=D))
+    assert torch.equal(OPERATIONS["largest"].reference(torch, rows), torch.tensor([[6.0] * 3, [0.0] * 3], dtype=D))
 
 
 def test_a_variance_is_that_of_a_row_s_units() -> None:
@@ -103,6 +131,10 @@ def test_a_squashing_operation_is_exact_far_out(name: str) -> None:
 def test_an_operation_s_derivatives_are_those_of_finite_differences(name: str) -> None:
     arguments = [each.requires_grad_() for each in numbers(name)]
     run = lambda *values: OPERATIONS[name].reference(torch, *values)  # noqa: E731
+    if name in COMPARISONS:  # Their results have no gradient, which torch takes for zero.
+        assert not run(*arguments).requires_grad
+        assert torch.equal(run(arguments[0] + 1e-6, arguments[1]), run(*arguments))
+        return
     assert gradcheck(run, arguments)
     assert gradgradcheck(run, arguments)
 
@@ -110,8 +142,8 @@ def test_an_operation_s_derivatives_are_those_of_finite_differences(name: str) -
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_s_text_evaluates_to_its_value(name: str) -> None:
     arguments = numbers(name)
-    scope: dict[str, Any] = {"a": arguments[0][0].item(), "b": arguments[-1][0].item(), **MEANING}
-    value = eval(OPERATIONS[name].plain.format("a", "b"), scope)
+    scope: dict[str, Any] = {letter: each[0].item() for letter, each in zip("abc", arguments, strict=False)} | MEANING
+    value = eval(OPERATIONS[name].plain.format("a", "b", "c"), scope)
     assert value == MEANING[name](*(each[0].item() for each in arguments))
 
 
@@ -123,21 +155,32 @@ def test_an_operation_takes_numbers_and_tensors_of_every_dtype(name: str) -> Non
         assert OPERATIONS[name].reference(torch, *arguments).dtype == dtype
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name in OPERATORS or hasattr(symbols, name)])
+LANGUAGE = {**vars(symbols), **vars(functions)}
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name in OPERATORS or name in LANGUAGE])
 def test_an_operation_can_be_written_in_a_cell(name: str) -> None:
-    function = "a, b" if OPERATIONS[name].arity == 2 else "a"
+    function = ", ".join("abc"[: OPERATIONS[name].arity])
     expression = OPERATORS.get(name, f"{name}({function})")
 
     @cell
     def uses(x, h):
-        a, b = affine("a", h, x), affine("b", x)
-        used = eval(expression, {**vars(symbols), "a": a, "b": b})
-        return used + b
+        a, b, c = affine("a", h, x), affine("b", x), affine("c", x)
+        used = eval(expression, {**LANGUAGE, "a": a, "b": b, "c": c})
+        return used + a + b + c
 
     program = uses.program
     line = program.values[dict(program.names)["used"]]
     assert line.op == name
-    assert [program.values[arg].name for arg in line.args] == ["a", "b"][: OPERATIONS[name].arity]
+    assert [program.values[arg].name for arg in line.args] == ["a", "b", "c"][: OPERATIONS[name].arity]
+
+
+def test_the_language_s_functions_are_public() -> None:
+    assert {name for name in OPERATIONS if name in LANGUAGE} <= set(ricorda.__all__)
+    made_of_others = {"log_sigmoid", "softmax"}
+    assert {name for name in OPERATIONS if name in LANGUAGE} | made_of_others >= {
+        name for name, function in vars(functions).items() if getattr(function, "__module__", "") == functions.__name__
+    } - {"_tamed", "_over_units"}
 
 
 @pytest.mark.parametrize(("expression", "name"), [("2 + h", "add"), ("2 - h", "subtract"), ("2 * h", "multiply")])
@@ -185,20 +228,20 @@ def test_pointwise_sizes_agree_and_numbers_go_with_all() -> None:
 
 
 def test_a_new_row_is_all_that_a_new_operation_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = Operation(1, lambda torch, a: torch.sin(a), lambda g, y, a: (g * a.apply("cos"),), "sin({0})", r"\sin({0})")
-    monkeypatch.setitem(OPERATIONS, "sin", row)
+    row = Operation(1, lambda torch, a: torch.sinh(a), lambda g, y, a: (g * (1 + y * y),), "sinh({0})", r"\sinh({0})")
+    monkeypatch.setitem(OPERATIONS, "sinh", row)
 
     @cell
-    def waves(x, h):
-        return symbols.apply("sin", affine("h", h, x))
+    def grows(x, h):
+        return symbols.apply("sinh", affine("h", h, x))
 
-    program = waves.program
-    assert equations(program) == ["h_t = sin(W_h [h_{t-1}, x_t] + b_h)"]
-    assert equations(program, "latex") == [r"h_{t} = \sin(W_{h} \, [h_{t-1}, x_{t}] + b_{h})"]
+    program = grows.program
+    assert equations(program) == ["h_t = sinh(W_h [h_{t-1}, x_t] + b_h)"]
+    assert equations(program, "latex") == [r"h_{t} = \sinh(W_{h} \, [h_{t-1}, x_{t}] + b_{h})"]
     assert Program.from_json(program.to_json()) == program
-    layer = Recurrent(waves, 3, 4)
+    layer = Recurrent(grows, 3, 4)
     x = torch.randn(1, 3)
-    expected = torch.sin(x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0)
+    expected = torch.sinh(x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0)
     torch.testing.assert_close(layer(x)[0], expected)
 
 
@@ -219,7 +262,7 @@ def test_terms_and_factors_say_what_a_row_computes() -> None:
 
 def test_a_squashing_function_comes_up_to_its_bounds_and_not_beyond() -> None:
     bounded = {name: row.bounds for name, row in OPERATIONS.items() if row.bounds is not None}
-    assert bounded == {"sigmoid": (0, 1), "tanh": (-1, 1)}
+    assert bounded == {"sigmoid": (0, 1), "hard_sigmoid": (0, 1), "tanh": (-1, 1)}
     for name, (least, greatest) in bounded.items():
         results = OPERATIONS[name].reference(torch, torch.tensor([-700.0, *EXTREME, 700.0], dtype=D))
         assert (results >= least).all()
@@ -281,6 +324,7 @@ WRITERS = ("apply", "write", "operation", "simplified")
 TABLES = {
     "__init__.py": "the public names of the package",
     "program/operations.py": "the table itself",
+    "program/simplify.py": "the rules by which the table's operations become shorter",
     "engines/cpu/words/mathematics.py": "the CPU engine's own table: the vector code of each operation",
     "engines/cpu/kernels/stage.py": "the same for the reductions, which are loops over a row's units",
 }
@@ -293,6 +337,7 @@ OTHER_MEANINGS = {
     "relu": "the argument `nonlinearity` of torch.nn.RNN",
     "share": "a share in data and results",
     "sqrt": "the argument `checkpoint` of a layer",
+    "sum": "the argument `reduction` of torch's losses",
     "tanh": "the argument `nonlinearity` of torch.nn.RNN",
 }
 """Words that are operations' names and, in files that ask no line for its operation, something else."""

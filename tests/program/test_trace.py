@@ -97,15 +97,20 @@ MISTAKES = {
         "h and affine('h', x)" if sys.version_info < (3, 12) else "h",
         "cannot branch on a value",
     ),
-    "a comparison": (
-        "def wrong(x, h):\n    keep = h > 0 #!\n    return tanh(affine('h', h, x)) * keep\n",
+    "a branch on a comparison": (
+        "def wrong(x, h):\n    if h > 0: #!\n        return tanh(affine('h', x))\n    return tanh(affine('h', h, x))\n",
         "h > 0",
-        "cannot compare values",
+        "cannot branch on a value: write the choice as where(a > b, ...)",
+    ),
+    "a chain of comparisons": (
+        "def wrong(x, h):\n    return tanh(affine('h', h, x)) * (0 < h < 1) #!\n",
+        "0 < h < 1",
+        "cannot branch on a value",
     ),
     "an equality": (
         "def wrong(x, h):\n    return h if x == h else tanh(affine('h', h, x)) #!\n",
         "x == h",
-        "cannot compare values",
+        "cannot ask whether values are equal",
     ),
     "torch.tanh": (
         "def wrong(x, h):\n    return torch.tanh(affine('h', h, x)) #!\n",

@@ -99,6 +99,9 @@ class Expression:
     def __rsub__(self, other: float) -> Expression:
         return self.body.number(other) - self
 
+    def __rtruediv__(self, other: float) -> Expression:
+        return self.body.number(other) / self
+
     def __rmul__(self, other: float) -> Expression:
         return self.body.number(other) * self
 

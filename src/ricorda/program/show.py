@@ -158,7 +158,8 @@ def _needs_parentheses(op: str, place: int, text: str, binding: float) -> bool:
     inverted = row.inverts(place)
     if (inverted or place == 1) and text.startswith("-"):  # A sign must not follow an operator directly.
         return True
-    return binding < row.binding or (binding == row.binding and inverted)
+    associates = bool(row.terms or row.factors)
+    return binding < row.binding or (binding == row.binding and (inverted or not associates))
 
 
 def _write_affine(value: Value, operands: list[tuple[str, float]], notation: Notation) -> tuple[str, float]:

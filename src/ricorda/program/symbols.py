@@ -133,6 +133,30 @@ class Symbol:
     def __rtruediv__(self, other: Any) -> Symbol:
         return apply("divide", other, self)
 
+    def __mod__(self, other: Any) -> Symbol:
+        return apply("remainder", self, other)
+
+    def __rmod__(self, other: Any) -> Symbol:
+        return apply("remainder", other, self)
+
+    def __pow__(self, exponent: Any) -> Symbol:
+        return _power(self, exponent)
+
+    def __rpow__(self, base: Any) -> Symbol:
+        return apply("power", base, self)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return apply("greater", self, other)
+
+    def __ge__(self, other: Any) -> Symbol:
+        return apply("greater_equal", self, other)
+
+    def __lt__(self, other: Any) -> Symbol:
+        return apply("greater", other, self)
+
+    def __le__(self, other: Any) -> Symbol:
+        return apply("greater_equal", other, self)
+
     def __neg__(self) -> Symbol:
         return apply("negative", self)
 
@@ -140,12 +164,14 @@ class Symbol:
         return apply("abs", self)
 
     def __bool__(self) -> NoReturn:
-        raise CellError("a cell's equations cannot branch on a value: write the choice with maximum, minimum or a gate")
+        raise CellError(
+            "a cell's equations cannot branch on a value: write the choice as where(a > b, ...), maximum or minimum"
+        )
 
     def __eq__(self, other: object) -> NoReturn:
-        raise CellError("a cell's equations cannot compare values: write the choice with maximum, minimum or a gate")
+        raise CellError("a cell's equations cannot ask whether values are equal: compare them with > >= < or <=")
 
-    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __ne__ = __eq__
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
@@ -166,6 +192,32 @@ def apply(op: str, *operands: Any) -> Symbol:
         ) from None
     symbols = [tape.expanded(symbol, size) for symbol in symbols]
     return tape.write(Value(op, tuple(symbol.index for symbol in symbols), size))
+
+
+_MOST_FACTORS = 64
+"""Whole powers up to this one are products: they are faster than a power, and as exact."""
+
+
+def _power(base: Symbol, exponent: Any) -> Symbol:
+    """A power; roots and whole powers are written with simpler operations."""
+    if isinstance(exponent, Real):
+        number = float(exponent)
+        if number == 0.5:
+            return apply("sqrt", base)
+        if number == -0.5 or (number.is_integer() and -_MOST_FACTORS <= number < 0):
+            return 1 / _power(base, -number)
+        if number.is_integer() and 0 <= number <= _MOST_FACTORS:
+            return _product(base, int(number))
+    return apply("power", base, exponent)
+
+
+def _product(base: Symbol, factors: int) -> Symbol:
+    if factors == 0:
+        return base.tape.symbol(1)
+    if factors == 1:
+        return base
+    half = _product(base, factors // 2)
+    return half * half * base if factors % 2 else half * half
 
 
 def affine(

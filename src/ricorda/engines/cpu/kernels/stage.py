@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import llvmlite.ir as ir
@@ -16,6 +17,7 @@ from ricorda.engines.cpu.kernels.plan import Addresses, Plan, length_along, segm
 from ricorda.engines.cpu.products.product import row_tiles
 from ricorda.engines.cpu.products.tile import ROWS_APART, most_rows
 from ricorda.engines.cpu.words.emit import I64
+from ricorda.engines.cpu.words.mathematics import maximum
 from ricorda.program.schedule import IN_MEMORY
 
 
@@ -107,9 +109,9 @@ def _emit_rows(f: Frame, equations: Equations, size: ir.Value) -> None:
 
 
 def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
-    """Write `reduce<number>(step, low, row0, row1)`: a stage's means and variances over the units of rows.
+    """Write `reduce<number>(step, low, row0, row1)`: a stage's reductions over the units of rows.
 
-    Each argument is read once for its mean and, if its variance is needed, a second time for the squared differences.
+    Each argument is read once and, if its variance is needed, a second time for the squared differences.
     """
     stage, lines = plan.schedule.stages[number], plan.loop.lines
     if not stage.reductions:
@@ -122,35 +124,55 @@ def emit_reductions(code: Code, plan: Plan, number: int) -> Frame | None:
     for index in stage.reductions:
         by_arg.setdefault(lines[index].args[0], {})[lines[index].op] = index
     begins = {arg: addresses.of_leaf(arg) if lines[arg].op in IN_MEMORY else addresses.computed(arg) for arg in by_arg}
-    rooms = {arg: f.stack(1) for arg in by_arg}
-    count = f.b.sitofp(size, f.target.number)
 
-    def averages(
-        row: ir.Value, args: list[int], term: Callable[[int, ir.Value, ir.Value | None], ir.Value]
-    ) -> dict[int, ir.Value]:
-        def add(unit: ir.Value, mask: ir.Value | None) -> None:
+    def having(*ops: str) -> list[int]:
+        return [arg for arg, reductions in by_arg.items() if not reductions.keys().isdisjoint(ops)]
+
+    summed, compared, varying = having("sum", "mean", "variance"), having("largest"), having("variance")
+    rooms = {arg: f.stack(1) for arg in summed}
+    tops = {arg: f.stack(1) for arg in compared}
+    count = f.b.sitofp(size, f.target.number)
+    lowest = e.constant(-math.inf)
+
+    def over_units(row: ir.Value, args: Iterable[int], take: Callable[[int, ir.Value, ir.Value | None], None]) -> None:
+        def every(unit: ir.Value, mask: ir.Value | None) -> None:
             for arg in args:
                 base, ld = begins[arg]
-                value = term(arg, e.load(e.at(base, f.sum(f.times(row, ld), unit)), mask), mask)
-                e.store(f.b.fadd(e.load(rooms[arg]), value), rooms[arg])
+                take(arg, e.load(e.at(base, f.sum(f.times(row, ld), unit)), mask), mask)
 
-        for arg in args:
-            e.store(e.constant(0.0), rooms[arg])
-        f.vectors(0, f.ceil(size, lanes), size, add)
-        return {arg: f.b.fdiv(e.total(e.load(rooms[arg])), count) for arg in args}
+        f.vectors(0, f.ceil(size, lanes), size, every)
+
+    def add(arg: int, value: ir.Value) -> None:
+        e.store(f.b.fadd(e.load(rooms[arg]), value), rooms[arg])
 
     def reduce_row(row: ir.Value) -> None:
-        means = averages(row, list(by_arg), lambda arg, value, mask: value)
-        splats = {arg: e.splat(mean) for arg, mean in means.items()}
+        def first(arg: int, value: ir.Value, mask: ir.Value | None) -> None:
+            if arg in rooms:
+                add(arg, value)
+            if arg in tops:
+                known = value if mask is None else f.b.select(mask, value, lowest)
+                e.store(maximum(e, e.load(tops[arg]), known), tops[arg])
 
-        def square(arg: int, value: ir.Value, mask: ir.Value | None) -> ir.Value:
+        def second(arg: int, value: ir.Value, mask: ir.Value | None) -> None:
             centred = f.b.fsub(value, splats[arg])
             if mask is not None:
                 centred = f.b.select(mask, centred, e.constant(0.0))
-            return f.b.fmul(centred, centred)
+            add(arg, f.b.fmul(centred, centred))
 
-        varying = [arg for arg, reductions in by_arg.items() if "variance" in reductions]
-        values = {"mean": means, "variance": averages(row, varying, square) if varying else {}}
+        for room, begin in [(room, e.constant(0.0)) for room in rooms.values()] + [
+            (top, lowest) for top in tops.values()
+        ]:
+            e.store(begin, room)
+        over_units(row, by_arg, first)
+        values: dict[str, dict[int, ir.Value]] = {"sum": {arg: e.total(e.load(room)) for arg, room in rooms.items()}}
+        values["mean"] = {arg: f.b.fdiv(values["sum"][arg], count) for arg in having("mean", "variance")}
+        values["largest"] = {arg: e.total(e.load(top), partial(maximum, e)) for arg, top in tops.items()}
+        if varying:
+            splats = {arg: e.splat(values["mean"][arg]) for arg in varying}
+            for arg in varying:
+                e.store(e.constant(0.0), rooms[arg])
+            over_units(row, varying, second)
+            values["variance"] = {arg: f.b.fdiv(e.total(e.load(rooms[arg])), count) for arg in varying}
         for arg, reductions in by_arg.items():
             for op, index in reductions.items():
                 f.b.store(values[op][arg], e.at(f.pointer(f"reduced {index}"), row))

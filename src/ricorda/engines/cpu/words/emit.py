@@ -78,8 +78,8 @@ class Emitter:
         """The sum a * b + c, in one instruction if the processor has one."""
         return self.fma(a, b, c) if self.fused else self.b.fadd(self.b.fmul(a, b), c)
 
-    def total(self, vector: ir.Value) -> ir.Value:
-        """The sum of a vector's numbers: halves are added until one number is left."""
+    def total(self, vector: ir.Value, join: Callable[[ir.Value, ir.Value], ir.Value] | None = None) -> ir.Value:
+        """The sum of a vector's numbers, or what else joins two: halves are joined until one number is left."""
         lanes = self.lanes
         while lanes > 1:
             lanes //= 2
@@ -87,7 +87,7 @@ class Emitter:
                 self.b.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(I32, lanes), list(half)))
                 for half in (range(lanes), range(lanes, 2 * lanes))
             ]
-            vector = self.b.fadd(*halves)
+            vector = (join or self.b.fadd)(*halves)
         return self.b.extract_element(vector, I32(0))
 
     # memory

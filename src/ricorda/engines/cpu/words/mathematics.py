@@ -1,44 +1,22 @@
 """The operation table's rows as vector code: `EMITTERS` has a function for each.
 
-All results, subnormal ones too, are at most two units in the last place from the correctly rounded ones. NaN gives NaN,
-and nothing depends on compiler flags. There are no branches and no tables. A limit is a select whose operands have the
+All results, subnormal ones too, are at most two units in the last place from the correctly rounded ones, but for those
+of `sin` and `cos` far out, `power` in float64 and `remainder` of far larger numbers, which say so. NaN gives NaN, and
+nothing depends on compiler flags. There are no branches and no tables. A limit is a select whose operands have the
 order in which x86's `min` and `max` pass a NaN on, so it costs one instruction there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.words.emit import Emitter
-from ricorda.engines.cpu.words.polynomials import DOUBLE, SINGLE, Constants
-
-
-def constants(e: Emitter) -> Constants:
-    """The constants of the emitter's element type."""
-    return DOUBLE if e.double else SINGLE
-
-
-def polynomial(e: Emitter, x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
-    """A polynomial by Horner's scheme; coefficients from the lowest degree up."""
-    value = e.constant(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        value = e.multiply_add(value, x, e.constant(coefficient))
-    return value
-
-
-def at_least(e: Emitter, low: float, a: ir.Value) -> ir.Value:
-    """The larger of a number and `a`; NaN if `a` is NaN."""
-    limit = e.constant(low)
-    return e.b.select(e.b.fcmp_ordered(">", limit, a), limit, a)
-
-
-def at_most(e: Emitter, high: float, a: ir.Value) -> ir.Value:
-    """The smaller of a number and `a`; NaN if `a` is NaN."""
-    limit = e.constant(high)
-    return e.b.select(e.b.fcmp_ordered("<", limit, a), limit, a)
+from ricorda.engines.cpu.words.helpers import absolute, at_least, at_most, constants, floor, narrow, polynomial, wide
+from ricorda.engines.cpu.words.periodic import cos, remainder, sin
+from ricorda.program.operations import SMALLEST_DIVISOR
 
 
 def reduce(e: Emitter, x: ir.Value, period: float) -> tuple[ir.Value, ir.Value]:
@@ -92,11 +70,6 @@ def square_root(e: Emitter, a: ir.Value) -> ir.Value:
     return e.on_vectors("sqrt", a)
 
 
-def absolute(e: Emitter, a: ir.Value) -> ir.Value:
-    """The number without its sign."""
-    return e.on_vectors("fabs", a)
-
-
 # comparisons
 
 
@@ -135,6 +108,32 @@ def share(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
     """1 where a > b, 1/2 where they are equal, 0 where a < b: the derivative of maximum; 1 where one is NaN."""
     tied = e.b.select(e.b.fcmp_ordered("==", a, b), e.constant(0.5), e.constant(1.0))
     return e.b.select(e.b.fcmp_ordered("<", a, b), e.constant(0.0), tied)
+
+
+def greater(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """1 where a > b, else 0."""
+    return e.b.select(e.b.fcmp_ordered(">", a, b), e.constant(1.0), e.constant(0.0))
+
+
+def greater_equal(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """1 where a >= b, else 0."""
+    return e.b.select(e.b.fcmp_ordered(">=", a, b), e.constant(1.0), e.constant(0.0))
+
+
+def where(e: Emitter, condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The number of `a` where the condition is not 0, else that of `b`."""
+    return e.b.select(e.b.fcmp_unordered("!=", condition, e.constant(0.0)), a, b)
+
+
+def hard_sigmoid(e: Emitter, a: ir.Value) -> ir.Value:
+    """(a + 3) / 6 between 0 and 1; NaN if `a` is NaN."""
+    return e.b.fdiv(at_least(e, 0.0, at_most(e, 6.0, e.b.fadd(a, e.constant(3.0)))), e.constant(6.0))
+
+
+def safe_divide(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The quotient, and 0 where the divisor is too close to zero."""
+    small = e.b.fcmp_ordered("<", absolute(e, b), e.constant(SMALLEST_DIVISOR))
+    return e.b.select(small, e.constant(0.0), e.b.fdiv(a, b))
 
 
 # exponentials
@@ -216,24 +215,55 @@ def softplus(e: Emitter, a: ir.Value) -> ir.Value:
     return e.b.fadd(relu(e, a), _log1p(e, e.b.fmul(scaled, e.constant(math.ldexp(1.0, -k.room)))))
 
 
+# powers
+
+
+def power(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """exp(b log|a|), and a sign where `a` is negative and `b` whole and odd; NaN where it is not whole.
+
+    It is computed in float64, where its relative error is |b log(a)| units in the last place.
+    """
+    one, half = e.constant(1.0), e.b.fmul(b, e.constant(0.5))
+    whole = e.b.fcmp_ordered("==", floor(e, b), b)
+    odd = e.b.and_(whole, e.b.fcmp_ordered("!=", floor(e, half), half))
+    double, size, exponent = wide(e, absolute(e, a), b)
+    value = narrow(e, exp(double, e.b.fmul(exponent, log(double, size))))
+    value = e.b.select(e.b.fcmp_ordered("==", absolute(e, a), one), _unless_nan(e, b, one), value)
+    value = e.b.select(odd, e.on_vectors("copysign", value, a), value)
+    negative = e.b.and_(e.b.fcmp_ordered("<", a, e.constant(0.0)), e.b.fcmp_ordered(">", a, e.constant(-math.inf)))
+    value = e.b.select(e.b.and_(negative, e.b.not_(whole)), e.constant(math.nan), value)
+    always = e.b.or_(e.b.fcmp_ordered("==", b, e.constant(0.0)), e.b.fcmp_ordered("==", a, one))
+    return e.b.select(always, one, value)
+
+
 EMITTERS: dict[str, Callable[..., ir.Value]] = {
     "abs": absolute,
     "add": add,
+    "cos": cos,
     "divide": divide,
     "exp": exp,
+    "greater": greater,
+    "greater_equal": greater_equal,
+    "hard_sigmoid": hard_sigmoid,
     "log": log,
     "maximum": maximum,
     "minimum": minimum,
     "multiply": multiply,
     "negative": negative,
     "positive": positive,
+    "power": power,
     "relu": relu,
+    "remainder": remainder,
+    "safe_divide": safe_divide,
+    "safe_sqrt": lambda e, a, bound: square_root(e, a),
     "share": share,
     "sigmoid": sigmoid,
     "sign": sign,
+    "sin": sin,
     "softplus": softplus,
     "sqrt": square_root,
     "subtract": subtract,
     "tanh": tanh,
+    "where": where,
 }
 """The function `f(e, *args)` that emits each operation."""
