@@ -18,6 +18,7 @@ HEADER = """import math
 from functools import partial
 import numpy as np
 import torch
+import ricorda
 from ricorda import affine, cell, exp, log, maximum, parameter, sigmoid, tanh
 
 def helper(x, h):
@@ -130,7 +131,7 @@ MISTAKES = {
     "an error of many lines": (
         "def wrong(x, h):\n    return torch.clamp(affine('h', h, x), -1, 1) #!\n",
         "torch.clamp(affine('h', h, x), -1, 1)",
-        "invalid combination of arguments - got (Symbol, int, int); a cell's functions are those of ricorda",
+        "torch's clamp does not work on a cell's values: a cell's functions are those of ricorda",
     ),
     "a mistake that torch finds": (
         "def wrong(x, h):\n    return torch.nn.functional.softmax(affine('h', h, x), dim=-1) #!\n",
@@ -141,6 +142,131 @@ MISTAKES = {
         "def wrong(x, h):\n    return maximum(affine('h', h, x), torch.ones(3)) #!\n",
         "maximum(affine('h', h, x), torch.ones(3))",
         "not with Tensor",
+    ),
+    "whole division": (
+        "def wrong(x, h, c):\n    return tanh(h // 2) + affine('h', x), c #!\n",
+        "h // 2",
+        "its operators + - * / % ** > >= < and <=",
+    ),
+    "a conjunction": (
+        "def wrong(x, h, c):\n    return tanh((h > 0) & (c > 0)) + affine('h', x), c #!\n",
+        "(h > 0) & (c > 0)",
+        "its operators + - * / % ** > >= < and <=",
+    ),
+    "a call": (
+        "def wrong(x, h, c):\n    return tanh(h(2)) + affine('h', x), c #!\n",
+        "h(2)",
+        "a cell's functions are those of ricorda",
+    ),
+    "a unit": (
+        "def wrong(x, h, c):\n    return tanh(h[0]) + affine('h', x), c #!\n",
+        "h[0]",
+        "a cell's values are whole vectors, whose units cannot be taken apart",
+    ),
+    "a slice": (
+        "def wrong(x, h, c):\n    return tanh(h[:, 2:]) + affine('h', x), c #!\n",
+        "h[:, 2:]",
+        "a cell's values are whole vectors",
+    ),
+    "unpacking": (
+        "def wrong(x, h, c):\n    return tanh(max(*h)) + affine('h', x), c #!\n",
+        "max(*h)",
+        "a cell's values are whole vectors",
+    ),
+    "a length": (
+        "def wrong(x, h, c):\n    return tanh(len(h) * h) + affine('h', x), c #!\n",
+        "len(h)",
+        "a cell's values are whole vectors",
+    ),
+    "a method": (
+        "def wrong(x, h, c):\n    return tanh(h.tanh()) + affine('h', x), c #!\n",
+        "h.tanh",
+        "a cell's values have no attribute or method tanh: write tanh(...)",
+    ),
+    "a method of tensors": (
+        "def wrong(x, h, c):\n    return tanh(h.view(-1)) + affine('h', x), c #!\n",
+        "h.view",
+        "a cell's values have no attribute or method view: a cell's functions are",
+    ),
+    "a shape": (
+        "def wrong(x, h, c):\n    return tanh(h.shape[0]) + affine('h', x), c #!\n",
+        "h.shape",
+        "symbols without shape: their sizes are input_size and hidden_size",
+    ),
+    "a matrix product": (
+        "def wrong(x, h, c):\n    return tanh(h @ np.eye(3)) + affine('h', x), c #!\n",
+        "h @ np.eye(3)",
+        'a cell multiplies by a matrix as affine("name", h)',
+    ),
+    "a matrix product from the left": (
+        "def wrong(x, h, c):\n    return tanh(torch.eye(3) @ h) + affine('h', x), c #!\n",
+        "torch.eye(3) @ h",
+        "are out of a cell's scope",
+    ),
+    "an outer product": (
+        "def wrong(x, h, c):\n    return tanh(h @ c) + affine('h', x), c #!\n",
+        "h @ c",
+        "matrix memories, and products of vectors that give a matrix or a number, are out",
+    ),
+    "an outer product of torch": (
+        "def wrong(x, h, c):\n    return tanh(torch.outer(h, c)) + affine('h', x), c #!\n",
+        "torch.outer(h, c)",
+        "matrix memories",
+    ),
+    "a transpose": (
+        "def wrong(x, h, c):\n    return tanh(h.T) + affine('h', x), c #!\n",
+        "h.T",
+        "matrix memories",
+    ),
+    "an imaginary number": (
+        "def wrong(x, h, c):\n    return tanh(1j * h) + affine('h', x), c #!\n",
+        "1j * h",
+        "complex numbers are out of a cell's scope",
+    ),
+    "a complex number": (
+        "def wrong(x, h, c):\n    return tanh(np.complex64(1j) * h) + affine('h', x), c #!\n",
+        "np.complex64(1j) * h",
+        "complex numbers are out of a cell's scope",
+    ),
+    "a real part": (
+        "def wrong(x, h, c):\n    return tanh(h.real) + affine('h', x), c #!\n",
+        "h.real",
+        "complex numbers are out of a cell's scope",
+    ),
+    "a number of Python": (
+        "def wrong(x, h, c):\n    return tanh(float(h) * h) + affine('h', x), c #!\n",
+        "float(h)",
+        "no numbers themselves: a cell's functions are those of ricorda",
+    ),
+    "a range": (
+        "def wrong(x, h, c):\n    return tanh(h * len(range(h))) + affine('h', x), c #!\n",
+        "range(h)",
+        "no numbers themselves",
+    ),
+    "an array": (
+        "def wrong(x, h, c):\n    return tanh(np.asarray(h)) + affine('h', x), c #!\n",
+        "np.asarray(h)",
+        "no numbers themselves",
+    ),
+    "a function of arrays": (
+        "def wrong(x, h, c):\n    return tanh(np.concatenate([h, c])) + affine('h', x), c #!\n",
+        "np.concatenate([h, c])",
+        "numpy's concatenate does not work on a cell's values",
+    ),
+    "a tensor times a value": (
+        "def wrong(x, h, c):\n    return tanh(torch.ones(3) * h) + affine('h', x), c #!\n",
+        "torch.ones(3) * h",
+        "torch's mul does not work on a cell's values",
+    ),
+    "the largest of two": (
+        "def wrong(x, h, c):\n    return tanh(max(h, c)) + affine('h', x), c #!\n",
+        "max(h, c)",
+        "write the choice as where(a > b, ...), maximum or minimum",
+    ),
+    "a sum over the units of a number": (
+        "def wrong(x, h, c):\n    return tanh(ricorda.sum(2) * h) + affine('h', x), c #!\n",
+        "ricorda.sum(2)",
+        "sum(...) is taken over the units of a vector",
     ),
     "an affine of a number": (
         "def wrong(x, h):\n    return tanh(affine('h', x, 1.0)) #!\n",

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from itertools import count
-from numbers import Real
+from numbers import Complex, Real
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ from ricorda.program.ir import (
     size_text,
 )
 from ricorda.program.operations import EXPAND, OPERATIONS, SCALAR, SizeMismatchError
+from ricorda.program.refused import COMPLEX, Refusals
 
 
 class Tape:
@@ -71,6 +72,8 @@ class Tape:
             if not math.isfinite(operand):
                 raise CellError(f"a cell's numbers are finite, and {operand!r} is not")
             return self.write(Value("constant", size=SCALAR, number=float(operand)))
+        if isinstance(operand, Complex):
+            raise CellError(COMPLEX)
         raise CellError(
             f"a cell computes with its input, its states, its parameters and numbers, not with {type(operand).__name__}"
         )
@@ -94,11 +97,10 @@ def _tape(caller: str) -> Tape:
     return tape
 
 
-class Symbol:
+class Symbol(Refusals):
     """A vector of a cell: the input, a state, or what was computed from them."""
 
     __slots__ = ("index", "tape")
-    __array_ufunc__ = None  # So NumPy's numbers leave `number * symbol` to the symbol.
 
     def __init__(self, tape: Tape, index: int) -> None:
         self.tape = tape

@@ -24,6 +24,7 @@ from ricorda.program.ir import (
     size_text,
 )
 from ricorda.program.options import Option, check_default, code_of, defaults_of, name_of
+from ricorda.program.refused import FUNCTIONS
 from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
 
@@ -299,8 +300,10 @@ def _explain(function: Callable[..., Any], error: Exception) -> CellError:
     if isinstance(error, NameError):
         known = ", ".join(inspect.signature(function).parameters)
         message = f"{message}; the input and the states are the cell's arguments: {known}"
+    elif isinstance(error, TypeError) and Symbol.__name__ in message:  # An operator or a function that is none of ours.
+        message = FUNCTIONS
     elif not isinstance(error, RicordaError):
-        message = f"{type(error).__name__}: {message}; a cell's functions are those of ricorda, such as ricorda.tanh"
+        message = f"{type(error).__name__}: {message}; {FUNCTIONS}"
     expression = _expression(code, instruction)
     quoted = f": `{expression}`" if expression else ""
     return CellError(f"cell {name_of(function)} ({_place(code, line)}){quoted}: {message}")
