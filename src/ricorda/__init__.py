@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ricorda.program.cell import Cell, cell
     from ricorda.program.functions import (
         cos,
+        delay,
         hard_sigmoid,
         largest,
         log_sigmoid,
@@ -68,6 +69,7 @@ __all__ = [
     "affine",
     "cell",
     "cos",
+    "delay",
     "equations",
     "exp",
     "hard_sigmoid",
@@ -99,6 +101,7 @@ _HOMES = {
     "ricorda.program.cell": ("Cell", "cell"),
     "ricorda.program.functions": (
         "cos",
+        "delay",
         "hard_sigmoid",
         "largest",
         "log_sigmoid",

@@ -1,5 +1,6 @@
-"""The functions of the language, on both engines: values, gradients of two orders, and what stays finite."""
+"""The functions of the language, on both engines: values, gradients of both orders, and what stays finite."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -216,3 +217,76 @@ def test_what_is_chosen_reads_as_it_is_computed() -> None:
         "h_t = where(z_t > 0, h_{t-1} / where(z_t > 0, z_t, 1), "
         "(z_t >= h_{t-1}) * sign(h_{t-1}) * sign(h_{t-1}) * sign(h_{t-1}))"
     )
+
+
+@cell
+def delayed(x, h):
+    z = tanh(affine("z", ricorda.delay(h, 2), x))
+    g = ricorda.sigmoid(affine("g", h, ricorda.delay(x, 1)))
+    return g * h + (1 - g) * z
+
+
+def test_a_delay_is_a_state_for_each_of_its_steps() -> None:
+    program = delayed.program
+    assert Program.from_json(program.to_json()) == program
+    assert [(state.name, state.size) for state in program.states] == [
+        ("h", "H"),
+        ("h_1", "H"),
+        ("h_2", "H"),
+        ("x_1", "I"),
+    ]
+    assert equations(program) == [
+        "z_t = tanh(W_z [h_2_{t-1}, x_t] + b_z)",
+        "g_t = sigmoid(W_g [h_{t-1}, x_1_{t-1}] + b_g)",
+        "h_t = g_t * h_{t-1} + (1 - g_t) * z_t",
+        "h_1_t = h_{t-1}",
+        "h_2_t = h_1_{t-1}",
+        "x_1_t = x_t",
+    ]
+
+
+@ENGINES
+def test_a_delay_reads_what_was_so_many_steps_before(engine: str) -> None:
+    torch.manual_seed(0)
+    layer = Recurrent(delayed, 2, 3, engine=engine, dtype=D)
+    x = torch.randn(6, 2, 2, dtype=D, requires_grad=True)
+    W, U, G = layer.weight_ih_l0, layer.weight_hh_l0, layer.weight_g_2_l0
+    b_ih, b_hh = layer.bias_ih_l0, layer.bias_hh_l0
+    states, inputs = [torch.zeros(2, 3, dtype=D)] * 3, [torch.zeros(2, 2, dtype=D), *x]
+    for t in range(6):
+        z = torch.tanh(inputs[t + 1] @ W.T + b_ih + states[-3] @ U[:3].T + b_hh[:3])
+        g = torch.sigmoid(inputs[t] @ G.T + states[-1] @ U[3:].T + b_hh[3:])
+        states.append(g * states[-1] + (1 - g) * z)
+    output = torch.stack(states[3:])
+    torch.testing.assert_close(layer(x)[0], output)
+    (ours,), (expected,) = (torch.autograd.grad((result**2).sum(), x) for result in (layer(x)[0], output))
+    torch.testing.assert_close(ours, expected)
+
+
+def test_a_delay_goes_with_projections_and_with_delays_of_delays() -> None:
+    @cell
+    def far(x, h):
+        assert ricorda.delay(ricorda.delay(h, 1), 1).index == ricorda.delay(h, 2).index
+        return ricorda.sigmoid(affine("o", ricorda.delay(h, 2), x)) * tanh(affine("u", h, x))
+
+    program = far.projected_program
+    assert [(state.name, state.size) for state in program.states] == [("h", "P"), ("h_1", "P"), ("h_2", "P")]
+    assert Program.from_json(program.to_json()) == program
+    check(Case(program, lengths=[4, 0, 2]), cpu)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda x, h: ricorda.delay(tanh(h), 2), "delay(...) takes the input or a state"),
+        (lambda x, h: ricorda.delay(h, -1), "the steps of delay(...) are a whole number from 0 to 1000, not -1"),
+        (lambda x, h: ricorda.delay(h, 2.5), "not 2.5"),
+    ],
+)
+def test_a_delay_of_something_else_is_refused(write: Callable[..., Any], message: str) -> None:
+    @cell
+    def wrong(x, h):
+        return tanh(affine("h", h, x, write(x, h)))
+
+    with pytest.raises(ricorda.CellError, match=re.escape(message)):
+        _ = wrong.program

@@ -8,6 +8,9 @@ from ricorda.errors import CellError
 from ricorda.program.operations import EXPAND, OPERATIONS, SCALAR
 from ricorda.program.symbols import TAPE, Symbol, apply, exp, softplus
 
+MOST_STEPS = 1_000
+"""Of a delay; each is a state, which every step moves on."""
+
 
 def sin(a: Any) -> Symbol:
     """The sine of an angle in radians."""
@@ -91,6 +94,22 @@ def _tamed(condition: Symbol, branch: Symbol, first: bool) -> Symbol:
         if tuple(arg.index for arg in args) != value.args:
             anew[index] = apply(value.op, *args)
     return anew.get(branch.index, branch)
+
+
+def delay(a: Any, steps: int) -> Symbol:
+    """The value that the input or a state had so many steps before; zero, or what the layer is given, at first.
+
+    Each step of it is a further state of the cell: `delay(h, 2)` adds `h_1` and `h_2`. The argument h of a cell is
+    already the state that the previous step left: `delay(h, 2)` is the papers' h_{t-3}, and `delay(x, 1)` is x_{t-1}.
+    """
+    if not isinstance(a, Symbol) or a.value.op not in ("input", "state"):
+        raise CellError("delay(...) takes the input or a state: make what is to be remembered a state of the cell")
+    if type(steps) is not int or not 0 <= steps <= MOST_STEPS:
+        raise CellError(f"the steps of delay(...) are a whole number from 0 to {MOST_STEPS}, not {steps!r}")
+    tape = a.tape
+    for _ in range(steps):
+        a = tape.before(a)
+    return a
 
 
 def sum(a: Any) -> Symbol:

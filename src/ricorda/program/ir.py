@@ -304,7 +304,7 @@ def _checked(value: Value, before: Sequence[Value], constants: Collection[int]) 
     sizes = [before[arg].size for arg in value.args]
     first = next((state.size for state in before if state.op == "state"), "")  # Of the first state.
     size = value.size if _is_size(value.size) else HIDDEN_SIZE
-    if value.op in ("mask", "locked_mask") and value.size == first:
+    if value.op in ("state", "mask", "locked_mask") and value.size == first:
         size = first
     if any(sizes[place] == SCALAR and arg not in constants for place, arg in enumerate(value.args)):
         fits = value.op in ("affine", EXPAND) or value.size == SCALAR  # Such a number is repeated for the units first.

@@ -42,11 +42,13 @@ class Tape:
     ----------
     frame : the function's frame, from its first line on; its variables name the values
     constants : indices of the lines that are made of constants alone
+    delayed : input or state -> the state that has its value of the step before
     """
 
     def __init__(self, code: CodeType) -> None:
         self.values: list[Value] = []
         self.constants: set[int] = set()
+        self.delayed: dict[int, Symbol] = {}
         self._expanded: dict[tuple[int, str], Symbol] = {}
         self.code = code
         self.frame: FrameType | None = None
@@ -77,6 +79,18 @@ class Tape:
         raise CellError(
             f"a cell computes with its input, its states, its parameters and numbers, not with {type(operand).__name__}"
         )
+
+    def before(self, symbol: Symbol) -> Symbol:
+        """The value that an input or a state had one step before: a state, which stands behind the cell's own."""
+        if symbol.index not in self.delayed:
+            name, steps = symbol.value.name, 1
+            if symbol.index in {state.index for state in self.delayed.values()}:
+                name, _, before = name.rpartition("_")
+                steps += int(before)
+            check_name("state", f"{name}_{steps}", self.values)
+            state = self.write(Value("state", size=symbol.value.size, name=f"{name}_{steps}"))
+            self.delayed[symbol.index] = state
+        return self.delayed[symbol.index]
 
     def expanded(self, symbol: Symbol, size: str) -> Symbol:
         """A row's one number for each unit of a size; any other symbol as it is."""

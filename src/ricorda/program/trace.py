@@ -84,9 +84,20 @@ def trace(
     finally:
         TAPE.reset(token)
     _check_sizes(function, new, symbols[first:])
-    outputs = tuple(symbol.index for symbol in new)
+    for source, state in tape.delayed.items():
+        states.append(state.value.name)
+        new.append(Symbol(tape, source))
+    outputs = [symbol.index for symbol in new]
     names = _names(function, tape, variables) | dict(zip(states, outputs, strict=True))
-    program = Program(name_of(function), tuple(tape.values), outputs, tuple(names.items()), forget_gate, candidate)
+    values, moved = _in_order(tape)
+    program = Program(
+        name_of(function),
+        values,
+        tuple(moved[index] for index in outputs),
+        tuple((name, moved[index]) for name, index in names.items()),
+        forget_gate,
+        candidate,
+    )
     _check_use(function, program)
     return program
 
@@ -230,9 +241,20 @@ def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) 
                 f'its variable {name} has the name of what affine("{name.removeprefix("z_")}", ...) gives, and is '
                 "something else: give it another name",
             )
-        if name not in arguments and symbol.index >= len(arguments):
+        if name not in arguments and symbol.value.op not in ("input", "state"):
             names[name] = symbol.index
     return names
+
+
+def _in_order(tape: Tape) -> tuple[tuple[Value, ...], dict[int, int]]:
+    """The lines of a tape with all states in front, and where each line went: delays write states later on."""
+    late = {state.index for state in tape.delayed.values()}
+    heads = [index for index, value in enumerate(tape.values) if value.op in ("input", "state") and index not in late]
+    order = dict.fromkeys([*heads, *(state.index for state in tape.delayed.values()), *range(len(tape.values))])
+    moved = {old: new for new, old in enumerate(order)}
+    return tuple(
+        replace(tape.values[old], args=tuple(moved[arg] for arg in tape.values[old].args)) for old in order
+    ), moved
 
 
 def _check_use(function: Callable[..., Any], program: Program) -> None:
