@@ -106,10 +106,10 @@ def delay(a: Any, steps: int) -> Symbol:
         raise CellError("delay(...) takes the input or a state: make what is to be remembered a state of the cell")
     if type(steps) is not int or not 0 <= steps <= MOST_STEPS:
         raise CellError(f"the steps of delay(...) are a whole number from 0 to {MOST_STEPS}, not {steps!r}")
-    tape = a.tape
+    before: Symbol = a
     for _ in range(steps):
-        a = tape.before(a)
-    return a
+        before = before.tape.before(before)
+    return before
 
 
 def sum(a: Any) -> Symbol:
