@@ -37,32 +37,41 @@ def layer_of(name: str, engine: str, dtype: torch.dtype = D) -> Recurrent:
         return Recurrent(name, I, H, bidirectional=True, engine=engine, dtype=dtype)
 
 
-def numbers(layer: Recurrent, seed: int = 0) -> tuple[Tensor, list[Tensor]]:
-    """An input [T, B, I] and states [2, B, H], all of which want a gradient."""
+def numbers(layer: Recurrent, seed: int = 0) -> tuple[list[Tensor], list[Tensor]]:
+    """The inputs [T, B, size] and states [2, B, size], all of which want a gradient; a mask has zeros and ones."""
     generator = torch.Generator().manual_seed(seed)
-    sizes = [(T, B, I), *[(2, B, H)] * len(layer.program.states)]
-    x, *states = (torch.randn(size, generator=generator, dtype=D).requires_grad_() for size in sizes)
-    return x, states
+    program, sizes = layer.program, layer.stack.sizes[0]
+    x, *others = (torch.randn(T, B, sizes[one.size], generator=generator, dtype=D) for one in program.inputs)
+    others = [
+        (values > 0).to(D) if one.name == "mask" else values.abs() + 0.1
+        for one, values in zip(program.inputs[1:], others, strict=True)
+    ]
+    states = [torch.randn(2, B, sizes[state.size], generator=generator, dtype=D) for state in program.states]
+    return [one.requires_grad_() for one in (x, *others)], [state.requires_grad_() for state in states]
 
 
-def results(layer: Recurrent, weights: dict[str, Tensor], x: Tensor, states: list[Tensor]) -> tuple[Tensor, ...]:
+def results(
+    layer: Recurrent, weights: dict[str, Tensor], inputs: list[Tensor], states: list[Tensor]
+) -> tuple[Tensor, ...]:
     """The output and the final states of rows of several lengths."""
     state = tuple(states) if len(states) > 1 else states[0]
-    output, final = functional_call(layer, weights, (x, state, torch.tensor(LENGTHS)))
+    named = {one.name: values for one, values in zip(layer.program.inputs[1:], inputs[1:], strict=True)}
+    others = {"inputs": named} if named else {}
+    output, final = functional_call(layer, weights, (inputs[0], state, torch.tensor(LENGTHS)), others)
     return output, *(final if isinstance(final, tuple) else (final,))
 
 
 def as_a_function(layer: Recurrent) -> tuple[Any, list[Tensor]]:
     """The layer as a function of all that a gradient can be asked of, and the arguments."""
-    x, states = numbers(layer)
+    inputs, states = numbers(layer)
     weights = {name: weight.detach().clone().requires_grad_() for name, weight in layer.named_parameters()}
+    first = len(weights) + len(inputs)
 
     def function(*tensors: Tensor) -> tuple[Tensor, ...]:
         named = dict(zip(weights, tensors, strict=False))
-        x, *states = tensors[len(weights) :]
-        return results(layer, named, x, states)
+        return results(layer, named, [*tensors[len(weights) : first]], [*tensors[first:]])
 
-    return function, [*weights.values(), x, *states]
+    return function, [*weights.values(), *inputs, *states]
 
 
 def test_the_families_are_those_of_the_oracles() -> None:
@@ -78,11 +87,12 @@ def test_the_families_are_those_of_the_oracles() -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_the_equations(name: str) -> None:
     layer = drawn(layer_of(name, "reference"))
-    x, states = numbers(layer)
-    ours = results(layer, {}, x, states)
+    inputs, states = numbers(layer)
+    ours = results(layer, {}, inputs, states)
+    given = [values.detach().numpy() for values in inputs]
     for direction, suffix in enumerate(("_l0", "_l0_reverse")):
         start = [state[direction].detach().numpy() for state in states]
-        theirs = run(oracle(name), Weights(layer, suffix), x.detach().numpy(), start, LENGTHS, direction == 1)
+        theirs = run(oracle(name), Weights(layer, suffix), given, start, LENGTHS, direction == 1)
         size = ours[0].shape[2] // 2
         compared = [ours[0][..., direction * size : (direction + 1) * size], *(final[direction] for final in ours[1:])]
         for our, their in zip(compared, theirs, strict=True):
@@ -123,9 +133,13 @@ def test_the_limits(name: str, scale: float) -> None:
     """At zero and far from it, values and gradients are finite in float32, on both engines."""
     for engine in ("reference", "cpu"):
         layer = layer_of(name, engine, torch.float32)
-        x = (scale * torch.randn(T, B, I)).requires_grad_()
-        output, final = layer(x)
-        values = [output, *(final if isinstance(final, tuple) else (final,))]
-        gradients = torch.autograd.grad(values, [x, *layer.parameters()], [torch.ones_like(value) for value in values])
+        inputs, states = numbers(layer)
+        scaled = [(scale * values).float().detach().requires_grad_() for values in inputs]
+        zeros = [torch.zeros_like(state, dtype=torch.float32) for state in states]
+        values = results(layer, {}, scaled, zeros)
+        wanted = [*scaled, *layer.parameters()]
+        gradients = torch.autograd.grad(
+            values, wanted, list(map(torch.ones_like, values)), allow_unused=True, materialize_grads=True
+        )
         for value in [*values, *gradients]:
             assert torch.isfinite(value).all(), engine

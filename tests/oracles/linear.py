@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from oracles.paper import sigmoid
+from oracles.paper import sigmoid, tanh
 
 
 def trnn(w, x, h):
@@ -36,3 +36,19 @@ def mingru_log(w, x, h):
 def minlstm(w, x, h):
     f, i = sigmoid(w("f", x)), sigmoid(w("i", x))
     return f / (f + i) * h + i / (f + i) * _positive(w("h", x))
+
+
+def tgru(w, x, h, x_last):
+    return sigmoid(w("f", x, x_last)) * h + w("z", x, x_last) * tanh(w("o", x, x_last)), x
+
+
+def tlstm(w, x, h, c, x_last):
+    f = sigmoid(w("f", x, x_last))
+    c = f * c + (1 - f) * w("z", x, x_last)
+    return c * tanh(w("o", x, x_last)), c, x
+
+
+def qrnn(w, x, h, c, x_last):
+    f = sigmoid(w("f", x, x_last))
+    c = f * c + (1 - f) * tanh(w("z", x, x_last))
+    return sigmoid(w("o", x, x_last)) * c, c, x

@@ -83,3 +83,12 @@ def nested_lstm(w, x, h, c, d):
     d = f * d + i * tanh(w("g2", inner_h, inner_x))
     c = o * tanh(d)
     return sigmoid(w("o", h, x)) * tanh(c), c, d
+
+
+def mogrifier(w, x, h, c):
+    x = 2 * sigmoid(w("q1", h)) * x
+    h = 2 * sigmoid(w("r2", x)) * h
+    x = 2 * sigmoid(w("q3", h)) * x
+    h = 2 * sigmoid(w("r4", x)) * h
+    x = 2 * sigmoid(w("q5", h)) * x
+    return lstm(w, x, h, c)

@@ -1,6 +1,6 @@
 """What the oracles in NumPy are written in, and the loop over time that runs them.
 
-An oracle is one step of a cell: `step(w, x, *states)` with x [B, I] and states [B, H] gives the new states.
+An oracle is one step of a cell: `step(w, x, *inputs, *states)`, [B, size] each, gives the new states.
 `w("i", h, x)` is what the paper writes as W_i [h, x] + b_i, and `w.p_i` a learned vector.
 """
 
@@ -31,7 +31,17 @@ def softplus(a: Array) -> Array:
     return np.logaddexp(a, 0.0)
 
 
-tanh, exp, sqrt = np.tanh, np.exp, np.sqrt
+def expm(A: Array) -> Array:
+    """The series of the exponential function of a matrix, after halving it until it is small."""
+    halvings = max(0, int(np.ceil(np.log2(np.abs(A).sum(axis=1).max() + 1e-300))) + 1)
+    term = total = np.eye(len(A))
+    for order in range(1, 25):
+        term = term @ A / 2**halvings / order
+        total = total + term
+    return np.linalg.matrix_power(total, 2**halvings)
+
+
+tanh = np.tanh
 
 
 class Weights:
@@ -45,7 +55,7 @@ class Weights:
         values = {name.removesuffix(suffix): value.detach().numpy() for name, value in tensors if name.endswith(suffix)}
         program = layer.program
         placed = learned(program, layer.bias) or layout(program, layer.bias)
-        rows = {"H": layer.hidden_size, "I": layer.input_size}
+        rows = layer.stack.sizes[0]
 
         def block(parameter: str, position: int) -> Array:
             before = [rows[size] for size in placed.shapes[parameter].rows]
@@ -76,15 +86,15 @@ class Weights:
 
 
 def run(
-    step: Step, w: Weights, x: Array, states: Sequence[Array], lengths: Sequence[int], reverse: bool
+    step: Step, w: Weights, inputs: Sequence[Array], states: Sequence[Array], lengths: Sequence[int], reverse: bool
 ) -> list[Array]:
     """The output [T, B, H], zero after each row's end, and the final states."""
     final = [state.copy() for state in states]
-    output = np.zeros((len(x), *states[0].shape))
+    output = np.zeros((len(inputs[0]), *states[0].shape))
     for row, length in enumerate(lengths):
         current = [state[row : row + 1] for state in states]
         for t in reversed(range(length)) if reverse else range(length):
-            new = step(w, x[t, row : row + 1], *current)
+            new = step(w, *(x[t, row : row + 1] for x in inputs), *current)
             current = list(new) if isinstance(new, tuple) else [new]
             output[t, row] = current[0][0]
         for whole, last in zip(final, current, strict=True):

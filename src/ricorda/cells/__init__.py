@@ -23,11 +23,11 @@ from ricorda.cells.gru import (
     mut3,
     sgu,
 )
-from ricorda.cells.linear import mingru, mingru_log, minlstm, sru, trnn
+from ricorda.cells.linear import mingru, mingru_log, minlstm, qrnn, sru, tgru, tlstm, trnn
 from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
 from ricorda.cells.lstm_larger import mclstm, mlstm, nas, nested_lstm, reslstm, wmclstm
 from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz, unicornn
-from ricorda.cells.times import cfc
+from ricorda.cells.times import cfc, cfc_gap, gru_d, lmu, time_aware_lstm
 from ricorda.cells.vanilla import esn, fastrnn, indrnn, irnn, jordan, mi_rnn, mrnn, rnn, rnn_relu, scrn
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "atr",
     "br",
     "cfc",
+    "cfc_gap",
     "cfn",
     "cornn",
     "dsgu",
@@ -43,6 +44,7 @@ __all__ = [
     "fastrnn",
     "gated_antisymmetric",
     "gru",
+    "gru_d",
     "gru_reset_after",
     "indrnn",
     "indylstm",
@@ -53,6 +55,7 @@ __all__ = [
     "lightru",
     "ligru",
     "lipschitz",
+    "lmu",
     "lstm",
     "lstm1997",
     "lstm_coupled",
@@ -77,6 +80,7 @@ __all__ = [
     "nas",
     "nbr",
     "nested_lstm",
+    "qrnn",
     "ran",
     "reslstm",
     "rnn",
@@ -89,6 +93,9 @@ __all__ = [
     "slim3",
     "sru",
     "star",
+    "tgru",
+    "time_aware_lstm",
+    "tlstm",
     "trnn",
     "ugrnn",
     "unicornn",

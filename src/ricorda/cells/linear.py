@@ -1,7 +1,7 @@
 """Cells whose state is a linear function of the state before: it passes no nonlinear function and no dense matrix."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, minimum, parameter, relu, sigmoid, softplus
+from ricorda.program.symbols import affine, minimum, parameter, relu, sigmoid, softplus, tanh
 
 
 @cell(
@@ -109,3 +109,77 @@ def minlstm(x, h):
     a = affine("h", x, bias=False)
     candidate = relu(a) + sigmoid(minimum(a, 0))
     return keep * h + (1 - keep) * candidate
+
+
+@cell(
+    year=2016,
+    sizes={"x_last": "I"},
+    paper="Balduzzi, Ghifary, 'Strongly-typed recurrent neural networks', ICML 2016 (T-GRU)",
+    weakness="gates see two inputs and no state: what is kept cannot depend on what is remembered",
+)
+def tgru(x, h, x_last):
+    """The strongly-typed GRU: all that it computes with are this input and the last. Gates z f o.
+
+    z_t = W_z [x_t, x_last_{t-1}] + b_z
+    f_t = sigmoid(W_f [x_t, x_last_{t-1}] + b_f)
+    o_t = tanh(W_o [x_t, x_last_{t-1}] + b_o)
+    h_t = f_t * h_{t-1} + z_t * o_t
+    x_last_t = x_t
+    """
+    z = affine("z", x, x_last)
+    f = sigmoid(affine("f", x, x_last))
+    o = tanh(affine("o", x, x_last))
+    h = f * h + z * o
+    return h, x
+
+
+@cell(
+    year=2016,
+    forget_gate="f",
+    sizes={"x_last": "I"},
+    paper="Balduzzi, Ghifary, 'Strongly-typed recurrent neural networks', ICML 2016 (T-LSTM)",
+    weakness="gates see two inputs and no state: what is kept cannot depend on what is remembered",
+)
+def tlstm(x, h, c, x_last):
+    """The strongly-typed LSTM (for the LSTM that is told the time see time_aware_lstm). Gates z f o.
+
+    z_t = W_z [x_t, x_last_{t-1}] + b_z
+    f_t = sigmoid(W_f [x_t, x_last_{t-1}] + b_f)
+    o_t = tanh(W_o [x_t, x_last_{t-1}] + b_o)
+    c_t = f_t * c_{t-1} + (1 - f_t) * z_t
+    h_t = c_t * o_t
+    x_last_t = x_t
+    """
+    z = affine("z", x, x_last)
+    f = sigmoid(affine("f", x, x_last))
+    o = tanh(affine("o", x, x_last))
+    c = f * c + (1 - f) * z
+    h = c * o
+    return h, c, x
+
+
+@cell(
+    year=2017,
+    forget_gate="f",
+    candidate="z",
+    sizes={"x_last": "I"},
+    paper="Bradbury, Merity, Xiong, Socher, 'Quasi-recurrent neural networks', ICLR 2017 (fo-pooling, windows of two)",
+    weakness="gates see no state, so it needs several layers",
+    differs=("Salesforce's code takes F for what is let in, c = F z + (1 - F) c; the paper for what is kept, as here",),
+)
+def qrnn(x, h, c, x_last):
+    """The quasi-recurrent network: a convolution of two inputs, and a pooling that forgets and shows. Gates z f o.
+
+    z_t = tanh(W_z [x_t, x_last_{t-1}] + b_z)
+    f_t = sigmoid(W_f [x_t, x_last_{t-1}] + b_f)
+    o_t = sigmoid(W_o [x_t, x_last_{t-1}] + b_o)
+    c_t = f_t * c_{t-1} + (1 - f_t) * z_t
+    h_t = o_t * c_t
+    x_last_t = x_t
+    """
+    z = tanh(affine("z", x, x_last))
+    f = sigmoid(affine("f", x, x_last))
+    o = sigmoid(affine("o", x, x_last))
+    c = f * c + (1 - f) * z
+    h = o * c
+    return h, c, x
