@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from random_cells import sources, traced
 from torch import Tensor
 
-from ricorda import affine, cell, equations, maximum, parameter, tanh
+from ricorda import affine, cell, equations, maximum, parameter, sigmoid, tanh
 from ricorda.catalogue import CELLS
 from ricorda.engines import Request, reference
 from ricorda.program.ir import Program, Sizes
@@ -227,11 +227,12 @@ def test_a_long_name_stands_upright_in_latex_and_its_index_below() -> None:
 
 
 def test_what_would_be_too_long_is_written_in_parts() -> None:
+    def doubled(power, times):
+        return doubled(power * power, times - 1) if times else power
+
     @cell
     def powers(x, h):
-        power = affine("h", h, x)
-        for _ in range(40):
-            power = power * power
+        power = doubled(affine("h", h, x), 40)
         return tanh(power)
 
     lines = equations(powers.program)
@@ -240,3 +241,37 @@ def test_what_would_be_too_long_is_written_in_parts() -> None:
     assert lines[-2].startswith("power_t = part_")
     assert lines[-1] == "h_t = tanh(power_t)"
     assert equations(powers.program, "latex")[0].startswith(r"\mathrm{part}")
+
+
+@pytest.mark.parametrize("depth", [3, 10, 100])
+def test_equations_grow_with_the_number_of_values_and_not_with_their_uses(depth: int) -> None:
+    def layer(h, number, *x):
+        t = sigmoid(affine(f"t{number}", h, *x))
+        return t * tanh(affine(f"h{number}", h, *x)) + (1 - t) * h
+
+    def layers(x, h, number=0):
+        return layers(x, layer(h, number, *[x] * (number == 0)), number + 1) if number < depth else h
+
+    @cell
+    def highway(x, h):
+        return layers(x, h)
+
+    lines = equations(highway.program)
+    gate = "sigmoid(W_t0 [h_{t-1}, x_t] + b_t0)"
+    assert lines[0] == f"part_1_t = {gate} * tanh(W_h0 [h_{{t-1}}, x_t] + b_h0) + (1 - {gate}) * h_{{t-1}}"
+    assert len(lines) == depth
+    assert len("\n".join(lines)) < 200 * depth
+
+
+def test_what_is_short_is_written_again() -> None:
+    @cell
+    def twice(x, h):
+        return (1 - h) * affine("h", x) + tanh(1 - h)
+
+    assert equations(twice.program) == ["h_t = (1 - h_{t-1}) * (W_h x_t + b_h) + tanh(1 - h_{t-1})"]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_equations_of_every_cell_are_short(name: str) -> None:
+    for notation in ("plain", "latex"):
+        assert len("\n".join(equations(CELLS[name].program, notation))) < 2_000

@@ -8,9 +8,11 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import torch
 
 from ricorda import Cell, CellError, affine, cell, parameter, sigmoid, tanh
 from ricorda.catalogue import CELLS, find_cell
+from ricorda.nn import Recurrent
 from ricorda.program.symbols import Symbol
 from ricorda.program.trace import trace
 
@@ -328,6 +330,17 @@ MISTAKES = {
         "def wrong(x, h): #!",
         "state h has size H (hidden_size) but its new value has size I (input_size)",
     ),
+    "a number where the state stands": (
+        "def wrong(x, dt, h): #!\n    return dt, h + dt * tanh(affine('h', h, x))\n",
+        "def wrong(x, dt, h): #!",
+        "state dt never changes, since its new value is the old one: a number of the cell's is an option "
+        '(`*, dt=0.1`), and what is read beside the input is a second input (`@cell(inputs={"dt": "H"})`)',
+    ),
+    "a state that nothing changes": (
+        "def wrong(x, h, c): #!\n    return tanh(affine('h', h, x)) + c, c\n",
+        "def wrong(x, h, c): #!",
+        "state c never changes, since its new value is the old one",
+    ),
     "a forget gate that is no affine": (
         "@cell(forget_gate='f')\ndef wrong(x, h): #!\n    return tanh(affine('h', h, x))\n",
         "def wrong(x, h): #!",
@@ -569,3 +582,44 @@ def test_a_mistake_of_the_cell_itself_is_told_before_that_of_its_projection() ->
     with pytest.raises(CellError, match=r"size I .* cannot go with one of size H") as raised:
         _ = Cell(wrong).projected_program
     assert "proj_size" not in str(raised.value)
+
+
+def test_a_variable_that_is_bound_again_names_each_of_its_values() -> None:
+    @cell
+    def again(x, h):  # type: ignore[no-untyped-def]
+        x_1 = affine("x", x)
+        c = affine("h", h)
+        c = tanh(c)
+        c = tanh(c)
+        x = x_1
+        for depth in range(3):
+            h = sigmoid(affine(f"l{depth}", h)) * h + c
+        return h + x
+
+    names = dict(again.program.names)
+    affines, values = (
+        {"z_x", "z_h", "z_l0", "z_l1", "z_l2"},
+        {"x_1", "x_1_", "c_1", "c_2", "c", "h_1", "h_2", "h_3", "h"},
+    )
+    assert set(names) == affines | values
+    layer = Recurrent(again, 3, 4, engine="reference")
+    x = torch.randn(5, 2, 3)
+    output, _, records = layer(x, record=names)
+    assert torch.equal(records["c_1"], records["z_h"])
+    assert torch.equal(records["c_2"], records["z_h"].tanh())
+    assert torch.equal(records["c"], records["z_h"].tanh().tanh())
+    assert torch.equal(records["h_3"] + records["x_1"], records["h"])
+    assert torch.equal(records["h"][0, 0], output)
+    for depth in (1, 2):
+        gate = records[f"z_l{depth}"].sigmoid()
+        torch.testing.assert_close(records[f"h_{depth + 1}"], gate * records[f"h_{depth}"] + records["c"])
+
+
+def test_names_of_comprehensions_and_of_branches_not_taken_are_left_out() -> None:
+    @cell
+    def listed(x, h):  # type: ignore[no-untyped-def]
+        gates = [sigmoid(z) for z in (affine("a", h, x), affine("b", h, x))]
+        new, other = gates
+        return new * h + other
+
+    assert list(dict(listed.program.names)) == ["z_a", "z_b", "new", "other", "h"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from ricorda.program.ir import LEAVES, MASKS, Program, Value
@@ -12,6 +13,8 @@ _SUM, _MATRIX_PRODUCT, _PRODUCT, _SIGN, _CALL = 1, 1.5, 2, 3, 4
 """The bindings of the operation table, and that of a matrix product: readers take W h * r for W (h * r)."""
 _LONGEST = 500
 """Values of one equation, those that stand in it twice counted twice."""
+_SAVED = 8
+"""Values that are not written again, from which on a part that is used more than once gets a name."""
 
 
 def equations(program: Program, notation: Notation = "plain") -> list[str]:
@@ -57,12 +60,20 @@ def aligned(program: Program) -> str:
 
 
 def _name_parts(program: Program, named: dict[int, str]) -> None:
-    """Name parts of what would be too long: a value without a name is written out wherever it is used."""
+    """Name what is used more than once, and parts of what would be too long.
+
+    A value without a name is written out wherever it is used. What stands in several places gets a name where that
+    makes the text shorter, so that its length does not grow with each use of a use.
+    """
+    uses = Counter(arg for index in program.reaching for arg in program.values[index].args)
     sizes: list[int] = []
+    taken = set(named.values())
     for index, value in enumerate(program.values):
         size = 1 + sum(sizes[arg] for arg in value.args)
-        if size > _LONGEST:
-            named.setdefault(index, f"part_{index}")
+        if index not in named and (size > _LONGEST or (size - 1) * (uses[index] - 1) >= _SAVED):
+            number = 1 + sum(name.startswith("part_") for name in taken)
+            named[index] = f"part_{number}"
+            taken.add(named[index])
         sizes.append(1 if index in named else size)
 
 

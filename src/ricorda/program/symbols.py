@@ -41,6 +41,7 @@ class Tape:
     Attributes
     ----------
     frame : the function's frame, from its first line on; its variables name the values
+    bound : variable -> the indices of its values, in the order in which it was bound to them
     constants : indices of the lines that are made of constants alone
     delayed : input or state -> the state that has its value of the step before
     """
@@ -52,6 +53,7 @@ class Tape:
         self._expanded: dict[tuple[int, str], Symbol] = {}
         self.code = code
         self.frame: FrameType | None = None
+        self.bound: dict[str, list[int]] = {}
 
     def write(self, value: Value) -> Symbol:
         """Add a line."""
@@ -62,7 +64,16 @@ class Tape:
             self.frame = sys._getframe(1)
             while self.frame is not None and self.frame.f_code is not self.code:
                 self.frame = self.frame.f_back
+        self.note()
         return Symbol(self, len(self.values) - 1)
+
+    def note(self) -> None:
+        """Note what the function's variables are bound to; one may be bound to something else afterwards."""
+        for name, symbol in self.frame.f_locals.items() if self.frame is not None else ():
+            if isinstance(symbol, Symbol) and symbol.tape is self:
+                indices = self.bound.setdefault(name, [])
+                if symbol.index not in indices[-1:]:
+                    indices.append(symbol.index)
 
     def symbol(self, operand: Any) -> Symbol:
         """The operand itself, or a constant for a number."""

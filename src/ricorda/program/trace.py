@@ -84,11 +84,12 @@ def trace(
     finally:
         TAPE.reset(token)
     _check_sizes(function, new, symbols[first:])
+    _check_change(function, new, symbols[first:])
     for source, state in tape.delayed.items():
         states.append(state.value.name)
         new.append(Symbol(tape, source))
     outputs = [symbol.index for symbol in new]
-    names = _names(function, tape, variables) | dict(zip(states, outputs, strict=True))
+    names = _names(function, tape, variables, dict(zip(states, outputs, strict=True)))
     values, moved = _in_order(tape)
     program = Program(
         name_of(function),
@@ -192,6 +193,7 @@ def _call(
         result = function(*symbols, **options)
     except Exception as error:
         raise _explain(function, error) from None
+    tape.note()
     variables = dict(tape.frame.f_locals) if tape.frame is not None else {}
     tape.frame = None  # The frame holds the symbols, which hold the tape.
     return result, variables
@@ -224,26 +226,56 @@ def _check_sizes(function: Callable[..., Any], new: list[Symbol], old: list[Symb
             )
 
 
-def _names(function: Callable[..., Any], tape: Tape, variables: dict[str, Any]) -> dict[str, int]:
-    """The names of `Program.names` without the states: pre-activations, and variables whose values are vectors."""
+def _check_change(function: Callable[..., Any], new: list[Symbol], old: list[Symbol]) -> None:
+    """Refuse a state that nothing changes: most likely it was meant for a number, or for a second input."""
+    for after, before in zip(new, old, strict=True):
+        name = before.value.name
+        if after.index == before.index:
+            raise _error(
+                function,
+                f"state {name} never changes, since its new value is the old one: a number of the cell's is an option "
+                f'(`*, {name}=0.1`), and what is read beside the input is a second input (`@cell(inputs={{"{name}": '
+                '"H"})`)',
+            )
+
+
+def _names(
+    function: Callable[..., Any], tape: Tape, variables: dict[str, Any], outputs: Mapping[str, int]
+) -> dict[str, int]:
+    """The names of `Program.names`: pre-activations, variables whose values are vectors, and the new states.
+
+    A variable names its last value. The earlier ones are `name_1`, `name_2` and so on, and so are all of an argument
+    that is bound again, for the argument's name means the input or the new state.
+    """
     arguments = [value.name for value in tape.values if value.op in ("input", "state")]
     names = {
         f"z_{value.name}": index
         for index, value in enumerate(tape.values)
         if value.op == "affine" and value.name != PROJECTION
     }
-    for name, symbol in variables.items():
-        if not isinstance(symbol, Symbol) or symbol.tape is not tape or symbol.index in tape.constants:
-            continue
-        if names.get(name, symbol.index) != symbol.index:
-            raise _error(
-                function,
-                f'its variable {name} has the name of what affine("{name.removeprefix("z_")}", ...) gives, and is '
-                "something else: give it another name",
-            )
-        if name not in arguments and symbol.value.op not in ("input", "state"):
-            names[name] = symbol.index
-    return names
+    heads = {index for index, value in enumerate(tape.values) if value.op in ("input", "state")}
+    earlier: list[tuple[str, int]] = []
+    for name in variables:
+        indices = [index for index in tape.bound.get(name, []) if index not in tape.constants]
+        if name in arguments:
+            indices = [index for index in indices if index != outputs.get(name)]
+        elif indices:
+            *indices, last = indices
+            if names.get(name, last) != last:
+                raise _error(
+                    function,
+                    f'its variable {name} has the name of what affine("{name.removeprefix("z_")}", ...) gives, and is '
+                    "something else: give it another name",
+                )
+            if last not in heads:
+                names[name] = last
+        indices = [index for index in dict.fromkeys(indices) if index not in heads]
+        earlier += [(f"{name}_{number}", index) for number, index in enumerate(indices, start=1)]
+    for name, index in earlier:
+        while name in names or name in outputs or name in variables:
+            name += "_"
+        names[name] = index
+    return names | dict(outputs)
 
 
 def _in_order(tape: Tape) -> tuple[tuple[Value, ...], dict[int, int]]:
