@@ -214,7 +214,7 @@ def _sizes(shapes: Mapping[str, Shape], arrays: Mapping[str, Array]) -> Sizes:
                 raise ArgumentError(f"{name}_l0 is {_by(arrays[name].shape)}: give rows of as many numbers each")
             if not shape.columns.isdigit():
                 sizes.setdefault(shape.columns, arrays[name].shape[1])
-        if not shape.rows[0].isdigit():
+        if name in arrays and not shape.rows[0].isdigit():  # Biases may be left out.
             of_rows.setdefault(shape.rows[0], len(arrays[name]) // len(shape.rows))
     return Sizes({**of_rows, **sizes})
 
