@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
-from ricorda import ArgumentError, affine, cell, parameter, sigmoid, tanh
+from ricorda import ArgumentError, CellError, affine, cell, parameter, sigmoid, tanh
 from ricorda.nn import Recurrent
 from ricorda.nn.forms import MAKERS
 from ricorda.program.cell import Cell
@@ -336,3 +336,42 @@ def test_what_torch_parametrizes_of_a_form_is_followed(engine: str) -> None:
             torch.testing.assert_close(torch.stack([stream(step) for step in x]), y)
             for weight in layer.parameters():
                 weight.mul_(1.5)
+
+
+@cell(sizes={"m": "order"})
+def memory(x, h, m, *, order=5, steps=4.0):
+    u = affine("u", x, h, m, size=1, bias=False)
+    m = affine("m", m, u, size=order, bias=False, form="fixed", init=f"legendre({steps})")
+    return tanh(affine("h", h, m, x)), m
+
+
+@cell(sizes={"m": "order"})
+def narrow(x, h, m, *, order=5):
+    gate = 2 * sigmoid(affine("gate", h, size="I", form="low_rank(2)"))
+    m = tanh(affine("m", m, h, size=order))
+    m = tanh(affine("m", m, h, size=order, shared=True))
+    return tanh(affine("h", h, m, gate * x, form="low_rank(2)")), m
+
+
+@pytest.mark.parametrize("which", [memory, narrow], ids=lambda which: which.name)
+def test_forms_go_with_other_sizes(which: Cell) -> None:
+    layer, slow = (layer_of(which, num_layers=2, engine=engine) for engine in ENGINES)
+    slow.load_state_dict(layer.state_dict())
+    x, run = x_of(5, 2), [layer, slow]
+    ours, theirs = (each(x)[0] for each in run)
+    torch.testing.assert_close(ours, theirs)
+    gradients = (torch.autograd.grad(each(x)[0].square().sum(), list(each.parameters())) for each in run)
+    for our, their in zip(*gradients, strict=True):
+        torch.testing.assert_close(our, their)
+    stream = layer.stream(2)
+    torch.testing.assert_close(torch.stack([stream(step) for step in x]), ours.detach())
+
+
+def test_two_weights_of_one_name_are_refused() -> None:
+    @cell
+    def clash(x, h):
+        gate = affine("k", h, size="I", form="low_rank(2)") * affine("left_k", h, size="I")
+        return tanh(affine("h", h, gate * x))
+
+    with pytest.raises(CellError, match="cell clash would have two weights of the name weight_left_k_1: rename"):
+        layer_of(clash)

@@ -75,16 +75,19 @@ def draw(layer: Any, stack: Stack, bound: float, normalising: Collection[str]) -
     ----------
     normalising : names of the gains, which start with 1, and of the shifts of layer normalisation, which start with 0
     """
-    for name, shape in stack.learned.items():
+    factors = {
+        name: piece.numbers[0]
+        for piece in (stack.recipes[0].pieces if stack.recipes else ())
+        if piece.form == "low_rank"
+        for name in piece.tensors
+    }
+    for name in stack.learned:
         weight, own = getattr(layer, name), name.rpartition("_l")[0]
         if own in normalising:
             nn.init.constant_(weight, 1.0 if own.startswith("gain_") else 0.0)
             continue
-        factor = own.startswith(
-            ("weight_left_", "weight_right_")
-        )  # The variance of a product is rank * (bound^2 / 3)^2.
-        rank = shape[own.startswith("weight_left_")] if factor else 0
-        limit = (3 * bound**2 / rank) ** 0.25 if factor else bound
+        # The variance of a product of factors is rank * (limit^2 / 3)^2.
+        limit = (3 * bound**2 / factors[own]) ** 0.25 if own in factors else bound
         nn.init.uniform_(weight, -limit, limit)
 
 

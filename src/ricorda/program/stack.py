@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ricorda.errors import CellError
 from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
 from ricorda.program.learned import Learned, learned, recurrent_matrices, without_forms
 from ricorda.program.weights import Block, layout
@@ -141,6 +142,9 @@ class Stack:
             for name, shape in pieces.tensors_of(piece, sizes).items()
         }
         self.learned_names = tuple(name for piece in self.recipes[0].pieces for name in piece.tensors)
+        for number, name in enumerate(self.learned_names):
+            if name in self.learned_names[:number]:
+                raise CellError(f"cell {self.program.name} would have two weights of the name {name}: rename an affine")
         fixed = {piece.tensors[0] for piece in self.recipes[0].pieces if piece.form == "fixed"}
         self.fixed = frozenset(name + suffix for suffixes in self.suffixes for suffix in suffixes for name in fixed)
 
