@@ -53,7 +53,7 @@ BINARY = (
     "where({0} >= {1}, {0}, {1})",
 )
 SIGNS = {"add": " + ", "subtract": " - ", "multiply": " * ", "divide": " / ", "negative": "(-", "abs": "abs("}
-SIGNS |= {"power": " ** ", "remainder": " % ", "greater": " > ", "greater_equal": " >= "}
+SIGNS |= {"pow": " ** ", "remainder": " % ", "greater": " > ", "greater_equal": " >= "}
 NUMBERS = ("2", "0.5", "(-0.25)", "3", "0.001", "tanh(0.5)", "(1 - tanh(2))")
 
 

@@ -45,7 +45,7 @@ MEANING: dict[str, Callable[..., float]] = {
     "sin": math.sin,
     "cos": math.cos,
     "hard_sigmoid": lambda a: min(max(a / 6 + 0.5, 0.0), 1.0),
-    "power": lambda a, b: a**b,
+    "pow": lambda a, b: a**b,
     "remainder": lambda a, b: a % b,
     "greater": lambda a, b: float(a > b),
     "greater_equal": lambda a, b: float(a >= b),
@@ -66,12 +66,12 @@ OPERATORS = {
     "divide": "a / b",
     "negative": "-a",
     "abs": "abs(a)",
-    "power": "a ** b",
+    "pow": "a ** b",
     "remainder": "a % b",
     "greater": "a > b",
     "greater_equal": "a >= b",
 }
-POSITIVE = {"log", "sqrt", "power", "safe_sqrt"}
+POSITIVE = {"log", "sqrt", "pow", "safe_sqrt"}
 COMPARISONS = {"greater", "greater_equal"}
 EXTREME = [-700.0, -50.0, -30.0, 19.0, 21.0, 30.0, 39.0, 41.0, 700.0]
 
@@ -232,14 +232,14 @@ def test_a_new_row_is_all_that_a_new_operation_takes(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(OPERATIONS, "sinh", row)
 
     @cell
-    def grows(x, h):
+    def rises(x, h):
         return symbols.apply("sinh", affine("h", h, x))
 
-    program = grows.program
+    program = rises.program
     assert equations(program) == ["h_t = sinh(W_h [h_{t-1}, x_t] + b_h)"]
     assert equations(program, "latex") == [r"h_{t} = \sinh(W_{h} \, [h_{t-1}, x_{t}] + b_{h})"]
     assert Program.from_json(program.to_json()) == program
-    layer = Recurrent(grows, 3, 4)
+    layer = Recurrent(rises, 3, 4)
     x = torch.randn(1, 3)
     expected = torch.sinh(x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0)
     torch.testing.assert_close(layer(x)[0], expected)

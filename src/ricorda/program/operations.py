@@ -234,11 +234,11 @@ OPERATIONS: dict[str, Operation] = {
         "minimum", r"\min({0}, {1})", lambda g, y, a, b: (g * b.apply("share", a), g * a.apply("share", b))
     ),
     # As torch has it, the slope in b is 0 where a is 0. The slope in a is 0 where b is 0.
-    "power": Operation(
+    "pow": Operation(
         2,
         lambda torch, a, b: torch.pow(a, b),
         lambda g, y, a, b: (
-            g * b.apply("where", b * a.apply("power", b - 1), 0),
+            g * b.apply("where", b * a.apply("pow", b - 1), 0),
             g * a.apply("where", y * a.apply("log"), 0),
         ),
         "{0}**{1}",

@@ -170,7 +170,7 @@ class Symbol(Refusals):
         return _power(self, exponent)
 
     def __rpow__(self, base: Any) -> Symbol:
-        return apply("power", base, self)
+        return apply("pow", base, self)
 
     def __gt__(self, other: Any) -> Symbol:
         return apply("greater", self, other)
@@ -235,7 +235,7 @@ def _power(base: Symbol, exponent: Any) -> Symbol:
             return 1 / _power(base, -number)
         if number.is_integer() and 0 <= number <= _MOST_FACTORS:
             return _product(base, int(number))
-    return apply("power", base, exponent)
+    return apply("pow", base, exponent)
 
 
 def _product(base: Symbol, factors: int) -> Symbol:

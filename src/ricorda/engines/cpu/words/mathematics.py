@@ -251,7 +251,7 @@ EMITTERS: dict[str, Callable[..., ir.Value]] = {
     "multiply": multiply,
     "negative": negative,
     "positive": positive,
-    "power": power,
+    "pow": power,
     "relu": relu,
     "remainder": remainder,
     "safe_divide": safe_divide,
