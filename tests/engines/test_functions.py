@@ -290,3 +290,60 @@ def test_a_delay_of_something_else_is_refused(write: Callable[..., Any], message
 
     with pytest.raises(ricorda.CellError, match=re.escape(message)):
         _ = wrong.program
+
+
+@cell
+def modrelu(x, h):
+    z = affine("h", h, x, bias=False)
+    return ricorda.sign(z) * ricorda.relu(abs(z) + ricorda.parameter("b"))
+
+
+@cell
+def minlstm(x, h):
+    keep = ricorda.sigmoid(ricorda.log_sigmoid(affine("f", x)) - ricorda.log_sigmoid(affine("i", x)))
+    return keep * h + (1 - keep) * affine("h", x)
+
+
+@cell
+def rglru(x, h):
+    log_a = -8 * ricorda.softplus(ricorda.parameter("p")) * ricorda.sigmoid(affine("a", x))
+    i = ricorda.sigmoid(affine("i", x))
+    return ricorda.exp(log_a) * h + ricorda.safe_sqrt(1 - ricorda.exp(2 * log_a)) * (i * affine("v", x))
+
+
+@cell
+def slstm(x, h, c, n, m):
+    i, f = affine("i", h, x), ricorda.log_sigmoid(affine("f", h, x))
+    top = ricorda.maximum(f + m, i)
+    let_in, keep = ricorda.exp(i - top), ricorda.exp(f + m - top)
+    c = keep * c + let_in * tanh(affine("z", h, x))
+    n = keep * n + let_in
+    return ricorda.sigmoid(affine("o", h, x)) * ricorda.safe_divide(c, n), c, n, top
+
+
+@cell
+def rwkv4(x, y, a, b, m):
+    k, v = affine("k", x, bias=False), affine("v", x, bias=False)
+    first, w = k + ricorda.parameter("u"), -ricorda.exp(ricorda.parameter("w"))
+    q, p = ricorda.maximum(m, first), ricorda.maximum(m + w, k)
+    old, new = ricorda.exp(m - q), ricorda.exp(first - q)
+    y = ricorda.sigmoid(affine("r", x, bias=False)) * ricorda.safe_divide(old * a + new * v, old * b + new)
+    old, new = ricorda.exp(m + w - p), ricorda.exp(k - p)
+    return y, old * a + new * v, old * b + new, p
+
+
+@ENGINES
+@pytest.mark.parametrize("dividing", [modrelu, minlstm, rglru, slstm, rwkv4], ids=lambda cell: cell.name)
+def test_cells_of_roots_and_quotients_are_finite_at_large_inputs_and_at_zero(
+    dividing: ricorda.Cell, engine: str
+) -> None:
+    """As the literature writes them, each has NaN here: 0 / 0, an infinite slope times 0, or z / |z|."""
+    torch.manual_seed(1)
+    layer = Recurrent(dividing, 5, 8, engine=engine)
+    for scale in (300.0, 0.0):
+        x = (torch.randn(30, 3, 5) * scale).requires_grad_()
+        zeros = [torch.zeros(1, 3, 8, requires_grad=True) for _ in dividing.program.states]
+        output, _ = layer(x, zeros)
+        gradients = torch.autograd.grad(output.sum(), [x, *layer.parameters(), *zeros], allow_unused=True)
+        assert output.isfinite().all()
+        assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
