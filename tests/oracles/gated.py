@@ -58,3 +58,10 @@ def fastgrnn(w, x, h):
     z = w("w", h, x)
     g = sigmoid(z + w.b_z)
     return (sigmoid(w.zeta) * (1 - g) + sigmoid(w.nu)) * tanh(z + w.b_h) + g * h
+
+
+def rhn(w, x, h):
+    for depth, entering in enumerate([(x,), (), ()]):
+        t = sigmoid(w(f"t{depth}", h, *entering))
+        h = tanh(w(f"h{depth}", h, *entering)) * t + h * (1 - t)
+    return h

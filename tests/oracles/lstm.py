@@ -1,5 +1,7 @@
 """Long short-term memory and its variants."""
 
+import numpy as np
+
 from oracles.paper import relu, sigmoid, tanh
 
 
@@ -83,6 +85,15 @@ def nested_lstm(w, x, h, c, d):
     d = f * d + i * tanh(w("g2", inner_h, inner_x))
     c = o * tanh(d)
     return sigmoid(w("o", h, x)) * tanh(c), c, d
+
+
+def slstm(w, x, h, c, n, m):
+    """With the logarithm of a sigmoid in the forget gate, as in the authors' code."""
+    i, f = w("i", h, x), np.log(sigmoid(w("f", h, x)))
+    new = np.maximum(f + m, i)
+    c = np.exp(f + m - new) * c + np.exp(i - new) * tanh(w("z", h, x))
+    n = np.exp(f + m - new) * n + np.exp(i - new)
+    return sigmoid(w("o", h, x)) * c / n, c, n, new
 
 
 def mogrifier(w, x, h, c):

@@ -18,14 +18,6 @@ def cfc_gap(w, x, gap, h):
     return (1 - s) * tanh(w("g", b)) + s * tanh(w("k", b))
 
 
-def ltc(w, x, h):
-    """The fused explicit and implicit Euler step of the paper's algorithm 1, six times a step."""
-    for _ in range(6):
-        f = sigmoid(w("f", h, x))
-        h = (h + f * w.A / 6) / (1 + (np.log1p(np.exp(w.inverse_tau)) + f) / 6)
-    return h
-
-
 def time_aware_lstm(w, x, gap, h, c):
     short = tanh(w("d", c))
     long = c - short
@@ -53,3 +45,11 @@ def lmu(w, x, h, m):
     u = w("ex", x) + w("eh", h) + w("em", m)
     m = m @ held[:order, :order].T + u @ held[:order, order:].T
     return tanh(w("h", h, m, x)), m
+
+
+def ltc(w, x, h):
+    """The fused explicit and implicit Euler step of the paper's algorithm 1, six times a step."""
+    for _ in range(6):
+        f = sigmoid(w("f", h, x))
+        h = (h + f * w.A / 6) / (1 + (np.log1p(np.exp(w.inverse_tau)) + f) / 6)
+    return h

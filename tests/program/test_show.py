@@ -64,7 +64,13 @@ def evaluated_and_run(program: Program) -> tuple[dict[str, Tensor], dict[str, Te
         rows = [SIZES[size] for size in weights.shapes[parameter].rows]
         return parameters[parameter].split(rows)[position]
 
+    of_name = {program.values[index].name: index for index in program.affines}
     for index in program.affines:
+        shared = of_name.get(program.values[index].shares, index)  # The same weights stand in several rows.
+        for own, first in zip(weights.matrices[index], weights.matrices[shared], strict=True):
+            block(own.parameter, own.position).copy_(block(first.parameter, first.position))
+        for own, first in zip(weights.biases[index], weights.biases[shared], strict=True):
+            block(own.parameter, own.position).copy_(block(first.parameter, first.position))
         name = program.values[index].name
         scope[f"W_{name}"] = Matrices([block(each.parameter, each.position) for each in weights.matrices[index]])
         scope[f"b_{name}"] = sum(block(each.parameter, each.position) for each in weights.biases[index])

@@ -5,7 +5,7 @@ output. `affine("i", h, x)` is `W_i [h, x] + b_i`; the order of the affines is t
 A cell is traced when it is first used.
 """
 
-from ricorda.cells.gated import atr, br, cfn, fastgrnn, janet, minimalrnn, nbr, ran, sgrn, star, ugrnn
+from ricorda.cells.gated import atr, br, cfn, fastgrnn, janet, minimalrnn, nbr, ran, rhn, sgrn, star, ugrnn
 from ricorda.cells.gru import (
     dsgu,
     gru,
@@ -25,9 +25,9 @@ from ricorda.cells.gru import (
 )
 from ricorda.cells.linear import mingru, mingru_log, minlstm, qrnn, sru, tgru, tlstm, trnn
 from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
-from ricorda.cells.lstm_larger import mclstm, mlstm, nas, nested_lstm, reslstm, wmclstm
+from ricorda.cells.lstm_larger import mclstm, mlstm, mogrifier, nas, nested_lstm, reslstm, slstm, wmclstm
 from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz, unicornn
-from ricorda.cells.times import cfc, cfc_gap, gru_d, lmu, time_aware_lstm
+from ricorda.cells.times import cfc, cfc_gap, gru_d, lmu, ltc, time_aware_lstm
 from ricorda.cells.vanilla import esn, fastrnn, indrnn, irnn, jordan, mi_rnn, mrnn, rnn, rnn_relu, scrn
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "lstm1997",
     "lstm_coupled",
     "lstm_peephole",
+    "ltc",
     "mclstm",
     "mgu",
     "mgu1",
@@ -73,6 +74,7 @@ __all__ = [
     "miru1",
     "miru2",
     "mlstm",
+    "mogrifier",
     "mrnn",
     "mut1",
     "mut2",
@@ -83,6 +85,7 @@ __all__ = [
     "qrnn",
     "ran",
     "reslstm",
+    "rhn",
     "rnn",
     "rnn_relu",
     "scrn",
@@ -91,6 +94,7 @@ __all__ = [
     "slim1",
     "slim2",
     "slim3",
+    "slstm",
     "sru",
     "star",
     "tgru",

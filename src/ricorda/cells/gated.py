@@ -223,3 +223,33 @@ def fastgrnn(x, h):
     scale = sigmoid(parameter("zeta", form="number", init=1.0))
     shift = sigmoid(parameter("nu", form="number", init=-4.0))
     return (scale * (1 - g) + shift) * candidate + g * h
+
+
+@cell(
+    year=2017,
+    paper="Zilly, Srivastava, Koutnik, Schmidhuber, 'Recurrent highway networks', ICML 2017",
+    weakness="depth products a step that wait for each other",
+    meanings={
+        "depth": "highway layers a step",
+        "bias": "of the transform gates at the start: the lower, the more is kept",
+    },
+)
+def rhn(x, h, *, depth=3, bias=-2.0):
+    """The recurrent highway network: several highway layers a step, with coupled gates. Affines h0 t0, h1 t1 and so on.
+
+    candidate_1_t = tanh(W_h0 [h_{t-1}, x_t] + b_h0)
+    t_1_t = sigmoid(W_t0 [h_{t-1}, x_t] + b_t0)
+    h_1_t = candidate_1_t * t_1_t + h_{t-1} * (1 - t_1_t)
+    candidate_2_t = tanh(W_h1 h_1_t + b_h1)
+    t_2_t = sigmoid(W_t1 h_1_t + b_t1)
+    h_2_t = candidate_2_t * t_2_t + h_1_t * (1 - t_2_t)
+    candidate_t = tanh(W_h2 h_2_t + b_h2)
+    t_t = sigmoid(W_t2 h_2_t + b_t2)
+    h_t = candidate_t * t_t + h_2_t * (1 - t_t)
+    """
+    for layer in range(depth):
+        entering = (h, x) if layer == 0 else (h,)
+        candidate = tanh(affine(f"h{layer}", *entering))
+        t = sigmoid(affine(f"t{layer}", *entering, init={"bias": bias}))
+        h = candidate * t + h * (1 - t)
+    return h

@@ -1,7 +1,7 @@
 """LSTMs with more to them: more products, gates or memories than the LSTM has."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, parameter, relu, sigmoid, tanh
+from ricorda.program.symbols import affine, exp, maximum, parameter, relu, sigmoid, softplus, tanh
 
 
 @cell(
@@ -200,3 +200,81 @@ def nested_lstm(x, h, c, d):
     c = o2 * tanh(d)
     h = o * tanh(c)
     return h, c, d
+
+
+@cell(
+    year=2024,
+    initial={"m": -1e30},
+    forget_gate="f",
+    candidate="z",
+    paper="Beck, Pöppel, Spanring, Auer, Prudnikova, Kopp, Klambauer, Brandstetter, Hochreiter, 'xLSTM: extended long "
+    "short-term memory', NeurIPS 2024 (sLSTM)",
+    weakness="two states and a stabiliser more than the LSTM, for gates that can grow without bound",
+    differs=(
+        "the authors' code lets heads of units have a recurrent matrix each; here all units are one head",
+        "the authors' code takes the maximum only once n is not 0; the paper starts m at minus infinity, as here",
+    ),
+)
+def slstm(x, h, c, n, m):
+    """The scalar LSTM of xLSTM: exponential gates, a normaliser n, and their stabiliser m. Gates i f z o.
+
+    i_t = W_i [h_{t-1}, x_t] + b_i
+    f_t = -softplus(-(W_f [h_{t-1}, x_t] + b_f))
+    z_t = tanh(W_z [h_{t-1}, x_t] + b_z)
+    o_t = sigmoid(W_o [h_{t-1}, x_t] + b_o)
+    m_t = maximum(f_t + m_{t-1}, i_t)
+    write_t = exp(i_t - m_t)
+    keep_t = exp(f_t + m_{t-1} - m_t)
+    c_t = keep_t * c_{t-1} + write_t * z_t
+    n_t = keep_t * n_{t-1} + write_t
+    h_t = o_t * c_t / n_t
+    """
+    i = affine("i", h, x)
+    f = -softplus(-affine("f", h, x, init={"bias": "ramp(3, 6)"}))  # the logarithm of its sigmoid
+    z = tanh(affine("z", h, x))
+    o = sigmoid(affine("o", h, x))
+    m, m_last = maximum(f + m, i), m
+    write = exp(i - m)
+    keep = exp(f + m_last - m)
+    c = keep * c + write * z
+    n = keep * n + write
+    h = o * c / n
+    return h, c, n, m
+
+
+@cell(
+    year=2020,
+    forget_gate="f",
+    candidate="g",
+    paper="Melis, Kocisky, Blunsom, 'Mogrifier LSTM', ICLR 2020",
+    weakness="every round is a product that waits for the one before",
+    differs=("DeepMind's code can make Q and R of low rank",),
+    meanings={"rounds": "how often input and state gate each other, the state first at the input"},
+)
+def mogrifier(x, h, c, *, rounds=5):
+    """The mogrifier LSTM: input and state gate each other in turns, then an LSTM reads them. Gates q1 r2 q3 r4 q5 i f g o.
+
+    x_1_t = 2 * sigmoid(W_q1 h_{t-1} + b_q1) * x_t
+    h_1_t = 2 * sigmoid(W_r2 x_1_t + b_r2) * h_{t-1}
+    x_2_t = 2 * sigmoid(W_q3 h_1_t + b_q3) * x_1_t
+    h_2_t = 2 * sigmoid(W_r4 x_2_t + b_r4) * h_1_t
+    x_3_t = 2 * sigmoid(W_q5 h_2_t + b_q5) * x_2_t
+    i_t = sigmoid(W_i [h_2_t, x_3_t] + b_i)
+    f_t = sigmoid(W_f [h_2_t, x_3_t] + b_f)
+    g_t = tanh(W_g [h_2_t, x_3_t] + b_g)
+    o_t = sigmoid(W_o [h_2_t, x_3_t] + b_o)
+    c_t = f_t * c_{t-1} + i_t * g_t
+    h_t = o_t * tanh(c_t)
+    """
+    for number in range(1, rounds + 1):
+        if number % 2:
+            x = 2 * sigmoid(affine(f"q{number}", h, size="I")) * x
+        else:
+            h = 2 * sigmoid(affine(f"r{number}", x)) * h
+    i = sigmoid(affine("i", h, x))
+    f = sigmoid(affine("f", h, x))
+    g = tanh(affine("g", h, x))
+    o = sigmoid(affine("o", h, x))
+    c = f * c + i * g
+    h = o * tanh(c)
+    return h, c

@@ -3,7 +3,7 @@
 from math import e as E
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, exp, log, parameter, relu, sigmoid, tanh
+from ricorda.program.symbols import affine, exp, log, parameter, relu, sigmoid, softplus, tanh
 
 
 @cell(
@@ -139,3 +139,36 @@ def lmu(x, h, m, *, order=32, theta=100.0):
     m = affine("m", m, u, bias=False, size=order, form="fixed", init=f"legendre({theta})")
     h = tanh(affine("h", h, m, x, bias=False, init={"recurrent": "xavier_normal", "input": "xavier_normal"}))
     return h, m
+
+
+@cell(
+    year=2021,
+    paper="Hasani, Lechner, Amini, Rus, Grosu, 'Liquid time-constant networks', AAAI 2021 (fused solver)",
+    weakness="every unfold is a product that waits for the one before",
+    differs=("ncps gives each synapse a sigmoid of its own, sigmoid(s_ij (v_j - mu_ij)); the paper's f is a layer",),
+    meanings={"time": "the time between steps", "unfolds": "steps of the solver in it"},
+)
+def ltc(x, h, *, time=1.0, unfolds=6):
+    """The liquid time-constant network: how fast a unit moves, and whereto, depends on input and state. Affine f.
+
+    leak_t = softplus(inverse_tau)
+    f_1_t = sigmoid(W_f [h_{t-1}, x_t] + b_f)
+    h_1_t = (h_{t-1} + 0.16666666666666666 * f_1_t * A) / (1 + 0.16666666666666666 * (leak_t + f_1_t))
+    f_2_t = sigmoid(W_f [h_1_t, x_t] + b_f)
+    h_2_t = (h_1_t + 0.16666666666666666 * f_2_t * A) / (1 + 0.16666666666666666 * (leak_t + f_2_t))
+    f_3_t = sigmoid(W_f [h_2_t, x_t] + b_f)
+    h_3_t = (h_2_t + 0.16666666666666666 * f_3_t * A) / (1 + 0.16666666666666666 * (leak_t + f_3_t))
+    f_4_t = sigmoid(W_f [h_3_t, x_t] + b_f)
+    h_4_t = (h_3_t + 0.16666666666666666 * f_4_t * A) / (1 + 0.16666666666666666 * (leak_t + f_4_t))
+    f_5_t = sigmoid(W_f [h_4_t, x_t] + b_f)
+    h_5_t = (h_4_t + 0.16666666666666666 * f_5_t * A) / (1 + 0.16666666666666666 * (leak_t + f_5_t))
+    f_t = sigmoid(W_f [h_5_t, x_t] + b_f)
+    h_t = (h_5_t + 0.16666666666666666 * f_t * A) / (1 + 0.16666666666666666 * (leak_t + f_t))
+    """
+    A = parameter("A")
+    leak = softplus(parameter("inverse_tau"))
+    dt = time / unfolds
+    for number in range(unfolds):
+        f = sigmoid(affine("f", h, x, shared=number > 0))
+        h = (h + dt * f * A) / (1 + dt * (leak + f))
+    return h
