@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cells_compared
 import numpy as np
 import pytest
 import torch
@@ -355,3 +356,31 @@ def test_results_are_json_and_a_picture(run: Run, tmp_path: Path) -> None:
     draw(run.rows, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "picture.png", "results.json"]
+
+
+def test_cells_are_compared_one_by_one_and_a_stopped_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def task(cell: Any, share: float) -> dict[str, Any]:
+        trained.append(cell.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        if cell.name == "gru":
+            raise ricorda.ArgumentError("the loss became nan")
+        return {"accuracy": 0.5, "weights": 12_345, "microseconds": 2.0, "half_life": None, "memory_length": None}
+
+    monkeypatch.setattr(cells_compared, "TASKS", {"reviews": task})
+    out = tmp_path / "new" / "rows.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        cells_compared.run(out, ["reviews"], ["rnn", "gru"], 1.0)
+    with out.open("a") as file:
+        file.write('{"task": "rev')  # a stop in the middle of a line
+    rows = cells_compared.run(out, ["reviews"], ["rnn", "gru"], 1.0)
+    assert trained == ["rnn", "gru", "gru"]
+    assert cells_compared.run(out, ["reviews"], ["gru"], 1.0) == rows[1:]
+    assert trained == ["rnn", "gru", "gru"]
+    lines = cells_compared.page(rows, 1.0).splitlines()
+    assert "| `rnn` | vanilla | 50.0% | 12,345 | 2 | none |" in lines
+    assert "| `gru` | | failed: the loss became nan | | | |" in lines

@@ -41,6 +41,8 @@ CELLS: dict[str, Cell] = {
 }
 """The built-in cells by name, in the order of their families and files."""
 
+_FAMILY = "family:"
+
 _CALL = re.compile(r"((?:.*?\.py:)?\w+)\s*\((.*)\)", re.DOTALL)
 _UNREADABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 """What Python's parser raises."""
@@ -101,8 +103,24 @@ def find_cell(spec: str) -> Cell:
 
 
 def split_names(text: str) -> list[str]:
-    """Names of cells with commas between them; commas within brackets are those of options."""
-    return [name.strip() for name in re.split(r",(?![^()]*\))", text)]
+    """Names of cells with commas between them; commas within brackets are those of options.
+
+    "all" stands for all built-in cells and "family:NAME" for those of a family, without those that are named before.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such family.
+    """
+    names: list[str] = []
+    for name in (part.strip() for part in re.split(r",(?![^()]*\))", text)):
+        of_family = name.startswith(_FAMILY)
+        if not of_family and name != "all":
+            names.append(name)
+            continue
+        families = family_of(name.removeprefix(_FAMILY) if of_family else None)
+        names += [built_in for built_in, cell in CELLS.items() if cell.family in families and built_in not in names]
+    return names
 
 
 def _read(spec: str) -> tuple[str, dict[str, Option]]:

@@ -16,7 +16,7 @@ from task_cases import CASES
 
 import ricorda
 from ricorda import SequenceRegressor, cell, tanh
-from ricorda.catalogue import CELLS
+from ricorda.catalogue import CELLS, split_names
 from ricorda.errors import ArgumentError
 from ricorda.insight.comparison import trials
 from ricorda.insight.comparison.bootstrap import paired_bootstrap
@@ -468,3 +468,77 @@ def test_cells_of_ones_own_are_compared_as_any_other() -> None:
 
     found = compare(small(), TEXTS, LABELS, cells=("gru", own), seeds=1)
     assert found.cells == ("gru", "own")
+
+
+# --------------------------------------------------------------------------------------------- many cells in one report
+
+
+def test_all_cells_and_families_stand_for_their_cells() -> None:
+    assert split_names("all") == [*CELLS]
+    assert split_names("gru, family:gru")[0] == "gru"
+    assert sorted(split_names("gru,family:gru")) == sorted(name for name, of in CELLS.items() if of.family == "gru")
+    assert split_names("family:linear,family:linear") == [name for name, of in CELLS.items() if of.family == "linear"]
+    assert split_names("lstm,lstm") == ["lstm", "lstm"]  # which the comparison refuses
+    with pytest.raises(ArgumentError, match="there is no family of cells 'grus': the families are vanilla, lstm"):
+        split_names("family:grus")
+
+
+def _failing(patch: pytest.MonkeyPatch, kind: Any, *names: str, steps: int = 0) -> None:
+    """Let trainings of some cells fail, if their sequences have at least so many steps."""
+    fit = kind.fit
+
+    def fails(self: Any, X: Any, *arguments: Any, **others: Any) -> Any:
+        if self.cell.name in names and "_train" not in vars(self) and len(getattr(X, "inputs", X)[0]) >= steps:
+            raise ArgumentError("the loss became nan in epoch 1, step 1: lower the learning rate (now 0.002)")
+        return fit(self, X, *arguments, **others)
+
+    patch.setattr(kind, "fit", fails)
+
+
+def test_a_cell_that_fails_is_a_row_and_not_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _failing(monkeypatch, type(small()), "rnn")
+    options: dict[str, Any] = {"cells": ("rnn", "gru", "lstm"), "seeds": 2, "progress": True}
+    found = compare(small(epochs=1), TEXTS, LABELS, **options)
+    assert found.cells == ("gru", "lstm")
+    assert [*found.failed] == ["rnn"]
+    assert found.failed["rnn"].startswith("the loss became nan in epoch 1")
+    assert found.tables()[-1] == Table("Cells that failed", ["cell", "why"], [*found.failed.items()])
+    assert "Cells that failed" in found.to_html()
+    assert found.to_json()["failed"] == found.failed
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in said if line[0].isdigit()] == ["1/6", "3/6", "4/6", "5/6", "6/6"]
+    _failing(monkeypatch, type(small()), "gru", "lstm")
+    with pytest.raises(ArgumentError, match="the loss became nan"):
+        compare(small(epochs=1), TEXTS, LABELS, **options)
+
+
+def test_a_cell_that_fails_at_one_length_has_the_others() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        _failing(patch, SequenceRegressor, "gru", steps=8)
+        _failing(patch, SequenceRegressor, "lstm")
+        found = compare_lengths("synthetic:adding?n=40", lengths=(4, 8), cells=("rnn", "gru", "lstm"), **TINY)
+    assert found.cells == ("rnn", "gru")
+    assert np.isnan(found.success[1]).tolist() == [[False], [True]]
+    assert found.failed["gru"].startswith("T = 8: the loss became nan")
+    assert found.failed["lstm"].startswith("T = 4: the loss became nan")
+    assert found.tables()[0].rows[1][2] == "failed"
+    assert found.half_lives.shape == (2, 2)
+    assert found.half_lives[0, 0] > 0
+    again = LengthComparison.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False)))
+    assert again.tables() == found.tables()
+    written = found.to_json()
+    older = {
+        **written,
+        "trainings": [{k: v for k, v in row.items() if k != "half_life"} for row in written["trainings"]],
+    }
+    del older["failed"]
+    assert np.isnan(LengthComparison.from_json(older).half_lives).all()
+    assert found.plot().axes
+
+
+def test_many_cells_are_counted_in_the_title(compared: tuple[Comparison, Path]) -> None:
+    found, _ = compared
+    many = replace(found, cells=tuple(f"cell_{number}" for number in range(60)))
+    assert many.title == f"60 cells compared: {found.task}"

@@ -36,7 +36,12 @@ Number = TypeVar("Number", int, float)
 
 _comparing = partial(options.in_panel, "The comparison")
 OUT = ("Folder for the trainings and the report; the same command goes on there.", "--out", "-o")
-Cells = Annotated[str, _comparing("Cells, with commas between them; the first is what the others are compared to.")]
+Cells = Annotated[
+    str,
+    _comparing(
+        "Cells, with commas between them; also family:NAME, or all. The first is what the others are compared to."
+    ),
+]
 Seeds = Annotated[int, _comparing("Trainings of each cell, from --seed on.")]
 Match = Annotated[str, _comparing("What is alike: hidden (units), or parameters (weights of the recurrent layers).")]
 Rates = Annotated[

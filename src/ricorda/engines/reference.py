@@ -159,7 +159,7 @@ class _Watched:
         norms.index_copy_(0, rows, torch.linalg.vector_norm(gradient.detach(), dim=1))
         if not self.waiting:
             self.waiting = True
-            torch.autograd.Variable._execution_engine.queue_callback(self._report)  # type: ignore[attr-defined]
+            torch.autograd.Variable._execution_engine.queue_callback(self._report)
 
     def _report(self) -> None:
         self.waiting = False

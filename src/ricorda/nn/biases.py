@@ -15,6 +15,11 @@ from ricorda.program.learned import learned
 from ricorda.program.weights import Block, layout
 
 
+def remembers(program: Program) -> bool:
+    """Whether a layer of a cell can have `memory`: a gate is certain to keep a state, and has a bias."""
+    return bool(GateBiases(program, True, False, 1).memory)
+
+
 class GateBiases:
     """Where the biases of a cell's gates stand in a layer's parameters.
 
@@ -72,7 +77,7 @@ class GateBiases:
             return "has no forget gate"
         if gates.signs.get(forget) == 1:
             return "has no bias in its forget gate"
-        lets_in = gates.keeping.get(forget) == {-1}
+        lets_in = gates.keeping.get(forget) == frozenset({-1})
         return f"has a forget gate that {'lets the new in' if lets_in else 'is not certain to keep a state'}"
 
     def start(self, parameters: Mapping[str, Tensor], forget_bias: float | None, memory: int | None) -> None:

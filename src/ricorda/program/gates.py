@@ -151,8 +151,8 @@ def _vanishes(size: Tensor, sign: int) -> bool:
 
 def _beyond(part: Tensor) -> Tensor:
     """How much changes between the second shift and the third, where a gate is open or shut."""
-    ends = part.unflatten(0, (2, len(_SHIFTS)))
-    return (ends[:, 2] - ends[:, 1]).abs() / (1 + ends[:, 1].abs())
+    end, beyond = part[1 :: len(_SHIFTS)], part[2 :: len(_SHIFTS)]
+    return (beyond - end).abs() / (1 + end.abs())
 
 
 def _direction(difference: Tensor) -> int | None:

@@ -10,7 +10,7 @@ from itertools import groupby
 from torch import nn
 
 from ricorda.nn import Recurrent
-from ricorda.program.gates import memory_gates
+from ricorda.nn.biases import remembers
 from ricorda.training.flow import FlowRecord
 from ricorda.training.options import TrainingOptions
 
@@ -106,9 +106,7 @@ class Alarm:
 
     def __init__(self, module: nn.Module, options: TrainingOptions) -> None:
         self._gated = {
-            name: bool(memory_gates(layer.program))
-            for name, layer in module.named_modules()
-            if isinstance(layer, Recurrent)
+            name: remembers(layer.program) for name, layer in module.named_modules() if isinstance(layer, Recurrent)
         }
         self._options = options
         self._in_a_row: Counter[tuple[str, str, int]] = Counter()

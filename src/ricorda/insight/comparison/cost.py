@@ -13,7 +13,7 @@ from torch import nn
 
 from ricorda.insight.comparison.splits import Split
 from ricorda.nn import Recurrent
-from ricorda.program.gates import memory_gates
+from ricorda.nn.biases import remembers
 from ricorda.program.ir import LEAVES, Program, Sizes
 from ricorda.program.operations import EXPAND
 from ricorda.program.weights import layout
@@ -86,7 +86,7 @@ def flops_of_layers(module: nn.Module) -> int:
 def with_cell(model: SequenceEstimator, program: Program, **parameters: Any) -> Any:
     """An untrained copy of the estimator with another cell; without `memory` if none of its gates keeps a state."""
     changed = clone(model).set_params(cell=program, **parameters)
-    if getattr(changed, "memory", None) is not None and not memory_gates(program):
+    if getattr(changed, "memory", None) is not None and not remembers(program):
         changed.set_params(memory=None)
     return changed
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ricorda.insight.comparison.cost import COUNTED
 from ricorda.insight.comparison.report import Table, page
+from ricorda.insight.comparison.result import failures, listed, steps
 from ricorda.shown import Shown
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ class LengthComparison(Shown):
         The task's measures on the new sequences, such as "mean_squared_error".
     step_seconds : array [cells, L, seeds]
         Median time of one step of one sequence in training: an epoch's time divided by all steps of its examples.
+    half_lives : array [cells, L]
+        Half-life of the gradient in steps on the first new sequences, with the first seed; nan if it does not halve.
+        See `gradients.StateFlow`.
     learning_rates : array [cells, L]
         The best of the rates that were tried with the first seed.
     flops : array [cells]
@@ -55,6 +60,9 @@ class LengthComparison(Shown):
         The number of weights of the whole network.
     settings : dict
         The settings that the numbers depend on.
+    failed : dict
+        Name of a cell to why it failed, and at which lengths; all arrays have nan there. A cell that failed at each
+        length has no row in them.
     """
 
     task: str
@@ -65,10 +73,12 @@ class LengthComparison(Shown):
     success: Array
     numbers: dict[str, Array]
     step_seconds: Array
+    half_lives: Array
     learning_rates: Array
     flops: NDArray[np.int64]
     weights: NDArray[np.int64]
     settings: dict[str, Any]
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def solved(self) -> list[int | None]:
@@ -79,6 +89,7 @@ class LengthComparison(Shown):
     def to_frame(self) -> pl.DataFrame:
         """A row for each cell, length and seed."""
         import polars as pl
+        import polars.selectors as cs
 
         rows = [
             {
@@ -88,13 +99,14 @@ class LengthComparison(Shown):
                 "success": float(self.success[c, k, s]),
                 **{name: float(values[c, k, s]) for name, values in self.numbers.items()},
                 "step_seconds": float(self.step_seconds[c, k, s]),
+                "half_life": float(self.half_lives[c, k]),
                 "learning_rate": float(self.learning_rates[c, k]),
             }
             for c, cell in enumerate(self.cells)
             for k, length in enumerate(self.lengths)
             for s, seed in enumerate(self.seeds)
         ]
-        return pl.DataFrame(rows)
+        return pl.DataFrame(rows).with_columns(cs.float().fill_nan(None))
 
     def to_json(self) -> dict[str, Any]:
         """All numbers as JSON."""
@@ -105,7 +117,12 @@ class LengthComparison(Shown):
             )
         ]
         about = {"synthetic": self.task, "criterion": self.criterion, "cells": cells}
-        return {**about, "trainings": self.to_frame().to_dicts(), "settings": self.settings}
+        return {
+            **about,
+            "trainings": self.to_frame().to_dicts(),
+            "failed": self.failed,
+            "settings": self.settings,
+        }
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> LengthComparison:
@@ -113,7 +130,11 @@ class LengthComparison(Shown):
         names, rows = [cell["cell"] for cell in written["cells"]], written["trainings"]
         lengths, seeds = sorted({row["length"] for row in rows}), sorted({row["seed"] for row in rows})
         shape = (len(names), len(lengths), len(seeds))
-        columns = {key: np.array([row[key] for row in rows]).reshape(shape) for key in rows[0] if key not in _PLACES}
+        columns = {
+            key: np.array([row.get(key) for row in rows], dtype=np.float64).reshape(shape)  # None becomes nan.
+            for key in ("half_life", *rows[0])  # Comparisons of version 0.2 have no half-life.
+            if key not in _PLACES
+        }
         success, times, rates = (columns.pop(key) for key in ("success", "step_seconds", "learning_rate"))
         return cls(
             task=written["synthetic"],
@@ -124,10 +145,12 @@ class LengthComparison(Shown):
             success=success,
             numbers=columns,
             step_seconds=times,
+            half_lives=columns.pop("half_life")[:, :, 0],
             learning_rates=rates[:, :, 0],
             flops=np.array([cell["flops"] for cell in written["cells"]]),
             weights=np.array([cell["weights"] for cell in written["cells"]]),
             settings=dict(written["settings"]),
+            failed=dict(written.get("failed", {})),
         )
 
     def tables(self) -> list[Table]:
@@ -135,11 +158,13 @@ class LengthComparison(Shown):
 
         def table(title: str, values: Array, form: str) -> Table:
             rows = [
-                [name, *map(form.format, by_seed.mean(1))] for name, by_seed in zip(self.cells, values, strict=True)
+                [name, *("failed" if math.isnan(mean) else form.format(mean) for mean in by_seed.mean(1))]
+                for name, by_seed in zip(self.cells, values, strict=True)
             ]
             return Table(title, ["cell", *(f"T = {length}" for length in self.lengths)], rows)
 
         others = {name: numbers for name, numbers in self.numbers.items() if not name.startswith("share")}
+        lives = [[name, *map(steps, row)] for name, row in zip(self.cells, self.half_lives, strict=True)]
         columns = zip(self.cells, self.flops, self.weights, self.solved, strict=True)
         cells = [
             [name, f"{flops:,}", f"{weights:,}", f"{solved or 'none'}"] for name, flops, weights, solved in columns
@@ -148,7 +173,9 @@ class LengthComparison(Shown):
             table("New sequences that are right", self.success, "{:.1%}"),
             *(table(name.replace("_", " ").capitalize(), numbers, "{:.3g}") for name, numbers in others.items()),
             table("Microseconds a step of one sequence, in training", 1e6 * self.step_seconds, "{:.3g}"),
+            Table("Gradient's half-life (steps)", ["cell", *(f"T = {length}" for length in self.lengths)], lives),
             Table("The cells", ["cell", "operations a step", "weights", f"longest T with {SOLVED:.0%} right"], cells),
+            *failures(self.failed),
         ]
 
     def plot(self) -> Figure:
@@ -160,7 +187,7 @@ class LengthComparison(Shown):
     @property
     def title(self) -> str:
         """What was compared."""
-        return f"How far {', '.join(self.cells[:-1])} and {self.cells[-1]} remember: synthetic:{self.task}"
+        return f"How far {listed(self.cells)} remember: synthetic:{self.task}"
 
     def to_html(self) -> str:
         """The report: one page that needs nothing else."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from ricorda.errors import ArgumentError
 from ricorda.insight.comparison import cost
 from ricorda.insight.comparison.length_result import NEW, LengthComparison
 from ricorda.insight.comparison.splits import Split, split
-from ricorda.insight.comparison.trials import Trials
-from ricorda.insight.comparison.view import DEFAULT_CELLS, checked_rates, programs_of, seeds_from
+from ricorda.insight.comparison.trials import Failed, Trials
+from ricorda.insight.comparison.view import DEFAULT_CELLS, checked_rates, flow_of, programs_of, seeds_from
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
 from ricorda.tasks.registry import estimator_of
@@ -84,31 +86,34 @@ def compare_lengths(
     model.check_parameters()
     rates, every_seed = checked_rates(model, learning_rates), seeds_from(model, seeds)
     plan = [float(length) for length in lengths for _ in range(len(programs) * (len(rates) + seeds - 1))]
-    by_length: list[list[_Reached]] = []
+    by_length: list[list[_Reached | Failed]] = []
     with tempfile.TemporaryDirectory() as passing:
         trials = Trials(Path(folder or passing), plan, progress=progress)
         for length in lengths:
             train, new = (_drawn(task, {**options, "T": length}, *of) for of in ((number, first), (NEW, NEW_SEED)))
             data = split(model, train.inputs, train.targets, validation=None, test=None, seed=every_seed[0])
             memory = parameters.get("memory", max(2, length))
-            untrained = [cost.with_cell(model, program, memory=memory) for program in programs]
-            by_length.append(
-                [_reached(trials, changed, rates, data, every_seed, length, task, new) for changed in untrained]
-            )
-    by_cell = list(zip(*by_length, strict=True))
+            attempts = []
+            for program in programs:
+                changed = cost.with_cell(model, program, memory=memory)
+                run = partial(_reached, trials, changed, rates, data, every_seed, length, task, new)
+                attempts.append(trials.attempt(f"T = {length}, {program.title}", len(rates) + seeds - 1, run))
+            by_length.append(attempts)
+    titles, by_cell, failed = _sorted(programs, lengths, list(zip(*by_length, strict=True)))
     numbers = {
         name: np.array([[reached.numbers[name] for reached in row] for row in by_cell])
-        for name in by_length[0][0].numbers
+        for name in by_cell[0][0].numbers
     }
     return LengthComparison(
         task=task.name,
         criterion=task.success,
-        cells=tuple(program.title for program in programs),
+        cells=tuple(titles),
         seeds=every_seed,
         lengths=np.array(lengths),
         success=_success(numbers),
         numbers=numbers,
         step_seconds=np.array([[reached.step_seconds for reached in row] for row in by_cell]),
+        half_lives=np.array([[reached.half_life for reached in row] for row in by_cell]),
         learning_rates=np.array([[reached.rate for reached in row] for row in by_cell]),
         flops=np.array([row[0].flops for row in by_cell]),
         weights=np.array([row[0].weights for row in by_cell]),
@@ -123,6 +128,7 @@ def compare_lengths(
             },
             "memory": parameters.get("memory", "T, where gates keep a state"),
         },
+        failed=failed,
     )
 
 
@@ -147,8 +153,16 @@ class _Reached:
     rate: float
     numbers: dict[str, list[float]]
     step_seconds: list[float]
+    half_life: float
     flops: int
     weights: int
+
+    def without_results(self) -> _Reached:
+        """The same cell where its training failed."""
+        nothing = [math.nan] * len(self.step_seconds)
+        return replace(
+            self, rate=math.nan, numbers=dict.fromkeys(self.numbers, nothing), step_seconds=nothing, half_life=math.nan
+        )
 
 
 def _reached(
@@ -170,7 +184,32 @@ def _reached(
             numbers.setdefault(name, []).append(value)
         times.append(1 / float(np.median([epoch["tokens_per_second"] for epoch in trained.history_])))
     network = searched.model.network_
-    return _Reached(searched.rate, numbers, times, cost.flops_of_layers(network), cost.weights_of(network))
+    half_life, _, _ = flow_of(searched.model, new.inputs)
+    return _Reached(searched.rate, numbers, times, half_life, cost.flops_of_layers(network), cost.weights_of(network))
+
+
+def _sorted(
+    programs: Sequence[Program], lengths: Sequence[int], attempts: Sequence[Sequence[_Reached | Failed]]
+) -> tuple[list[str], list[list[_Reached]], dict[str, str]]:
+    """The cells with a result at some length, their results, nan where there is none, and why some have failed.
+
+    If all have failed at all lengths, the first one's mistake is raised.
+    """
+    titles, rows, failed = [], [], {}
+    for program, row in zip(programs, attempts, strict=True):
+        reached = [result for result in row if not isinstance(result, Failed)]
+        reasons = [
+            f"T = {T}: {result.why}" for T, result in zip(lengths, row, strict=True) if isinstance(result, Failed)
+        ]
+        if reasons:
+            failed[program.title] = "; ".join(dict.fromkeys(reasons))
+        if reached:
+            titles.append(program.title)
+            nothing = reached[0].without_results()
+            rows.append([nothing if isinstance(result, Failed) else result for result in row])
+    if not rows:
+        raise next(result.error for row in attempts for result in row if isinstance(result, Failed))
+    return titles, rows, failed
 
 
 def _drawn(task: SyntheticTask, options: Mapping[str, int], number: int, seed: int) -> Drawn:

@@ -86,7 +86,8 @@ def draw_lengths(comparison: LengthComparison) -> Figure:
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("length T (steps)")
-        axes.legend(frameon=False)
+        many = len(comparison.cells) > 8
+        axes.legend(frameon=False, **{"fontsize": 5, "ncols": 4} if many else {})
         tidy(axes)
     return figure
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
+MOST_LISTED = 6
+"""The most cells whose names stand in a title."""
 FLOW_EXAMPLES = 16
 """The most examples over which the gradient is followed."""
 
@@ -67,6 +70,8 @@ class Comparison(Shown):
         Whether the gradient vanishes, explodes or is sound.
     settings : dict
         The settings that the numbers depend on.
+    failed : dict
+        Name of each further cell, which has failed, to why; no array has a row for it.
     """
 
     task: str
@@ -89,6 +94,7 @@ class Comparison(Shown):
     memory_lengths: Array
     verdicts: tuple[str, ...]
     settings: dict[str, Any]
+    failed: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def scores(self) -> Array:
@@ -149,12 +155,13 @@ class Comparison(Shown):
             "examples": self.outcomes.shape[2],
             "seeds": [*self.seeds],
             "cells": rows,
+            "failed": self.failed,
             "settings": self.settings,
         }
 
     def tables(self) -> list[Table]:
-        """Three tables as text: what each cell reaches, what it costs, and how far back it learns."""
-        return [self._reaches(), self._costs(), self._remembers()]
+        """What each cell reaches, what it costs, how far back it learns, and which have failed, as text."""
+        return [self._reaches(), self._costs(), self._remembers(), *failures(self.failed)]
 
     def plot(self) -> Figure:
         """Scores, times and memory side by side."""
@@ -169,7 +176,7 @@ class Comparison(Shown):
     @property
     def title(self) -> str:
         """What was compared."""
-        return f"{', '.join(self.cells[:-1])} and {self.cells[-1]} compared: {self.task}"
+        return f"{listed(self.cells)} compared: {self.task}"
 
     def says(self) -> list[str]:
         """How the numbers came about, a paragraph each."""
@@ -249,7 +256,7 @@ class Comparison(Shown):
     def _remembers(self) -> Table:
         head = ["cell", "gradient's half-life (steps)", "memory length (steps)", "the gradient"]
         rows = [
-            [name, _steps(self.half_lives[index]), _steps(self.memory_lengths[index]), self.verdicts[index]]
+            [name, steps(self.half_lives[index]), steps(self.memory_lengths[index]), self.verdicts[index]]
             for index, name in enumerate(self.cells)
         ]
         return Table("How far back they learn", head, rows)
@@ -264,7 +271,20 @@ def _deviation(scores: Array) -> Array:
     return scores.std(1, ddof=1) if scores.shape[1] > 1 else np.full(len(scores), math.nan)
 
 
-def _steps(number: float) -> str:
+def listed(cells: Sequence[str]) -> str:
+    """The names of some cells, or the number of many."""
+    if len(cells) > MOST_LISTED:
+        return f"{len(cells)} cells"
+    return f"{', '.join(cells[:-1])} and {cells[-1]}" if len(cells) > 1 else cells[0]
+
+
+def failures(failed: Mapping[str, str]) -> list[Table]:
+    """A table with a row for each cell that has failed; none if there is none."""
+    return [Table("Cells that failed", ["cell", "why"], [*failed.items()])] if failed else []
+
+
+def steps(number: float) -> str:
+    """A number of steps as text."""
     if math.isnan(number):
         return "none"
     return "all of them" if number == math.inf else f"{number:.3g}"

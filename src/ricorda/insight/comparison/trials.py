@@ -7,18 +7,20 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sklearn.base import clone
 
 from ricorda import __version__
-from ricorda.errors import ArgumentError
+from ricorda.errors import ArgumentError, RicordaError
 from ricorda.insight.comparison.splits import Split
 from ricorda.tasks.folder import holds_model
 from ricorda.tasks.loading import load
+
+Result = TypeVar("Result")
 
 RUNS = "runs"
 """The subfolder of a comparison's folder that holds its trainings."""
@@ -34,6 +36,14 @@ class Searched:
     model: Any
     rate: float
     scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why there is no result: in a sentence, and as it was raised."""
+
+    why: str
+    error: Exception
 
 
 class Trials:
@@ -53,8 +63,30 @@ class Trials:
 
     def __init__(self, folder: Path, plan: Sequence[float], *, progress: bool) -> None:
         self.folder, self.progress = folder, progress
-        self.number, self.planned = len(plan), math.fsum(plan)
+        self.plan = list(plan)
         self.begun, self.worked, self.seconds = 0, 0.0, 0.0
+
+    def attempt(self, title: str, trainings: int, run: Callable[[], Result]) -> Result | Failed:
+        """What a function returns, or why it could not: one cell's mistake is not the end of the others.
+
+        Parameters
+        ----------
+        title : str
+            Name of what is attempted in the reports.
+        trainings : int
+            The number of trainings that it makes; those that it does not get to count as begun.
+        run : callable
+            The function.
+        """
+        end = self.begun + trainings
+        try:
+            return run()
+        except Exception as error:
+            self.begun = end
+            kind = "" if isinstance(error, RicordaError) else f"{type(error).__name__}: "
+            failed = Failed(f"{kind}{error}".partition("\n")[0], error)
+            self._say(f"{title}: {failed.why}")
+            return failed
 
     def train(self, model: Any, data: Split, title: str, work: float = 1.0) -> Any:
         """Train a model, or open it if it was trained before.
@@ -73,16 +105,11 @@ class Trials:
         self.begun += 1
         path = self.folder / RUNS / f"{model.cell.name}-{_digest(model, data)}"
         if holds_model(path):
-            self.planned -= work
-            self._say(f"{self.begun}/{self.number}  {title}: was trained before")
+            self._say(f"{self.begun}/{len(self.plan)}  {title}: was trained before")
             return load(path)
-        self._say(f"{self.begun}/{self.number}  {title}{self._left()}")
+        self._say(f"{self.begun}/{len(self.plan)}  {title}{self._left()}")
         started = time.monotonic()
-        try:
-            model.fit(data.X, data.y, validation=data.validation, progress=self.progress and sys.stderr.isatty())
-        except ArgumentError:
-            self.planned -= work
-            raise
+        model.fit(data.X, data.y, validation=data.validation, progress=self.progress and sys.stderr.isatty())
         model.save(path)
         self.worked += work
         self.seconds += time.monotonic() - started
@@ -130,7 +157,7 @@ class Trials:
         """An estimate of the remaining time, from the trainings so far."""
         if not self.worked:
             return ""
-        seconds = round(self.seconds / self.worked * (self.planned - self.worked))
+        seconds = round(self.seconds / self.worked * math.fsum(self.plan[self.begun - 1 :]))
         return f"  {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
 
     def _say(self, line: str) -> None:

@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from ricorda.errors import ArgumentError, DataError
 from ricorda.insight.comparison import cost
 from ricorda.insight.comparison.result import FLOW_EXAMPLES, Comparison
 from ricorda.insight.comparison.splits import Split, split
-from ricorda.insight.comparison.trials import Trials
+from ricorda.insight.comparison.trials import Failed, Trials
 from ricorda.insight.gradients.view import gradient_flow
+from ricorda.nn.arguments import program_of
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.tasks.cells import as_program
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.measure import Measure
 
@@ -58,7 +59,8 @@ def compare(
     X, y, validation
         As its `fit` takes them; without `validation` a part of X is held out, the same for all.
     cells : sequence
-        Two or more, in any of the ways that an estimator takes one. The first is what the others are compared to.
+        Two or more, in any of the ways that an estimator takes one. The first is what the others are compared to. One
+        that fails, because its training diverges for example, is in `Comparison.failed` and nowhere else.
     seeds : int
         Number of trainings of each cell, each with its own first weights and order of batches.
     learning_rates : sequence of float
@@ -90,13 +92,12 @@ def compare(
     with tempfile.TemporaryDirectory() as passing:
         plan = [1.0] * len(programs) * (len(rates) + seeds - 1)
         trials = Trials(Path(folder or passing), plan, progress=progress)
-        costs = _costs(model, programs, data, match)
-        tried = [_tried(trials, untrained, data, rates, every_seed) for untrained in costs]
+        costs, tried, failed = _all(trials, model, programs, data, match, rates, every_seed)
     return Comparison(
         task=model.TASK,
         measure=tried[0].measure,
         where=data.where,
-        cells=tuple(program.title for program in programs),
+        cells=tuple(untrained.model.cell.title for untrained in costs),
         seeds=every_seed,
         outcomes=np.array([cell.outcomes for cell in tried]),
         example_weights=tried[0].weights,
@@ -113,6 +114,7 @@ def compare(
         memory_lengths=np.array([cell.memory_length for cell in tried]),
         verdicts=tuple(cell.verdict for cell in tried),
         settings={"match": match, "learning rates": rates, **_settings(model)},
+        failed=failed,
     )
 
 
@@ -142,22 +144,57 @@ class _Tried:
     verdict: str
 
 
-def _costs(model: SequenceEstimator, programs: Sequence[Program], data: Split, match: str) -> list[_Cost]:
+def _all(
+    trials: Trials,
+    model: SequenceEstimator,
+    programs: Sequence[Program],
+    data: Split,
+    match: str,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+) -> tuple[list[_Cost], list[_Tried], dict[str, str]]:
+    """What cells cost and reach, and why others have failed; if all have, the first one's mistake is raised."""
+    count = len(rates) + len(seeds) - 1
+    done: list[tuple[_Cost, _Tried]] = []
+    failed: dict[str, Failed] = {}
+    for program, of in zip(programs, _costs(trials, model, programs, data, match), strict=True):
+        if isinstance(of, Failed):
+            trials.begun += count
+            failed[program.title] = of
+            continue
+        tried = trials.attempt(program.title, count, partial(_tried, trials, of, data, rates, seeds))
+        if isinstance(tried, Failed):
+            failed[program.title] = tried
+        else:
+            done.append((of, tried))
+    if not done:
+        raise next(iter(failed.values())).error
+    return [of for of, _ in done], [tried for _, tried in done], {name: each.why for name, each in failed.items()}
+
+
+def _costs(
+    trials: Trials, model: SequenceEstimator, programs: Sequence[Program], data: Split, match: str
+) -> list[_Cost | Failed]:
     """The sizes and cost of each cell; the first cell has the model's own hidden size."""
-    costs: list[_Cost] = []
-    first: Any = None
-    for program in programs:
-        parameters: dict[str, Any] = {"random_state": 0}
-        if match == "parameters" and costs:
-            parameters["hidden_size"] = cost.matching_hidden_size(first, program, costs[0].recurrent_weights)
-        changed = cost.with_cell(model, program, **parameters)
-        changed.check_parameters()
-        probe, task = cost.prepared(changed, data)
-        first = probe if first is None else first
-        network = task.module
-        weights, recurrent = cost.weights_of(network), cost.recurrent_weights(network)
-        costs.append(_Cost(changed, weights, recurrent, cost.flops_of_layers(network), cost.peak_of_step(probe, task)))
-    return costs
+    first, begin = _cost(model, programs[0], data)
+
+    def of_another(program: Program) -> _Cost:
+        sizes = {}
+        if match == "parameters":
+            sizes = {"hidden_size": cost.matching_hidden_size(begin, program, first.recurrent_weights)}
+        return _cost(model, program, data, **sizes)[0]
+
+    return [first, *(trials.attempt(program.title, 0, partial(of_another, program)) for program in programs[1:])]
+
+
+def _cost(model: SequenceEstimator, program: Program, data: Split, **parameters: Any) -> tuple[_Cost, Any]:
+    """What a cell costs, and its prepared model."""
+    changed = cost.with_cell(model, program, random_state=0, **parameters)
+    changed.check_parameters()
+    probe, task = cost.prepared(changed, data)
+    network = task.module
+    weights, recurrent = cost.weights_of(network), cost.recurrent_weights(network)
+    return _Cost(changed, weights, recurrent, cost.flops_of_layers(network), cost.peak_of_step(probe, task)), probe
 
 
 def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds: Sequence[int]) -> _Tried:
@@ -168,11 +205,11 @@ def _tried(trials: Trials, of: _Cost, data: Split, rates: Sequence[float], seeds
         values, weights = (np.asarray(numbers, dtype=np.float64) for numbers in model._outcomes(*data.test))
         by_seed.append(values)
         times.append(float(np.median([epoch["seconds"] for epoch in model.history_])))
-    flow, measure = _flow(searched.model, data.test[0]), searched.model._measure()
+    flow, measure = flow_of(searched.model, data.test[0]), searched.model._measure()
     return _Tried(measure, searched.rate, searched.scores, by_seed, weights, times, *flow)
 
 
-def _flow(model: Any, X: Any) -> tuple[float, float, str]:
+def flow_of(model: Any, X: Any) -> tuple[float, float, str]:
     """Half-life, memory length and verdict of the gradient on the first examples."""
     examples = getattr(X, "inputs", X)
     if isinstance(examples, str):  # A running text is cut into parts.
@@ -188,7 +225,7 @@ def _flow(model: Any, X: Any) -> tuple[float, float, str]:
 
 def programs_of(cells: Sequence[Any]) -> list[Program]:
     """The programs of the cells to compare. Fewer than two cells, or two of one name, raise ArgumentError."""
-    programs = [as_program(cell) for cell in cells]
+    programs = [program_of(cell, projected=False) for cell in cells]
     names = [program.title for program in programs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
