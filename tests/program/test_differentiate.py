@@ -462,15 +462,20 @@ def test_of_equal_cuts_the_one_nearest_to_the_use_is_taken() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_derivative_is_torch_s_where_the_slope_jumps_too(name: str) -> None:
     row = OPERATIONS[name]
-    points = [0.5, 1.0, 2.0] if name in ("log", "sqrt", "divide") else [-2.0, -1.0, 0.0, 1.0, 2.0]
+    positive = ("log", "sqrt", "divide", "pow", "remainder", "safe_sqrt")
+    points = [0.5, 1.0, 2.0] if name in positive else [-2.0, -1.0, 0.0, 1.0, 2.0]
     grid = torch.cartesian_prod(*[torch.tensor(points, dtype=D)] * row.arity).reshape(-1, row.arity)
     arguments = [column.clone().requires_grad_() for column in grid.unbind(dim=1)]
     g = torch.randn(len(grid), dtype=D)
     result = row.reference(torch, *arguments)
-    expected = torch.autograd.grad(result, arguments, g, materialize_grads=True)
+    expected = (
+        torch.autograd.grad(result, arguments, g, materialize_grads=True)
+        if result.requires_grad
+        else [torch.zeros_like(argument) for argument in arguments]
+    )
 
     body = Body()
-    leaves = [body.write(Line("sequence", name=leaf)) for leaf in ("g", "y", "a", "b")[: 2 + row.arity]]
+    leaves = [body.write(Line("sequence", name=leaf)) for leaf in ("g", "y", "a", "b", "c")[: 2 + row.arity]]
     values = [g, result, *arguments]
     found = [body.number(part) if isinstance(part, int) else part for part in row.derivative(*leaves)]
     for line in body.lines[len(leaves) :]:

@@ -14,11 +14,14 @@ from ricorda import affine, cell, equations, maximum, parameter, sigmoid, tanh
 from ricorda.catalogue import CELLS
 from ricorda.engines import Request, reference
 from ricorda.program.ir import Program, Sizes
+from ricorda.program.operations import OPERATIONS
 from ricorda.program.weights import layout
 
 D = torch.float64
 SIZES = Sizes({"I": 3, "H": 4, "P": 2})
 B = 2
+INTERNAL = ("variance", "positive", "share")
+"""Operations that no cell writes."""
 
 
 @dataclass
@@ -33,8 +36,20 @@ class Matrices:
         return torch.stack([a @ w.T for a, w in zip(operands, self.blocks, strict=True)]).sum(dim=0)
 
 
+FUNCTIONS = {
+    "hard_sigmoid": torch.nn.functional.hardsigmoid,
+    "safe_divide": lambda a, b: torch.where(b == 0, 0, a / b),
+    "safe_sqrt": lambda a, bound: a.sqrt(),
+    "where": lambda condition, a, b: torch.where(condition != 0, a, b),
+    "sum": lambda a: a.sum(dim=-1, keepdim=True).expand_as(a),
+    "mean": lambda a: a.mean(dim=-1, keepdim=True).expand_as(a),
+    "largest": lambda a: a.amax(dim=-1, keepdim=True).expand_as(a),
+}
+"""Functions of the printed equations that torch has in another form."""
+
+
 def _function(name: str) -> Any:
-    of = getattr(torch, name, None) or getattr(torch.nn.functional, name)
+    of = FUNCTIONS.get(name) or getattr(torch, name, None) or getattr(torch.nn.functional, name)
     return lambda *values: of(*(torch.as_tensor(value, dtype=D) for value in values))
 
 
@@ -54,8 +69,8 @@ def evaluated_and_run(program: Program) -> tuple[dict[str, Tensor], dict[str, Te
     x, *others = (torch.randn(1, B, SIZES[one.size], dtype=D) for one in program.inputs)
     inputs = {one.name: values.abs() for one, values in zip(program.inputs[1:], others, strict=True)}
     states = [torch.randn(B, SIZES[state.size], dtype=D) for state in program.states]
-    functions = ("sigmoid", "tanh", "relu", "softplus", "exp", "log", "sqrt", "maximum", "minimum")
-    scope: dict[str, Any] = {name: _function(name) for name in functions}
+    calls = [name for name, row in OPERATIONS.items() if row.plain.startswith(f"{name}(") and name not in INTERNAL]
+    scope: dict[str, Any] = {name: _function(name) for name in calls}
     scope |= {value.name: parameters[value.name].expand(B, -1) for value in program.values if value.op == "parameter"}
     scope |= {f"{state.name}_before": value for state, value in zip(program.states, states, strict=True)}
     scope |= {f"{name}_t": values[0] for name, values in {program.values[0].name: x, **inputs}.items()}

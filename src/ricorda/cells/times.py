@@ -129,13 +129,16 @@ def gru_d(x, mask, gap, h, x_last):
 def lmu(x, h, m, *, order=32, theta=100.0):
     """The Legendre memory unit: a fixed linear memory of a window of what is written to it, one number a step.
 
-    u_t = W_ex x_t + W_eh h_{t-1} + W_em m_{t-1}
+    of_input_t = W_ex x_t
+    of_state_t = W_eh h_{t-1}
+    u_t = of_input_t + of_state_t + W_em m_{t-1}
     m_t = W_m [m_{t-1}, u_t]
     h_t = tanh(W_h [h_{t-1}, m_t, x_t])
     """
     fan_in = "uniform_fan_in(3)"
-    u = affine("ex", x, bias=False, size=1, init={"input": fan_in})
-    u = u + affine("eh", h, bias=False, size=1, init=fan_in) + affine("em", m, bias=False, size=1, init=0.0)
+    of_input = affine("ex", x, bias=False, size=1, init={"input": fan_in})
+    of_state = affine("eh", h, bias=False, size=1, init=fan_in)
+    u = of_input + of_state + affine("em", m, bias=False, size=1, init=0.0)
     m = affine("m", m, u, bias=False, size=order, form="fixed", init=f"legendre({theta})")
     h = tanh(affine("h", h, m, x, bias=False, init={"recurrent": "xavier_normal", "input": "xavier_normal"}))
     return h, m

@@ -70,7 +70,7 @@ class Operation:
     derivative: Callable[..., Sequence[Any]]
     plain: str
     latex: str
-    binding: int = 4
+    binding: float = 4
     size: Callable[[Sequence[str]], str] = pointwise
     terms: tuple[int, ...] = ()
     factors: tuple[int, ...] = ()
