@@ -252,7 +252,7 @@ def slstm(x, h, c, n, m):
     meanings={"rounds": "how often input and state gate each other, the state first at the input"},
 )
 def mogrifier(x, h, c, *, rounds=5):
-    """The mogrifier LSTM: input and state gate each other in turns before an LSTM reads them. Gates q1 r2 q3 r4 q5 i f g o.
+    """The mogrifier: input and state gate each other in turns before an LSTM reads them. Gates q1 r2 q3 r4 q5 i f g o.
 
     x_1_t = 2 * sigmoid(W_q1 h_{t-1} + b_q1) * x_t
     h_1_t = 2 * sigmoid(W_r2 x_1_t + b_r2) * h_{t-1}
