@@ -100,10 +100,7 @@ def compare_lengths(
                 attempts.append(trials.attempt(f"T = {length}, {program.title}", len(rates) + seeds - 1, run))
             by_length.append(attempts)
     titles, by_cell, failed = _sorted(programs, lengths, list(zip(*by_length, strict=True)))
-    numbers = {
-        name: np.array([[reached.numbers[name] for reached in row] for row in by_cell])
-        for name in by_cell[0][0].numbers
-    }
+    numbers = _numbers(by_cell)
     return LengthComparison(
         task=task.name,
         criterion=task.success,
@@ -210,6 +207,12 @@ def _sorted(
     if not rows:
         raise next(result.error for row in attempts for result in row if isinstance(result, Failed))
     return titles, rows, failed
+
+
+def _numbers(by_cell: Sequence[Sequence[_Reached]]) -> dict[str, Array]:
+    """The task's measures, [cells, L, seeds]."""
+    names = by_cell[0][0].numbers
+    return {name: np.array([[reached.numbers[name] for reached in row] for row in by_cell]) for name in names}
 
 
 def _drawn(task: SyntheticTask, options: Mapping[str, int], number: int, seed: int) -> Drawn:
