@@ -13,7 +13,7 @@ from command_line import Command
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from ricorda import CellError, affine, cell, exp, maximum, sigmoid, tanh
+from ricorda import CellError, affine, cell, delay, exp, maximum, sigmoid, tanh
 from ricorda.insight import gradient_flow, unroll
 from ricorda.insight.gradients.trail import trail_of
 from ricorda.insight.memory.decomposition import decompose
@@ -216,6 +216,24 @@ def test_a_program_keeps_what_its_states_begin_with(ricorda_command: Command, tm
         "def own(x, h):\n    return tanh(affine('h', h, x))\n"
     )
     assert "h_0 = 0.5" in ricorda_command("cells", f"{file}:own").out
+
+
+@cell(initial={"h": 0.5})
+def late(x, h):
+    return tanh(affine("h", delay(h, 2), delay(x, 1)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_delayed_was_what_it_begins_with(engine: str) -> None:
+    assert [(state.name, state.number) for state in late.program.states] == [
+        *(("h", 0.5), ("h_1", 0.5), ("h_2", 0.5), ("x_1", 0.0))
+    ]
+    layer = Recurrent(late, I, H, dtype=torch.float64, engine=engine)
+    x = x_of(T, B, I)
+    hx = tuple(torch.full((1, B, size), number, dtype=torch.float64) for size, number in ((H, 0.5),) * 3 + ((I, 0.0),))
+    same(layer(x), layer(x, hx))
+    output, _ = layer(torch.zeros(3, B, I, dtype=torch.float64))
+    torch.testing.assert_close(output[0], output[2])  # Both see what h began with.
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,9 @@ def _tamed(condition: Symbol, branch: Symbol, first: bool) -> Symbol:
 
 
 def delay(a: Any, steps: int) -> Symbol:
-    """The value that the input or a state had so many steps before; zero, or what the layer is given, at first.
+    """The value that the input or a state had so many steps before.
+
+    At first it is zero, what the state begins with, or what the layer is given.
 
     Each step of it is a further state of the cell: `delay(h, 2)` adds `h_1` and `h_2`. The argument h of a cell is
     already the state that the previous step left: `delay(h, 2)` is the papers' h_{t-3}, and `delay(x, 1)` is x_{t-1}.

@@ -75,7 +75,7 @@ STARTS = {
 """Each by its name; `nn.initialisation.DRAWN` has the function that fills a tensor with it."""
 
 
-def canonical(init: str | float | Mapping[str, str | float], affine: bool) -> str:
+def canonical(init: str | float | Mapping[str, object], affine: bool) -> str:
     """What weights start with, as the one text that stands for it in a program.
 
     Parameters

@@ -99,7 +99,8 @@ class Tape:
                 name, _, before = name.rpartition("_")
                 steps += int(before)
             check_name("state", f"{name}_{steps}", self.values)
-            state = self.write(Value("state", size=symbol.value.size, name=f"{name}_{steps}"))
+            earlier = Value("state", size=symbol.value.size, name=f"{name}_{steps}", number=symbol.value.number)
+            state = self.write(earlier)  # Before its first step a state was what it begins with.
             self.delayed[symbol.index] = state
         return self.delayed[symbol.index]
 
@@ -254,7 +255,7 @@ def affine(
     size: str | int = HIDDEN_SIZE,
     form: str | Mapping[str, str] = "",
     shared: bool = False,
-    init: str | float | Mapping[str, str | float] = "",
+    init: str | float | Mapping[str, object] = "",
 ) -> Symbol:
     """The sum of a matrix product for each operand, and a bias: `W_name [operands] + b_name`.
 
@@ -305,7 +306,7 @@ def _affine(
     size: str,
     form: str | Mapping[str, str] = "",
     shared: bool = False,
-    init: str | float | Mapping[str, str | float] = "",
+    init: str | float | Mapping[str, object] = "",
 ) -> Symbol:
     tape = _tape("affine")
     first = next((value for value in tape.values if value.op == "affine" and value.name == name), None)
