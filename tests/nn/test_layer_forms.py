@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 
 from ricorda import ArgumentError, CellError, affine, cell, parameter, sigmoid, tanh
 from ricorda.nn import Recurrent
@@ -375,3 +375,21 @@ def test_two_weights_of_one_name_are_refused() -> None:
 
     with pytest.raises(CellError, match="cell clash would have two weights of the name weight_left_k_1: rename"):
         layer_of(clash)
+
+
+@pytest.mark.filterwarnings("ignore:.*autograd.function.Function.*should not be instantiated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("form", ["low_rank(2)", "fixed"])
+def test_torch_compile_and_transforms_see_through_forms(form: str) -> None:
+    layer = layer_of(gated(form, "clamp(-1, 1)"))
+    x = x_of(4, 2)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    learned = dict(layer.named_parameters())
+    wanted = torch.autograd.grad(layer(x)[0].sum(), list(learned.values()))
+    y = compiled(x)[0]
+    torch.testing.assert_close(y, layer(x)[0])
+    for our, their in zip(torch.autograd.grad(y.sum(), list(learned.values())), wanted, strict=True):
+        torch.testing.assert_close(our, their)
+    rows = vmap(grad(lambda weights, row: functional_call(layer, weights, (row,))[0].sum()), (None, 1))(learned, x)
+    for name, their in zip(learned, wanted, strict=True):
+        torch.testing.assert_close(rows[name].sum(0), their)

@@ -121,7 +121,7 @@ class Stack:
             self._make(pieces)
         widths = [[sizes[state.size] for sizes in self.sizes] for state in program.states]
         self.states = tuple((num_layers * directions, max(of_layers)) for of_layers in widths)
-        self.begins = any(state.number for state in program.states)
+        self.begins = any(state.number for state in self.program.states)
         self.uniform = all(min(of_layers) == max(of_layers) for of_layers in widths)
 
     def of_layer(self, states: Sequence[Tensor], entry: int) -> list[Tensor]:
