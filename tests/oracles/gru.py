@@ -80,3 +80,10 @@ def miru1(w, x, h):
 
 def miru2(w, x, h):
     return 0.5 * h + 0.5 * tanh(w("h", 0.5 * h, x))
+
+
+def taugru(w, x, h, *before):
+    """With h_{t-1} and the four states before it, the last of which is h_{t-5}."""
+    g = sigmoid(w("g", h, x))
+    seen = tanh(w("u", h, x)) + sigmoid(w("a", h, x)) * tanh(w("z", before[-1], x))
+    return (1 - g) * h + g * seen, h, *before[:-1]

@@ -52,3 +52,28 @@ def qrnn(w, x, h, c, x_last):
     f = sigmoid(w("f", x, x_last))
     c = f * c + (1 - f) * tanh(w("z", x, x_last))
     return sigmoid(w("o", x, x_last)) * c, c, x
+
+
+def rglru(w, x, h):
+    v = w("v", x)
+    a = np.exp(-8 * np.logaddexp(w.decay, 0)) ** sigmoid(w("a", v))
+    return a * h + np.sqrt(1 - a**2) * (sigmoid(w("x", v)) * v)
+
+
+def lru(w, x, y, re, im):
+    """In complex numbers, as the paper writes it."""
+    turn = np.exp(-np.exp(w.nu) + 1j * w.theta)
+    state = turn * (re + 1j * im) + np.sqrt(1 - np.abs(turn) ** 2) * (w("b_re", x) + 1j * w("b_im", x))
+    C = w.matrices("c_re")[0] + 1j * w.matrices("c_im")[0]
+    return (state @ C.T).real + w("d", x), state.real, state.imag
+
+
+def rwkv4(w, x, y, a, b, m, x_last):
+    """Without the stabiliser: sums of exponentials themselves, which a and b are once scaled by exp(m)."""
+    k, v, r = (w(name, mu * x + (1 - mu) * x_last) for name, mu in (("k", w.mu_k), ("v", w.mu_v), ("r", w.mu_r)))
+    top, bottom = a * np.exp(m), b * np.exp(m)
+    wkv = (top + np.exp(w.u + k) * v) / (bottom + np.exp(w.u + k))
+    fade = np.exp(-np.exp(w.w))
+    top, bottom = fade * top + np.exp(k) * v, fade * bottom + np.exp(k)
+    m = np.maximum(m - np.exp(w.w), k)
+    return w("o", sigmoid(r) * wkv), top / np.exp(m), bottom / np.exp(m), m, x

@@ -103,3 +103,15 @@ def mogrifier(w, x, h, c):
     h = 2 * sigmoid(w("r4", x)) * h
     x = 2 * sigmoid(w("q5", h)) * x
     return lstm(w, x, h, c)
+
+
+def onlstm(w, x, h, c):
+    def cumax(z):
+        share = np.exp(z - z.max())
+        return np.cumsum(share / share.sum(), axis=1)
+
+    keep, write = cumax(w("mf", h, x)), 1 - cumax(w("mi", h, x))
+    f, i = sigmoid(w("f", h, x)), sigmoid(w("i", h, x))
+    both = keep * write
+    c = (f * both + (keep - both)) * c + (i * both + (write - both)) * tanh(w("g", h, x))
+    return sigmoid(w("o", h, x)) * tanh(c), c

@@ -53,3 +53,14 @@ def ltc(w, x, h):
         f = sigmoid(w("f", h, x))
         h = (h + f * w.A / 6) / (1 + (np.log1p(np.exp(w.inverse_tau)) + f) / 6)
     return h
+
+
+def phased_lstm(w, x, time, h, c):
+    period = np.exp(w.log_period)
+    phase = np.mod(time - w.shift * period, period) / period
+    rising, falling = phase < 0.025, (phase >= 0.025) & (phase < 0.05)
+    k = np.select([rising, falling], [phase / 0.025, 2 - phase / 0.025], 0.001 * phase)
+    i, f = sigmoid(w("i", h, x) + w.p_i * c), sigmoid(w("f", h, x) + w.p_f * c)
+    new = f * c + i * tanh(w("g", h, x))
+    shown = sigmoid(w("o", h, x) + w.p_o * new) * tanh(new)
+    return h + k * (shown - h), c + k * (new - c)

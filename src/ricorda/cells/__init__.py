@@ -22,13 +22,14 @@ from ricorda.cells.gru import (
     mut2,
     mut3,
     sgu,
+    taugru,
 )
-from ricorda.cells.linear import mingru, mingru_log, minlstm, qrnn, sru, tgru, tlstm, trnn
+from ricorda.cells.linear import lru, mingru, mingru_log, minlstm, qrnn, rglru, rwkv4, sru, tgru, tlstm, trnn
 from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
-from ricorda.cells.lstm_larger import mclstm, mlstm, mogrifier, nas, nested_lstm, reslstm, slstm, wmclstm
+from ricorda.cells.lstm_larger import mclstm, mlstm, mogrifier, nas, nested_lstm, onlstm, reslstm, slstm, wmclstm
 from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz, unicornn
-from ricorda.cells.times import cfc, cfc_gap, gru_d, lmu, ltc, time_aware_lstm
-from ricorda.cells.vanilla import esn, fastrnn, indrnn, irnn, jordan, mi_rnn, mrnn, rnn, rnn_relu, scrn
+from ricorda.cells.times import cfc, cfc_gap, gru_d, lmu, ltc, phased_lstm, time_aware_lstm
+from ricorda.cells.vanilla import esn, exprnn, fastrnn, indrnn, irnn, jordan, mi_rnn, mrnn, rnn, rnn_relu, scrn
 
 __all__ = [
     "antisymmetric",
@@ -40,6 +41,7 @@ __all__ = [
     "cornn",
     "dsgu",
     "esn",
+    "exprnn",
     "fastgrnn",
     "fastrnn",
     "gated_antisymmetric",
@@ -56,6 +58,7 @@ __all__ = [
     "ligru",
     "lipschitz",
     "lmu",
+    "lru",
     "lstm",
     "lstm1997",
     "lstm_coupled",
@@ -82,12 +85,16 @@ __all__ = [
     "nas",
     "nbr",
     "nested_lstm",
+    "onlstm",
+    "phased_lstm",
     "qrnn",
     "ran",
     "reslstm",
+    "rglru",
     "rhn",
     "rnn",
     "rnn_relu",
+    "rwkv4",
     "scrn",
     "sgrn",
     "sgu",
@@ -97,6 +104,7 @@ __all__ = [
     "slstm",
     "sru",
     "star",
+    "taugru",
     "tgru",
     "time_aware_lstm",
     "tlstm",

@@ -1,7 +1,8 @@
 """Gated recurrent units and their relatives: one state that gates keep or replace."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, maximum, minimum, parameter, relu, sigmoid, softplus, tanh
+from ricorda.program.functions import delay, hard_sigmoid
+from ricorda.program.symbols import affine, parameter, relu, sigmoid, softplus, tanh
 
 
 @cell(
@@ -224,12 +225,12 @@ def sgu(x, h):
     """The simple gated unit: input and state multiply before a small network gates the state. Gates g x_g z.
 
     g_t = tanh(W_g [(W_x_g x_t + b_x_g) * h_{t-1}] + b_g)
-    z_t = maximum(0, minimum(1, (W_z [h_{t-1}, x_t] + b_z) / 6 + 0.5))
+    z_t = hard_sigmoid(W_z [h_{t-1}, x_t] + b_z)
     shown_t = softplus(g_t * h_{t-1})
     h_t = (1 - z_t) * h_{t-1} + z_t * shown_t
     """
     g = tanh(affine("g", affine("x_g", x) * h))
-    z = maximum(0, minimum(1, affine("z", h, x) / 6 + 0.5))
+    z = hard_sigmoid(affine("z", h, x))
     shown = softplus(g * h)
     return (1 - z) * h + z * shown
 
@@ -243,12 +244,12 @@ def dsgu(x, h):
     """The deep simple gated unit: what the gate lets through passes one more layer. Gates g x_g z o.
 
     g_t = tanh(W_g [(W_x_g x_t + b_x_g) * h_{t-1}] + b_g)
-    z_t = maximum(0, minimum(1, (W_z [h_{t-1}, x_t] + b_z) / 6 + 0.5))
+    z_t = hard_sigmoid(W_z [h_{t-1}, x_t] + b_z)
     shown_t = sigmoid(W_o [g_t * h_{t-1}])
     h_t = (1 - z_t) * h_{t-1} + z_t * shown_t
     """
     g = tanh(affine("g", affine("x_g", x) * h))
-    z = maximum(0, minimum(1, affine("z", h, x) / 6 + 0.5))
+    z = hard_sigmoid(affine("z", h, x))
     shown = sigmoid(affine("o", g * h, bias=False))
     return (1 - z) * h + z * shown
 
@@ -287,3 +288,32 @@ def miru2(x, h, *, update=0.5, reset=0.5):
     """
     candidate = tanh(affine("h", reset * h, x))
     return update * h + (1 - update) * candidate
+
+
+@cell(
+    year=2022,
+    candidate="new",
+    paper="Erichson, Lim, Mahoney, 'Gated recurrent neural networks with weighted time-delay feedback', 2022 (tau-GRU)",
+    weakness="how far back it looks is chosen and not learned, and every step of that is a state to keep",
+    meanings={"tau": "how many steps the delayed state lies back"},
+)
+def taugru(x, h, *, tau=5):
+    """The tau-GRU: beside the last state it sees one from tau steps before, through a gate. Gates u z g a.
+
+    u_t = tanh(W_u [h_{t-1}, x_t] + b_u)
+    z_t = tanh(W_z [h_4_{t-1}, x_t] + b_z)
+    g_t = sigmoid(W_g [h_{t-1}, x_t] + b_g)
+    a_t = sigmoid(W_a [h_{t-1}, x_t] + b_a)
+    new_t = u_t + a_t * z_t
+    h_t = (1 - g_t) * h_{t-1} + g_t * new_t
+    h_1_t = h_{t-1}
+    h_2_t = h_1_{t-1}
+    h_3_t = h_2_{t-1}
+    h_4_t = h_3_{t-1}
+    """
+    u = tanh(affine("u", h, x))
+    z = tanh(affine("z", delay(h, tau - 1), x))
+    g = sigmoid(affine("g", h, x))
+    a = sigmoid(affine("a", h, x))
+    new = u + a * z
+    return (1 - g) * h + g * new

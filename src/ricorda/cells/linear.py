@@ -1,7 +1,8 @@
 """Cells whose state is a linear function of the state before: it passes no nonlinear function and no dense matrix."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, minimum, parameter, relu, sigmoid, softplus, tanh
+from ricorda.program.functions import cos, safe_sqrt, sin
+from ricorda.program.symbols import affine, exp, maximum, minimum, parameter, relu, sigmoid, softplus, tanh
 
 
 @cell(
@@ -183,3 +184,127 @@ def qrnn(x, h, c, x_last):
     c = f * c + (1 - f) * z
     h = o * c
     return h, c, x
+
+
+@cell(
+    year=2024,
+    paper="De, Smith, Fernando et al., 'Griffin: mixing gated linear recurrences with local attention for efficient "
+    "language models', 2024 (RG-LRU)",
+    weakness="neither gate sees the state: what is kept cannot depend on what is remembered",
+    differs=(
+        "the authors' gates have block-diagonal matrices, and a convolution of four steps before them; here is the "
+        "block's linear layer v, and whole matrices",
+        "the authors' code bounds the slope of the square root at 1000, as here; elsewhere it is infinite at a = 1",
+    ),
+)
+def rglru(x, h):
+    """The real-gated linear recurrent unit: how much of a unit's own decay counts is gated. Gates v a x.
+
+    v_t = W_v x_t + b_v
+    r_t = sigmoid(W_a v_t + b_a)
+    i_t = sigmoid(W_x v_t + b_x)
+    log_a_t = -8 * softplus(decay) * r_t
+    h_t = exp(log_a_t) * h_{t-1} + safe_sqrt(1 - exp(2 * log_a_t), 1000) * i_t * v_t
+    """
+    v = affine("v", x)
+    r = sigmoid(affine("a", v))
+    i = sigmoid(affine("x", v))
+    log_a = -8 * softplus(parameter("decay", init="decay(0.9, 0.999, 8)")) * r
+    return exp(log_a) * h + safe_sqrt(1 - exp(2 * log_a)) * (i * v)
+
+
+@cell(
+    year=2023,
+    paper="Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, 'Resurrecting recurrent neural networks for long "
+    "sequences', ICML 2023 (LRU)",
+    weakness="nothing in the recurrence depends on the input: it remembers everything alike",
+    differs=(
+        "the paper learns the input's scale, which starts as sqrt(1 - |lambda|^2); here it stays that",
+        "the paper's D is diagonal, which needs as many inputs as units; here it is a matrix",
+    ),
+    meanings={
+        "r_min": "the least |lambda| at the start",
+        "r_max": "the largest |lambda| at the start",
+        "max_phase": "the largest angle of lambda at the start",
+    },
+)
+def lru(x, y, re, im, *, r_min=0.9, r_max=0.999, max_phase=6.283):
+    """The linear recurrent unit: each unit turns and shrinks a complex number by its own lambda.
+
+    size_t = exp(-exp(nu))
+    scale_t = safe_sqrt(1 - size_t * size_t, 1000)
+    turn_re_t = size_t * cos(theta)
+    turn_im_t = size_t * sin(theta)
+    in_re_t = scale_t * (W_b_re x_t)
+    in_im_t = scale_t * (W_b_im x_t)
+    re_t = turn_re_t * re_{t-1} - turn_im_t * im_{t-1} + in_re_t
+    im_t = turn_im_t * re_{t-1} + turn_re_t * im_{t-1} + in_im_t
+    c_re_t = W_c_re re_t
+    c_im_t = W_c_im im_t
+    y_t = c_re_t - c_im_t + W_d x_t
+    """
+    size = exp(-exp(parameter("nu", init=f"ring({r_min}, {r_max})")))
+    angle = parameter("theta", init=f"uniform(0, {max_phase})")
+    scale = safe_sqrt(1 - size * size)
+    turn_re = size * cos(angle)
+    turn_im = size * sin(angle)
+    start = {"input": "normal_fan_in(0.5)"}
+    in_re = scale * affine("b_re", x, bias=False, init=start)
+    in_im = scale * affine("b_im", x, bias=False, init=start)
+    new_re = turn_re * re - turn_im * im + in_re
+    new_im = turn_im * re + turn_re * im + in_im
+    c_re = affine("c_re", new_re, bias=False, init="normal_fan_in(1)")
+    c_im = affine("c_im", new_im, bias=False, init="normal_fan_in(1)")
+    y = c_re - c_im + affine("d", x, bias=False)
+    return y, new_re, new_im
+
+
+@cell(
+    year=2023,
+    initial={"m": -1e30},
+    sizes={"x_last": "I"},
+    paper="Peng et al., 'RWKV: reinventing RNNs for the transformer era', EMNLP 2023 (RWKV-4, time mixing)",
+    weakness="each unit forgets at one speed, which no input changes",
+    differs=(
+        "the authors start mu, w and u with curves of a unit's and a layer's number; here these are straight lines",
+    ),
+)
+def rwkv4(x, y, a, b, m, x_last):
+    """The time mixing of RWKV-4: a mean of values, weighted by keys and age, kept with a stabiliser m. Affines k v r o.
+
+    k_t = W_k [x_last_{t-1} + mu_k * (x_t - x_last_{t-1})]
+    v_t = W_v [x_last_{t-1} + mu_v * (x_t - x_last_{t-1})]
+    r_t = sigmoid(W_r [x_last_{t-1} + mu_r * (x_t - x_last_{t-1})])
+    now_t = u + k_t
+    top_t = maximum(m_{t-1}, now_t)
+    old_t = exp(m_{t-1} - top_t)
+    new_t = exp(now_t - top_t)
+    wkv_t = (old_t * a_{t-1} + new_t * v_t) / (old_t * b_{t-1} + new_t)
+    faded_t = m_{t-1} - exp(w)
+    m_t = maximum(faded_t, k_t)
+    keep_t = exp(faded_t - m_t)
+    write_t = exp(k_t - m_t)
+    a_t = keep_t * a_{t-1} + write_t * v_t
+    b_t = keep_t * b_{t-1} + write_t
+    y_t = W_o [r_t * wkv_t]
+    x_last_t = x_t
+    """
+    mu_k = parameter("mu_k", size="I", init="ramp(0, 1)")
+    mu_v = parameter("mu_v", size="I", init="ramp(0, 1)")
+    mu_r = parameter("mu_r", size="I", init="ramp(0, 1)")
+    k = affine("k", x_last + mu_k * (x - x_last), bias=False)
+    v = affine("v", x_last + mu_v * (x - x_last), bias=False)
+    r = sigmoid(affine("r", x_last + mu_r * (x - x_last), bias=False))
+    now = parameter("u", init=-1.2) + k
+    top = maximum(m, now)
+    old = exp(m - top)
+    new = exp(now - top)
+    wkv = (old * a + new * v) / (old * b + new)
+    faded = m - exp(parameter("w", init="ramp(-5, 3)"))
+    m = maximum(faded, k)
+    keep = exp(faded - m)
+    write = exp(k - m)
+    a = keep * a + write * v
+    b = keep * b + write
+    y = affine("o", r * wkv, bias=False)
+    return y, a, b, m, x

@@ -1,7 +1,8 @@
 """LSTMs with more to them: more products, gates or memories than the LSTM has."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, exp, maximum, parameter, relu, sigmoid, softplus, tanh
+from ricorda.program.functions import log_sigmoid, softmax
+from ricorda.program.symbols import affine, exp, maximum, parameter, relu, sigmoid, tanh
 
 
 @cell(
@@ -230,7 +231,7 @@ def slstm(x, h, c, n, m):
     h_t = o_t * c_t / n_t
     """
     i = affine("i", h, x)
-    f = -softplus(-affine("f", h, x, init={"bias": "ramp(3, 6)"}))  # the logarithm of its sigmoid
+    f = log_sigmoid(affine("f", h, x, init={"bias": "ramp(3, 6)"}))
     z = tanh(affine("z", h, x))
     o = sigmoid(affine("o", h, x))
     m, m_last = maximum(f + m, i), m
@@ -276,5 +277,43 @@ def mogrifier(x, h, c, *, rounds=5):
     g = tanh(affine("g", h, x))
     o = sigmoid(affine("o", h, x))
     c = f * c + i * g
+    h = o * tanh(c)
+    return h, c
+
+
+@cell(
+    year=2019,
+    candidate="g",
+    paper="Shen, Tan, Sordoni, Courville, 'Ordered neurons: integrating tree structures into recurrent neural "
+    "networks', ICLR 2019 (ON-LSTM)",
+    weakness="sums over all units make a step wait, and the order of units is all that says what is kept long",
+    differs=("the authors' code has a master gate for chunks of ten units; here each unit has its own",),
+)
+def onlstm(x, h, c):
+    """The ordered-neurons LSTM: master gates keep units from one on, and write those up to one. Gates mf mi i f g o.
+
+    mf_t = W_mf [h_{t-1}, x_t] + b_mf
+    mi_t = W_mi [h_{t-1}, x_t] + b_mi
+    keep_t = W_sums [exp(mf_t - largest(mf_t)) / sum(exp(mf_t - largest(mf_t)))]
+    write_t = 1 - W_sums [exp(mi_t - largest(mi_t)) / sum(exp(mi_t - largest(mi_t)))]
+    i_t = sigmoid(W_i [h_{t-1}, x_t] + b_i)
+    f_t = sigmoid(W_f [h_{t-1}, x_t] + b_f)
+    g_t = tanh(W_g [h_{t-1}, x_t] + b_g)
+    o_t = sigmoid(W_o [h_{t-1}, x_t] + b_o)
+    both_t = keep_t * write_t
+    c_t = (f_t * both_t + keep_t - both_t) * c_{t-1} + (i_t * both_t + write_t - both_t) * g_t
+    h_t = o_t * tanh(c_t)
+    """
+    ordered = {"form": "fixed", "init": "cumulative", "bias": False}
+    mf = affine("mf", h, x)
+    mi = affine("mi", h, x)
+    keep = affine("sums", softmax(mf), **ordered)
+    write = 1 - affine("sums", softmax(mi), shared=True)
+    i = sigmoid(affine("i", h, x))
+    f = sigmoid(affine("f", h, x))
+    g = tanh(affine("g", h, x))
+    o = sigmoid(affine("o", h, x))
+    both = keep * write
+    c = (f * both + keep - both) * c + (i * both + write - both) * g
     h = o * tanh(c)
     return h, c

@@ -175,3 +175,48 @@ def ltc(x, h, *, time=1.0, unfolds=6):
         f = sigmoid(affine("f", h, x, shared=number > 0))
         h = (h + dt * f * A) / (1 + dt * (leak + f))
     return h
+
+
+@cell(
+    year=2016,
+    forget_gate="f",
+    candidate="g",
+    inputs={"time": 1},
+    paper="Neil, Pfeiffer, Liu, 'Phased LSTM: accelerating recurrent network training for long or event-based "
+    "sequences', NeurIPS 2016",
+    weakness="a unit that is shut learns next to nothing, and what comes in then is lost to it",
+    differs=(
+        "widely used code adds the shift where the paper takes it away, and lets nothing leak in evaluation",
+        "the paper learns the shift in units of time; here it is one of the unit's period",
+    ),
+    meanings={"open": "the part of its period in which a unit is open", "leak": "how much it is open in the rest"},
+)
+def phased_lstm(x, time, h, c, *, open=0.05, leak=0.001):
+    """The phased LSTM: each unit opens to the new only for a part of its own period, told the time. Gates i f g o.
+
+    period_t = exp(log_period)
+    phase_t = ((time_t / period_t - shift) % 1)
+    opened_t = 0.05 > phase_t
+    k_t = opened_t * (1 - abs(2 * phase_t / 0.05 - 1)) + (1 - opened_t) * 0.001 * phase_t
+    i_t = sigmoid(W_i [h_{t-1}, x_t] + b_i + p_i * c_{t-1})
+    f_t = sigmoid(W_f [h_{t-1}, x_t] + b_f + p_f * c_{t-1})
+    g_t = tanh(W_g [h_{t-1}, x_t] + b_g)
+    new_c_t = f_t * c_{t-1} + i_t * g_t
+    o_t = sigmoid(W_o [h_{t-1}, x_t] + b_o + p_o * new_c_t)
+    new_h_t = o_t * tanh(new_c_t)
+    c_t = k_t * new_c_t + (1 - k_t) * c_{t-1}
+    h_t = k_t * new_h_t + (1 - k_t) * h_{t-1}
+    """
+    period = exp(parameter("log_period", init="uniform(0, 8)"))
+    phase = (time / period - parameter("shift", init="uniform(0, 1)")) % 1
+    opened = phase < open
+    k = opened * (1 - abs(2 * phase / open - 1)) + (1 - opened) * leak * phase
+    i = sigmoid(affine("i", h, x) + parameter("p_i") * c)
+    f = sigmoid(affine("f", h, x) + parameter("p_f") * c)
+    g = tanh(affine("g", h, x))
+    new_c = f * c + i * g
+    o = sigmoid(affine("o", h, x) + parameter("p_o") * new_c)
+    new_h = o * tanh(new_c)
+    c = k * new_c + (1 - k) * c
+    h = k * new_h + (1 - k) * h
+    return h, c

@@ -1,6 +1,7 @@
 """Cells without gates: the state is one sum of the last state and the input, squashed."""
 
 from ricorda.program.cell import cell
+from ricorda.program.functions import sign
 from ricorda.program.symbols import affine, parameter, relu, sigmoid, tanh
 
 
@@ -186,3 +187,19 @@ def esn(x, h, *, leak=0.3, radius=0.9, density=0.1, scale=0.5):
     start = {"recurrent": f"sparse({density}, {radius})", "input": f"uniform({-scale}, {scale})", "bias": 0.0}
     candidate = tanh(affine("h", h, x, form="fixed", init=start))
     return (1 - leak) * h + leak * candidate
+
+
+@cell(
+    year=2019,
+    paper="Lezcano-Casado, Martinez-Rubio, 'Cheap orthogonal constraints in neural networks', ICML 2019 (expRNN); "
+    "modReLU: Arjovsky, Shah, Bengio 2016",
+    weakness="an orthogonal state keeps everything and forgets nothing: it fits copying better than language",
+)
+def exprnn(x, h):
+    """ExpRNN: an orthogonal recurrent matrix, and modReLU, which resizes a unit and keeps its sign. Affine h.
+
+    z_t = W_h [h_{t-1}, x_t]
+    h_t = sign(z_t) * relu(abs(z_t) + b)
+    """
+    z = affine("h", h, x, bias=False, form="orthogonal")
+    return sign(z) * relu(abs(z) + parameter("b", init="uniform(-0.01, 0.01)"))
