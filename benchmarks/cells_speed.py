@@ -33,11 +33,13 @@ TIMES, SECONDS = 1.3, 1.5
 def training(name: str) -> tuple[Callable[[], object], float]:
     """A call that trains a layer for one step, and the products that the layer takes for each step in time."""
     layer = Recurrent(name, H, H, engine="cpu")
-    x = torch.randn(T, B, H)
+    x = torch.randn(T, B, H, requires_grad=True)  # It is a layer above another, and some learn nothing themselves.
+    sizes = layer.stack.sizes[0]
+    others = {one.name: torch.rand(T, B, sizes[one.size]) for one in layer.program.inputs[1:]}
 
     def call() -> None:
         layer.zero_grad()
-        layer(x)[0].sum().backward()
+        layer(x, inputs=others or None)[0].sum().backward()
 
     products = sum(shape[0] * shape[1] for shape in layer.stack.shapes.values() if len(shape) == 2) / H**2
     return call, products
