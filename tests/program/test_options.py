@@ -295,6 +295,18 @@ def test_a_cell_of_the_catalogue_is_saved_as_its_name_with_options(monkeypatch: 
     assert cell_of(unknown) is unknown
 
 
+@pytest.mark.parametrize("name", [name for name, one in CELLS.items() if one.options])
+def test_every_option_of_the_catalogue_is_read_kept_and_pickled(name: str) -> None:
+    for option, value in CELLS[name].options.items():
+        if isinstance(value, bool | str):
+            continue
+        changed = CELLS[name](**{option: value + 1 if isinstance(value, int) else 1.1 * value + 0.01})
+        assert changed.program.title == f"{name}({option}={changed.options[option]!r})"
+        assert find_cell(changed.program.title) == changed
+        assert cell_of(changed.program) == changed.program.title
+        assert pickle.loads(pickle.dumps(changed)) == changed
+
+
 def test_one_cell_with_several_options_is_compared() -> None:
     assert [program.title for program in programs_of([leaky, leaky(rate=0.5)])] == ["leaky", "leaky(rate=0.5)"]
     with pytest.raises(ArgumentError, match=r"cells has leaky\(rate=0.5\) twice"):
