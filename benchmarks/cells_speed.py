@@ -39,7 +39,7 @@ def training(name: str) -> tuple[Callable[[], object], float]:
 
     def call() -> None:
         layer.zero_grad()
-        layer(x, inputs=others or None)[0].sum().backward()
+        layer(x, inputs=others)[0].sum().backward()
 
     products = sum(shape[0] * shape[1] for shape in layer.stack.shapes.values() if len(shape) == 2) / H**2
     return call, products

@@ -304,10 +304,9 @@ def onlstm(x, h, c):
     c_t = (f_t * both_t + keep_t - both_t) * c_{t-1} + (i_t * both_t + write_t - both_t) * g_t
     h_t = o_t * tanh(c_t)
     """
-    ordered = {"form": "fixed", "init": "cumulative", "bias": False}
     mf = affine("mf", h, x)
     mi = affine("mi", h, x)
-    keep = affine("sums", softmax(mf), **ordered)
+    keep = affine("sums", softmax(mf), bias=False, form="fixed", init="cumulative")
     write = 1 - affine("sums", softmax(mi), shared=True)
     i = sigmoid(affine("i", h, x))
     f = sigmoid(affine("f", h, x))

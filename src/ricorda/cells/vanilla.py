@@ -98,8 +98,7 @@ def irnn(x, h, *, scale=1.0):
 
     h_t = relu(W_h [h_{t-1}, x_t] + b_h)
     """
-    start = {"recurrent": f"identity({scale})", "input": "normal(0, 0.001)", "bias": 0.0}
-    return relu(affine("h", h, x, init=start))
+    return relu(affine("h", h, x, init={"recurrent": f"identity({scale})", "input": "normal(0, 0.001)", "bias": 0}))
 
 
 @cell(
@@ -184,7 +183,8 @@ def esn(x, h, *, leak=0.3, radius=0.9, density=0.1, scale=0.5):
     candidate_t = tanh(W_h [h_{t-1}, x_t] + b_h)
     h_t = 0.7 * h_{t-1} + 0.3 * candidate_t
     """
-    start = {"recurrent": f"sparse({density}, {radius})", "input": f"uniform({-scale}, {scale})", "bias": 0.0}
+    reservoir = f"sparse({density}, {radius})"
+    start = {"recurrent": reservoir, "input": f"uniform({-scale}, {scale})", "bias": "constant(0)"}
     candidate = tanh(affine("h", h, x, form="fixed", init=start))
     return (1 - leak) * h + leak * candidate
 

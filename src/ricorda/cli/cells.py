@@ -63,7 +63,7 @@ def cells(
 def _list(families: Mapping[str, str], input_size: int, hidden_size: int, as_json: bool) -> None:
     from ricorda.catalogue import CELLS
 
-    facts = [
+    facts: list[dict[str, Any]] = [
         {
             "name": name,
             "family": cell.family,
