@@ -17,11 +17,14 @@ T, B, I, H = 5, 3, 2, 4
 
 SAME = {
     "atr": "ATR",
+    "fastrnn": "FastRNN",
     "lightru": "LightRU",
     "ligru": "LiGRU",
     "lstm1997": "OriginalLSTM",
     "mclstm": "MCLSTM",
     "mgu": "MGU",
+    "miru1": "MiRU1",
+    "miru2": "MiRU2",
     "mut1": "MUT1",
     "mut2": "MUT2",
     "mut3": "MUT3",
@@ -31,12 +34,24 @@ SAME = {
     "sgu": "SGU",
     "star": "STAR",
     "trnn": "TRNN",
+    "ugrnn": "UGRNN",
 }
 """Cells whose affines stand in the order of torchrecurrent's weights, so that these can be copied as they are."""
 
 Theirs = dict[str, Tensor]
+
+OF_INPUT_BEFORE: dict[str, Callable[[Theirs], Tensor]] = {
+    f"weight_{gate}_2": lambda their, place=place: their["weight_hh"].chunk(3)[place]
+    for place, gate in enumerate("zfo")
+}
+"""Weights of the input before."""
+
 OTHER: dict[str, tuple[str, dict[str, Callable[[Theirs], Tensor]]]] = {
     "minimalrnn": ("MinimalRNN", {"weight_hh2": lambda their: their["weight_mm"]}),
+    "ran": ("RAN", {"weight_ih": lambda their: their["weight_ih"].roll(-H, 0)}),
+    "tgru": ("TGRU", OF_INPUT_BEFORE),
+    "tlstm": ("TLSTM", OF_INPUT_BEFORE),
+    "unicornn": ("UnICORNN", {"c": lambda their: their["weight_ch"], "w": lambda their: their["weight_hh"]}),
     "dsgu": ("DSGU", {"weight_hh": lambda their: torch.cat([their["weight_hh"], their["weight_ho"]])}),
     "lstm_peephole": (
         "PeepholeLSTM",
