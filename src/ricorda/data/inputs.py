@@ -45,7 +45,13 @@ def read_inputs(examples: Any, argument: str = "X", *, missing: bool = False) ->
         )
     if not values:
         raise DataError(f"{argument} holds no example: give at least one")
-    return as_inputs(values, place, missing=missing)
+    column = getattr(examples, "column", "")
+    return as_inputs(values, in_column(place, column), missing=missing)
+
+
+def in_column(place: Place, column: str) -> Place:
+    """Where the values of a column stand, if there is one."""
+    return lambda index: place(index) + (f", column {column!r}," if column else "")
 
 
 def as_list(sequence: Any) -> list[Any] | None:

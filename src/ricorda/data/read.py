@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ricorda.data.doors import door
-from ricorda.data.inputs import Inputs, as_inputs
+from ricorda.data.inputs import Inputs, as_inputs, in_column
 from ricorda.data.labels import as_labels
-from ricorda.data.places import BadLineError, Place, SourceRows, row_name
+from ricorda.data.places import BadLineError, SourceRows, row_name
 from ricorda.data.source import extension, lines, unreadable
 from ricorda.data.synthetic import is_synthetic, read_synthetic
 from ricorda.data.tables import FORMATS, Columns, IsLabel, read_labelled_lines, refuse_same_column
@@ -41,6 +41,8 @@ class Examples:
     source: str
     groups: list[str] | None = None
     places: SourceRows | None = field(default=None, repr=False)
+    column: str = field(default="", repr=False)
+    """The column of the inputs; empty for a source without columns."""
 
     def take(self, rows: Sequence[int]) -> Examples:
         """Some of the examples, which know their places still."""
@@ -51,6 +53,7 @@ class Examples:
             self.source,
             None if self.groups is None else [self.groups[row] for row in rows],
             SourceRows(self.source, files=[self.place(row) for row in rows]),
+            self.column,
         )
 
     def place(self, index: int) -> str:
@@ -148,14 +151,10 @@ def _checked(
     values: dict[str, Sequence[Any]], columns: dict[str, str], places: SourceRows, source: str, missing: bool
 ) -> Examples:
     def strings(option: str) -> list[str] | None:
-        return as_labels(values[option], _in_column(places, columns[option])) if option in columns else None
+        return as_labels(values[option], in_column(places.of, columns[option])) if option in columns else None
 
-    _, inputs = as_inputs(values["--text"], _in_column(places, columns["--text"]), missing=missing)
-    return Examples(inputs, strings("--label"), source, strings("--by"), places)
-
-
-def _in_column(places: SourceRows, column: str) -> Place:
-    return lambda index: places.of(index) + (f", column {column!r}," if column else "")
+    _, inputs = as_inputs(values["--text"], in_column(places.of, columns["--text"]), missing=missing)
+    return Examples(inputs, strings("--label"), source, strings("--by"), places, columns["--text"])
 
 
 def _refuse_columns(source: str, asked: dict[str, str | None]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ricorda.data.doors import door
-from ricorda.data.inputs import Inputs, as_inputs, as_list
+from ricorda.data.inputs import Inputs, as_inputs, as_list, in_column
 from ricorda.data.numbers import as_number
 from ricorda.data.places import REPAIR, Place, SourceRows, UnusableError, shown
 from ricorda.data.separators import with_points
@@ -49,6 +49,8 @@ class Measured:
     target_names: tuple[str, ...]
     source: str
     places: SourceRows = field(repr=False)
+    column: str = field(default="", repr=False)
+    """The column of the inputs; empty for a source without columns."""
 
     def place(self, index: int) -> str:
         """Where example `index` stands, for messages."""
@@ -109,13 +111,14 @@ def read_measured(
         ((values, places),) = read_labelled_lines(source, labelled=True)
 
     def where(column: str) -> Place:
-        return lambda index: places.of(index) + (f", column {column!r}," if column else "")
+        return in_column(places.of, column)
 
     of_targets = [with_points(column) if places.decimal_commas else column for column in values[1:]]
     read = zip([*columns.values()][1:], of_targets, strict=True)
     numbers = np.array([as_numbers(column, where(name)) for name, column in read]).T
     _, inputs = as_inputs(values[0], where(columns["--text"]), missing=missing)
-    return Measured(inputs, numbers if numbers.shape[1] > 1 else numbers[:, 0], names, source, places)
+    targets_read = numbers if numbers.shape[1] > 1 else numbers[:, 0]
+    return Measured(inputs, targets_read, names, source, places, columns["--text"])
 
 
 def is_number(text: str) -> bool:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -221,7 +220,7 @@ class Recurrent(nn.Module):
         lengths: Lengths | None = None,
         *,
         record: Sequence[str] = (),
-        inputs: Mapping[str, Tensor | PackedSequence] = MappingProxyType({}),
+        inputs: Mapping[str, Tensor | PackedSequence] | None = None,
     ) -> Any:
         """Run the layer.
 
@@ -259,12 +258,12 @@ class Recurrent(nn.Module):
             if ran is not None:
                 return ran
         if isinstance(input, Proxy):
-            return self._as_leaf(input, hx, lengths, record, inputs)
+            return self._as_leaf(input, hx, lengths, record, inputs or {})
         record = check_record(record, self.program) if record else ()
         weight: Tensor = getattr(self, next(iter(self.stack.learned)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
         initial = batch.initial(self.stack, hx)
-        batch.take(self.program, inputs, self.stack.sizes[0])
+        batch.take(self.program, {} if inputs is None else inputs, self.stack.sizes[0])
         y, finals, traces = self._run_layers(batch, initial, record, recording)
         states = tuple(batch.final(torch.stack(widened(state))) for state in zip(*finals, strict=True))
         result = batch.output(y), states if len(states) > 1 else states[0]
