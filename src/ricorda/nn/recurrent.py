@@ -258,7 +258,7 @@ class Recurrent(nn.Module):
             if ran is not None:
                 return ran
         if isinstance(input, Proxy):
-            return self._as_leaf(input, hx, lengths, record, inputs or {})
+            return self._as_leaf(input, hx, lengths, record, inputs)
         record = check_record(record, self.program) if record else ()
         weight: Tensor = getattr(self, next(iter(self.stack.learned)))
         batch = Batch.read(input, lengths, batch_first=self.batch_first, input_size=self.input_size, weight=weight)
@@ -289,7 +289,7 @@ class Recurrent(nn.Module):
         output, finals = ran
         return output.transpose(0, 1) if self.batch_first else output, tuple(finals) if len(finals) > 1 else finals[0]
 
-    def _as_leaf(self, input: Proxy, hx: Any, lengths: Any, record: Sequence[str], inputs: Mapping[str, Any]) -> Proxy:
+    def _as_leaf(self, input: Proxy, hx: Any, lengths: Any, record: Sequence[str], inputs: Any) -> Proxy:
         """The layer as one node of a graph that torch.fx.symbolic_trace writes."""
         tracer: Any = input.tracer
         if tracer.root is self:
