@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -109,8 +109,8 @@ def check(case: Case, engine: Any, through: str = "") -> None:
 
     In float32 both start from the same numbers, and the reference computes in float64. A result is a sum of at most
     T * (I + 2 H + B) products, each rounded once: what rounding can do is that times eps, relative to the largest. A
-    random cell can magnify rounding, by the slope of a tanh far out; then the reference's own error in float32 says
-    how much, and the engine's may be twice that.
+    random cell can magnify rounding, by the slope of a tanh far out; then `rounding` says by how much, and the
+    engine may err by twice that.
     """
     exact = case
     bound = 1e-10
@@ -119,14 +119,35 @@ def check(case: Case, engine: Any, through: str = "") -> None:
         bound = torch.finfo(torch.float32).eps * case.T * (case.I + 2 * case.H + case.B)
     ours, expected = case.everything(engine, through), exact.everything(reference, through)
     assert ours.keys() == expected.keys()
-    for name, value in expected.items():
-        assert ours[name].dtype == case.dtype, name
-        scale = max(1.0, float(value.abs().max())) if value.numel() else 1.0
-        error = float((ours[name].to(D) - value).abs().max()) if value.numel() else 0.0
-        if error > bound * scale and case.dtype == torch.float32:
-            rounded = case.everything(reference, through)[name].to(D)
-            bound = max(bound, 2 * float((rounded - value).abs().max()) / scale)
-        assert error <= bound * scale, (name, error, [getattr(case, option) for option in OPTIONS])
+    errors = {name: largest(ours[name].to(D) - value) for name, value in expected.items()}
+    bounds = {name: bound * max(1.0, largest(value)) for name, value in expected.items()}
+    assert {value.dtype for value in ours.values()} == {case.dtype}
+    if case.dtype == torch.float32 and any(errors[name] > bounds[name] for name in errors):
+        magnified = rounding(case, expected, through)
+        bounds = {name: max(bound, 2 * magnified[name]) for name, bound in bounds.items()}
+    for name, error in errors.items():
+        assert error <= bounds[name], (name, error, bounds[name], [getattr(case, option) for option in OPTIONS])
+
+
+def rounding(case: Case, expected: dict[str, Tensor], through: str) -> dict[str, float]:
+    """The largest error of the reference in float32, in eight runs from numbers each of which is moved by an eps.
+
+    One run says little: errors of two roundings of a cell that magnifies them differ forty times by chance.
+    """
+    errors = dict.fromkeys(expected, 0.0)
+    for seed in range(8):
+        moved = replace(case, parameters={})
+        generator = torch.Generator().manual_seed(seed)
+        for value in moved.given.values():
+            eps = torch.finfo(value.dtype).eps
+            value.data *= 1 + eps * (2 * torch.rand(value.shape, generator=generator) - 1)
+        for name, value in moved.everything(reference, through).items():
+            errors[name] = max(errors[name], largest(value.to(D) - expected[name]))
+    return errors
+
+
+def largest(value: Tensor) -> float:
+    return float(value.abs().max()) if value.numel() else 0.0
 
 
 OPTIONS = ("program", "T", "B", "I", "H", "P", "bias", "lengths", "reverse", "record", "seed")
