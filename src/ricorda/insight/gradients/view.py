@@ -119,6 +119,7 @@ def _norms(
     steps: int,
 ) -> dict[str, Array]:
     """The norms of each state's gradient by distance, [D, B], nan where a row has no step."""
+    x = x.detach().requires_grad_()  # A layer of fixed weights learns nothing itself.
     with watch_gradients(layer) as watched:
         _, finals = layer(x, as_argument(initial), lengths=lengths)
         last = finals[0] if isinstance(finals, tuple) else finals
