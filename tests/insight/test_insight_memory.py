@@ -316,6 +316,17 @@ def test_integrated_gradients_take_more_points_where_the_score_jumps(slope: floa
     assert found.values.sum() == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_integrated_gradients_end_at_a_true_jump(dtype: torch.dtype) -> None:
+    """No halving finds the gradient of a step: what is left of it is said to be missing."""
+    result = integrated_gradients(
+        lambda x: x.sum(dim=(1, 2)) + (x[:, 0, 0] > 0.3).to(dtype), torch.ones(2, 1, dtype=dtype)
+    )
+    assert result.points < 2_000
+    assert result.values == pytest.approx([1, 1], rel=1e-5)
+    assert result.error == pytest.approx(1 / 3, rel=1e-5)
+
+
 def test_erasure_is_what_the_model_says_without_a_word(fitted: SequenceClassifier) -> None:
     words = TEXT.replace(",", " ,").split()
     memory = memory_of(fitted, TEXT)

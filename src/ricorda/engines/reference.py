@@ -155,8 +155,9 @@ class _Watched:
             if value.requires_grad:
                 value.register_hook(partial(self._take, self.norms[state.name][t], rows))  # type: ignore[no-untyped-call]
 
-    def _take(self, norms: Tensor, rows: Tensor, gradient: Tensor) -> None:
-        norms.index_copy_(0, rows, torch.linalg.vector_norm(gradient.detach(), dim=1))
+    def _take(self, norms: Tensor, rows: Tensor, gradient: Tensor | None) -> None:
+        if gradient is not None:  # torch says so where nothing that reads a value has a gradient for it.
+            norms.index_copy_(0, rows, torch.linalg.vector_norm(gradient.detach(), dim=1))
         if not self.waiting:
             self.waiting = True
             torch.autograd.Variable._execution_engine.queue_callback(self._report)

@@ -76,10 +76,14 @@ def integrated_gradients(score: Score, x: Tensor) -> Integrated:
         pieces |= _pieces(explainer, x, fresh)
         points += POINTS * len(fresh)
         limit = COMPLETE * abs(difference)
-        if sum(error for _, error in pieces.values()) <= limit or points * len(x) >= STEP_LIMITS[x.dtype]:
+        narrowest = torch.finfo(x.dtype).eps  # A jump within less than that stays one.
+        incomplete = [
+            (a, b) for (a, b), (_, error) in pieces.items() if error > limit / len(pieces) and b - a > narrowest
+        ]
+        complete = sum(error for _, error in pieces.values()) <= limit
+        if complete or not incomplete or points * len(x) >= STEP_LIMITS[x.dtype]:
             values = np.sum([values for values, _ in pieces.values()], axis=0)
             return Integrated(values, float(abs(values.sum() - difference) / max(abs(difference), tiny)), points)
-        incomplete = [piece for piece, (_, error) in pieces.items() if error > limit / len(pieces)]
         for piece in incomplete:
             del pieces[piece]
         fresh = [half for a, b in incomplete for half in ((a, (a + b) / 2), ((a + b) / 2, b))]
