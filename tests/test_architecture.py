@@ -24,6 +24,7 @@ ROOMS = (
     "training",
     "tasks",
     "insight",
+    "export",
     "cli",
 )
 """A file imports from its own room and from those before it."""
@@ -126,7 +127,7 @@ MOST_LINES = 400
 MOST_CODE = 60
 """Lines of code of a function: its docstring, blank lines and lines of comment are not counted."""
 
-MOST_OF_TASKS_AND_DOORS = 14_000
+MOST_OF_TASKS_AND_DOORS = 14_400
 """Lines of `tasks` and `cli` together: a parameter, and `fit`, are written once."""
 
 SHOWING = ("plot", "to_html")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ricorda import export as export
+    from ricorda import insight as insight
+    from ricorda import nn as nn
     from ricorda.errors import ArgumentError, CellError, DataError, ModelFolderError, RicordaError
     from ricorda.nn import GRU, LSTM, RNN, Recurrent
     from ricorda.program.cell import Cell, cell
@@ -138,12 +141,17 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
+_PACKAGES = ("export", "insight", "nn")
+"""Packages with public names of their own, imported when they are used too: `ricorda.export.c`."""
+
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"ricorda.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'ricorda' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_PACKAGES, "__version__"]

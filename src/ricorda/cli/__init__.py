@@ -21,6 +21,7 @@ class _Ricorda(Commands):
         "predict": "Give examples what a model was trained to give: a text its class, a sentence its translation.",
         "generate": "Write on from a prompt; what is written appears as it comes, and Ctrl-C ends it.",
         "inspect": "Look into a model: gradients, memory, gates, the unrolled network.",
+        "export": "Write a model in a form that other programs run.",
         "compare": "Train several cells on the same data with the same budget, and tell what each is worth.",
         "info": "Tell what a model is: cell, sizes, what it reads and gives, training, scores.",
         "cells": "List the recurrent cells by family, or print one's equations, weights and paper.",

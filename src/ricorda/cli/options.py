@@ -25,6 +25,7 @@ def in_panel(panel: str, help: str, *names: str, default: str | None = None) -> 
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")]
+OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where a training ended, stopped or finished.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model that --out holds.")]

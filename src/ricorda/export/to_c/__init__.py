@@ -1,0 +1,1 @@
+"""A trained model or a layer as one header in C."""
