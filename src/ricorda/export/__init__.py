@@ -9,13 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ricorda.export.backend import Backend
     from ricorda.export.to_c.door import c
 
 __all__ = [
+    "Backend",
     "c",
 ]
 
 _HOMES = {
+    "ricorda.export.backend": ("Backend",),
     "ricorda.export.to_c.door": ("c",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

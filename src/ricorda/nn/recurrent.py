@@ -139,6 +139,8 @@ class Recurrent(nn.Module):
         If the cell's equations are invalid.
     """
 
+    _reversed: tuple[bool, ...] = (False, True)  # Whether a direction reads each row from its last step to its first.
+
     def __init__(
         self,
         cell: Cell | Program | str | Callable[..., Any],
@@ -325,7 +327,7 @@ class Recurrent(nn.Module):
                 entry = len(finals)  # Each layer and direction has its own masks.
                 states = self.stack.of_layer(initial, entry)
                 manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
-                options = batch.lengths, direction == 1, record, number + entry, manner, engine, inputs
+                options = batch.lengths, self._reversed[direction], record, number + entry, manner, engine, inputs
                 request = Request(program, parameters, y, states, *options)
                 if recording:
                     run = operation.run(request, self.texts[training], None if seed is None else seed + entry)
@@ -376,8 +378,9 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn prints them."""
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        values = {name: getattr(self, name) for name in _DEFAULTS}
-        parts += [f"{name}={value!r}" for name, value in values.items() if value != _DEFAULTS[name]]
+        parts += [
+            f"{name}={getattr(self, name)!r}" for name, usual in _DEFAULTS.items() if getattr(self, name) != usual
+        ]
         parts += self.regularisers.non_defaults()
         if type(self) is Recurrent:
             parts.insert(0, self.program.title)

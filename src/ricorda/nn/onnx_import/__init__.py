@@ -1,0 +1,1 @@
+"""Recurrent nodes of ONNX files as layers."""

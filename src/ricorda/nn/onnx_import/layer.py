@@ -1,0 +1,89 @@
+"""A layer that a recurrent node has become: it may read backwards only, and begin with states of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from ricorda.errors import ArgumentError
+from ricorda.nn.recurrent import Recurrent
+from ricorda.nn.sequences import State
+from ricorda.nn.stream import Stream
+
+
+class NodeLayer(Recurrent):
+    """A `Recurrent` from a node that has what other layers have not; made by `from_onnx`.
+
+    Attributes
+    ----------
+    backwards : bool
+        Whether its one direction reads each row from its last step to its first.
+    first_<state> : Tensor [directions, size], a buffer
+        What a state begins with where the caller gives no other.
+    """
+
+    backwards = False
+    begins: tuple[str, ...] = ()
+
+    def begin_with(self, states: Sequence[Tensor]) -> None:
+        """Set what the states [directions, size] begin with."""
+        self.begins = tuple(f"first_{value.name}" for value in self.program.states)
+        for name, state in zip(self.begins, states, strict=True):
+            self.register_buffer(name, state)
+
+    def read_backwards(self) -> None:
+        """Make its one direction the one from the last step to the first."""
+        self.backwards, self._reversed = True, (True,)
+
+    def forward(self, input: Any, hx: State | None = None, *args: Any, **options: Any) -> Any:
+        """Run the layer; see `Recurrent.forward`. The states begin with those of the file."""
+        return super().forward(
+            input, self._first(_rows(input, self.batch_first)) if hx is None else hx, *args, **options
+        )
+
+    def _first(self, B: int | None) -> State | None:
+        """What the states of B rows begin with, without a batch for None."""
+        if not self.begins:
+            return None
+        states = [getattr(self, name) for name in self.begins]
+        if B is not None:
+            states = [state[:, None].expand(-1, B, -1).contiguous() for state in states]
+        return tuple(states) if len(states) > 1 else states[0]
+
+    @property
+    def runs_plainly(self) -> bool:
+        """Whether a whole call of an engine's can serve it; those have a direction's own order."""
+        return not self.backwards and super().runs_plainly
+
+    def stream(self, batch_size: int | None = None) -> Stream:
+        """An object that takes one step at a time; see `Recurrent.stream`."""
+        if self.backwards:
+            raise ArgumentError("a layer that reads backwards cannot stream: it starts at the sequence's end")
+        if self.bidirectional or not self.begins:
+            return super().stream(batch_size)
+        return _NodeStream(self, batch_size)
+
+    def extra_repr(self) -> str:
+        """The arguments, as torch.nn prints them."""
+        return f"{self.program.title}, {super().extra_repr()}{', backwards' if self.backwards else ''}"
+
+
+class _NodeStream(Stream):
+    """A stream that begins with the layer's own states."""
+
+    layer: NodeLayer
+
+    def reset(self) -> None:
+        """Start again with the states of the file and the present weights."""
+        super().reset()
+        self.state = self.layer._first(self.batch_size)
+
+
+def _rows(input: Any, batch_first: bool) -> int | None:
+    """The rows of an input; None if it is one sequence."""
+    if isinstance(input, PackedSequence):
+        return int(input.batch_sizes[0])
+    return input.shape[0 if batch_first else 1] if input.dim() == 3 else None
