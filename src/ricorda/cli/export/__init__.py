@@ -15,6 +15,7 @@ class _Ways(Commands):
     PACKAGE: ClassVar = "ricorda.cli.export"
     SUMMARIES: ClassVar = {
         "c": "Write a model as one header in C99 that needs no library.",
+        "wasm": "Write a model as a WebAssembly module that runs in browsers and in Node.",
     }
 
 
