@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json, ModelFolder
+from ricorda.cli.options import Json
 from ricorda.cli.source import InputSource, refuse_file_name
 from ricorda.cli.tasks import run, with_options_of_tasks
 from ricorda.errors import ArgumentError
 
+if TYPE_CHECKING:
+    from ricorda.tasks.estimator import SequenceEstimator
+
 
 @with_options_of_tasks
 def predict(
-    folder: ModelFolder,
+    folder: Annotated[Path, typer.Argument(help="A model folder, or a file that `ricorda export onnx` wrote.")],
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; without them, --file or the standard input.")
     ] = None,
@@ -26,7 +30,8 @@ def predict(
 ) -> None:
     """Give examples what a model was trained to give: a text its class, a sentence its translation.
 
-    A file is read in parts, so it may be larger than the memory.
+    A file is read in parts, so it may be larger than the memory. A model that was exported to ONNX is run on ONNX
+    Runtime, with the tokenizers that were written beside it.
 
     For example:
 
@@ -40,7 +45,15 @@ def predict(
         raise ArgumentError(f"texts and --file {file} were given: give one of them")
     for text in texts or ():
         refuse_file_name(text)
+    model = _opened(folder)
+    run("predict", model, InputSource(texts, file), as_json, read=file, options=options)
+
+
+def _opened(model: Path) -> SequenceEstimator:
+    if model.suffix == ".onnx":
+        from ricorda.export.to_onnx.run import open_exported
+
+        return open_exported(model)
     from ricorda.tasks.loading import load
 
-    model = load(folder)
-    run("predict", model, InputSource(texts, file), as_json, read=file, options=options)
+    return load(model)

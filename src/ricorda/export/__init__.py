@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ricorda.export.backend import Backend
     from ricorda.export.to_c.door import c
+    from ricorda.export.to_onnx.door import onnx
     from ricorda.export.to_wasm.door import wasm
 
 __all__ = [
     "Backend",
     "c",
+    "onnx",
     "wasm",
 ]
 
 _HOMES = {
     "ricorda.export.backend": ("Backend",),
     "ricorda.export.to_c.door": ("c",),
+    "ricorda.export.to_onnx.door": ("onnx",),
     "ricorda.export.to_wasm.door": ("wasm",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,20 +74,33 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstimator:
-    config = contents.config
+def without_network(
+    kind: type[SequenceEstimator], config: dict[str, Any], tokenizers: Mapping[str, str]
+) -> SequenceEstimator:
+    """A model of which all is known but its weights; see `saving.config_of`.
+
+    Raises
+    ------
+    RicordaError, Exception
+        If the parts are not those of one model.
+    """
     program = as_program(Program.from_json(config["program"]), beside=kind.READS_BESIDE)
     model: Any = kind(cell=cell_of(program), **_parameters(kind, config))
     model.check_parameters()
     model.program_ = program
-    model._restore(config, {name: read_tokenizer(text) for name, text in contents.tokenizers.items()})
-    model.summary_, model.history_ = config["summary"], contents.history
+    model._restore(config, {name: read_tokenizer(text) for name, text in tokenizers.items()})
+    model.summary_, model.columns_ = config["summary"], config.get("columns", {})
+    return cast(SequenceEstimator, model)
+
+
+def _restore(kind: type[SequenceEstimator], contents: Contents) -> SequenceEstimator:
+    model: Any = without_network(kind, contents.config, contents.tokenizers)
+    model.history_, model.n_iter_ = contents.history, len(contents.history)
     model._check_baseline(contents.baseline)
     model.baseline_ = contents.baseline
-    model.n_iter_, model.columns_ = len(contents.history), config.get("columns", {})
     check_weights(contents.tensors, model)
     with torch.device("meta"), _Unfilled():  # A damaged file must not make us allocate memory.
-        network = model._network(program)
+        network = model._network(model.program_)
     put_weights(network, contents.tensors)
     model.network_ = network.eval()
     return cast(SequenceEstimator, model)

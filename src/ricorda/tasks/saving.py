@@ -12,9 +12,9 @@ from ricorda.tasks.pictures import as_png, learning_curve
 from ricorda.tasks.weights import named_weights
 
 
-def save_model(model: Any, folder: Path) -> None:
-    """Write the folder of a trained `SequenceEstimator`; see its `save`."""
-    config = {
+def config_of(model: Any) -> dict[str, Any]:
+    """All that is known of a trained `SequenceEstimator` but its weights and tokenisers, as JSON."""
+    return {
         "task": model.TASK,
         "parameters": model._json_parameters(),
         "program": model.program_.to_json(),
@@ -22,6 +22,11 @@ def save_model(model: Any, folder: Path) -> None:
         "summary": model.summary_,
         **({"columns": dict(model.columns_)} if model.columns_ else {}),
     }
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write the folder of a trained `SequenceEstimator`; see its `save`."""
+    config = config_of(model)
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
     contents = Contents(config, named_weights(model.network_), tokenizers, model.history_, model.baseline_)
     pictures = {CURVE: learning_curve(model.history_, model.LOSS, model.SCORES)}

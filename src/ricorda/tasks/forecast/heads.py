@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LEAST_DEVIATION = 1e-3
+LEAST_DEVIATION = 1e-3
 """For standardised values: without a bound, a step that is always met would make the likelihood infinite."""
 
 
@@ -48,7 +48,7 @@ class Head:
             The number; the quantiles, rising; or mean and standard deviation.
         """
         if self.kind == "gaussian":
-            deviation = F.softplus(output[..., 1:]) * scale.abs() + _LEAST_DEVIATION
+            deviation = F.softplus(output[..., 1:]) * scale.abs() + LEAST_DEVIATION
             return torch.cat([output[..., :1] * scale + shift, deviation], -1)
         said = output * scale + shift
         return said.sort(-1).values if self.kind == "quantile" else said

@@ -12,7 +12,7 @@ from ricorda.nn import Recurrent
 from ricorda.program.ir import Program
 from ricorda.tasks.forecast.heads import Head
 
-_LEAST = 1e-5
+LEAST_VARIANCE = 1e-5
 """The least variance of a window, for windows in which nothing moves; the paper's value."""
 
 
@@ -135,7 +135,7 @@ class ForecastNetwork(nn.Module):
             mean, deviation = mean[:, chosen], deviation[:, chosen]
         if self.gain is not None and self.shift is not None:
             normal = normal * self.gain[:, None] + self.shift[:, None]
-            deviation = deviation / (self.gain[chosen, None] + _LEAST**2)  # The paper adds it too.
+            deviation = deviation / (self.gain[chosen, None] + LEAST_VARIANCE**2)  # The paper adds it too.
             mean = mean - self.shift[chosen, None] * deviation
         output = self._read(normal, past_covariates, future_covariates)
         if self.autoregression is not None:
@@ -150,7 +150,7 @@ class ForecastNetwork(nn.Module):
         if not self.window:
             return past.new_zeros(1, 1, 1), past.new_ones(1, 1, 1)
         mean = past.mean(-1, keepdim=True)
-        return mean, (past.var(-1, keepdim=True, unbiased=False) + _LEAST).sqrt()
+        return mean, (past.var(-1, keepdim=True, unbiased=False) + LEAST_VARIANCE).sqrt()
 
     def _begin_with_the_last_value(self, autoregression: nn.Linear) -> None:
         """Start the training from this baseline, which is hard to beat on prices and the like."""
