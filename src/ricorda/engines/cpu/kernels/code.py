@@ -35,6 +35,7 @@ class Code:
         kind = ir.FunctionType(VOID, [ARGS, *[I64] * numbers, *[self.target.number.as_pointer()] * pointers])
         function = ir.Function(self.module, kind, name)
         function.linkage = "internal"
+        function.attributes.add("noinline")  # Copies of it would take longer to compile than they save in calls.
         return Frame(self, function)
 
     def zeros(self) -> ir.Value:

@@ -163,7 +163,7 @@ def _machine_code(text: str, target: Target, unroll: bool = False) -> bytes:
     machine = target.machine()
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
     options.loop_unrolling = options.loop_interleaving = unroll
     options.loop_vectorization = options.slp_vectorization = False  # The code is in vectors already.
     builder = llvm.create_pass_builder(machine, options)
