@@ -80,22 +80,24 @@ def emit_pack_rows(code: Code) -> Frame:
     e, lanes = f.e, f.target.lanes
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-        to = e.at(target, f.times(column, f.pairs(whole)))
+        to, begin_of_source = e.at(target, f.times(column, f.pairs(whole))), e.at(source, column)
 
-        def row(k: ir.Value) -> None:
-            line, at_row, stride = e.at(source, f.times(k, ld)), f.sum(begin, k), f.times(vectors, lanes)
+        def rows(copy: Callable[[ir.Value, ir.Value], None]) -> None:
+            f.loop(0, K, lambda k: copy(f.sum(begin, k), e.at(begin_of_source, f.times(k, ld))))
 
-            def one(v: ir.Value) -> None:
-                at = f.sum(column, f.times(v, lanes))
-                f.masked(
-                    at,
-                    columns,
-                    lambda mask: put_row(f, at_row, e.load(e.at(line, at), mask), e.at(to, f.times(v, lanes)), stride),
-                )
+        def whole_row(at_row: ir.Value, line: ir.Value) -> None:
+            for v in range(f.target.panel):
+                value = e.load(e.at(line, v * lanes))
+                put_row(f, at_row, value, e.at(to, v * lanes), I64(f.target.panel * lanes))
 
-            f.loop(0, vectors, one)
+        def row(at_row: ir.Value, line: ir.Value) -> None:
+            def one(at: ir.Value, mask: ir.Value | None) -> None:
+                put_row(f, at_row, e.load(e.at(line, at), mask), e.at(to, at), f.times(vectors, lanes))
 
-        f.loop(0, K, row)
+            f.vectors(0, vectors, f.b.sub(columns, column), one)
+
+        full = f.b.icmp_signed(">=", f.b.sub(columns, column), I64(f.target.panel * lanes))
+        f.when(full, lambda: rows(whole_row), lambda: rows(row))
 
     panels(f, columns, panel, first, last)
     f.finish()
