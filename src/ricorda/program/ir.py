@@ -152,6 +152,11 @@ class Program:
         return _made_of(self.values, ("constant", "input")) - self.constants
 
     @cached_property
+    def of_parameters(self) -> frozenset[int]:
+        """Indices of the learned vectors, and of what operations make of them and of constants alone."""
+        return _made_of(self.values, ("constant", "parameter"), OPERATIONS.keys() - {EXPAND}) - self.constants
+
+    @cached_property
     def affines(self) -> tuple[int, ...]:
         """Indices of the matrix products, in the cell's order, which is the order of the weights' rows."""
         return tuple(index for index, value in enumerate(self.values) if value.op == "affine")
@@ -231,11 +236,13 @@ class Program:
         return program
 
 
-def _made_of(values: Sequence[Value], leaves: Sequence[str]) -> frozenset[int]:
+def _made_of(
+    values: Sequence[Value], leaves: Sequence[str], operations: Collection[str] = OPERATIONS.keys()
+) -> frozenset[int]:
     """Indices of such leaves, and of what operations make of these alone."""
     made: set[int] = set()
     for index, value in enumerate(values):
-        if value.op in leaves or (value.op in OPERATIONS and made.issuperset(value.args)):
+        if value.op in leaves or (value.op in operations and made.issuperset(value.args)):
             made.add(index)
     return frozenset(made)
 

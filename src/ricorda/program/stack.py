@@ -130,6 +130,12 @@ class Stack:
         widths = (sizes[state.size] for state in self.program.states)
         return [state[entry, :, :width] for state, width in zip(states, widths, strict=True)]
 
+    def computing(self, program: Program) -> Stack:
+        """These layers with a program that computes the same from other parameters; engines make such programs."""
+        other = object.__new__(Stack)
+        other.__dict__ |= {**self.__dict__, "program": program, "names": tuple(layout(program, self.bias).shapes)}
+        return other
+
     def _make(self, pieces: Learned) -> None:
         """Set what cells with forms have of their own."""
         self.full_names = ("",)

@@ -15,6 +15,7 @@ from ricorda.engines.cpu.run.call import Call, check_shapes
 from ricorda.engines.cpu.run.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.cpu.run.inputs import input_parts
+from ricorda.engines.cpu.run.of_parameters import outside
 from ricorda.engines.cpu.run.repeated import by_products
 from ricorda.engines.cpu.run.steps import full, ragged
 from ricorda.engines.cpu.words import target
@@ -24,7 +25,7 @@ from ricorda.program.differentiate import sequence_name
 
 def run_layer(request: Request) -> Run:
     """Serve a request for one layer in one direction."""
-    program, parameters, x, states, lengths, reverse, record, seed, manner, _, inputs = by_products(request)
+    program, parameters, x, states, lengths, reverse, record, seed, manner, _, inputs = by_products(outside(request))
     T, B, I = x.shape
     if B == 0 or (lengths is not None and not bool(lengths.any())):
         return reference.run(request)

@@ -22,6 +22,7 @@ from ricorda.engines.cpu.run.autograd import LoopFunction
 from ricorda.engines.cpu.run.call import Call, shape_in, team_of, template_for, threads_now
 from ricorda.engines.cpu.run.forward import template
 from ricorda.engines.cpu.run.memory import Arguments
+from ricorda.engines.cpu.run.of_parameters import outside_of_stack
 from ricorda.engines.cpu.run.repeated import repeats
 from ricorda.engines.cpu.run.steps import CHUNK_ROWS, full
 from ricorda.engines.cpu.words import target
@@ -37,7 +38,8 @@ FEW_A_THREAD = 4
 
 def run_stack(stack: Stack, request: Request) -> StackRun | None:
     """Serve a request for a whole stack; None if it must go layer by layer, where wrong shapes are reported too."""
-    x, states, weights = request.x, request.states, list(request.parameters.values())
+    x, states = request.x, request.states
+    weights: Sequence[Tensor] = list(request.parameters.values())
     T, B, I = x.shape
     if not T or not B or stack.input_size != I or not stack.uniform or torch.is_autocast_enabled("cpu"):
         return None
@@ -55,6 +57,7 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
                 return None
             grad = grad or (grad_enabled and state.requires_grad)
     processor = target.host("f64" if x.dtype == torch.float64 else "f32", few=B <= target.FEW)
+    stack, weights = outside_of_stack(stack, weights)
     if grad:
         with_gradient = calls_with_gradient(stack, T, B, processor)
         return None if with_gradient is None else with_gradient(x, states, weights)
