@@ -15,6 +15,7 @@ from task_cases import CASES, Case
 import ricorda
 from ricorda.errors import ModelFolderError
 from ricorda.tasks.folder import CONFIG, HISTORY, WEIGHTS, config_hash
+from ricorda.tasks.metadata import METRICS
 
 GENERAL = {"task", "parameters", "program", "summary", "format_version", "ricorda_version", "sha256"}
 
@@ -83,6 +84,21 @@ def test_the_card_and_the_picture_say_what_the_model_is(model: Any, tmp_path: Pa
     assert (tmp_path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_hub_reads_the_card(model: Any, tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    ricorda.export.hub(model, tmp_path / "m", license="cc-by-4.0", languages=["it", "en"])
+    data = hub.ModelCard.load(tmp_path / "m" / "README.md").data
+    assert (data.library_name, data.license, data.language) == ("ricorda", "cc-by-4.0", ["it", "en"])
+    assert model.TASK in data.tags
+    assert data.pipeline_tag == model._card().pipeline or not model._card().pipeline
+    scores = {METRICS[name]: value for name, value in model.summary_["best"].items() if name in METRICS}
+    assert sorted(data.metrics or []) == sorted(scores)
+    if data.pipeline_tag and scores:
+        assert {result.metric_type: result.metric_value for result in data.eval_results} == scores
+        assert all(result.task_type == data.pipeline_tag for result in data.eval_results)
+    assert type(ricorda.load(tmp_path / "m")) is type(model)
+
+
 def test_damage_is_told(model: Any, tmp_path: Path) -> None:
     model.save(tmp_path)
     for path in sorted(tmp_path.iterdir()):
@@ -114,6 +130,7 @@ def test_damage_is_told(model: Any, tmp_path: Path) -> None:
 AUDIT = """
 import sys
 import ricorda
+from ricorda.tasks.metadata import METRICS
 from task_cases import CASES
 for folder in sys.argv[1:]:
     task = folder.rpartition("/")[2]

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ricorda.export.backend import Backend
     from ricorda.export.to_c.door import c
+    from ricorda.export.to_hub.door import hub
     from ricorda.export.to_onnx.door import onnx
     from ricorda.export.to_wasm.door import wasm
 
 __all__ = [
     "Backend",
     "c",
+    "hub",
     "onnx",
     "wasm",
 ]
@@ -24,6 +26,7 @@ __all__ = [
 _HOMES = {
     "ricorda.export.backend": ("Backend",),
     "ricorda.export.to_c.door": ("c",),
+    "ricorda.export.to_hub.door": ("hub",),
     "ricorda.export.to_onnx.door": ("onnx",),
     "ricorda.export.to_wasm.door": ("wasm",),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ricorda import __version__
 from ricorda.program.ir import Program
 from ricorda.program.show import equations
+from ricorda.tasks.metadata import front_matter
 from ricorda.tasks.scores import score_text
 from ricorda.tasks.worth import sentences
 from ricorda.training.flow import FLOW
@@ -34,6 +35,8 @@ class Card:
         What the model should not be trusted with.
     python : str
         A line of Python that uses `model`.
+    pipeline : str
+        The Hugging Face Hub's name of the task, "" where it has none.
     """
 
     title: str
@@ -41,9 +44,16 @@ class Card:
     use: Sequence[str]
     limits: str
     python: str = "model.predict([...])"
+    pipeline: str = ""
 
 
-def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], pictures: Iterable[str]) -> str:
+def card_text(
+    card: Card,
+    config: Mapping[str, Any],
+    scores: Mapping[str, str],
+    pictures: Iterable[str],
+    metadata: Mapping[str, Any],
+) -> str:
     """The card's Markdown: what a trained model is, what it was trained on, and how to use it.
 
     Parameters
@@ -56,12 +66,16 @@ def card_text(card: Card, config: Mapping[str, Any], scores: Mapping[str, str], 
         The numbers of a validation to show, and their names.
     pictures : iterable of str
         The files of the training's pictures.
+    metadata : mapping
+        More of the Hub's metadata: license and languages.
     """
     parameters, summary = config["parameters"], config["summary"]
     best = summary["best"]
     program = Program.from_json(config["program"])
     seed = "no fixed seed" if parameters["random_state"] is None else f"seed {parameters['random_state']}"
     lines = [
+        *front_matter(card.title, card.pipeline, [config["task"], program.name], best, metadata),
+        "",
         f"# {card.title}",
         "",
         card.does,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ def config_of(model: Any) -> dict[str, Any]:
     }
 
 
-def save_model(model: Any, folder: Path) -> None:
-    """Write the folder of a trained `SequenceEstimator`; see its `save`."""
+def save_model(model: Any, folder: Path, metadata: Mapping[str, Any] | None = None) -> None:
+    """Write the folder of a trained `SequenceEstimator`; see its `save`, and `card_text` for its card's metadata."""
     config = config_of(model)
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
     contents = Contents(config, named_weights(model.network_), tokenizers, model.history_, model.baseline_)
@@ -33,5 +34,5 @@ def save_model(model: Any, folder: Path) -> None:
     flow = TrainingFlow.of(model.history_)
     if flow is not None:
         pictures[FLOW_PICTURE] = as_png(flow.plot())
-    card = card_text(model._card(), config, model.SCORES, pictures)
+    card = card_text(model._card(), config, model.SCORES, pictures, metadata or {})
     write_model(folder, contents, card=card, pictures=pictures)

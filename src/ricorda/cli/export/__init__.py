@@ -15,6 +15,7 @@ class _Ways(Commands):
     PACKAGE: ClassVar = "ricorda.cli.export"
     SUMMARIES: ClassVar = {
         "c": "Write a model as one header in C99 that needs no library.",
+        "hub": "Write a model folder for the Hugging Face Hub.",
         "onnx": "Write a model as a file of ONNX, which ONNX Runtime and others run.",
         "wasm": "Write a model as a WebAssembly module that runs in browsers and in Node.",
     }

@@ -180,6 +180,7 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
             limits="It knows what its examples showed and nothing else: other subjects, languages or times than theirs "
             f"are a guess. Its probabilities are {probabilities}; `ricorda evaluate` prints what they are worth.",
             python="model.predict_proba([...])",
+            pipeline="tabular-classification" if self.encoder_.kind == "numbers" else "text-classification",
         )
 
     # What insight asks of a task

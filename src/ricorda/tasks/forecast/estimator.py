@@ -316,6 +316,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             limits="It takes the future to be like the past that it was trained on: what never happened there it "
             f"cannot foresee. Its errors stand beside those of repeating the last value{seasonal}; where it is not "
             f"clearly below {below}, use {these} instead.",
+            pipeline="time-series-forecasting",
         )
 
     # What insight asks of a task

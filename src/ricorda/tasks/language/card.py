@@ -25,4 +25,5 @@ def card_of(reader: Reader) -> Card:
     if reader.reverse:
         does = "It reads from the end and predicts what stands before, so that other models can begin with it."
         use, python = "ricorda train classify DATA --pretrained FOLDER", 'model.evaluate("...")'
-    return Card(title, does, [use, "ricorda evaluate FOLDER DATA"], limits, python)
+    pipeline = "" if vocabulary is None else "text-generation"
+    return Card(title, does, [use, "ricorda evaluate FOLDER DATA"], limits, python, pipeline)

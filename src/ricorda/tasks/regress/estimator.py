@@ -185,6 +185,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
             use=self._uses,
             limits="It knows what its examples showed and nothing else: where sequences or numbers lie outside the "
             "range of theirs, it is a guess. It says one number and not how sure it is.",
+            pipeline="tabular-regression" if self.encoder_.kind == "numbers" else "text-classification",
         )
 
     # What insight asks of a task

@@ -242,6 +242,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
             python="model.predict([...])  # lists of words" if use else "model.predict([...])  # arrays [T, I]",
             limits="It knows what its examples showed and nothing else: other subjects, languages or times than "
             "theirs are a guess, and so are words that it never saw; `ricorda evaluate` says how good a guess.",
+            pipeline="token-classification" if self.reading_.kind == "tokens" else "",
         )
 
     # What insight asks of a task

@@ -279,6 +279,7 @@ class Translator(SequenceEstimator, TranslateParameters):
             "subjects that they lack come out wrong, in fluent words. Have a translation that matters read by someone "
             "who knows both languages.",
             python='model.translate(["..."], n_best=3)',
+            pipeline="translation",
         )
 
     # What insight asks of a task

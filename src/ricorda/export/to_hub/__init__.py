@@ -1,0 +1,1 @@
+"""A model folder for the Hugging Face Hub."""
