@@ -27,6 +27,7 @@ PARTS = (
     "tag",
     "translate",
     "language",
+    "cells",
     "forecast",
     "memory",
     "digits",
