@@ -326,6 +326,7 @@ TABLES = {
     "program/operations.py": "the table itself",
     "program/simplify.py": "the rules by which the table's operations become shorter",
     "engines/cpu/words/mathematics.py": "the CPU engine's own table: the vector code of each operation",
+    "export/to_onnx/operations.py": "the same for ONNX: the nodes of each operation",
     "engines/cpu/kernels/stage.py": "the same for the reductions, which are loops over a row's units",
 }
 """Files that name operations, and why."""

@@ -4,8 +4,8 @@ To add an operation, add a row, and a function of its name to `symbols.py` if ce
 `reference` gets the module `torch` as its first argument, so that reading this table does not import torch.
 The last rows serve derivatives and layer normalisation; cells cannot use them.
 
-Other files name operations, as cells do, and read everything else about one in its row. Only the CPU engine has a
-second table, `EMITTERS`, with the vector code of each operation.
+Other files name operations, as cells do, and read everything else about one in its row. Only what writes code has a
+table of its own: the CPU engine `EMITTERS`, with the vector code of each operation, and `export/to_onnx` its nodes.
 """
 
 from __future__ import annotations

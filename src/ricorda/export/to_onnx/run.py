@@ -46,11 +46,11 @@ def open_exported(path: str | Path) -> SequenceEstimator:
         holds = "a layer alone" if task == "layer" else f"a model of the task {task!r:.40}"
         raise DataError(f"{path} holds {holds}, for which there is no command: run it by ONNX Runtime itself")
     config = session.says("config")
-    tokenizers = {name: _tokenizer(path, name, wanted) for name, wanted in session.says("tokenizers").items()}
     try:
+        tokenizers = {name: _tokenizer(path, name, wanted) for name, wanted in session.says("tokenizers").items()}
         model: Any = without_network(estimator_of(task), config, tokenizers)
         model.network_ = RUNS[task](session, model)
-    except ArgumentError:
+    except (ArgumentError, DataError):
         raise
     except Exception as error:  # tokenizers raises bare Exceptions, and the metadata may hold anything.
         reason = str(error) if isinstance(error, RicordaError) else f"{type(error).__name__}: {error}"

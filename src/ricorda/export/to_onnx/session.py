@@ -19,6 +19,14 @@ Array = NDArray[Any]
 Arrays = dict[str, Array]
 
 
+_TYPES = {
+    "tensor(int64)": np.int64,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(bool)": np.bool_,
+}
+
+
 class Session:
     """A file that ONNX Runtime has opened.
 
@@ -65,13 +73,18 @@ class Session:
             ) from None
         self._metadata = self._session.get_modelmeta().custom_metadata_map
         if f"{PREFIX}task" not in self._metadata:
-            raise DataError(
-                f"{path} is a model of ONNX that ricorda has not written: give one of `ricorda export onnx`"
-            )
-        self.shapes = {value.name: value.shape for value in self._session.get_inputs()}
+            raise DataError(f"{path} is a model of ONNX that ricorda did not write: give one of `ricorda export onnx`")
+        inputs = self._session.get_inputs()
+        self.shapes = {value.name: value.shape for value in inputs}
+        self._types = {value.name: _TYPES[value.type] for value in inputs}
         self._outputs = [value.name for value in self._session.get_outputs()]
-        states = self.says("states") if f"{PREFIX}states" in self._metadata else []
-        self.carried = [Carried(**state) for state in states]
+        self.carried = self._states() if f"{PREFIX}states" in self._metadata else []
+
+    def _states(self) -> list[Carried]:
+        try:
+            return [Carried(str(one["input"]), str(one["output"]), float(one["begins"])) for one in self.says("states")]
+        except (LookupError, TypeError, ValueError):
+            raise DataError(f"{self.path} has no states as {PREFIX}states in its metadata: export it again") from None
 
     def text(self, key: str) -> str:
         """A text of the metadata."""
@@ -88,17 +101,16 @@ class Session:
             raise DataError(f"{self.path} has no JSON as {PREFIX}{key} in its metadata: export it again") from None
 
     def run(self, feeds: Mapping[str, Any]) -> Arrays:
-        """The outputs by name, for inputs by name; tensors become arrays."""
-        arrays = {name: np.ascontiguousarray(values) for name, values in feeds.items() if name in self.shapes}
+        """The outputs by name, for inputs by name; tensors become arrays of the types that the file reads."""
+        arrays = {name: np.ascontiguousarray(feeds[name], type) for name, type in self._types.items()}
         return dict(zip(self._outputs, self._session.run(None, arrays), strict=True))
 
     def begin(self, rows: int) -> Arrays:
         """The states before the first step, for so many rows."""
-        kinds = {value.name: value.type for value in self._session.get_inputs()}
         states = {}
         for name, _, number in self.carried:
             shape = [size if isinstance(size, int) else rows for size in self.shapes[name]]
-            states[name] = np.full(shape, number, np.float64 if kinds[name] == "tensor(double)" else np.float32)
+            states[name] = np.full(shape, number, self._types[name])
         return states
 
     def go_on(self, said: Arrays) -> Arrays:
