@@ -102,12 +102,12 @@ class Session:
 
     def run(self, feeds: Mapping[str, Any]) -> Arrays:
         """The outputs by name, for inputs by name; tensors become arrays of the types that the file reads."""
-        arrays = {name: np.ascontiguousarray(feeds[name], type) for name, type in self._types.items()}
+        arrays: Arrays = {name: np.ascontiguousarray(feeds[name], type) for name, type in self._types.items()}
         return dict(zip(self._outputs, self._session.run(None, arrays), strict=True))
 
     def begin(self, rows: int) -> Arrays:
         """The states before the first step, for so many rows."""
-        states = {}
+        states: Arrays = {}
         for name, _, number in self.carried:
             shape = [size if isinstance(size, int) else rows for size in self.shapes[name]]
             states[name] = np.full(shape, number, self._types[name])
