@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from small_taggers import SENTENCES, TAGS, small_tagger
 
 from ricorda import (
     ArgumentError,
+    Forecaster,
     LanguageModel,
     ModelFolderError,
     SequenceClassifier,
@@ -52,15 +54,16 @@ class Run:
 
     def step(self, *given: Any) -> Array:
         for part, values in zip(self.about["inputs"], given, strict=True):
-            numbers = np.asarray(values, "<i4" if part["type"] == "i32" else "<f4")
+            numbers = np.asarray(values, f"<{part['type'][0]}{int(part['type'][1:]) // 8}")
             assert numbers.size == part["size"]
             self.memory.write(self.store, numbers.tobytes(), part["at"])
         self.exports["step"](self.store)
         return self.numbers(self.about["output"])
 
-    def numbers(self, part: dict[str, int]) -> Array:
-        content = self.memory.read(self.store, part["at"], part["at"] + 4 * part["size"])
-        return np.frombuffer(content, "<f4")
+    def numbers(self, part: dict[str, Any]) -> Array:
+        kind = np.dtype("<f8" if part.get("type") == "f64" else "<f4")
+        content = self.memory.read(self.store, part["at"], part["at"] + kind.itemsize * part["size"])
+        return np.frombuffer(content, kind)
 
     def reset(self) -> None:
         self.exports["reset"](self.store)
@@ -169,8 +172,7 @@ def test_a_state_is_kept_and_a_new_sequence_begins_anew(tmp_path: Path) -> None:
 # Models
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
-@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize(("pooling", "wide"), [("last", False), ("mean", True), ("max", True)])
 def test_classifiers_of_texts(pooling: str, wide: bool, tmp_path: Path) -> None:
     model = small(pooling=pooling, wide=wide, num_layers=2).fit(TEXTS, LABELS)
     assert bool(model.grams_) == wide
@@ -226,6 +228,45 @@ def test_language_models(tied: bool, tmp_path: Path) -> None:
         outputs, _ = network(torch.tensor(ids)[:, None], None)
         theirs = network.output.log_probabilities(outputs[:, 0]).exp().numpy()
     np.testing.assert_allclose([run.step(i) for i in ids], theirs, rtol=0, atol=1e-6)
+
+
+FORECASTERS: list[dict[str, Any]] = [
+    {"head": "point"},
+    {"head": "quantile", "patch": 2, "affine": True},
+    {"head": "gaussian", "independent": False, "covariates": True},
+    {"head": "point", "covariates": True, "num_layers": 2, "normalize": "series"},
+    {"head": "quantile", "independent": False, "autoregression": False, "targets": (2, 0), "affine": True},
+]
+
+
+def forecaster(**parameters: Any) -> tuple[Forecaster, Array, Array | None]:
+    """A forecaster whose every weight says something, a series, and covariates that go on behind it."""
+    rng = np.random.default_rng(0)
+    x = 1e4 + np.sin(np.arange(60)[:, None] / [2, 3, 5]) * 4 + rng.normal(size=(60, 3)) / 4
+    known = rng.normal(size=(63, 2)) if parameters.pop("covariates", False) else None
+    targets = parameters.pop("targets", ())
+    sizes: dict[str, Any] = {"hidden_size": 5, "epochs": 1, "context": 8, "horizon": 3, "random_state": 0}
+    model = Forecaster(device="cpu", **sizes, **parameters).fit(x, covariates=known, targets=targets)
+    with torch.no_grad():
+        for weight in model.network_.parameters():
+            weight += 0.3 * torch.randn_like(weight)
+    return model, x, known
+
+
+@pytest.mark.parametrize("parameters", FORECASTERS, ids=str)
+def test_forecasters(parameters: dict[str, Any], tmp_path: Path) -> None:
+    model, x, known = forecaster(**parameters)
+    run = written(model, tmp_path)
+    beside = [] if known is None else [known[-11:]]
+    said = run.step(x[-8:], *beside).reshape(run.about["output"]["shape"])
+    forecast = model.forecast(x, covariates=known)
+    quantiles = forecast.quantiles if parameters["head"] == "quantile" else forecast.values[..., None]
+    np.testing.assert_allclose(said[..., : quantiles.shape[2]], quantiles, rtol=0, atol=2e-5)
+    if parameters["head"] == "gaussian":
+        steps = (forecast.quantiles - forecast.values[..., None]) / said[..., 1:]
+        normal = [NormalDist().inv_cdf(level) for level in model.network_.head.levels]
+        np.testing.assert_allclose(steps, np.broadcast_to(normal, steps.shape), rtol=1e-4, atol=1e-6)
+    assert run.about["labels"] == list(model.facts_.targets)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 from ricorda.errors import ArgumentError
 from ricorda.export.model import network_of, refuse
+from ricorda.export.to_wasm.forecast import module_of_forecaster
 from ricorda.export.to_wasm.module import custom
 from ricorda.export.to_wasm.program import NOTE, module_of
 from ricorda.export.to_wasm.types import types_of
@@ -27,7 +28,7 @@ def wasm(model: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     model : Recurrent, or a trained estimator
-        A layer of one direction, or a classifier, regressor, tagger or language model of such layers.
+        A layer of one direction, or a classifier, regressor, tagger, language model or forecaster of such layers.
     path : path
         The module to write, a name that ends in ".wasm".
 
@@ -41,13 +42,19 @@ def wasm(model: Any, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".wasm":
         raise ArgumentError(f"a WebAssembly module is to be written to {path}: give a name that ends in .wasm")
+    module = _module(model)
+    about = json.loads(custom(module, NOTE))
+    write_atomically(path.with_suffix(".d.ts"), types_of(about))
+    write_atomically(path.with_suffix(".js"), files("ricorda.export.to_wasm").joinpath("model.js").read_text("utf-8"))
+    write_atomically(path, module)
+
+
+def _module(model: Any) -> bytes:
+    if getattr(model, "TASK", "") == "forecast" and hasattr(model, "network_"):
+        return module_of_forecaster(model)
     network = network_of(model, WAY)
     if network.bidirectional:
         refuse(WAY, "what reads in both directions", "train it in one (bidirectional=False, --one-direction)")
     if network.attention is not None:
         refuse(WAY, "a model that weighs all steps at the end", "train it with --pooling max, mean or last")
-    module = module_of(network)
-    about = json.loads(custom(module, NOTE))
-    write_atomically(path.with_suffix(".d.ts"), types_of(about))
-    write_atomically(path.with_suffix(".js"), files("ricorda.export.to_wasm").joinpath("model.js").read_text("utf-8"))
-    write_atomically(path, module)
+    return module_of(network)

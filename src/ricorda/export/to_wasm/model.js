@@ -1,6 +1,7 @@
 // Runs a model that `ricorda export wasm` wrote: in browsers, in Node and wherever else there is WebAssembly.
 
 const FORMAT = 1;
+const ARRAYS = { i32: Int32Array, f32: Float32Array, f64: Float64Array };
 
 /** Make a model of a module's bytes, of a response that has them, or of a compiled module. */
 export async function createModel(source) {
@@ -38,8 +39,8 @@ class Model {
     }
     inputs.forEach((input, place) => this.#give(input, given[place]));
     this.#step();
-    const { at, size } = this.about.output;
-    return new Float32Array(this.#memory, at, size).slice();
+    const { at, size, type } = this.about.output;
+    return new ARRAYS[type](this.#memory, at, size).slice();
   }
 
   run(sequence) {
@@ -73,13 +74,12 @@ class Model {
   #give(input, given) {
     if (input.type === "i32") {
       if (!Number.isInteger(given)) throw new TypeError(`${input.name} is ${given}: give a whole number`);
-      new Int32Array(this.#memory, input.at, 1)[0] = given;
-      return;
     }
-    const numbers = typeof given === "number" ? [given] : given;
+    let numbers = typeof given === "number" ? [given] : given;
+    if (Array.isArray(numbers?.[0])) numbers = numbers.flat();
     if (numbers?.length !== input.size) {
       throw new RangeError(`${input.name} has ${numbers?.length} numbers, and a step takes ${input.size}`);
     }
-    new Float32Array(this.#memory, input.at, input.size).set(numbers);
+    new ARRAYS[input.type](this.#memory, input.at, input.size).set(numbers);
   }
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import llvmlite.ir as ir
@@ -13,7 +13,8 @@ from ricorda.data.beside import GAP, MASK
 from ricorda.engines.cpu.words.emit import I8, I32, I64, VOID
 from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.export.model import Grams, Network, Numbers, Tokens
-from ricorda.export.to_wasm.code import StepCode, greatest, over, product, total
+from ricorda.export.to_wasm.code import greatest, over, product, total
+from ricorda.export.to_wasm.layers import Layers, fill
 from ricorda.export.to_wasm.memory import BYTES, Memory
 from ricorda.export.to_wasm.module import compiled, linked
 from ricorda.export.to_wasm.words import Words
@@ -30,107 +31,93 @@ def module_of(network: Network) -> bytes:
     writes there what it says, `reset` lets a new sequence begin. Where these lie stands in the section "ricorda", as
     JSON; what lasts from step to step is one part of the memory.
     """
-    return _Module(network).bytes()
+    parts = _Module(network)
+    return assembled(parts.memory, parts.about(), parts.reset, parts.step)
+
+
+def assembled(
+    memory: Memory, about: Mapping[str, Any], reset: Callable[[Words], None], step: Callable[[Words], None]
+) -> bytes:
+    """A module as it is stored.
+
+    Parameters
+    ----------
+    memory : where everything lies, once the functions are written
+    about : what the module tells of itself
+    reset, step : write the code of the two functions
+    """
+    module = ir.Module("model")
+    module.triple = "wasm32-unknown-unknown"
+    for name, write in (("reset", reset), ("step", step)):
+        function = ir.Function(module, ir.FunctionType(VOID, []), name)
+        function.attributes.add("nounwind")
+        words = Words(ir.IRBuilder(function.append_basic_block("entry")))
+        write(words)
+        words.b.ret_void()
+    note = json.dumps({"format": FORMAT, **about}, separators=(",", ":"), allow_nan=False).encode()
+    return linked(compiled(str(module)), ("reset", "step"), memory.end, memory.data, {NOTE: note})
 
 
 class _Module:
     def __init__(self, network: Network) -> None:
         self.network, self.memory = network, Memory()
         take = self.memory.take
-        self.layers = [level[0] for level in network.layers]
         first = self.memory.end
-        self.states = [{name: take(size) for name, size in layer.states.items()} for layer in self.layers]
-        self.width = self.layers[-1].output.size
+        self.layers = Layers([level[0] for level in network.layers], self.memory)
         self.count = take(1)  # Steps so far, as a number.
-        self.pooled = take(self.width) if network.pooling in ("mean", "max") else 0
+        self.pooled = take(self.layers.width) if network.pooling in ("mean", "max") else 0
         grams = network.grams
         if grams is not None:
             self.token, self.found, self.sums = take(1), take(1), take(len(grams.bias))
             self.seen = take(-(-len(grams.keys) // BYTES))
         self.kept = first, self.memory.end - first
+        self.layers.place()
         self.given = self._inputs()
-        self.scratch = take(max(layer.scratch for layer in self.layers))
         self.between = [take(len(dense.bias)) for dense in network.head]
-        self.output = self.between[-1] if self.between else self.states[-1][self.layers[-1].output.name]
-        self.codes = [StepCode(layer, self.memory, self._places(level)) for level, layer in enumerate(self.layers)]
+        self.output = self.between[-1] if self.between else self.layers.output
 
     def _inputs(self) -> list[dict[str, Any]]:
-        """What a step is given, as the module tells it; and where the first layer's inputs lie."""
-        reads, inputs = self.network.reads, self.layers[0].inputs
-        name = next(iter(inputs))
-        self.read = {other: self.memory.take(size) for other, size in inputs.items()}
+        """What a step is given, as the module tells it."""
+        reads, inputs = self.network.reads, self.layers.steps[0].inputs
         if isinstance(reads, Tokens):
             address = self.memory.take(1)
             return [{"name": "token", "type": "i32", "size": 1, "below": len(reads.embedding), "at": address}]
         if isinstance(reads, Numbers):
             size = len(reads.mean)
-            return [{"name": name, "type": "f32", "size": size, "at": self.memory.take(size)}]
-        return [
-            {"name": other, "type": "f32", "size": inputs[other], "at": place} for other, place in self.read.items()
-        ]
+            return [{"name": next(iter(inputs)), "type": "f32", "size": size, "at": self.memory.take(size)}]
+        read = self.layers.read
+        return [{"name": name, "type": "f32", "size": size, "at": read[name]} for name, size in inputs.items()]
 
-    def _places(self, level: int) -> dict[tuple[str, str], int]:
-        """The addresses that a layer's code reads and writes."""
-        layer = self.layers[level]
-        places = {("state", name): address for name, address in self.states[level].items()}
-        places |= {("input", name): self.read[name] for name in layer.inputs}
-        if level:
-            below = self.layers[level - 1].output.name
-            places["input", next(iter(layer.inputs))] = self.states[level - 1][below]
-        places["scratch", ""] = self.scratch
-        return places
-
-    def bytes(self) -> bytes:
-        """The module as it is stored."""
-        module = ir.Module("model")
-        module.triple = "wasm32-unknown-unknown"
-        for name, write in (("reset", self._reset), ("step", self._step)):
-            function = ir.Function(module, ir.FunctionType(VOID, []), name)
-            function.attributes.add("nounwind")
-            words = Words(ir.IRBuilder(function.append_basic_block("entry")))
-            write(words)
-            words.b.ret_void()
-        note = json.dumps(self._about(), separators=(",", ":"), allow_nan=False).encode()
-        code = compiled(str(module))
-        return linked(code, ("reset", "step"), self.memory.end, self.memory.data, {NOTE: note})
-
-    def _about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, Any]:
         """What the module tells of itself."""
         network = self.network
         return {
-            "format": FORMAT,
             "task": network.task,
-            "cell": self.layers[0].name,
+            "cell": self.layers.steps[0].name,
             "inputs": self.given,
-            "output": {"gives": network.gives, "size": network.outputs, "at": self.output},
+            "output": {"gives": network.gives, "type": "f32", "size": network.outputs, "at": self.output},
             "state": {"at": self.kept[0], "bytes": self.kept[1]},
-            "states": [
-                {"layer": level, "name": name, "size": layer.states[name], "at": address}
-                for level, layer in enumerate(self.layers)
-                for name, address in self.states[level].items()
-            ],
+            "states": self.layers.about(),
             **({"labels": list(network.labels)} if network.labels else {}),
             **({"most": network.most} if network.most else {}),
         }
 
     # the functions
 
-    def _reset(self, e: Words) -> None:
+    def reset(self, e: Words) -> None:
+        """Let a new sequence begin."""
         address, size = self.kept
-        _fill(e, address, size // BYTES, 0.0)
-        for layer, places in zip(self.layers, self.states, strict=True):
-            for (name, count), begin in zip(layer.states.items(), layer.begins, strict=True):
-                if begin:
-                    _fill(e, places[name], count, begin)
+        fill(e, e.address(address), size // BYTES, 0.0)
+        self.layers.begin(e, zeros=False)
         if self.network.pooling == "max":
-            _fill(e, self.pooled, self.width, -np.inf)
+            fill(e, e.address(self.pooled), self.layers.width, -np.inf)
 
-    def _step(self, e: Words) -> None:
+    def step(self, e: Words) -> None:
+        """Take a step."""
         self._read(e)
-        for code in self.codes:
-            code.write(e)
+        self.layers.write(e)
         vector = self._pool(e)
-        size = self.width
+        size = self.layers.width
         for dense, address in zip(self.network.head, self.between, strict=True):
             result = e.address(address)
             product(e, self.memory, [(vector, size)], [dense.matrix], dense.bias, result)
@@ -142,7 +129,7 @@ class _Module:
 
     def _read(self, e: Words) -> None:
         """Bring what is given to what the first layer reads."""
-        reads, name = self.network.reads, next(iter(self.layers[0].inputs))
+        reads, name = self.network.reads, next(iter(self.layers.steps[0].inputs))
         if isinstance(reads, Tokens):
             tokens, size = reads.embedding.shape
             given = self._whole(e, self.given[0]["at"])
@@ -150,7 +137,7 @@ class _Module:
             token = e.b.select(known, given, I32(reads.unknown))
             e.b.store(token, I32(self.given[0]["at"]).inttoptr(I32.as_pointer()))
             row = e.b.mul(token, I32(size))
-            source, target = e.at(e.address(self.memory.keep(reads.embedding)), row), e.address(self.read[name])
+            source, target = e.at(e.address(self.memory.keep(reads.embedding)), row), e.address(self.layers.read[name])
             over(e, size, lambda i, count: e.put(e.load(e.at(source, i)), e.at(target, i), count))
         elif isinstance(reads, Numbers):
             self._standardise(e, reads, name)
@@ -172,8 +159,8 @@ class _Module:
                 if beside.mask:
                     x = e.b.select(known, x, e.constant(0.0))
                     mask = e.b.select(known, e.constant(1.0), e.constant(0.0))
-                    e.put(mask, e.at(e.address(self.read[MASK]), i, target), count)
-                e.put(x, e.at(e.address(self.read[name]), i, target), count)
+                    e.put(mask, e.at(e.address(self.layers.read[MASK]), i, target), count)
+                e.put(x, e.at(e.address(self.layers.read[name]), i, target), count)
 
             if size:
                 over(e, size, features)
@@ -182,11 +169,11 @@ class _Module:
             if beside.column is not None:
                 unit = float(mean[beside.column])
                 gap = e.b.fdiv(e.b.load(e.at(numbers, beside.column)), e.scalar(unit if unit > 0 else 1.0))
-            e.b.store(gap, e.address(self.read[GAP]))
+            e.b.store(gap, e.address(self.layers.read[GAP]))
 
     def _pool(self, e: Words) -> ir.Value:
         """A pointer to what is made of the last layer's outputs so far."""
-        output = e.address(self.states[-1][self.layers[-1].output.name])
+        output = e.address(self.layers.output)
         if self.network.pooling in ("each", "last"):
             return output
         pooled = e.address(self.pooled)
@@ -202,7 +189,7 @@ class _Module:
             else:  # The mean so far moves towards the new one.
                 e.put(e.b.fadd(old, e.b.fdiv(e.b.fsub(new, old), e.splat(steps))), e.at(pooled, i), count)
 
-        over(e, self.width, unit)
+        over(e, self.layers.width, unit)
         return pooled
 
     def _say(self, e: Words, scores: ir.Value, size: int) -> None:
@@ -280,9 +267,3 @@ class _Module:
             b.store(b.fadd(b.load(found), e.scalar(1.0)), found)
             own, sums = e.at(weights, b.mul(place, I32(outputs))), e.address(self.sums)
             over(e, outputs, lambda i, n: e.put(b.fadd(e.load(e.at(sums, i)), e.load(e.at(own, i))), e.at(sums, i), n))
-
-
-def _fill(e: Words, address: int, size: int, number: float) -> None:
-    """Set numbers."""
-    target = e.address(address)
-    over(e, size, lambda i, count: e.put(e.constant(number), e.at(target, i), count))
