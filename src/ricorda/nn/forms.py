@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ricorda.nn.exponential import matrix_exponential
 from ricorda.program.stack import Stack
 
 Drop = Callable[[dict[str, Tensor]], dict[str, Tensor]]
@@ -138,8 +139,7 @@ def _symmetric_mix(shape: Any, m: Tensor, beta: float, gamma: float) -> Tensor:
 
 def _orthogonal(shape: Any, m: Tensor) -> Tensor:
     """Lezcano-Casado, Martinez-Rubio 2019, 'Cheap orthogonal constraints in neural networks'."""
-    exponential: Tensor = torch.linalg.matrix_exp(m - m.T)
-    return exponential
+    return matrix_exponential(m - m.T)
 
 
 def _block_diagonal(shape: Any, blocks: Tensor, count: float) -> Tensor:
