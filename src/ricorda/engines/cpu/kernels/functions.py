@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
-from ricorda.engines.cpu.kernels.plan import Plan, factor_rows, length_along, tile_vectors
+from ricorda.engines.cpu.kernels.plan import Plan, chunk_begin, factor_rows, length_along, tile_vectors
 from ricorda.engines.cpu.kernels.stage import emit_reductions, emit_stage
 from ricorda.engines.cpu.kernels.team import emit_barrier
 from ricorda.engines.cpu.kernels.worker import Worker
@@ -208,7 +208,7 @@ class Functions:
         worker.share(f.ceil(size, f.target.panel * f.target.lanes), pack)
 
     def weight_gradients(
-        self, worker: Worker, operands: Sequence[WeightOperand], rows: ir.Value, add: ir.Value
+        self, worker: Worker, operands: Sequence[WeightOperand], low: ir.Value, rows: ir.Value, add: ir.Value
     ) -> None:
         """Compute the gradients of all matrices; each thread takes some rows of each."""
         f, plan = worker.f, self.plan
@@ -220,7 +220,7 @@ class Functions:
         for name, size in sorted({(name, size) for operand in operands for _, name, size in operand.factors}):
 
             def pack(m0: ir.Value, m1: ir.Value, name: str = name) -> None:
-                a = e.at(f.pointer("chunk"), f.sum(self.column(f, name), m0))
+                a = e.at(chunk_begin(f, plan, low), f.sum(self.column(f, name), m0))
                 f.call(self.pack_columns, f.number("chunk_ld"), rows, f.b.sub(m1, m0), a, packed(name, m0))
 
             worker.share(f.number(size), pack)

@@ -18,7 +18,7 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
 from ricorda.engines.cpu.kernels.functions import Functions, WeightOperand
-from ricorda.engines.cpu.kernels.plan import Plan, factor_rows, tile_vectors
+from ricorda.engines.cpu.kernels.plan import Plan, chunk_begin, factor_rows, tile_vectors
 from ricorda.engines.cpu.kernels.team import emit_entry, emit_pair
 from ricorda.engines.cpu.kernels.worker import Worker
 from ricorda.engines.cpu.words.emit import I64
@@ -183,14 +183,14 @@ def emit_backward(
             def total(v0: ir.Value, v1: ir.Value, size: str = size, column: ir.Value = column) -> None:
                 f.call(
                     kernels.column_sums, f.number("chunk_ld"), rows, f.number(size), add, v0, v1,
-                    e.at(f.pointer("chunk"), column), e.at(f.pointer("sums"), column),
+                    e.at(chunk_begin(f, plan, low), column), e.at(f.pointer("sums"), column),
                 )  # fmt: skip
 
             worker.share(f.ceil(f.number(size), lanes), total)
         for position, operand in enumerate(operands):
             kernels.pack_weight_operand(worker, position, operand, first, last, low, rows)
         worker.meet()
-        kernels.weight_gradients(worker, operands, rows, add)
+        kernels.weight_gradients(worker, operands, low, rows, add)
         if of_input is not None:
             to_input = partial(_input_gradient, f, kernels, of_input, low)
             f.when(input_wanted, lambda: worker.share(rows, to_input))

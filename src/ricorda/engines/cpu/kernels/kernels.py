@@ -122,7 +122,8 @@ def kernels_for(
         _takes_from_memory(made) for made in (loop, trained.backward if trained else None)
     ):
         return kernels_for(program, names, target.in_full(), training=training, record=record, watch=watch)
-    forward = Plan(schedule(loop, target.bundle), parameters, columns, tuple(name for name, _ in loop.stored))
+    stored = tuple(name for name, _ in loop.stored)
+    forward = Plan(schedule(loop, target.bundle), parameters, columns, stored, whole=not standard)
     if trained is None:
         return Kernels(program, parameters, target, inputs, parts, forward, None, (), (), record)
     order = [*parts, *(index for index in program.affines if index not in parts)]
@@ -141,7 +142,14 @@ def kernels_for(
             totals[f"dp_{value.name}"] = d
             d += value.size
     backward = Plan(
-        schedule(trained.backward, target.bundle), parameters, columns, (), trained.state_gradients, totals, given
+        schedule(trained.backward, target.bundle),
+        parameters,
+        columns,
+        (),
+        trained.state_gradients,
+        totals,
+        given,
+        whole=not standard,
     )
     by_operand: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:

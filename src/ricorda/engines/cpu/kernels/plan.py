@@ -52,6 +52,7 @@ class Plan:
     totals : place of each `dp_*` among the sums over rows and steps, after the columns. Each row has its own sum
         first, to which the steps add
     given : place of each value of inputs that BPTT reads, in the chunk that the caller computed for the forward pass
+    whole : whether the caller gives one buffer with the rows of all steps in the place of a chunk
     """
 
     schedule: Schedule
@@ -61,6 +62,7 @@ class Plan:
     watched: tuple[tuple[str, int], ...] = ()
     totals: Mapping[str, Columns] = field(default_factory=dict)
     given: Mapping[str, Columns] = field(default_factory=dict)
+    whole: bool = False
 
     @property
     def loop(self) -> Loop:
@@ -141,8 +143,8 @@ class Addresses:
         f = self.f
         if name in self.plan.columns:
             ld = f.number("chunk_ld")
-            start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), self.plan.columns[name].begin(f))
-            return f.e.at(f.pointer("chunk"), start), ld
+            row = self.offset if self.plan.whole else f.b.sub(self.offset, self.low)
+            return f.e.at(f.pointer("chunk"), f.sum(f.times(row, ld), self.plan.columns[name].begin(f))), ld
         if name in self.plan.given:
             ld = f.number("x_ld")
             start = f.sum(f.times(self.offset, ld), self.plan.given[name].begin(f))
@@ -236,6 +238,11 @@ def stage_of_store(plan: Plan, index: int) -> int:
             return number
     size = plan.loop.lines[index].size
     return next(number for number, stage in enumerate(plan.schedule.stages) if stage.size == size)
+
+
+def chunk_begin(f: Frame, plan: Plan, low: ir.Value) -> ir.Value:
+    """Where the rows of the chunk that begins at row `low` lie."""
+    return f.e.at(f.pointer("chunk"), f.times(low, f.number("chunk_ld"))) if plan.whole else f.pointer("chunk")
 
 
 def tile_vectors(stage: Stage, target: Target) -> int:

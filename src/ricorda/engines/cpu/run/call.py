@@ -113,9 +113,7 @@ def template_for(
 def _template(
     make: Make, kernels: Kernels, steps: Steps, shape: tuple[int, int, int], team: tuple[int, bool]
 ) -> Template:
-    whole = not kernels.multiplies_input
-    rows = steps.rows if whole else steps.most_rows
-    return _template_of_shape(make, kernels, steps.B, rows, shape).at(steps, *team, whole)
+    return _template_of_shape(make, kernels, steps.B, steps.most_rows, shape).at(steps, *team)
 
 
 _cached_template = lru_cache(maxsize=64)(_template)

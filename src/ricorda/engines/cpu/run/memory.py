@@ -121,9 +121,9 @@ class Template:
             if name in slots:
                 self.words[slots[name]] = value
 
-    def at(self, steps: Steps, parts: int, by_units: bool, whole: bool) -> Template:
+    def at(self, steps: Steps, parts: int, by_units: bool) -> Template:
         """The template for the steps of a batch; parameters as those of `step_values`."""
-        numbers, arrays = step_values(steps, parts, by_units, whole)
+        numbers, arrays = step_values(steps, parts, by_units)
         own = copy(self)
         own.words = type(self.words).from_buffer_copy(self.words)
         own.constant = [*self.constant, *arrays.values()]
@@ -181,19 +181,15 @@ class Arguments:
             block[slot] = parameters[name].data_ptr() + offset
 
 
-def step_values(steps: Steps, parts: int, by_units: bool, whole: bool) -> tuple[dict[str, int], dict[str, np.ndarray]]:
+def step_values(steps: Steps, parts: int, by_units: bool) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     """The numbers and arrays, by name, that describe the steps of a batch to a kernel.
 
     Parameters
     ----------
     parts : threads that share the work
     by_units : whether they share units rather than rows
-    whole : whether all steps are one chunk
     """
     chunk_steps, chunk_bounds, splits = steps.shared(parts)
-    if whole:
-        chunk_steps = np.array([0, len(steps.counts)], np.int64)
-        chunk_bounds = np.array([0, steps.rows], np.int64)
     numbers = {
         "begun": steps.begun,
         "B": steps.B,

@@ -149,7 +149,7 @@ class _Layer:
     ) -> None:
         program, plan = kernels.program, kernels.forward
         values = kernel_values(kernels, B, B, shape_in(sizes))
-        numbers, arrays = step_values(full(2, B, False), parts=1, by_units=False, whole=False)
+        numbers, arrays = step_values(full(2, B, False), parts=1, by_units=False)
         values.numbers(**numbers)
         for name, array in arrays.items():
             values.give_array(name, array)
