@@ -51,3 +51,13 @@ def test_a_folder_of_other_files_stays(model: Path, tmp_path: Path, ricorda_comm
     (tmp_path / "README.md").write_text("mine")
     assert str(tmp_path) in ricorda_command("export", "hub", model, "--out", tmp_path).sentence
     assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_examples_held_out_in_turns_are_the_result(model: Path, tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    few = ricorda.load(model)
+    few.summary_ |= {"in_turns": 0.725, "alternatives": {"measure": "accuracy", "values": {"guessing": 0.5}}}
+    few.save(tmp_path / "few")
+    (result,) = hub.ModelCard.load(tmp_path / "few" / "README.md").data.eval_results
+    assert (result.metric_type, result.metric_value) == ("accuracy", 0.725)
+    assert result.dataset_name == "examples held out in turns"

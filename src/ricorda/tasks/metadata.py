@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ricorda.errors import ArgumentError
+from ricorda.tasks.worth import IN_TURNS
 
 METRICS = {
     "accuracy": "accuracy",
@@ -35,7 +36,7 @@ def checked(license: str, languages: Sequence[str]) -> dict[str, Any]:
 
 
 def front_matter(
-    title: str, pipeline: str, tags: Sequence[str], best: Mapping[str, Any], said: Mapping[str, Any]
+    title: str, pipeline: str, tags: Sequence[str], summary: Mapping[str, Any], said: Mapping[str, Any]
 ) -> list[str]:
     """The lines of the metadata.
 
@@ -47,12 +48,16 @@ def front_matter(
         The Hub's name of the task (`pipeline_tag`), "" where it has none.
     tags : sequence of str
         The task and the cell.
-    best : mapping
-        The numbers of the epoch whose weights were kept.
+    summary : mapping
+        The training's: "best" has the numbers of the epoch whose weights were kept, "in_turns" a score of examples that
+        were all held out once.
     said : mapping
         More of the metadata: its license and languages.
     """
-    scores = {name: best[name] for name in METRICS if math.isfinite(best.get(name, math.nan))}
+    known, held_out = summary["best"], "validation examples"
+    if IN_TURNS in summary:
+        known, held_out = {summary["alternatives"]["measure"]: summary[IN_TURNS]}, "examples held out in turns"
+    scores = {name: known[name] for name in METRICS if math.isfinite(known.get(name, math.nan))}
     metadata: dict[str, Any] = {
         **said,
         "library_name": "ricorda",
@@ -63,7 +68,7 @@ def front_matter(
     if pipeline and scores:
         results = {
             "task": {"type": pipeline},
-            "dataset": {"type": "validation", "name": "validation examples"},
+            "dataset": {"type": "validation", "name": held_out},
             "metrics": [{"type": METRICS[name], "name": name, "value": value} for name, value in scores.items()],
         }
         metadata["model-index"] = [{"name": title, "results": [results]}]

@@ -74,7 +74,7 @@ def card_text(
     program = Program.from_json(config["program"])
     seed = "no fixed seed" if parameters["random_state"] is None else f"seed {parameters['random_state']}"
     lines = [
-        *front_matter(card.title, card.pipeline, [config["task"], program.name], best, metadata),
+        *front_matter(card.title, card.pipeline, [config["task"], program.name], summary, metadata),
         "",
         f"# {card.title}",
         "",
