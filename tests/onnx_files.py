@@ -91,3 +91,19 @@ def difference(said: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
         assert said[name].shape == values.shape, name
         shares.append(float(np.abs(said[name] - values).max()) / max(float(np.abs(values).max()), 1e-30))
     return max(shares)
+
+
+def off(said: Any, wanted: Any) -> float:
+    """The largest difference of numbers, relative to the largest; infinite if anything else is not equal."""
+    if isinstance(wanted, (str, bool)):
+        return 0.0 if said == wanted else np.inf
+    if isinstance(wanted, dict):
+        return off(list(said.items()), list(wanted.items()))
+    if wanted is None:
+        return 0.0 if said is None else np.inf
+    if isinstance(wanted, (list, tuple)):
+        return max((off(a, b) for a, b in zip(said, wanted, strict=True)), default=0.0)
+    said, wanted = np.asarray(said), np.asarray(wanted)
+    return (
+        float(np.abs(said - wanted).max() / max(np.abs(wanted).max(), 1e-9)) if said.shape == wanted.shape else np.inf
+    )

@@ -17,7 +17,7 @@ from ricorda.catalogue import CELLS
 from ricorda.export.to_onnx import door
 from ricorda.export.to_onnx.graph import Graph
 from ricorda.export.to_onnx.operations import ONNX
-from ricorda.nn import GRU, LSTM, Recurrent
+from ricorda.nn import GRU, LSTM, Recurrent, from_onnx
 from ricorda.nn.sequences import first_states
 from ricorda.program.operations import OPERATIONS
 
@@ -254,6 +254,19 @@ def test_weights_are_those_of_the_layer_bit_for_bit(tmp_path: Path) -> None:
     kept = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(tmp_path / "layer.onnx").graph.initializer}
     i, f, g, o = layer.weight_ih_l0.detach().numpy().reshape(4, 5, 3)
     assert np.array_equal(kept["recurrent_l0.W"][0], np.concatenate([i, o, f, g]))
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstm_peephole", "gru", "gru_reset_after", "rnn", "rnn_relu"])
+def test_weights_are_equal_to_the_bit_after_export_and_import(name: str, tmp_path: Path) -> None:
+    layer = made(name)
+    export.onnx(layer, tmp_path / "layer.onnx", lengths=True)
+    again = from_onnx(tmp_path / "layer.onnx")
+    assert list(again) == ["recurrent_l0", "recurrent_l1"]
+    kept = layer.state_dict()
+    for level, one in enumerate(again.values()):
+        assert one.program.values == layer.program.values
+        for key, weight in one.state_dict().items():
+            assert torch.equal(weight, kept[key.replace("_l0", f"_l{level}")]), key
 
 
 TRIED = {

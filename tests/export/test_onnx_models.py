@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx_files import OnnxFile
+from onnx_files import OnnxFile, off
 from small_models import LABELS, TEXTS, TOKENS, series
 from task_cases import CASES, DOCUMENTS, NUMBERS, SENTENCES, SOURCES, TAGS, TARGETS, TINY
 
@@ -167,18 +167,6 @@ KINDS: dict[str, Kind] = {
     "forecast, quantiles": _forecaster(head="quantile", independent=False, patch=2, affine=True),
     "forecast, gaussian": _forecaster(head="gaussian", normalize="series", cell="mgu"),
 }
-
-
-def off(said: Any, wanted: Any) -> float:
-    """The largest difference of numbers, relative to the largest; infinite if anything else is not equal."""
-    if isinstance(wanted, (str, bool)):
-        return 0.0 if said == wanted else np.inf
-    if isinstance(wanted, (list, tuple)):
-        return max((off(a, b) for a, b in zip(said, wanted, strict=True)), default=0.0)
-    said, wanted = np.asarray(said), np.asarray(wanted)
-    return (
-        float(np.abs(said - wanted).max() / max(np.abs(wanted).max(), 1e-9)) if said.shape == wanted.shape else np.inf
-    )
 
 
 @pytest.fixture(scope="module")

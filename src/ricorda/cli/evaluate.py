@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json, ModelFolder
-from ricorda.cli.tasks import run, with_options_of_tasks
+from ricorda.cli.options import Json, ModelOrFile
+from ricorda.cli.tasks import opened, run, with_options_of_tasks
 
 
 @with_options_of_tasks
 def evaluate(
-    folder: ModelFolder,
+    folder: ModelOrFile,
     data: Annotated[str, typer.Argument(help="Data with answers, as for `ricorda train`.")],
     as_json: Json = False,
     *,
@@ -27,7 +27,4 @@ def evaluate(
 
       ricorda evaluate model test.csv --by language --json
     """
-    from ricorda.tasks.loading import load
-
-    model = load(folder)
-    run("evaluate", model, data, as_json, read=data, options=options)
+    run("evaluate", opened(folder), data, as_json, read=data, options=options)

@@ -40,6 +40,7 @@ Unlabelled = Annotated[
 ]
 
 ModelFolder = Annotated[Path, typer.Argument(help="A model folder.")]
+ModelOrFile = Annotated[Path, typer.Argument(help="A model folder, or a file that `ricorda export onnx` wrote.")]
 Layer = Annotated[int | None, typer.Option(help="The layer, from 1.", show_default="the last")]
 Picture = Annotated[Path | None, typer.Option(help="A picture (PNG, SVG, PDF) to write.")]
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ricorda.cli.options import Json
+from ricorda.cli.options import Json, ModelOrFile
 from ricorda.cli.source import InputSource, refuse_file_name
-from ricorda.cli.tasks import run, with_options_of_tasks
+from ricorda.cli.tasks import opened, run, with_options_of_tasks
 from ricorda.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from ricorda.tasks.estimator import SequenceEstimator
 
 
 @with_options_of_tasks
 def predict(
-    folder: Annotated[Path, typer.Argument(help="A model folder, or a file that `ricorda export onnx` wrote.")],
+    folder: ModelOrFile,
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; without them, --file or the standard input.")
     ] = None,
@@ -45,15 +41,4 @@ def predict(
         raise ArgumentError(f"texts and --file {file} were given: give one of them")
     for text in texts or ():
         refuse_file_name(text)
-    model = _opened(folder)
-    run("predict", model, InputSource(texts, file), as_json, read=file, options=options)
-
-
-def _opened(model: Path) -> SequenceEstimator:
-    if model.suffix == ".onnx":
-        from ricorda.export.to_onnx.run import open_exported
-
-        return open_exported(model)
-    from ricorda.tasks.loading import load
-
-    return load(model)
+    run("predict", opened(folder), InputSource(texts, file), as_json, read=file, options=options)

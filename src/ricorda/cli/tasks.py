@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from typer.models import ParameterInfo
@@ -27,6 +28,17 @@ def columns_given(task: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     own = [item for item in reading.values() if item.kind is item.KEYWORD_ONLY and item.default is not item.empty]
     named = {_written(item): arguments.get(item.name) for item in own}
     return {option: name for option in (*COLUMNS, TAG_COLUMN) if isinstance(name := named.get(option), str)}
+
+
+def opened(model: Path) -> SequenceEstimator:
+    """The model of a folder, or one that was exported to ONNX, on ONNX Runtime."""
+    if model.suffix == ".onnx":
+        from ricorda.export.to_onnx.run import open_exported
+
+        return open_exported(model)
+    from ricorda.tasks.loading import load
+
+    return load(model)
 
 
 def run(act: str, model: SequenceEstimator, *arguments: Any, read: str | None, options: Mapping[str, Any]) -> None:

@@ -13,19 +13,24 @@ def onnx(
     folder: ModelFolder,
     out: OutFile,
     form: Annotated[
-        str, typer.Option(help="sequence: a call reads whole sequences; step: one step, with the states before it.")
-    ] = "sequence",
+        str | None,
+        typer.Option(
+            help="sequence: a call reads whole sequences; step: one step, with the states before it.",
+            show_default="sequence, or step for a translator",
+        ),
+    ] = None,
 ) -> None:
     """Write a model as a file of ONNX, which ONNX Runtime and others run.
 
     The tokenizers are written beside the file: model.tokenizer.json beside model.onnx, which holds their hashes.
-    `ricorda predict model.onnx` looks for them there. A translator has the form step alone, and becomes two files.
+    `ricorda predict model.onnx` looks for them there, or for those of a model folder. A translator becomes two files,
+    its encoder and its decoder's step.
 
     For example:
 
       ricorda export onnx model --out model.onnx
 
-      ricorda export onnx translator --form step --out translator.onnx
+      ricorda export onnx model --form step --out step.onnx
 
       ricorda predict model.onnx "I lost the first five minutes, yet I loved it to the end"
     """

@@ -17,7 +17,7 @@ def onnx(
     model: Any,
     path: str | PathLike[str],
     *,
-    form: str = "sequence",
+    form: str | None = None,
     lengths: bool = False,
     states: bool = False,
 ) -> None:
@@ -34,8 +34,9 @@ def onnx(
         their hashes; see `docs/onnx.md` for the inputs and outputs of each task.
     path : path
         The file. A translator becomes two: `model.onnx` is the decoder's step, `model.encoder.onnx` reads sources.
-    form : {"sequence", "step"}
-        Whether a call reads whole sequences, or one step and the states before it.
+    form : {"sequence", "step"}, optional
+        Whether a call reads whole sequences, or one step and the states before it. By default sequences, but for a
+        translator, which writes step by step.
     lengths : bool
         For a layer: whether its rows have lengths, an input `lengths` [B]; otherwise all have all T steps.
     states : bool
@@ -49,6 +50,8 @@ def onnx(
     ModelFolderError
         If the file cannot be written. No half-written file is left.
     """
+    if form is None:
+        form = "step" if getattr(model, "TASK", "") == "translate" else "sequence"
     if form not in FORMS:
         raise ArgumentError(f"form is {form!r}: give {' or '.join(map(repr, FORMS))}")
     if find_spec("onnx") is None:

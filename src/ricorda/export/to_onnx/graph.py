@@ -100,14 +100,14 @@ class Graph:
         """A constant of the graph's own type."""
         return self.constant(np.asarray(as_array(values), self.dtype), name)
 
-    def add(self, operation: str, *arguments: Given, outputs: int = 1, **attributes: Any) -> list[str]:
-        """Add a node; the result are the names of its outputs."""
+    def add(self, operation: str, *arguments: Given, outputs: int = 1, name: str = "", **attributes: Any) -> list[str]:
+        """Add a node; the result are the names of its outputs. Without a name it has that of the first."""
         names = [self._name(argument) for argument in arguments]
         while names and not names[-1]:
             names.pop()
         results = [self.free(f"{operation.lower()}_{len(self._whole._names)}") for _ in range(outputs)]
         kept = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(helper.make_node(operation, names, results, **kept))
+        self.nodes.append(helper.make_node(operation, names, results, name or results[0], **kept))
         return results
 
     def __getattr__(self, operation: str) -> Callable[..., str]:

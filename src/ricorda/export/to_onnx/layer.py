@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from ricorda.export.to_onnx.graph import Graph, as_array
 from ricorda.export.to_onnx.loop import Equations, Steps, add_loop
-from ricorda.export.to_onnx.nodes import Match, add_node, match_of, weights_of_node
+from ricorda.export.to_onnx.nodes import add_node, match_of, weights_of_node
 from ricorda.nn import Recurrent
 from ricorda.nn.forms import weights_of
-from ricorda.program.ir import Program, Sizes
 from ricorda.program.stack import Stack
 
 Array = NDArray[Any]
@@ -59,105 +58,72 @@ def add_layer(
     """
     stack, program = layer.stack, layer.programs[False]
     beside = [(inputs or {})[value.name] for value in program.inputs[1:]]
+    rounds = layer.precision == "bf16" and g.dtype == np.float32
+    # ONNX Runtime has the operators in float32 only, and they do not round.
+    match = match_of(program) if g.dtype == np.float32 and not rounds else None
     finals: list[list[str]] = []
-    y, entry = x, 0
+    y = g.Unsqueeze(x, [0]) if one_step and match is not None else x
     rows = g.size(x, 0 if one_step else 1)
     for level, suffixes in enumerate(stack.suffixes):
-        outputs = []
-        for direction, suffix in enumerate(suffixes):
-            weights = {key: as_array(value) for key, value in weights_of(layer, stack, level, suffix).items()}
-            one = _Direction(g, program, weights, f"{name}{suffix}", bool(direction), layer.precision == "bf16")
-            own = None if states is None else _of_layer(g, states, entry, program, stack)
-            output, final = one.add([y, *beside], rows, own, steps, stack.sizes[level], one_step)
-            outputs.append(output)
-            finals.append(final)
-            entry += 1
-        y = outputs[0] if len(outputs) == 1 else g.Concat(*outputs, axis=2)
-    return Ran(y, _of_all(g, finals, program, stack))
+        weights = [
+            {key: as_array(value) for key, value in weights_of(layer, stack, level, suffix).items()}
+            for suffix in suffixes
+        ]
+        own = None if states is None else _of_level(g, states, level, stack)
+        if match is not None:
+            of_node = weights_of_node(match, program, weights)
+            lengths = None if steps is None else steps.lengths
+            y, final = add_node(g, match, of_node, y, lengths=lengths, states=own, name=f"{name}_l{level}")
+        else:
+            if own is None:
+                own = [_first(g, state.number, stack, level, state.size, rows) for state in program.states]
+            parts = []
+            for direction, (suffix, of_direction) in enumerate(zip(suffixes, weights, strict=True)):
+                equations = Equations(program, of_direction, rounds=rounds, name=f"{name}{suffix}")
+                begin = [g.Gather(state, direction, axis=0) for state in own]
+                if one_step:
+                    new = equations.step(g, equations.outside(g, [y, *beside]), begin)
+                    parts.append((new[0], new))
+                else:
+                    parts.append(add_loop(g, equations, [y, *beside], begin, steps, reverse=direction == 1))
+            outputs = [output for output, _ in parts]
+            y = g.Concat(*outputs, axis=2) if len(outputs) > 1 else outputs[0]
+            final = [
+                _together(g, [g.Unsqueeze(end, [0]) for end in ends])
+                for ends in zip(*(f for _, f in parts), strict=True)
+            ]
+        finals.append(final)
+    return Ran(g.Squeeze(y, [0]) if one_step and match is not None else y, _of_all(g, finals, stack))
 
 
-class _Direction:
-    """A layer in one direction.
-
-    Parameters
-    ----------
-    rounds : bool
-        Whether the factors of float32 products are rounded to bf16; ONNX's own operators do not round.
-    """
-
-    def __init__(
-        self, g: Graph, program: Program, weights: Mapping[str, Array], name: str, reverse: bool, rounds: bool
-    ) -> None:
-        self.g, self.program, self.weights, self.name, self.reverse = g, program, weights, name, reverse
-        self.rounds = rounds and g.dtype == np.float32
-        self.match = self._match()
-
-    def _match(self) -> Match | None:
-        """The operator of ONNX that this is; ONNX Runtime has them in float32 only."""
-        return None if self.rounds or self.g.dtype != np.float32 else match_of(self.program)
-
-    def add(
-        self,
-        inputs: Sequence[str],
-        rows: str,
-        states: list[str] | None,
-        steps: Steps | None,
-        sizes: Sizes,
-        one_step: bool,
-    ) -> tuple[str, list[str]]:
-        """Add the nodes; output, and final states [B, size] each."""
-        g = self.g
-        if self.match is not None:
-            return self._as_node(self.match, inputs[0], states, steps, one_step)
-        if states is None:
-            states = [self._first(state.number, sizes[state.size], rows) for state in self.program.states]
-        equations = Equations(self.program, self.weights, rounds=self.rounds, name=self.name)
-        if one_step:
-            new = equations.step(g, equations.outside(g, inputs), states)
-            return new[0], new
-        return add_loop(g, equations, inputs, states, steps, reverse=self.reverse)
-
-    def _as_node(
-        self, match: Match, x: str, states: list[str] | None, steps: Steps | None, one_step: bool
-    ) -> tuple[str, list[str]]:
-        g = self.g
-        output, finals = add_node(
-            g,
-            match,
-            weights_of_node(match, self.program, self.weights),
-            g.Unsqueeze(x, [0]) if one_step else x,
-            lengths=None if steps is None else steps.lengths,
-            states=None if states is None else [g.Unsqueeze(state, [0]) for state in states],
-            reverse=self.reverse,
-            name=self.name,
-        )
-        finals = [g.Squeeze(final, [0]) for final in finals]
-        return g.Squeeze(output, [0]) if one_step else output, finals
-
-    def _first(self, number: float, size: int, rows: str) -> str:
-        """A state before the first step, [B, size]."""
-        most = float(np.finfo(self.g.dtype).max)
-        value = np.array(max(-most, min(number, most)), self.g.dtype)
-        return self.g.Expand(value, self.g.Concat(rows, np.array([size]), axis=0))
+def _first(g: Graph, number: float, stack: Stack, level: int, size: str, rows: str) -> str:
+    """A state of a layer before the first step, [directions, B, size]."""
+    most = float(np.finfo(g.dtype).max)
+    shape = g.Concat(np.array([stack.directions]), rows, np.array([stack.sizes[level][size]]), axis=0)
+    return g.Expand(np.array(max(-most, min(number, most)), g.dtype), shape)
 
 
-def _of_layer(g: Graph, states: Sequence[str], entry: int, program: Program, stack: Stack) -> list[str]:
-    """The states [B, size] of a layer and direction, from those of all [layers * directions, B, widest]."""
-    sizes, own = stack.sizes[entry // stack.directions], []
-    for state, value in zip(states, program.states, strict=True):
-        part = g.Gather(state, entry, axis=0)
-        own.append(part if stack.uniform else g.slice(part, 0, sizes[value.size], 1))
+def _of_level(g: Graph, states: Sequence[str], level: int, stack: Stack) -> list[str]:
+    """The states [directions, B, size] of a layer, from those of all [layers * directions, B, widest]."""
+    own = []
+    for state, value in zip(states, stack.program.states, strict=True):
+        if stack.num_layers > 1:
+            state = g.slice(state, level * stack.directions, (level + 1) * stack.directions, 0)
+        own.append(state if stack.uniform else g.slice(state, 0, stack.sizes[level][value.size], 2))
     return own
 
 
-def _of_all(g: Graph, finals: Sequence[Sequence[str]], program: Program, stack: Stack) -> list[str]:
-    """The states [layers * directions, B, widest] from those of each layer and direction [B, size]."""
+def _of_all(g: Graph, finals: Sequence[Sequence[str]], stack: Stack) -> list[str]:
+    """The states [layers * directions, B, widest] from those of each layer [directions, B, size]."""
     states = []
-    for number, (value, (_, widest)) in enumerate(zip(program.states, stack.states, strict=True)):
+    for number, (value, (_, widest)) in enumerate(zip(stack.program.states, stack.states, strict=True)):
         parts = []
-        for entry, of_layer in enumerate(finals):
-            missing = widest - stack.sizes[entry // stack.directions][value.size]
-            part = g.Unsqueeze(of_layer[number], [0])
-            parts.append(g.Pad(part, [0, 0, 0, 0, 0, missing]) if missing else part)
-        states.append(g.Concat(*parts, axis=0) if len(parts) > 1 else parts[0])
+        for sizes, of_level in zip(stack.sizes, finals, strict=True):
+            missing = widest - sizes[value.size]
+            parts.append(g.Pad(of_level[number], [0, 0, 0, 0, 0, missing]) if missing else of_level[number])
+        states.append(_together(g, parts))
     return states
+
+
+def _together(g: Graph, parts: Sequence[str]) -> str:
+    return g.Concat(*parts, axis=0) if len(parts) > 1 else parts[0]

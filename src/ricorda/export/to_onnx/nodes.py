@@ -6,7 +6,7 @@ arguments of sums and products do not matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
@@ -40,7 +40,7 @@ class Pattern:
         The affine whose weights are each gate's, in ONNX's order, and -1 where the gate is 1 minus ONNX's: the sigmoid
         of -z is exactly 1 minus that of z.
     peepholes : names of parameters in ONNX's order
-    recurrent_bias : name of the affine whose bias goes with the recurrent product of the last gate; "" for none
+    recurrent : name of the affine that has the recurrent product of the last gate, if that is another one
     attributes : those of the node
     """
 
@@ -48,7 +48,7 @@ class Pattern:
     cell: Cell
     rows: tuple[tuple[str, int], ...]
     peepholes: tuple[str, ...] = ()
-    recurrent_bias: str = ""
+    recurrent: str = ""
     attributes: tuple[tuple[str, Any], ...] = ()
 
 
@@ -61,7 +61,7 @@ class Match(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """The weights of a node for one direction, as ONNX has them: W [1, gates * H, I], R, B [1, 2 * gates * H], P."""
+    """The weights of a node, as ONNX has them: W [directions, gates * H, I], R, B [directions, 2 * gates * H], P."""
 
     W: Array
     R: Array
@@ -109,9 +109,18 @@ def _unified(own: Program, program: Program, pairs: list[tuple[int, int]], match
         yield from _unified(own, program, [*zip(a.args, args, strict=True), *rest], {**matches, here: there})
 
 
-def weights_of_node(match: Match, program: Program, weights: Mapping[str, Array]) -> Weights:
-    """The weights of the node that a program is, from a layer's own (`program.weights`)."""
+def weights_of_node(match: Match, program: Program, directions: Sequence[Mapping[str, Array]]) -> Weights:
+    """The weights of the node that a program is, from those of a layer in each direction (`program.weights`)."""
+    every = [_of_direction(match, program, weights) for weights in directions]
+    W, R, B, P = (None if parts[0] is None else np.stack(parts) for parts in zip(*every, strict=True))
+    assert W is not None  # Only biases and peepholes may be missing.
+    assert R is not None
+    return Weights(W, R, B, P)
+
+
+def _of_direction(match: Match, program: Program, weights: Mapping[str, Array]) -> list[Array | None]:
     plan, pattern = layout(program, bias=any(name.startswith("bias_") for name in weights)), match.pattern
+    hidden, dtype = weights["weight_hh"].shape[1], weights["weight_hh"].dtype
 
     def rows(block: Block) -> Array:
         return np.split(weights[block.parameter], len(plan.shapes[block.parameter].rows))[block.position]
@@ -121,71 +130,58 @@ def weights_of_node(match: Match, program: Program, weights: Mapping[str, Array]
         operands = zip(program.values[index].args, plan.matrices[index], strict=True)
         return next(rows(block) for operand, block in operands if (operand in program.of_input) == of_input)
 
-    def bias(name: str) -> Array:
-        blocks = plan.biases[match.affines[name]]
-        hidden = len(matrix(pattern.rows[0][0], of_input=False))
-        return sum((rows(block) for block in blocks), np.zeros(hidden, weights["weight_hh"].dtype))
+    def bias(name: str, parameter: str) -> Array:
+        blocks = [block for block in plan.biases[match.affines[name]] if block.parameter == parameter]
+        return rows(blocks[0]) if blocks else np.zeros(hidden, dtype)
 
-    after = pattern.recurrent_bias
-    last = len(pattern.rows) - 1
-    W = [sign * matrix(name, of_input=True) for name, sign in pattern.rows]
-    R = [
-        sign * matrix(after if after and number == last else name, of_input=False)
-        for number, (name, sign) in enumerate(pattern.rows)
+    signs = [sign for _, sign in pattern.rows]
+    of_input = [name for name, _ in pattern.rows]
+    of_state = [*of_input[:-1], pattern.recurrent or of_input[-1]]
+    W = [sign * matrix(name, of_input=True) for name, sign in zip(of_input, signs, strict=True)]
+    R = [sign * matrix(name, of_input=False) for name, sign in zip(of_state, signs, strict=True)]
+    B = [sign * bias(name, "bias_ih") for name, sign in zip(of_input, signs, strict=True)]
+    B += [sign * bias(name, "bias_hh") for name, sign in zip(of_state, signs, strict=True)]
+    P = [weights[match.parameters[name]] for name in pattern.peepholes]
+    biased = any(plan.biases.values())
+    return [
+        np.concatenate(W),
+        np.concatenate(R),
+        np.concatenate(B) if biased else None,
+        np.concatenate(P) if P else None,
     ]
-    biases = [sign * bias(name) for name, sign in pattern.rows]
-    others = [np.zeros_like(biases[0]) for _ in biases]
-    if after:
-        others[last] = bias(after)
-    B = np.concatenate([*biases, *others])[None] if any(plan.biases.values()) else None
-    P = (
-        np.concatenate([weights[match.parameters[name]] for name in pattern.peepholes])[None]
-        if pattern.peepholes
-        else None
-    )
-    return Weights(np.concatenate(W)[None], np.concatenate(R)[None], B, P)
 
 
 def add_node(
-    g: Graph,
-    match: Match,
-    weights: Weights,
-    x: str,
-    *,
-    lengths: str | None,
-    states: list[str] | None,
-    reverse: bool,
-    name: str,
+    g: Graph, match: Match, weights: Weights, x: str, *, lengths: str | None, states: Sequence[str] | None, name: str
 ) -> tuple[str, list[str]]:
-    """Add the node for x [T, B, I]; its output [T, B, H], and the final states [1, B, H] each.
+    """Add the node for x [T, B, I]; its output [T, B, directions * H], and the final states [directions, B, H] each.
 
     Parameters
     ----------
     lengths : int32 [B], optional
-    states : [1, B, H] each, optional
+    states : [directions, B, H] each, optional
     name : str
-        What the names of the weights begin with.
+        The node's, with which those of the weights begin.
     """
-    named = {key: None if part is None else g.numbers(part, f"{name}.{key}") for key, part in weights._asdict().items()}
-    arguments = [x, named["W"], named["R"], named["B"], lengths, *(states or ())]
-    if named["P"] is not None:
-        arguments += [None] * (7 - len(arguments)) + [named["P"]]
-    pattern = match.pattern
-    count = 1 + (2 if pattern.operator == "LSTM" else 1)
+    W, R, B, P = (None if part is None else g.numbers(part, f"{name}.{key}") for key, part in weights._asdict().items())
+    pattern, directions = match.pattern, len(weights.W)
+    lstm = pattern.operator == "LSTM"
+    own: list[str | None] = [*states] if states is not None else [None] * (2 if lstm else 1)
     output, *finals = g.add(
         pattern.operator,
-        *arguments,
-        outputs=count,
+        *(x, W, R, B, lengths, *own, P),
+        outputs=1 + len(own),
+        name=name,
         hidden_size=weights.R.shape[2],
-        direction="reverse" if reverse else "forward",
-        **dict(pattern.attributes),
+        direction="bidirectional" if directions > 1 else "forward",
+        **{key: values * directions if isinstance(values, list) else values for key, values in pattern.attributes},
     )
-    if (
-        lengths is not None and states is not None
-    ):  # ONNX Runtime gives zeros as the final states of a row without steps.
+    if lengths is not None and states is not None:  # Of a row without steps ONNX Runtime gives zeros.
         empty = g.Unsqueeze(g.Equal(lengths, np.array(0, np.int32)), [1])
         finals = [g.Where(empty, first, final) for first, final in zip(states, finals, strict=True)]
-    return g.Squeeze(output, [1]), finals
+    if directions == 1:
+        return g.Squeeze(output, [1]), finals
+    return g.Reshape(g.Transpose(output, perm=[0, 2, 1, 3]), [0, 0, -1]), finals
 
 
 def _lstm(x, h, c):  # type: ignore[no-untyped-def]
@@ -227,7 +223,7 @@ def _gru_pattern(keeps: bool, after: bool) -> Pattern:
     last = "n" if after else "h"
     rows = (("z", 1 if keeps else -1), ("r", 1), (last, 1))
     attributes = (("linear_before_reset", 1),) if after else ()
-    return Pattern("GRU", Cell(_gru(keeps, after)), rows, recurrent_bias="h" if after else "", attributes=attributes)
+    return Pattern("GRU", Cell(_gru(keeps, after)), rows, recurrent="h" if after else "", attributes=attributes)
 
 
 _IOFC = (("i", 1), ("o", 1), ("f", 1), ("c", 1))
