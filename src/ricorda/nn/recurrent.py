@@ -191,8 +191,7 @@ class Recurrent(nn.Module):
         self.engine, self.checkpoint, self.precision = engine, checkpoint, precision
         self.watcher: Watcher | None = None
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias = bias
-        self.batch_first = batch_first
+        self.bias, self.batch_first = bias, batch_first
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         self.proj_size = proj_size
@@ -378,9 +377,8 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn prints them."""
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        parts += [
-            f"{name}={getattr(self, name)!r}" for name, usual in _DEFAULTS.items() if getattr(self, name) != usual
-        ]
+        own = {name: getattr(self, name) for name in _DEFAULTS}
+        parts += [f"{name}={value!r}" for name, value in own.items() if value != _DEFAULTS[name]]
         parts += self.regularisers.non_defaults()
         if type(self) is Recurrent:
             parts.insert(0, self.program.title)
