@@ -8,11 +8,18 @@ from dataclasses import dataclass
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
-from ricorda.engines.cpu.kernels.plan import Plan, chunk_begin, factor_rows, length_along, tile_vectors
+from ricorda.engines.cpu.kernels.plan import Plan, factor_rows, length_along, tile_vectors
+from ricorda.engines.cpu.kernels.shares import (
+    emit_pack_before,
+    emit_pack_factor,
+    emit_pack_gradient,
+    emit_pack_sequence,
+    emit_weight_gradient,
+)
 from ricorda.engines.cpu.kernels.stage import emit_reductions, emit_stage
 from ricorda.engines.cpu.kernels.team import emit_barrier
 from ricorda.engines.cpu.kernels.worker import Worker
-from ricorda.engines.cpu.products.half import emit_halve, put_row
+from ricorda.engines.cpu.products.half import emit_halve
 from ricorda.engines.cpu.products.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
 from ricorda.engines.cpu.products.product import emit_rows_product, emit_weight_product, panels
 from ricorda.engines.cpu.words.emit import I64
@@ -47,52 +54,32 @@ class Functions:
         self.pack_rows = emit_pack_rows(code)
         self.halve = emit_halve(code) if code.target.products == "bf16" else None
         if plan.loop.backward:
-            self.weight_product = emit_weight_product(code)
-            self.pack_columns = emit_pack_columns(code)
             self.column_sums = emit_column_sums(code)
+            self.pack_gradient = emit_pack_gradient(code, plan, emit_pack_columns(code))
+            self.weight_gradient = emit_weight_gradient(code, emit_weight_product(code))
+            self.pack_sequence = emit_pack_sequence(code, self.pack_rows)
+            self.pack_before = emit_pack_before(code, self.pack_rows)
+            self.pack_factor = emit_pack_factor(code, None)
         else:
             self.pack_transposed = emit_pack_transposed(code)
+            self.pack_factor = emit_pack_factor(code, self.pack_transposed)
         self.stages = [emit_stage(code, plan, number) for number in range(len(plan.schedule.stages))]
         self.reductions = [emit_reductions(code, plan, number) for number in range(len(plan.schedule.stages))]
 
     def pack_bundles(self, worker: Worker) -> None:
         """Pack the matrices of all stages: `[tile][K][product][vector][lane]`."""
         f, plan = worker.f, self.plan
-        lanes = f.target.lanes
         for number, stage in enumerate(plan.schedule.stages):
             for position, bundle in enumerate(stage.bundles):
-                width, count = tile_vectors(stage, f.target), len(bundle.products)
-                size = f.number(stage.size)
+                size, width, count = f.number(stage.size), tile_vectors(stage, f.target), len(bundle.products)
                 whole = length_along(f, plan, bundle.operands)
-
-                def pack(
-                    first: ir.Value,
-                    last: ir.Value,
-                    number: int = number,
-                    position: int = position,
-                    width: int = width,
-                    count: int = count,
-                    size: ir.Value = size,
-                    whole: ir.Value = whole,
-                ) -> None:
-                    bundle = plan.schedule.stages[number].bundles[position]
-
-                    def tile(tile: ir.Value) -> None:
-                        vector = f.times(tile, width)
-                        vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector))
-                        columns = f.times(vectors, count)
-                        start = f.times(vector, count * lanes, whole)
-                        panel = f.e.at(f.pointer(f"bundle {number} {position}"), start)
-                        for place, operand in enumerate(bundle.operands):
-                            K = f.number(plan.loop.lines[operand].size)
-                            for p, product in enumerate(bundle.products):
-                                factor = plan.loop.lines[product].factors[place]
-                                self._pack_factor(f, factor, panel, vector, vectors, columns, p, K, size)
-                            panel = f.e.at(panel, f.times(f.pairs(K), columns, lanes))
-
-                    f.loop(first, last, tile)
-
-                worker.share(f.ceil(size, width * lanes), pack)
+                panels = f.pointer(f"bundle {number} {position}")
+                for place, operand in enumerate(bundle.operands):
+                    begin, K = length_along(f, plan, bundle.operands[:place]), f.number(plan.loop.lines[operand].size)
+                    for p, product in enumerate(bundle.products):
+                        weights, ld = factor_rows(f, plan, plan.loop.lines[product].factors[place])
+                        numbers = (ld, K, size, width, count, p, whole, begin)
+                        f.call(self.pack_factor, worker.thread, worker.threads, *numbers, weights, panels)
 
     def pack_inputs(self, worker: Worker, inputs: Sequence[Factor], z_columns: ir.Value) -> None:
         """Pack the matrices that multiply the input, one above the other, in panels."""
@@ -140,29 +127,6 @@ class Functions:
 
         worker.share(I64(1), all_affines)
 
-    def _pack_factor(
-        self, f: Frame, factor: Factor, panel: ir.Value, vector: ir.Value, vectors: ir.Value, columns: ir.Value,
-        p: int, K: ir.Value, size: ir.Value,
-    ) -> None:  # fmt: skip
-        lanes = f.target.lanes
-        weights, ld = factor_rows(f, self.plan, factor)
-        stride = f.times(columns, lanes)
-
-        def one(v: ir.Value) -> None:
-            unit = f.times(f.sum(vector, v), lanes)
-            to = f.e.at(panel, f.times(f.sum(f.times(vectors, p), v), lanes))
-            if not self.plan.loop.backward:
-                f.call(self.pack_transposed, ld, K, size, unit, stride, weights, to)
-                return
-
-            def row(k: ir.Value) -> None:
-                line = f.e.at(weights, f.sum(f.times(k, ld), unit))
-                f.masked(unit, size, lambda mask: put_row(f, k, f.e.load(line, mask), to, stride))
-
-            f.loop(0, K, row)
-
-        f.loop(0, vectors, one)
-
     def pack_weight_operand(
         self,
         worker: Worker,
@@ -175,73 +139,30 @@ class Functions:
     ) -> None:
         """Pack an operand of the weights' gradients, in the order of the chunk's rows."""
         f = worker.f
-        size = f.number(operand.size)
-
-        def pack(panel0: ir.Value, panel1: ir.Value) -> None:
-            panels = f.pointer(f"weight operand {position}")
-            if operand.kind != "before":
-                base = f.pointer("x" if operand.kind == "input" else f"sequence {operand.name}")
-                start = f.e.at(base, f.times(low, size))
-                f.call(self.pack_rows, size, rows, size, rows, 0, panel0, panel1, start, panels)
-                return
-            offsets, counts = f.pointer("offsets", I64), f.pointer("counts", I64)
-
-            # Rows must come in the order of memory (see put_row), which may be the reverse of the steps'.
-            last_step = f.sum(last, -1)
-            backwards = f.b.icmp_signed(">", f.b.load(f.e.at(offsets, first)), f.b.load(f.e.at(offsets, last_step)))
-
-            def one_step(i: ir.Value) -> None:
-                step = f.b.select(backwards, f.b.sub(f.sum(first, last_step), i), i)
-                earlier = f.b.load(f.e.at(offsets, f.most(0, f.sum(step, -1))))
-                base = f.b.select(
-                    f.b.icmp_signed("==", step, I64(0)),
-                    f.pointer(f"initial {operand.name}"),
-                    f.e.at(f.pointer(f"sequence {operand.name}"), f.times(earlier, size)),
-                )
-                count = f.b.load(f.e.at(counts, step))
-                at = f.b.sub(f.b.load(f.e.at(offsets, step)), low)
-                # Within a panel the rows of a step follow those of the previous steps.
-                f.call(self.pack_rows, size, count, size, rows, at, panel0, panel1, base, panels)
-
-            f.loop(first, last, one_step)
-
-        worker.share(f.ceil(size, f.target.panel * f.target.lanes), pack)
+        size, panels = f.number(operand.size), f.pointer(f"weight operand {position}")
+        numbers: tuple[ir.Value, ...] = (worker.thread, worker.threads, size, low, rows)
+        if operand.kind == "before":
+            entered, kept = f.pointer(f"initial {operand.name}"), f.pointer(f"sequence {operand.name}")
+            f.call(self.pack_before, *numbers, first, last, entered, kept, panels)
+        else:
+            base = f.pointer("x" if operand.kind == "input" else f"sequence {operand.name}")
+            f.call(self.pack_sequence, *numbers, base, panels)
 
     def weight_gradients(
         self, worker: Worker, operands: Sequence[WeightOperand], low: ir.Value, rows: ir.Value, add: ir.Value
     ) -> None:
         """Compute the gradients of all matrices; each thread takes some rows of each."""
         f, plan = worker.f, self.plan
-        e = f.e
-
-        def packed(name: str, m0: ir.Value) -> ir.Value:
-            return e.at(f.pointer("packed gradients"), f.times(f.sum(self.column(f, name), m0), f.number("chunk_rows")))
-
+        own = worker.thread, worker.threads
         for name, size in sorted({(name, size) for operand in operands for _, name, size in operand.factors}):
-
-            def pack(m0: ir.Value, m1: ir.Value, name: str = name) -> None:
-                a = e.at(chunk_begin(f, plan, low), f.sum(self.column(f, name), m0))
-                f.call(self.pack_columns, f.number("chunk_ld"), rows, f.b.sub(m1, m0), a, packed(name, m0))
-
-            worker.share(f.number(size), pack)
+            f.call(self.pack_gradient, *own, f.number(size), low, rows, self.column(f, name))
         for position, operand in enumerate(operands):
-            columns = f.number(operand.size)
+            columns, panels = f.number(operand.size), f.pointer(f"weight operand {position}")
             for factor, name, size in operand.factors:
                 block = plan.layout.matrices[factor.affine][factor.position]
-                row = f.times(block.position, f.number(size))
-                gradient, panels = f.pointer(f"gradient {block.parameter}"), f.pointer(f"weight operand {position}")
-
-                def product(
-                    m0: ir.Value, m1: ir.Value, name: str = name, columns: ir.Value = columns, row: ir.Value = row,
-                    gradient: ir.Value = gradient, panels: ir.Value = panels,
-                ) -> None:  # fmt: skip
-                    out = e.at(gradient, f.times(f.sum(row, m0), columns))
-                    f.call(
-                        self.weight_product, f.b.sub(m1, m0), f.pairs(rows), columns, columns, add,
-                        packed(name, m0), panels, out,
-                    )  # fmt: skip
-
-                worker.share(f.number(size), product)
+                out = f.e.at(f.pointer(f"gradient {block.parameter}"), f.times(block.position, f.number(size), columns))
+                numbers = (f.number(size), rows, columns, add, self.column(f, name))
+                f.call(self.weight_gradient, *own, *numbers, panels, out)
 
     def column(self, f: Frame, name: str, half: bool = False) -> ir.Value:
         """Where a value begins in the rows of the chunk, or in those of its copy in pairs."""
