@@ -11,6 +11,7 @@ from ricorda.engines.cpu.kernels.plan import Address, Addresses, Plan, stage_of_
 from ricorda.engines.cpu.kernels.random_bits import mix64, random_mask
 from ricorda.engines.cpu.kernels.waves import Waves
 from ricorda.engines.cpu.products.half import store_half
+from ricorda.engines.cpu.words.emit import LINE
 from ricorda.engines.cpu.words.mathematics import EMITTERS
 from ricorda.program.ir import MASKS
 from ricorda.program.loop import Loop
@@ -83,6 +84,20 @@ class Equations:
             self.reciprocals[index] = f.b.fdiv(f.e.constant(1.0), self.of_row[index])
         for room in self.row_sums.values():
             self.f.e.store(self.f.e.constant(0.0), room)
+
+    def fetch(self, row: ir.Value, unit: ir.Value, units: int) -> None:
+        """Have the cache fetch the memory of all steps that the equations will read and write for units of a row.
+
+        A tile is narrow, so its rows lie too far apart for the processor to foresee them.
+        """
+        e, loop = self.f.e, self.plan.loop
+        read = [at for index, at in self.reads.items() if loop.lines[index].op in ("sequence", "before")]
+        written = [] if loop.backward else [at for targets in self.writes.values() for at in targets]
+        for writing, places in enumerate((read, written)):
+            for base, ld in places:
+                first = e.at(base, self.f.sum(self.f.times(row, ld), unit))
+                for begin in range(0, units * e.scalar_bytes, LINE):
+                    e.prefetch(e.at(first, begin // e.scalar_bytes), writing=bool(writing))
 
     def end_row(self, row: ir.Value) -> None:
         """Write the sums over the units of a row."""

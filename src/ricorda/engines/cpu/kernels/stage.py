@@ -56,6 +56,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
         vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector)) if width > 1 else I64(1)
 
         def tile_of_rows(row: ir.Value, rows: ir.Value) -> None:
+            f.loop(0, rows, lambda r: equations.fetch(f.sum(row, r), f.times(vector, lanes), width * lanes))
             for position, bundle in enumerate(stage.bundles):
                 count = len(bundle.products)
                 columns = f.times(vectors, count)

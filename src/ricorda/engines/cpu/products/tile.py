@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import llvmlite.ir as ir
 
-from ricorda.engines.cpu.words.emit import BYTES, I32, I64, VOID, Emitter
+from ricorda.engines.cpu.words.emit import I64, LINE, VOID, Emitter
 from ricorda.engines.cpu.words.target import Target
 
 ROWS_APART, ROWS_TOGETHER = "rows_apart", "rows_together"
@@ -22,8 +22,8 @@ BLOCK = 128
 """Steps along K, of a number or a pair, that one chain of sums has. Rounding grows with the length of a chain, and so
 would be several times larger with one chain for a K of thousands. The places of the blocks depend on K alone."""
 
-AHEAD, LINE = 1024, 64
-"""Bytes by which a tile of one row, which is bound by memory, fetches weights in advance, and bytes of a cache line."""
+AHEAD = 1024
+"""Bytes by which a tile of one row, which is bound by memory, fetches weights in advance."""
 
 
 def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
@@ -131,7 +131,7 @@ def _add_step(
     weights = [_load(e, panel, v * e.lanes, bytes_) for v in range(vectors)]
     if len(factors) == 1:
         for line in range(0, vectors * bytes_, LINE):
-            _prefetch(e, panel, AHEAD + line)
+            e.prefetch(e.at(panel, (AHEAD + line) // e.scalar_bytes))
     new = []
     for r, address in enumerate(factors):
         factor = e.splat(e.b.load(address))  # All lanes get the same number or pair.
@@ -141,11 +141,6 @@ def _add_step(
 
 def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
     return e.b.load(e.b.bitcast(e.at(pointer, offset), e.vector.as_pointer()), align=align)
-
-
-def _prefetch(e: Emitter, pointer: ir.Value, distance: int) -> None:
-    address = e.b.gep(e.b.bitcast(pointer, BYTES), [I64(distance)])
-    e.intrinsic("llvm.prefetch.p0", address, I32(0), I32(3), I32(1), result=VOID)  # A read of data into all caches.
 
 
 def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:

@@ -9,6 +9,8 @@ import llvmlite.ir as ir
 
 I1, I8, I32, I64, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.VoidType()
 BYTES = I8.as_pointer()
+LINE = 64
+"""Bytes of a cache line."""
 
 
 class Emitter:
@@ -114,6 +116,10 @@ class Emitter:
             return
         name = f"llvm.masked.store.v{self.lanes}{'f64' if self.double else 'f32'}.p0"
         self.intrinsic(name, value, address, I32(self.scalar_bytes), mask, result=VOID)
+
+    def prefetch(self, pointer: ir.Value, writing: bool = False) -> None:
+        """Have all caches fetch the line of an address, to be read or to be written."""
+        self.intrinsic("llvm.prefetch.p0", self.b.bitcast(pointer, BYTES), I32(int(writing)), I32(3), I32(1), result=VOID)
 
     def kept(self, pointer: ir.Value) -> ir.Value:
         """The same pointer in a register; LLVM cannot see how it was computed, so it does not compute it again."""
