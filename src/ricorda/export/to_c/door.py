@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
-from ricorda.errors import ArgumentError
+from ricorda.export.model import network_of
+from ricorda.export.to_c import golden
+from ricorda.export.to_c.header import write
+from ricorda.files import write_atomically
 
 
-def c(model: Any, path: str | PathLike[str], *, name: str = "model") -> None:
+def c(
+    model: Any,
+    path: str | PathLike[str],
+    *,
+    name: str = "model",
+    int8: bool = False,
+    test: str | PathLike[str] | None = None,
+) -> None:
     """Write a model as one header in C99.
+
+    The header needs no library: no malloc, no stdio, no libm. All that a sequence needs is in a `NAME_state`, so
+    several can be read at a time.
 
     Parameters
     ----------
@@ -19,10 +34,24 @@ def c(model: Any, path: str | PathLike[str], *, name: str = "model") -> None:
         The file to write.
     name : str
         What the names in the header begin with.
+    int8 : bool
+        Whether matrices are kept as whole numbers of 8 bits with a scale a row: a quarter of the size. States stay
+        float.
+    test : path, optional
+        A C program to write too: it compares what the header gives with what the model gives here.
 
     Raises
     ------
     ArgumentError
-        If it cannot be written as C.
+        If it cannot be written as C: it reads in both directions, translates, or has parts of neither.
+    ModelFolderError
+        If the file cannot be written.
     """
-    raise ArgumentError(f"{type(model).__name__} cannot be written as C by this version: use it from Python")
+    network = network_of(model, "C")
+    header = write(network, name, int8)
+    if test is not None:
+        include = Path(os.path.relpath(path, Path(test).parent)).as_posix()
+        program = golden.program(model, network, include, name, int8)
+    write_atomically(path, header.text)
+    if test is not None:
+        write_atomically(test, program)
