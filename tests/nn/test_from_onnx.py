@@ -13,7 +13,7 @@ onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from oracles.onnx_nodes import USUAL, Array, model_of, node, numbers  # noqa: E402
 
-from ricorda import ArgumentError, DataError, cells  # noqa: E402
+from ricorda import ArgumentError, DataError, cells, export  # noqa: E402
 from ricorda.nn import Recurrent, from_onnx  # noqa: E402
 from ricorda.nn.onnx_import.cells import ACTIVATIONS  # noqa: E402
 
@@ -178,6 +178,28 @@ def test_layers_of_torchs_exporter_come_back(kind: Any, ours: str, tmp_path: Pat
             assert torch.equal(weight, getattr(theirs, name.replace("_l0", f"_l{level}")))
         x = layer(x)[0]
     torch.testing.assert_close(x, theirs(first)[0])
+
+
+OF_ONNX = ["lstm", "lstm_peephole", "lstm_coupled", "gru", "gru_reset_after", "rnn", "rnn_relu"]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", OF_ONNX)
+def test_layers_that_were_exported_come_back_bit_for_bit(name: str, bias: bool, tmp_path: Path) -> None:
+    layer = Recurrent(name, 3, 4, num_layers=2, bidirectional=True, bias=bias)
+    export.onnx(layer, tmp_path / "model.onnx")
+    back = list(from_onnx(tmp_path / "model.onnx").values())
+    suffixes = ["_l0", "_l0_reverse", "_l1", "_l1_reverse"]
+    assert len(back) == 4
+    for own, suffix in zip(back, suffixes, strict=True):
+        assert own.program == layer.program
+        for part, weight in own.named_parameters():
+            assert torch.equal(weight, getattr(layer, part.replace("_l0", suffix)))
+    x = torch.randn(5, 2, 3)
+    y = x
+    for level in (0, 2):
+        y = torch.cat([own(y)[0] for own in back[level : level + 2]], 2)
+    torch.testing.assert_close(y, layer(x)[0])
 
 
 FORMS = ("initialisers", "constants", "made", "outer", "branch", "function", "beside")

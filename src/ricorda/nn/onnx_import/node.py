@@ -180,6 +180,8 @@ def layer_of(node: Node, weights: Mapping[str, Array]) -> Recurrent:
     """
     _check_weights(node, weights)
     cell, blocks = _cell(node, "P" in weights)
+    if cell is cells.lstm and _coupled(weights):
+        cell, blocks = cells.lstm_coupled, [(2, False), (3, False), (1, False)]
     H, I = weights["R"].shape[2], weights["W"].shape[2]
     dtype = tensor_of(weights["W"][:0]).dtype
     initial = [weights[name] for name in OPERATORS[node.op].states if name in weights]
@@ -233,6 +235,13 @@ def _cell(node: Node, peepholes: bool) -> tuple[Cell, list[tuple[int, bool]]]:
         return onnx_gru(**options, linear_before_reset=node.linear_before_reset), [(gate, False) for gate in range(3)]
     known = {"Tanh": cells.rnn, "Relu": cells.rnn_relu}
     return known.get(node.activations, onnx_rnn(**options)) if not node.clip else onnx_rnn(**options), [(0, False)]
+
+
+def _coupled(weights: Mapping[str, Array]) -> bool:
+    """Whether the input gate is 1 minus the forget gate, whose weights are then the same with other signs."""
+    parts = [weights["W"], weights["R"], *(np.split(weights["B"], 2, axis=1) if "B" in weights else ())]
+    gates = [np.split(part, 4, axis=1) for part in parts]
+    return bool(weights["W"].any()) and all(np.array_equal(i, -f) for i, _, f, _ in gates)
 
 
 def _in_order(node: Node, weights: Mapping[str, Array], H: int, blocks: Sequence[tuple[int, bool]]) -> dict[str, Array]:
