@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import llvmlite.ir as ir
 
@@ -22,8 +23,9 @@ from ricorda.engines.cpu.kernels.worker import Worker
 from ricorda.engines.cpu.products.half import emit_halve
 from ricorda.engines.cpu.products.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
 from ricorda.engines.cpu.products.product import emit_rows_product, emit_weight_product, panels
-from ricorda.engines.cpu.words.emit import I64
+from ricorda.engines.cpu.words.emit import I1, I64
 from ricorda.program.loop import Factor
+from ricorda.program.weights import Block
 
 
 @dataclass(frozen=True)
@@ -137,32 +139,47 @@ class Functions:
         low: ir.Value,
         rows: ir.Value,
     ) -> None:
-        """Pack an operand of the weights' gradients, in the order of the chunk's rows."""
+        """Pack an operand of the weights' gradients, in the order of the chunk's rows, if one of them is wanted."""
         f = worker.f
         size, panels = f.number(operand.size), f.pointer(f"weight operand {position}")
         numbers: tuple[ir.Value, ...] = (worker.thread, worker.threads, size, low, rows)
-        if operand.kind == "before":
-            entered, kept = f.pointer(f"initial {operand.name}"), f.pointer(f"sequence {operand.name}")
-            f.call(self.pack_before, *numbers, first, last, entered, kept, panels)
-        else:
-            base = f.pointer("x" if operand.kind == "input" else f"sequence {operand.name}")
-            f.call(self.pack_sequence, *numbers, base, panels)
+        wanted: ir.Value = I1(0)
+        for parameter in sorted({self._block(factor).parameter for factor, _, _ in operand.factors}):
+            wanted = f.b.or_(wanted, self._is_wanted(f, parameter))
+
+        def pack() -> None:
+            if operand.kind == "before":
+                entered, kept = f.pointer(f"initial {operand.name}"), f.pointer(f"sequence {operand.name}")
+                f.call(self.pack_before, *numbers, first, last, entered, kept, panels)
+            else:
+                base = f.pointer("x" if operand.kind == "input" else f"sequence {operand.name}")
+                f.call(self.pack_sequence, *numbers, base, panels)
+
+        f.when(wanted, pack)
+
+    def _block(self, factor: Factor) -> Block:
+        return self.plan.layout.matrices[factor.affine][factor.position]
+
+    def _is_wanted(self, f: Frame, parameter: str) -> ir.Value:
+        """Whether there is room for the gradient of a parameter."""
+        return f.b.icmp_signed("!=", f.number(f"gradient {parameter}"), I64(0))
 
     def weight_gradients(
         self, worker: Worker, operands: Sequence[WeightOperand], low: ir.Value, rows: ir.Value, add: ir.Value
     ) -> None:
-        """Compute the gradients of all matrices; each thread takes some rows of each."""
-        f, plan = worker.f, self.plan
+        """Compute the gradients of all matrices that are wanted; each thread takes some rows of each."""
+        f = worker.f
         own = worker.thread, worker.threads
         for name, size in sorted({(name, size) for operand in operands for _, name, size in operand.factors}):
             f.call(self.pack_gradient, *own, f.number(size), low, rows, self.column(f, name))
         for position, operand in enumerate(operands):
             columns, panels = f.number(operand.size), f.pointer(f"weight operand {position}")
             for factor, name, size in operand.factors:
-                block = plan.layout.matrices[factor.affine][factor.position]
+                block = self._block(factor)
                 out = f.e.at(f.pointer(f"gradient {block.parameter}"), f.times(block.position, f.number(size), columns))
-                numbers = (f.number(size), rows, columns, add, self.column(f, name))
-                f.call(self.weight_gradient, *own, *numbers, panels, out)
+                given = (f.number(size), rows, columns, add, self.column(f, name), panels, out)
+                product = partial(f.call, self.weight_gradient, *own, *given)
+                f.when(self._is_wanted(f, block.parameter), product)
 
     def column(self, f: Frame, name: str, half: bool = False) -> ir.Value:
         """Where a value begins in the rows of the chunk, or in those of its copy in pairs."""

@@ -47,4 +47,4 @@ class LoopFunction(torch.autograd.Function):
         hidden = [True for gradient in gradients if gradient is not None and (wrapped(gradient) or batched(gradient))]
         if hidden or torch.is_grad_enabled():  # Kernels can't read several gradients at a time.
             return None, *gradients_of(ctx.call, tensors, gradients, ctx.needs_input_grad[1:])
-        return None, *backward(ctx.call, tensors, saved[split:], gradients, ctx.needs_input_grad[1])
+        return None, *backward(ctx.call, tensors, saved[split:], gradients, ctx.needs_input_grad[1:])

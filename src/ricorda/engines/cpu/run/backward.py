@@ -67,14 +67,14 @@ def backward(
     tensors: Sequence[Tensor],
     saved: Sequence[Tensor],
     gradients: Sequence[Tensor | None],
-    input_wanted: bool,
+    wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of input, initial states and parameters from those of output, final states and records.
 
     Parameters
     ----------
     saved : what the forward pass saved, see `call.Stored`
-    input_wanted : whether to compute the gradient of the input
+    wanted : for each tensor whether its gradient is asked for; what the others' matrices would take is left out
     """
     kernels, steps = call.kernels, call.steps
     x, states, parameters = split_tensors(call, tensors)
@@ -83,7 +83,7 @@ def backward(
     arguments_of = template_for(template, kernels, steps, shape, team)
     arguments, slots = arguments_of.arguments(), arguments_of.call
     block = arguments.block
-    dx = x.new_empty(x.shape) if kernels.multiplies_input and input_wanted else None
+    dx = x.new_empty(x.shape) if kernels.multiplies_input and wanted[0] else None
     block[slots.dx] = 0 if dx is None else dx.data_ptr()
     block[slots.x] = x.data_ptr()
     if not kernels.multiplies_input:
@@ -92,9 +92,10 @@ def backward(
     sums = x.new_empty(slots.total)
     block[slots.sums] = sums.data_ptr()
     results: dict[str, Tensor | None] = {}
+    asked = dict(zip(parameters, wanted[1 + len(states) :], strict=True))
     for name, slot in slots.matrices:
-        results[name] = result = x.new_empty(parameters[name].shape)
-        block[slot] = result.data_ptr()
+        results[name] = result = x.new_empty(parameters[name].shape) if asked[name] else None
+        block[slot] = 0 if result is None else result.data_ptr()
     arguments.give_parameters(parameters)
     masks = give_masks(block, arguments_of.slots, kernels.program, steps, call.seed)
     for slot, number, begin in slots.stored:

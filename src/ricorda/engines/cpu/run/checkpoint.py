@@ -92,7 +92,7 @@ class Segmented(torch.autograd.Function):
             _, stored = forward(part, own)
             of_part = [None if sequence is None else sequence[low:high] for sequence in sequences]
             alive = [state[: part.steps.B] for state in d_states]
-            gone_back = backward(part, own, stored, [of_part[0], *alive, *of_part[1:]], dx is not None)
+            gone_back = backward(part, own, stored, [of_part[0], *alive, *of_part[1:]], ctx.needs_input_grad[3:])
             if dx is not None and gone_back[0] is not None:
                 dx[low:high] = gone_back[0]
             d_states = [_with_rows(old, new) for old, new in zip(d_states, gone_back[1 : 1 + count], strict=True)]
