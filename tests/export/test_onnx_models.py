@@ -14,6 +14,7 @@ from small_models import LABELS, TEXTS, TOKENS, series
 from task_cases import CASES, DOCUMENTS, NUMBERS, SENTENCES, SOURCES, TAGS, TARGETS, TINY
 
 from ricorda import ArgumentError, Forecaster, export
+from ricorda.data.series import as_series
 from ricorda.export.to_onnx.models import GRAPHS
 from ricorda.export.to_onnx.run import RUNS, open_exported
 from ricorda.tasks.registry import TASKS
@@ -60,6 +61,11 @@ def numerals(count: int = COUNT) -> list[str]:
 def paths(count: int = COUNT, variables: int = 2) -> list[Any]:
     random = np.random.default_rng(0)
     return [random.normal(size=(int(random.integers(8, 20)), variables)).cumsum(0) for _ in range(count)]
+
+
+def holidays(count: int) -> Any:
+    """What is known beforehand of each step."""
+    return (np.arange(count) % 5 == 2).astype(float)[:, None]
 
 
 def with_gaps(rows: list[Any]) -> list[Any]:
@@ -164,6 +170,13 @@ KINDS: dict[str, Kind] = {
         "language", [*TEXTS, *DOCUMENTS], None, known, likelihoods, BOTH, adaptive_softmax=True, hidden_size=16
     ),
     "forecast": _forecaster(),
+    "forecast, covariates": Kind(
+        lambda: Forecaster(**{**TINY, "epochs": 1, "context": 6, "horizon": 3}),
+        [as_series(np.concatenate([row, row[::-1]])[:20], covariates=holidays(20)) for row in paths(4)],
+        None,
+        lambda: [as_series(row, covariates=holidays(len(row) + 3)) for row in paths()],
+        forecasts,
+    ),
     "forecast, quantiles": _forecaster(head="quantile", independent=False, patch=2, affine=True),
     "forecast, gaussian": _forecaster(head="gaussian", normalize="series", cell="mgu"),
 }
@@ -203,13 +216,13 @@ def test_predictions_of_200_examples_are_equal(name: str, trained_models: Any, t
         assert free & {"B", "T", "N"}
 
 
-@pytest.mark.parametrize("name", ["classify", "regress", "tag, crf", "translate", "language", "forecast, gaussian"])
+@pytest.mark.parametrize("name", ["classify", "regress", "tag, crf", "translate", "language", "forecast, covariates"])
 def test_float64_models(name: str, tmp_path: Path) -> None:
     kind = KINDS[name]
     model = kind.make().fit(kind.X, kind.y)
     model.network_.double()
     X = kind.asked()[:20]
-    if name == "forecast, gaussian":  # Its windows come in float32.
+    if name == "forecast, covariates":  # Its windows come in float32.
         model.network_.register_forward_pre_hook(lambda _, inputs: tuple(part.double() for part in inputs))
     if name == "regress":
         model.network_.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(), *inputs[1:]))

@@ -106,7 +106,9 @@ def _read(g: Graph, network: ForecastNetwork, normal: str, covariates: str | Non
 
 
 def _gelu(g: Graph, x: str) -> str:
-    return g.Mul(g.Mul(x, 0.5), g.Add(g.Erf(g.Div(x, math.sqrt(2.0))), 1.0))
+    """GELU of x by the error function, which ONNX Runtime has in float32 only."""
+    error = g.Erf(g.cast(g.Div(x, math.sqrt(2.0)), np.float32))
+    return g.Mul(g.Mul(x, 0.5), g.Add(g.Cast(error, to=g.type), 1.0))
 
 
 def _scaled_back(g: Graph, network: ForecastNetwork, output: str, mean: str | None, deviation: str | None) -> str:

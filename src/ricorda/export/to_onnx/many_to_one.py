@@ -17,6 +17,9 @@ from ricorda.tasks.many_to_one.wide import Wide
 
 NEVER = -np.inf
 
+LEAST = float(np.finfo(np.float32).min)
+"""What a largest number begins with; JSON, in which a file says so, has no infinity."""
+
 
 def graphs(model: Any, form: str) -> dict[str, Signature]:
     """The graph of a classifier or a regressor.
@@ -130,7 +133,7 @@ def _pooled_so_far(signature: Signature, pooling: Pooling, y: str, width: int) -
     if pooling.kind == "max":
         entered = signature.numbers("largest_in", B, width)
         largest = g.Max(entered, y)
-        signature.carry_on(entered, largest, NEVER, B, width)
+        signature.carry_on(entered, largest, LEAST, B, width)
         return largest
     if pooling.kind == "mean":
         summed, counted = signature.numbers("sum_in", B, width), signature.numbers("count_in", B, 1)
@@ -145,7 +148,7 @@ def _pooled_so_far(signature: Signature, pooling: Pooling, y: str, width: int) -
     kept, new = g.Exp(g.Sub(best_in, best)), g.Exp(g.Sub(fit, best))
     weight = g.Add(g.Mul(weight_in, kept), new)
     total = g.Add(g.Mul(summed, kept), g.Mul(y, new))
-    signature.carry_on(best_in, best, NEVER, B, 1)
+    signature.carry_on(best_in, best, LEAST, B, 1)
     signature.carry_on(weight_in, weight, 0.0, B, 1)
     signature.carry_on(summed, total, 0.0, B, width)
     return g.Div(total, weight)

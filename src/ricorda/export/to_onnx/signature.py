@@ -89,7 +89,8 @@ class Signature:
         if self.carried:
             known["states"] = [state._asdict() for state in self.carried]
         texts = {
-            f"{PREFIX}{key}": value if isinstance(value, str) else json.dumps(value) for key, value in known.items()
+            f"{PREFIX}{key}": value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+            for key, value in known.items()
         }
         return self.graph.model(program.name, texts)
 
