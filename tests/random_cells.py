@@ -1,6 +1,7 @@
 """Cells that Hypothesis writes: their source in the language of cells, and its program."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hypothesis import strategies as st
@@ -79,6 +80,7 @@ def sources(draw: Draw, depth: int = 3) -> str:
     learned = ["p"] if draw(st.booleans()) else []
     lines = [f'{name} = parameter("{name}")' for name in learned]
     vectors = [*states, *learned]
+    moving = {"x", *states}
     gates = [f"v{number}" for number in range(draw(st.integers(1, 4)))]
     for gate in gates:
         operand = st.one_of(expressions(["x"], 2), expressions(vectors, 2))
@@ -88,10 +90,19 @@ def sources(draw: Draw, depth: int = 3) -> str:
         function = draw(st.sampled_from(["{0}", *UNARY]))
         lines.append(f"{gate} = " + function.format(f'affine("a{gate}", {", ".join(operands)}{bias})'))
         vectors.append(gate)
+        if reads(lines[-1], moving):
+            moving.add(gate)
     new = [f"tanh({' + '.join([*gates, *learned])} + {draw(expressions(vectors, depth))})"]
     for _ in states[1:]:
         new.append(draw(st.sampled_from(["tanh({0})", "sigmoid({0})"])).format(draw(expressions(vectors, depth))))
+        if not reads(new[-1], moving):  # A state that is the same after every step is refused.
+            new[-1] += f" + {gates[0]}"
     return "\n    ".join([f"def drawn(x, {', '.join(states)}):", *lines, f"return {', '.join(new)}", ""])
+
+
+def reads(source: str, names: Collection[str]) -> bool:
+    """Whether an expression has one of the names."""
+    return not {*re.findall(r"\w+", source)}.isdisjoint(names)
 
 
 def traced(source: str) -> Program:

@@ -342,6 +342,22 @@ MISTAKES = {
         "def wrong(x, h, c): #!",
         "state c never changes, since its new value is the old one",
     ),
+    "a state that is a learned vector after every step": (
+        "def wrong(x, h, u): #!\n    return tanh(affine('h', h, x)) * u, sigmoid(parameter('p')) * 2\n",
+        "def wrong(x, h, u): #!",
+        "state u is the same after every step, since its new value depends on no input and no state: a learned vector "
+        'is `parameter("u")`, a number of the cell\'s an option (`*, u=0.1`)',
+    ),
+    "a state of one number that is the same after every step": (
+        "@cell(sizes={'n': 1})\ndef wrong(x, h, n): #!\n    return tanh(affine('h', h, x)) * n, n ** 0\n",
+        "def wrong(x, h, n): #!",
+        "state n is the same after every step",
+    ),
+    "a state of what is the same at every step": (
+        "def wrong(x, h, u): #!\n    return tanh(affine('h', h, x)) * u, affine('u', parameter('p'))\n",
+        "def wrong(x, h, u): #!",
+        "state u is the same after every step",
+    ),
     "a forget gate that is no affine": (
         "@cell(forget_gate='f')\ndef wrong(x, h): #!\n    return tanh(affine('h', h, x))\n",
         "def wrong(x, h): #!",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import linecache
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from numbers import Real
-from pathlib import Path
-from types import CodeType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
-from ricorda.errors import CellError, RicordaError
+from ricorda.errors import CellError
 from ricorda.program.ir import (
     HIDDEN_SIZE,
     INPUT_SIZE,
@@ -23,8 +21,8 @@ from ricorda.program.ir import (
     size_in_words,
     size_text,
 )
+from ricorda.program.mistakes import explained, mistake, written_code
 from ricorda.program.options import Option, check_default, code_of, defaults_of, name_of
-from ricorda.program.refused import FUNCTIONS
 from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
 
@@ -73,7 +71,7 @@ def trace(
     heads[first:] = [replace(head, number=float(initial.get(head.name, 0.0))) for head in heads[first:]]
     if projected:
         heads[first] = replace(heads[first], size=PROJECTED_SIZE)
-    tape = Tape(_code(function))
+    tape = Tape(written_code(function))
     token = TAPE.set(tape)
     try:
         symbols = [tape.write(head) for head in heads]
@@ -84,7 +82,7 @@ def trace(
     finally:
         TAPE.reset(token)
     _check_sizes(function, new, symbols[first:])
-    _check_change(function, new, symbols[first:])
+    _check_change(function, new, symbols[first:], tape)
     for source, state in tape.delayed.items():
         states.append(state.value.name)
         new.append(Symbol(tape, source))
@@ -109,18 +107,18 @@ def _argument_names(function: Callable[..., Any]) -> list[str]:
             f"a cell is a function of the input and its states, such as `def lstm(x, h, c)`, not {function!r}"
         )
     if not name_of(function).isidentifier():
-        raise _error(function, "a cell needs a name, and a lambda has none: write it with def")
+        raise mistake(function, "a cell needs a name, and a lambda has none: write it with def")
     try:
         every = list(inspect.signature(function).parameters.values())
     except ValueError as error:
-        raise _error(function, f"its functools.partial does not go with its arguments ({error})") from None
+        raise mistake(function, f"its functools.partial does not go with its arguments ({error})") from None
     options = [parameter for parameter in every if parameter.kind is parameter.KEYWORD_ONLY]
     parameters = [parameter for parameter in every if parameter not in options]
     if any(parameter.kind is not parameter.POSITIONAL_OR_KEYWORD for parameter in parameters) or len(parameters) < 2:
-        raise _error(function, "its arguments must be the input and at least one state, such as `def gru(x, h)`")
+        raise mistake(function, "its arguments must be the input and at least one state, such as `def gru(x, h)`")
     for parameter in parameters:
         if parameter.default is not parameter.empty:
-            raise _error(
+            raise mistake(
                 function,
                 f"its argument {parameter} has a default, and its arguments are the input and the states: "
                 f"write options after a star, as `*, {parameter}`",
@@ -133,10 +131,10 @@ def _check_options(function: Callable[..., Any], options: list[inspect.Parameter
     defaults = defaults_of(function)
     for option in options:
         if option.name not in defaults:
-            raise _error(function, f"its option {option.name} has no default: give it one, as `{option.name}=0.5`")
+            raise mistake(function, f"its option {option.name} has no default: give it one, as `{option.name}=0.5`")
         wrong = check_default(option.name, defaults[option.name])
         if wrong is not None:
-            raise _error(function, wrong)
+            raise mistake(function, wrong)
 
 
 def _heads(
@@ -150,7 +148,7 @@ def _heads(
     x, *further = arguments
     beside, states = further[: len(inputs)], further[len(inputs) :]
     if set(beside) != set(inputs) or not states:
-        raise _error(
+        raise mistake(
             function,
             f"its inputs are {', '.join(inputs)}: make them its arguments right after {x}, and its states those after "
             "them",
@@ -158,7 +156,7 @@ def _heads(
     for name in sizes:
         if name not in states[1:]:
             why = f"and {name} is the layer's output, which has hidden_size numbers" if name in states else "no state"
-            raise _error(function, f"its sizes has {name!r}, {why}: give the sizes of its other states")
+            raise mistake(function, f"its sizes has {name!r}, {why}: give the sizes of its other states")
 
     def size_of(size: Any) -> str:
         return size_text(options.get(size, size) if isinstance(size, str) else size)
@@ -170,15 +168,15 @@ def _heads(
             *(Value("state", size=size_of(sizes.get(name, HIDDEN_SIZE)), name=name) for name in states),
         ]
     except CellError as error:
-        raise _error(function, str(error)) from None
+        raise mistake(function, str(error)) from None
 
 
 def _check_initial(function: Callable[..., Any], states: list[str], initial: Mapping[str, Any]) -> None:
     for state, number in initial.items():
         if state not in states:
-            raise _error(function, f"its initial has {state!r}, and its states are {', '.join(states)}")
+            raise mistake(function, f"its initial has {state!r}, and its states are {', '.join(states)}")
         if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
-            raise _error(function, f"its initial has {number!r:.40} for state {state}: give a finite number")
+            raise mistake(function, f"its initial has {number!r:.40} for state {state}: give a finite number")
 
 
 def _call(
@@ -192,7 +190,7 @@ def _call(
     try:
         result = function(*symbols, **options)
     except Exception as error:
-        raise _explain(function, error) from None
+        raise explained(function, error) from None
     tape.note()
     variables = dict(tape.frame.f_locals) if tape.frame is not None else {}
     tape.frame = None  # The frame holds the symbols, which hold the tape.
@@ -202,14 +200,14 @@ def _call(
 def _new_states(function: Callable[..., Any], result: Any, states: list[str]) -> list[Symbol]:
     new = list(result) if isinstance(result, (tuple, list)) else [result]
     if len(new) != len(states):
-        raise _error(
+        raise mistake(
             function,
             f"it returns {len(new)} value{'s' * (len(new) != 1)} but has {len(states)} "
             f"state{'s' * (len(states) != 1)} ({', '.join(states)}): return each state's new value, in this order",
         )
     for state, value in zip(states, new, strict=True):
         if not isinstance(value, Symbol):
-            raise _error(
+            raise mistake(
                 function,
                 f"the new value of state {state} is {value!r}, which is not computed from the cell's arguments",
             )
@@ -219,23 +217,33 @@ def _new_states(function: Callable[..., Any], result: Any, states: list[str]) ->
 def _check_sizes(function: Callable[..., Any], new: list[Symbol], old: list[Symbol]) -> None:
     for after, before in zip(new, old, strict=True):
         if after.value.size != before.value.size:
-            raise _error(
+            raise mistake(
                 function,
                 f"state {before.value.name} has {size_in_words(before.value.size)} but its new value has "
                 f"{size_in_words(after.value.size)}: bring it to the state's size with affine(...)",
             )
 
 
-def _check_change(function: Callable[..., Any], new: list[Symbol], old: list[Symbol]) -> None:
-    """Refuse a state that nothing changes: most likely it was meant for a number, or for a second input."""
+def _check_change(function: Callable[..., Any], new: list[Symbol], old: list[Symbol], tape: Tape) -> None:
+    """Refuse a state that nothing changes, or that is the same after every step: it was meant for something else."""
+    moving: set[int] = set()
+    for index, value in enumerate(tape.values):
+        if value.op in ("input", "state") or not moving.isdisjoint(value.args):
+            moving.add(index)
     for after, before in zip(new, old, strict=True):
         name = before.value.name
         if after.index == before.index:
-            raise _error(
+            raise mistake(
                 function,
                 f"state {name} never changes, since its new value is the old one: a number of the cell's is an option "
                 f'(`*, {name}=0.1`), and what is read beside the input is a second input (`@cell(inputs={{"{name}": '
                 '"H"})`)',
+            )
+        if after.index not in moving:
+            raise mistake(
+                function,
+                f"state {name} is the same after every step, since its new value depends on no input and no state: "
+                f'a learned vector is `parameter("{name}")`, a number of the cell\'s an option (`*, {name}=0.1`)',
             )
 
 
@@ -262,7 +270,7 @@ def _names(
         elif indices:
             *indices, last = indices
             if names.get(name, last) != last:
-                raise _error(
+                raise mistake(
                     function,
                     f'its variable {name} has the name of what affine("{name.removeprefix("z_")}", ...) gives, and is '
                     "something else: give it another name",
@@ -292,16 +300,16 @@ def _in_order(tape: Tape) -> tuple[tuple[Value, ...], dict[int, int]]:
 def _check_use(function: Callable[..., Any], program: Program) -> None:
     for index, value in enumerate(program.inputs):
         if index not in program.reaching:
-            raise _error(function, f"no new state depends on the input {value.name}: use it in an affine")
+            raise mistake(function, f"no new state depends on the input {value.name}: use it in an affine")
     for index, value in enumerate(program.values):
         if value.op in ("affine", "parameter") and index not in program.reaching:
-            raise _error(
+            raise mistake(
                 function,
                 f'{value.op}("{value.shares or value.name}", ...) reaches no new state: use its value or delete it',
             )
     gate = program.forget_gate
     if gate is not None and program.forget_affine is None:
-        raise _error(function, f'its forget_gate is "{gate}", which none of its affines is called')
+        raise mistake(function, f'its forget_gate is "{gate}", which none of its affines is called')
     if program.candidate is not None:
         _check_candidate(function, program, program.candidate)
 
@@ -309,76 +317,8 @@ def _check_use(function: Callable[..., Any], program: Program) -> None:
 def _check_candidate(function: Callable[..., Any], program: Program, name: str) -> None:
     index = dict(program.names).get(name)
     if index is None:
-        raise _error(function, f'its candidate is "{name}", which none of its variables is called')
+        raise mistake(function, f'its candidate is "{name}", which none of its variables is called')
     if not any(index in value.args for value in program.values):
-        raise _error(
+        raise mistake(
             function, f'its candidate is "{name}", from which nothing is computed: name the update before its gate'
         )
-
-
-def _error(function: Callable[..., Any], message: str) -> CellError:
-    """An error about the function as a whole, which quotes its first line."""
-    code = _code(function)
-    first = (0, f"def {code.co_name}(...)")
-    lines = enumerate(_source(code))  # The first lines are the decorators.
-    after, line = next((line for line in lines if line[1].startswith("def ") or "lambda" in line[1]), first)
-    place = _place(code, code.co_firstlineno + after)
-    return CellError(f"cell {name_of(function)} ({place}): `{line}`: {message}")
-
-
-def _code(function: Callable[..., Any]) -> CodeType:
-    """The code of a function that `_argument_names` has seen."""
-    written = code_of(function)
-    assert written is not None  # It has been checked.
-    return written.__code__
-
-
-def _source(code: CodeType) -> list[str]:
-    """The function's source lines, stripped; none if there is no file."""
-    try:
-        return [line.strip() for line in inspect.getsource(code).splitlines()]
-    except (OSError, TypeError):
-        return []
-
-
-def _explain(function: Callable[..., Any], error: Exception) -> CellError:
-    """A CellError that quotes the innermost expression of the cell's own file in which the error arose."""
-    own = _code(function)
-    code, instruction, line = own, -1, own.co_firstlineno
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == own.co_filename:
-            code, instruction, line = step.tb_frame.f_code, step.tb_lasti, step.tb_lineno
-        step = step.tb_next
-    message = str(error).partition("\n")[0].removesuffix(", but expected one of:")  # Torch lists its overloads there.
-    if isinstance(error, NameError):
-        known = ", ".join(inspect.signature(function).parameters)
-        message = f"{message}; the input and the states are the cell's arguments: {known}"
-    elif isinstance(error, TypeError) and Symbol.__name__ in message:  # An operator or a function that is none of ours.
-        message = FUNCTIONS
-    elif not isinstance(error, RicordaError):
-        message = f"{type(error).__name__}: {message}; {FUNCTIONS}"
-    expression = _expression(code, instruction)
-    quoted = f": `{expression}`" if expression else ""
-    return CellError(f"cell {name_of(function)} ({_place(code, line)}){quoted}: {message}")
-
-
-def _place(code: CodeType, line: int) -> str:
-    return f"{Path(code.co_filename).name}, line {line}"
-
-
-def _expression(code: CodeType, instruction: int) -> str:
-    """The source of the expression that an instruction belongs to, on one line."""
-    positions = list(code.co_positions())
-    if not 0 <= instruction // 2 < len(positions):
-        return ""
-    first, last, start, end = positions[instruction // 2]
-    if first is None or last is None:
-        return ""
-    linecache.checkcache(code.co_filename)  # The file may have been corrected since.
-    lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
-    lines[-1] = lines[-1][:end]  # Columns count bytes, not characters.
-    lines[0] = lines[0][start or 0 :]
-    if lines[0].startswith((b"if ", b"elif ", b"while ")):  # Python 3.11 has positions of whole branches.
-        lines = lines[:1]
-    return " ".join(line.decode().strip() for line in lines)
