@@ -11,7 +11,8 @@ from oracles.classic import CLASSIC
 from torch import Tensor
 
 from ricorda.engines import Request, reference
-from ricorda.program.ir import Program, Sizes
+from ricorda.program.ir import Program
+from ricorda.program.sizes import Sizes
 from ricorda.program.weights import layout
 
 PROGRAMS = {name: found.program for name, found in CLASSIC.items()} | {

@@ -75,7 +75,7 @@ def expressions(leaves: list[str], depth: int) -> st.SearchStrategy[str]:
 
 @st.composite
 def sources(draw: Draw, depth: int = 3) -> str:
-    """The source of a cell: up to three states, affines of up to four operands, everything used."""
+    """The source of a cell: up to three states, affines of up to four operands, maybe an output that is no state."""
     states = ["h", "c", "n"][: draw(st.integers(1, 3))]
     learned = ["p"] if draw(st.booleans()) else []
     lines = [f'{name} = parameter("{name}")' for name in learned]
@@ -97,6 +97,9 @@ def sources(draw: Draw, depth: int = 3) -> str:
         new.append(draw(st.sampled_from(["tanh({0})", "sigmoid({0})"])).format(draw(expressions(vectors, depth))))
         if not reads(new[-1], moving):  # A state that is the same after every step is refused.
             new[-1] += f" + {gates[0]}"
+    if draw(st.booleans()):
+        lines.append(f"y = tanh({draw(st.sampled_from(states))}) * {draw(expressions(vectors, depth))}")
+        new = ["y", *new]
     return "\n    ".join([f"def drawn(x, {', '.join(states)}):", *lines, f"return {', '.join(new)}", ""])
 
 
@@ -109,4 +112,4 @@ def traced(source: str) -> Program:
     """The program of a cell's source."""
     language = {**vars(symbols), **vars(functions)}
     exec(source, language)
-    return trace(language["drawn"])
+    return trace(language["drawn"], output="y" if "return y," in source else "")

@@ -34,7 +34,8 @@ def compare(layer: Recurrent, tolerance: float = 1e-5) -> None:
             y = step({name: y, **{key: values[t, 0].numpy() for key, values in beside.items()}})
         np.testing.assert_allclose(y, expected[t, 0].numpy(), rtol=tolerance, atol=tolerance)
     for level, step in enumerate(steps):
-        for values, final in zip(step.states.values(), finals, strict=True):
+        for state, final in zip(program.states, finals, strict=True):  # An output that is no state is kept beside them.
+            values = step.states[state.name]
             np.testing.assert_allclose(values, final[level, 0, : len(values)].numpy(), rtol=tolerance, atol=tolerance)
 
 

@@ -24,7 +24,8 @@ def test_every_view(name: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> 
     states = [state.name for state in ALONE[name].program.states]
     flow = gradient_flow(model, ["a warm and funny film", "I slept"], rows=2)
     assert list(flow.states) == states
-    assert flow.states[states[0]].norms[0] == pytest.approx([1, 1])
+    if not ALONE[name].program.output:  # Where the output is the first state, the loss is that state in a direction.
+        assert flow.states[states[0]].norms[0] == pytest.approx([1, 1])
     memory = memory_of(model, "a warm film")
     said = memory.verdict
     assert list(memory.tokens) == ["a", "warm", "film"]

@@ -1,6 +1,6 @@
 """Cells with gates of other kinds."""
 
-from oracles.paper import sigmoid, tanh
+from oracles.paper import relu, sigmoid, tanh
 
 
 def ran(w, x, h, c):
@@ -65,3 +65,11 @@ def rhn(w, x, h):
         t = sigmoid(w(f"t{depth}", h, *entering))
         h = tanh(w(f"h{depth}", h, *entering)) * t + h * (1 - t)
     return h
+
+
+def intersection(w, x, h):
+    """With the paper's x brought to the size of h first."""
+    x = w("v", x)
+    upward, along = sigmoid(w("gy", h, x)), sigmoid(w("gh", h, x))
+    y = upward * x + (1 - upward) * relu(w("y", h, x))
+    return y, along * h + (1 - along) * tanh(w("h", h, x))

@@ -10,7 +10,7 @@ def trnn(w, x, h):
     return f * h + (1 - f) * w("z", x)
 
 
-def sru(w, x, h, c):
+def sru(w, x, c):
     """The reset gate, too, looks at the state before."""
     f = sigmoid(w("f", x) + w.v_f * c)
     r = sigmoid(w("r", x) + w.v_r * c)
@@ -42,13 +42,13 @@ def tgru(w, x, h, x_last):
     return sigmoid(w("f", x, x_last)) * h + w("z", x, x_last) * tanh(w("o", x, x_last)), x
 
 
-def tlstm(w, x, h, c, x_last):
+def tlstm(w, x, c, x_last):
     f = sigmoid(w("f", x, x_last))
     c = f * c + (1 - f) * w("z", x, x_last)
     return c * tanh(w("o", x, x_last)), c, x
 
 
-def qrnn(w, x, h, c, x_last):
+def qrnn(w, x, c, x_last):
     f = sigmoid(w("f", x, x_last))
     c = f * c + (1 - f) * tanh(w("z", x, x_last))
     return sigmoid(w("o", x, x_last)) * c, c, x
@@ -60,7 +60,18 @@ def rglru(w, x, h):
     return a * h + np.sqrt(1 - a**2) * (sigmoid(w("x", v)) * v)
 
 
-def lru(w, x, y, re, im):
+def hgrn(w, x, c):
+    """The real recurrence of the paper's section 3.2, with a lower bound of 0."""
+    keep = sigmoid(w("f", x))
+    c = keep * c + (1 - keep) * _silu(w("i", x))
+    return _silu(w("o", x)) * c, c
+
+
+def _silu(a):
+    return a * sigmoid(a)
+
+
+def lru(w, x, re, im):
     """In complex numbers, as the paper writes it."""
     turn = np.exp(-np.exp(w.nu) + 1j * w.theta)
     state = turn * (re + 1j * im) + np.sqrt(1 - np.abs(turn) ** 2) * (w("b_re", x) + 1j * w("b_im", x))
@@ -68,7 +79,7 @@ def lru(w, x, y, re, im):
     return (state @ C.T).real + w("d", x), state.real, state.imag
 
 
-def rwkv4(w, x, y, a, b, m, x_last):
+def rwkv4(w, x, a, b, m, x_last):
     """Without the stabiliser: sums of exponentials themselves, which a and b are once scaled by exp(m)."""
     k, v, r = (w(name, mu * x + (1 - mu) * x_last) for name, mu in (("k", w.mu_k), ("v", w.mu_v), ("r", w.mu_r)))
     top, bottom = a * np.exp(m), b * np.exp(m)

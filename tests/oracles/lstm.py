@@ -55,7 +55,7 @@ def wmclstm(w, x, h, c):
     return sigmoid(w("o", h, x) + tanh(w("mo", c))) * tanh(c), c
 
 
-def mclstm(w, x, h, v, c):
+def mclstm(w, x, v, c):
     c = sigmoid(w("f", v, x)) * c + sigmoid(w("i", v, x)) * tanh(w("g", v, x))
     return sigmoid(w("o", v, x)) * tanh(c), sigmoid(w("k", v, x)) * tanh(c), c
 

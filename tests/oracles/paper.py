@@ -1,6 +1,7 @@
 """What the oracles in NumPy are written in, and the loop over time that runs them.
 
-An oracle is one step of a cell: `step(w, x, *inputs, *states)`, [B, size] each, gives the new states.
+An oracle is one step of a cell: `step(w, x, *inputs, *states)`, [B, size] each, gives the new states, after the output
+where that is no state.
 `w("i", h, x)` is what the paper writes as W_i [h, x] + b_i, and `w.p_i` a learned vector.
 """
 
@@ -90,15 +91,19 @@ def run(
 ) -> list[Array]:
     """The output [T, B, H], zero after each row's end, and the final states."""
     final = [state.copy() for state in states]
-    output = np.zeros((len(inputs[0]), *states[0].shape))
+    outputs = {}
     for row, length in enumerate(lengths):
         current = [state[row : row + 1] for state in states]
         for t in reversed(range(length)) if reverse else range(length):
             new = step(w, *(x[t, row : row + 1] for x in inputs), *current)
-            current = list(new) if isinstance(new, tuple) else [new]
-            output[t, row] = current[0][0]
+            new = list(new) if isinstance(new, tuple) else [new]
+            outputs[t, row] = new[0][0]
+            current = new[len(new) - len(states) :]
         for whole, last in zip(final, current, strict=True):
             whole[row] = last[0]
+    output = np.zeros((len(inputs[0]), len(lengths), len(next(iter(outputs.values())))))
+    for place, value in outputs.items():
+        output[place] = value
     return [output, *final]
 
 

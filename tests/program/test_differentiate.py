@@ -16,7 +16,7 @@ from ricorda import affine, cell, exp, parameter, sigmoid, tanh
 from ricorda.engines import Request, reference
 from ricorda.engines.masks import Masks
 from ricorda.program.body import Body, live
-from ricorda.program.differentiate import TrainingLoops, forward_loop, sequence_name, training_loops
+from ricorda.program.differentiate import TrainingLoops, forward_loop, output_sequence, sequence_name, training_loops
 from ricorda.program.ir import MASKS, Program
 from ricorda.program.loop import Factor, Line, Loop
 from ricorda.program.operations import OPERATIONS
@@ -178,7 +178,7 @@ def check(program: Program, record: tuple[str, ...]) -> TrainingLoops:
 
     for loop in (forward_loop(program, record), training.forward):
         forward = run(layer, loop, states, layer.before_the_loop(), {})
-        torch.testing.assert_close(forward.stored[program.states[0].name], expected.output, **CLOSE)
+        torch.testing.assert_close(forward.stored[output_sequence(program)], expected.output, **CLOSE)
         torch.testing.assert_close(tuple(forward.carried.values()), expected.states, **CLOSE)
         for name in in_loop:
             found = forward.stored[sequence_name(program, names[name])]
@@ -186,7 +186,7 @@ def check(program: Program, record: tuple[str, ...]) -> TrainingLoops:
 
     sequences = dict(forward.stored)
     before = {state: torch.cat([states[state][None], sequences[state][:-1]]) for state in states if state in sequences}
-    d_sequences = {f"d_{program.states[0].name}": d_output.clone()}
+    d_sequences = {f"d_{output_sequence(program)}": d_output.clone()}
     for name in in_loop:
         key = f"d_{sequence_name(program, names[name])}"
         d_sequences[key] = d_sequences.get(key, 0) + d_records[name]

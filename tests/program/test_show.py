@@ -13,8 +13,9 @@ from torch import Tensor
 from ricorda import affine, cell, equations, maximum, parameter, sigmoid, tanh
 from ricorda.catalogue import CELLS
 from ricorda.engines import Request, reference
-from ricorda.program.ir import Program, Sizes
+from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
+from ricorda.program.sizes import Sizes
 from ricorda.program.weights import layout
 
 D = torch.float64

@@ -5,7 +5,21 @@ output. `affine("i", h, x)` is `W_i [h, x] + b_i`; the order of the affines is t
 A cell is traced when it is first used.
 """
 
-from ricorda.cells.gated import atr, br, cfn, fastgrnn, janet, minimalrnn, nbr, ran, rhn, sgrn, star, ugrnn
+from ricorda.cells.gated import (
+    atr,
+    br,
+    cfn,
+    fastgrnn,
+    intersection,
+    janet,
+    minimalrnn,
+    nbr,
+    ran,
+    rhn,
+    sgrn,
+    star,
+    ugrnn,
+)
 from ricorda.cells.gru import (
     dsgu,
     gru,
@@ -24,7 +38,7 @@ from ricorda.cells.gru import (
     sgu,
     taugru,
 )
-from ricorda.cells.linear import lru, mingru, mingru_log, minlstm, qrnn, rglru, rwkv4, sru, tgru, tlstm, trnn
+from ricorda.cells.linear import hgrn, lru, mingru, mingru_log, minlstm, qrnn, rglru, rwkv4, sru, tgru, tlstm, trnn
 from ricorda.cells.lstm import indylstm, lstm, lstm1997, lstm_coupled, lstm_peephole, slim1, slim2, slim3
 from ricorda.cells.lstm_larger import mclstm, mlstm, mogrifier, nas, nested_lstm, onlstm, reslstm, slstm, wmclstm
 from ricorda.cells.oscillators import antisymmetric, cornn, gated_antisymmetric, lem, lipschitz, unicornn
@@ -48,8 +62,10 @@ __all__ = [
     "gru",
     "gru_d",
     "gru_reset_after",
+    "hgrn",
     "indrnn",
     "indylstm",
+    "intersection",
     "irnn",
     "janet",
     "jordan",

@@ -1,7 +1,7 @@
 """Cells with gates of their own, which are neither variants of the LSTM nor of the GRU."""
 
 from ricorda.program.cell import cell
-from ricorda.program.symbols import affine, parameter, sigmoid, tanh
+from ricorda.program.symbols import affine, parameter, relu, sigmoid, tanh
 
 
 @cell(
@@ -160,6 +160,40 @@ def ugrnn(x, h):
     candidate = tanh(affine("c", h, x))
     g = sigmoid(affine("g", h, x, init={"bias": 1.0}))
     return g * h + (1 - g) * candidate
+
+
+@cell(
+    output="y",
+    year=2017,
+    forget_gate="gh",
+    candidate="candidate",
+    paper="Collins, Sohl-Dickstein, Sussillo, 'Capacity and trainability in recurrent neural networks', ICLR 2017",
+    weakness="made for many layers: in one, its gate to the layer above has nothing to carry past",
+    differs=(
+        "the paper carries x itself upward, which needs as many inputs as units; here a matrix v comes before, as in "
+        "TensorFlow's first layer",
+        "TensorFlow's code adds 1 to the biases of both gates: give forget_bias=1 for that of the state",
+    ),
+)
+def intersection(x, h):
+    """The intersection RNN: one gate carries the state onward in time, another the input upward. Affines v gy gh y h.
+
+    v_t = W_v x_t + b_v
+    gy_t = sigmoid(W_gy [h_{t-1}, v_t] + b_gy)
+    gh_t = sigmoid(W_gh [h_{t-1}, v_t] + b_gh)
+    upward_t = relu(W_y [h_{t-1}, v_t] + b_y)
+    candidate_t = tanh(W_h [h_{t-1}, v_t] + b_h)
+    y_t = gy_t * v_t + (1 - gy_t) * upward_t
+    h_t = gh_t * h_{t-1} + (1 - gh_t) * candidate_t
+    """
+    v = affine("v", x)
+    gy = sigmoid(affine("gy", h, v))
+    gh = sigmoid(affine("gh", h, v))
+    upward = relu(affine("y", h, v))
+    candidate = tanh(affine("h", h, v))
+    y = gy * v + (1 - gy) * upward
+    h = gh * h + (1 - gh) * candidate
+    return y, h
 
 
 @cell(

@@ -25,6 +25,7 @@ def trnn(x, h):
 
 
 @cell(
+    output="h",
     year=2018,
     forget_gate="f",
     paper="Lei, Zhang, Wang, Dai, Artzi, 'Simple recurrent units for highly parallelizable recurrence', EMNLP 2018",
@@ -33,7 +34,7 @@ def trnn(x, h):
         "the official layer lets x itself pass where it has as many inputs as units; here it always has a matrix",
     ),
 )
-def sru(x, h, c):
+def sru(x, c):
     """The simple recurrent unit: a linear state with gates of its own, and a highway around it. Gates f r w skip.
 
     f_t = sigmoid(W_f x_t + b_f + v_f * c_{t-1})
@@ -135,13 +136,14 @@ def tgru(x, h, x_last):
 
 
 @cell(
+    output="h",
     year=2016,
     forget_gate="f",
     sizes={"x_last": "I"},
     paper="Balduzzi, Ghifary, 'Strongly-typed recurrent neural networks', ICML 2016 (T-LSTM)",
     weakness="gates see two inputs and no state: what is kept cannot depend on what is remembered",
 )
-def tlstm(x, h, c, x_last):
+def tlstm(x, c, x_last):
     """The strongly-typed LSTM (for the LSTM that is told the time see time_aware_lstm). Gates z f o.
 
     z_t = W_z [x_t, x_last_{t-1}] + b_z
@@ -160,6 +162,7 @@ def tlstm(x, h, c, x_last):
 
 
 @cell(
+    output="h",
     year=2017,
     forget_gate="f",
     candidate="z",
@@ -168,7 +171,7 @@ def tlstm(x, h, c, x_last):
     weakness="gates see no state, so it needs several layers",
     differs=("Salesforce's code takes F for what is let in, c = F z + (1 - F) c; the paper for what is kept, as here",),
 )
-def qrnn(x, h, c, x_last):
+def qrnn(x, c, x_last):
     """The quasi-recurrent network: a convolution of two inputs, and a pooling that forgets and shows. Gates z f o.
 
     z_t = tanh(W_z [x_t, x_last_{t-1}] + b_z)
@@ -214,6 +217,41 @@ def rglru(x, h):
 
 
 @cell(
+    output="h",
+    year=2023,
+    forget_gate="f",
+    paper="Qin, Yang, Zhong, 'Hierarchically gated recurrent neural network for sequence modeling', NeurIPS 2023",
+    weakness="no gate sees the state, so it needs several layers",
+    differs=(
+        "the paper learns the lower bounds of all layers together, rising from one to the next; here the bound is an "
+        "option, the same in all layers of a stack",
+        "the paper's state is complex, and each unit turns it by a learned angle; here it is real, as in the authors' "
+        "real variant and in their HGRN2",
+        "the authors normalise the output, and a matrix brings it to the next layer's size",
+    ),
+    meanings={"lower": "the least share of the state that is kept at each step, from 0 to below 1"},
+)
+def hgrn(x, c, *, lower=0.0):
+    """HGRN: a linear state, of which at least a share is kept (f_t = lower + (1 - lower) * sigmoid(...)). Gates f i o.
+
+    f_t = sigmoid(W_f x_t + b_f)
+    i_t = W_i x_t + b_i
+    c_t = f_t * c_{t-1} + (1 - f_t) * i_t * sigmoid(i_t)
+    o_t = W_o x_t + b_o
+    h_t = o_t * sigmoid(o_t) * c_t
+    """
+    f = sigmoid(affine("f", x))
+    if lower:
+        f = lower + (1 - lower) * f
+    i = affine("i", x)
+    c = f * c + (1 - f) * i * sigmoid(i)
+    o = affine("o", x)
+    h = o * sigmoid(o) * c
+    return h, c
+
+
+@cell(
+    output="y",
     year=2023,
     paper="Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, 'Resurrecting recurrent neural networks for long "
     "sequences', ICML 2023 (LRU)",
@@ -228,7 +266,7 @@ def rglru(x, h):
         "max_phase": "the largest angle of lambda at the start",
     },
 )
-def lru(x, y, re, im, *, r_min=0.9, r_max=0.999, max_phase=6.283):
+def lru(x, re, im, *, r_min=0.9, r_max=0.999, max_phase=6.283):
     """The linear recurrent unit: each unit turns and shrinks a complex number by its own lambda.
 
     size_t = exp(-exp(nu))
@@ -260,6 +298,7 @@ def lru(x, y, re, im, *, r_min=0.9, r_max=0.999, max_phase=6.283):
 
 
 @cell(
+    output="y",
     year=2023,
     initial={"m": -1e30},
     sizes={"x_last": "I"},
@@ -269,7 +308,7 @@ def lru(x, y, re, im, *, r_min=0.9, r_max=0.999, max_phase=6.283):
         "the authors start mu, w and u with curves of a unit's and a layer's number; here these are straight lines",
     ),
 )
-def rwkv4(x, y, a, b, m, x_last):
+def rwkv4(x, a, b, m, x_last):
     """The time mixing of RWKV-4: a mean of values, weighted by keys and age, kept with a stabiliser m. Affines k v r o.
 
     k_t = W_k [x_last_{t-1} + mu_k * (x_t - x_last_{t-1})]

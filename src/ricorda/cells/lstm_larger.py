@@ -1,5 +1,7 @@
 """LSTMs with more to them: more products, gates or memories than the LSTM has."""
 
+import math
+
 from ricorda.program.cell import cell
 from ricorda.program.functions import log_sigmoid, softmax
 from ricorda.program.symbols import affine, exp, maximum, parameter, relu, sigmoid, tanh
@@ -62,13 +64,14 @@ def wmclstm(x, h, c):
 
 
 @cell(
+    output="h",
     year=2017,
     forget_gate="f",
     candidate="g",
     paper="Ben-Ari, Shwartz-Ziv, 'Sequence modeling using a memory controller extension for LSTM', NIPS workshop, 2017",
     weakness="a fifth gate, and an output that the cell itself never reads",
 )
-def mclstm(x, h, v, c):
+def mclstm(x, v, c):
     """Memory-controller LSTM: what it tells itself, v, and what it shows, h, have a gate each. Gates f i o k g.
 
     f_t = sigmoid(W_f [v_{t-1}, x_t] + b_f)
@@ -205,7 +208,7 @@ def nested_lstm(x, h, c, d):
 
 @cell(
     year=2024,
-    initial={"m": -1e30},
+    initial={"m": -math.inf},
     forget_gate="f",
     candidate="z",
     paper="Beck, Pöppel, Spanring, Auer, Prudnikova, Kopp, Klambauer, Brandstetter, Hochreiter, 'xLSTM: extended long "

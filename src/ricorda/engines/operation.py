@@ -18,7 +18,8 @@ from torch.utils.flop_counter import register_flop_formula
 from ricorda.engines import Request, Run, choose, reference
 from ricorda.engines.obstacles import DTYPES, hidden, stands_for_several, transform
 from ricorda.errors import ArgumentError
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program, Sizes
+from ricorda.program.ir import Program
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, Sizes
 from ricorda.program.weights import layout
 
 
@@ -209,7 +210,7 @@ def _shapes(
     sizes = Sizes({value.size: state.shape[1] for value, state in zip(program.states, states, strict=True)})
     sizes.update({INPUT_SIZE: x.shape[2], HIDDEN_SIZE: H})
     named = dict(program.names)
-    output = x.new_empty(*x.shape[:2], states[0].shape[1])
+    output = x.new_empty(*x.shape[:2], sizes[program.values[program.result].size])
     records = [x.new_empty(*x.shape[:2], sizes[program.values[named[name]].size]) for name in record]
     return [output, *(state.new_empty(state.shape) for state in states), *records]
 

@@ -16,8 +16,9 @@ from torch import Tensor
 from ricorda.engines import PlainStepper, Request, Run, StackRun
 from ricorda.engines.masks import Masks
 from ricorda.engines.obstacles import hidden, tracing_state
-from ricorda.program.ir import MASKS, Program, Sizes
+from ricorda.program.ir import MASKS, Program
 from ricorda.program.operations import OPERATIONS
+from ricorda.program.sizes import Sizes
 from ricorda.program.stack import Stack
 from ricorda.program.weights import Block, Layout, layout
 
@@ -69,6 +70,7 @@ def run(request: Request, parts: Sequence[int] = ()) -> Run:
     masks = Masks(program, seed, order, ends if reverse else None, sizes, x.dtype)
     step = _Step(program, parameters, known, counts, masks)
     recorded = [dict(program.names)[name] for name in record]
+    shown = program.outputs.index(program.result) if program.result in program.outputs else None
     traces: list[list[Tensor]] = [[] for _ in recorded]
     outputs: list[Tensor] = []
     watched = None
@@ -85,7 +87,7 @@ def run(request: Request, parts: Sequence[int] = ()) -> Run:
         new = tuple(values[index].to(old.dtype) for index, old in zip(program.outputs, current, strict=True))
         if watched is not None:
             watched.follow(program, new, t, order[:n])
-        outputs.append(new[0])
+        outputs.append(values[program.result].to(states[0].dtype) if shown is None else new[shown])
         for trace, index in zip(traces, recorded, strict=True):
             trace.append(values[index].to(states[0].dtype))  # Under autocast the products come in another dtype.
         if alive is not None:

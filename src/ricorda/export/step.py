@@ -15,7 +15,7 @@ import torch
 from ricorda.export.stages import Array, Home, Line, Product, Reduction, Stage, Step, Units
 from ricorda.nn.forms import weights_of
 from ricorda.nn.recurrent import Recurrent
-from ricorda.program.ir import MASKS, Program
+from ricorda.program.ir import MASKS, Program, Value
 from ricorda.program.operations import EXPAND, OPERATIONS, REDUCTIONS
 from ricorda.program.weights import Block, layout
 
@@ -61,6 +61,7 @@ def step(program: Program, weights: Mapping[str, Array], sizes: Mapping[str, int
     bias : bool
         Whether the affines add biases.
     """
+    program = _output_kept(program)
     lines = _Lines(program, sizes)
     groups = _groups(lines)
     _write_states(lines, groups)
@@ -76,6 +77,22 @@ def step(program: Program, weights: Mapping[str, Array], sizes: Mapping[str, int
         weights={value.name: weights[value.name] for value in program.values if value.op == "parameter"},
         scratch=scratch,
     )
+
+
+def _output_kept(program: Program) -> Program:
+    """The program with an output that is no state as a first state that nothing reads, so that a step leaves it."""
+    if not program.output:
+        return program
+    place = len(program.inputs)
+
+    def moved(index: int) -> int:
+        return index + (index >= place)
+
+    values = [replace(value, args=tuple(map(moved, value.args))) for value in program.values]
+    values.insert(place, Value("state", name=program.output))
+    outputs = (program.result, *program.outputs)
+    names = tuple((name, moved(index)) for name, index in program.names)
+    return replace(program, values=tuple(values), outputs=tuple(map(moved, outputs)), names=names, output="")
 
 
 class _Lines:

@@ -12,7 +12,8 @@ from ricorda.catalogue import as_cell
 from ricorda.errors import ArgumentError, ArgumentTypeError
 from ricorda.program.cell import Cell
 from ricorda.program.gates import check_forget_gate
-from ricorda.program.ir import INPUT_SIZE, Program
+from ricorda.program.ir import Program
+from ricorda.program.sizes import INPUT_SIZE
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> tuple[int, int, int, int]:
@@ -125,3 +126,25 @@ def program_of(cell: Cell | Program | str | Callable[..., Any], projected: bool)
     cell = as_cell(cell)
     check_forget_gate(cell.program)
     return cell.projected_program if projected else cell.program
+
+
+_DEFAULTS = {
+    "proj_size": 0,
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "forget_bias": None,
+    "memory": None,
+    "engine": "auto",
+    "checkpoint": None,
+    "precision": "float32",
+}
+"""Defaults that `extra_repr` leaves out."""
+
+
+def non_defaults(layer: object) -> list[str]:
+    """The arguments of a layer that differ from their defaults, as text."""
+    values = {name: getattr(layer, name) for name in _DEFAULTS}
+    return [f"{name}={value!r}" for name, value in values.items() if value != _DEFAULTS[name]]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ricorda.errors import ArgumentError
 from ricorda.program.gates import gates_of, memory_gates
-from ricorda.program.ir import HIDDEN_SIZE, Program
+from ricorda.program.ir import Program
 from ricorda.program.learned import learned
+from ricorda.program.sizes import HIDDEN_SIZE
 from ricorda.program.weights import Block, layout
 
 

@@ -27,6 +27,7 @@ from ricorda.nn.arguments import (
     check_record,
     check_sizes,
     check_stacking,
+    non_defaults,
     program_of,
 )
 from ricorda.nn.biases import GateBiases
@@ -43,21 +44,6 @@ from ricorda.program.weights import layout
 
 Watcher = Callable[[str, int, Tensor], None]
 """Called with a state's name, the number of layer and direction, and the gradients' norms [T, B]."""
-
-_DEFAULTS = {
-    "proj_size": 0,
-    "num_layers": 1,
-    "bias": True,
-    "batch_first": False,
-    "dropout": 0.0,
-    "bidirectional": False,
-    "forget_bias": None,
-    "memory": None,
-    "engine": "auto",
-    "checkpoint": None,
-    "precision": "float32",
-}
-"""Defaults that `extra_repr` leaves out."""
 
 
 class Recurrent(nn.Module):
@@ -376,9 +362,7 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn prints them."""
-        parts = [f"{self.input_size}, {self.hidden_size}"]
-        own = {name: getattr(self, name) for name in _DEFAULTS}
-        parts += [f"{name}={value!r}" for name, value in own.items() if value != _DEFAULTS[name]]
+        parts = [f"{self.input_size}, {self.hidden_size}", *non_defaults(self)]
         parts += self.regularisers.non_defaults()
         if type(self) is Recurrent:
             parts.insert(0, self.program.title)

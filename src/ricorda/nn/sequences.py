@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,12 +46,13 @@ def first_states(stack: Stack, B: int, like: Tensor) -> list[Tensor]:
 
     Parameters
     ----------
-    like : has the dtype and the device; a number that is too large for the dtype becomes its largest
+    like : has the dtype and the device; a finite number that is too large for the dtype becomes its largest
     """
     most, states = torch.finfo(like.dtype).max, []
     for state, (entries, size) in zip(stack.program.states, stack.states, strict=True):
         zeros = like.new_zeros(entries, B, size)
-        states.append(zeros.fill_(max(-most, min(state.number, most))) if state.number else zeros)
+        number = state.number if math.isinf(state.number) else max(-most, min(state.number, most))
+        states.append(zeros.fill_(number) if number else zeros)
     return states
 
 
@@ -212,6 +214,25 @@ class Batch:
         if self.unbatched:
             return y.squeeze(-2)
         return y.transpose(-3, -2) if self.batch_first else y
+
+
+def last_outputs(stack: Stack, y: Tensor, state: State, lengths: Tensor) -> Tensor:
+    """The output of the last layer after each row's last step, [directions, B, size].
+
+    Parameters
+    ----------
+    y : Tensor [T, B, directions * size]
+        The outputs at all steps.
+    state : the states after the last step
+    lengths : int64 [B]
+        Steps of each row, on any device.
+    """
+    if not stack.program.output:
+        return states_of(state)[0][-stack.directions :]
+    ends = (lengths.to(y.device) - 1).clamp(min=0)
+    parts = y.unflatten(2, (stack.directions, -1)).unbind(2)
+    rows = torch.arange(y.shape[1], device=y.device)
+    return torch.stack([part[ends, rows] if number == 0 else part[0] for number, part in enumerate(parts)])
 
 
 def check_alike(what: str, tensor: Any, weight: Tensor) -> None:

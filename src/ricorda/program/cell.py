@@ -24,9 +24,9 @@ class Cell:
     Parameters
     ----------
     function : callable
-        `function(x, h, ...)` over symbols, the input first, then the states; returns the new states.
-        The first state is the layer's output. Keyword-only arguments with defaults are the cell's options. A
-        `functools.partial`, a method or an object that can be called serve as well.
+        `function(x, h, ...)` over symbols, the input first, then the states; returns the new states. The first state is
+        the layer's output, unless `output` names another value. Keyword-only arguments with defaults are the cell's
+        options. A `functools.partial`, a method or an object that can be called serve as well.
     forget_gate : str, optional
         Name of the affine whose sigmoid says how much of the state is kept.
     candidate : str, optional
@@ -42,12 +42,14 @@ class Cell:
     meanings : tuple of (option, text)
         What each option of the cell means.
     sizes : tuple of (state, size)
-        Sizes of the states that have not hidden_size numbers, as the first has always: "I" for input_size, a whole
+        Sizes of the states that have not hidden_size numbers, as the output has always: "I" for input_size, a whole
         number, or the name of an option.
     inputs : tuple of (argument, size)
         The function's arguments right after x that are inputs too, such as `(("mask", "I"), ("gap", 1))`.
     initial : tuple of (state, number)
-        What a state begins with if it is not zero, such as `(("m", -1e30),)` for a running maximum.
+        What a state begins with if it is not zero, such as `(("m", -math.inf),)` for a running maximum.
+    output : str
+        Name of the layer's output, if that is no state; the function returns it in front of the new states.
     changed : tuple of (name, value)
         Options that are not the function's defaults; calling a cell sets them: `cornn(dt=0.05)`.
     made_with : tuple of (name, value)
@@ -65,6 +67,7 @@ class Cell:
     sizes: tuple[tuple[str, str | int], ...] = ()
     inputs: tuple[tuple[str, str | int], ...] = ()
     initial: tuple[tuple[str, float], ...] = ()
+    output: str = ""
     changed: tuple[tuple[str, Option], ...] = ()
     made_with: tuple[tuple[str, Option], ...] = ()
 
@@ -112,7 +115,9 @@ class Cell:
     @cached_property
     def projected_program(self) -> Program:
         """One step with the first state projected to proj_size numbers (Sak et al. 2014)."""
-        state = self.program.states[0].name  # A mistake in the cell itself is reported as such.
+        if self.program.output:  # A mistake in the cell itself is reported as such.
+            return self._trace(projected=True)
+        state = self.program.states[0].name
         try:
             return self._trace(projected=True)
         except CellError as error:
@@ -154,6 +159,7 @@ class Cell:
             sizes=dict(self.sizes),
             inputs=dict(self.inputs),
             initial=dict(self.initial),
+            output=self.output,
         )
         given = dict(self.made_with) | differing(self.function, self.options)
         return replace(program, options=tuple(given.items()))
@@ -194,6 +200,7 @@ def cell(
     sizes: Mapping[str, str | int] = MappingProxyType({}),
     inputs: Mapping[str, str | int] = MappingProxyType({}),
     initial: Mapping[str, float] = MappingProxyType({}),
+    output: str = "",
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -211,9 +218,10 @@ def cell(
     sizes: Mapping[str, str | int] = MappingProxyType({}),
     inputs: Mapping[str, str | int] = MappingProxyType({}),
     initial: Mapping[str, float] = MappingProxyType({}),
+    output: str = "",
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a `Cell` of a function; used as a decorator, with or without arguments (see `Cell`)."""
     if function is not None:
         return Cell(function)
     of_names = tuple(meanings.items()), tuple(sizes.items()), tuple(inputs.items()), tuple(initial.items())
-    return lambda function: Cell(function, forget_gate, candidate, paper, weakness, year, differs, *of_names)
+    return lambda function: Cell(function, forget_gate, candidate, paper, weakness, year, differs, *of_names, output)

@@ -31,8 +31,8 @@ class TrainingLoops:
     Parameters
     ----------
     forward : the forward loop, which also stores what BPTT needs
-    backward : BPTT. It reads `d_<state>`, the gradient of the first state's new value and of each recorded new state,
-        and `d_v<index>`, that of each other recorded value; it stores `dz_<affine>` of every affine and
+    backward : BPTT. It reads `d_<state>`, the gradient of each recorded new state, and `d_v<index>`, that of each other
+        recorded value, for the output as for what is recorded; it stores `dz_<affine>` of every affine and
         `d_input <index>` of every value that `read_of_inputs` lists, and sums up `dp_<parameter>`, the gradient of a
         learned vector, over the steps
     operands : block of the weights -> what it is multiplied by: ("before", state), or ("sequence", name of what the
@@ -58,7 +58,7 @@ def forward_loop(
     record : names of values to store, see `Program.names`; those that depend on no affine or state are ignored, since
         no loop computes them
     saved : indices of further values to store
-    kept : states whose new values are stored besides the first's
+    kept : states whose new values are stored besides the output
 
     Returns
     -------
@@ -76,7 +76,7 @@ def forward_loop(
             lines[index] = _affine(program, index, body, lines)
         else:
             lines[index] = _written(program, index, body, [lines[arg] for arg in value.args])
-    stored = {program.states[0].name: program.outputs[0]}
+    stored = {output_sequence(program): program.result}
     stored |= {state.name: new for state, new in _new_states(program) if state.name in kept}
     stored |= {sequence_name(program, index): index for index in (*_recorded(program, record), *saved)}
     carried = [(state.name, lines[new]) for state, new in _new_states(program)]
@@ -152,6 +152,11 @@ def read_of_inputs(program: Program) -> tuple[int, ...]:
 def sequence_name(program: Program, index: int) -> str:
     """The name under which the forward loop stores a value: the state whose new value it is, or `v<index>`."""
     return next((state.name for state, new in _new_states(program) if new == index), f"v{index}")
+
+
+def output_sequence(program: Program) -> str:
+    """The name under which the forward loop stores the layer's output."""
+    return sequence_name(program, program.result)
 
 
 def _new_states(program: Program) -> list[tuple[Value, int]]:
@@ -238,7 +243,7 @@ def _gradients(program: Program, recorded: list[int], body: Body) -> dict[int, E
 
     for state, new in _new_states(program):
         give(new, body.write(Line("carried", size=state.size, name=state.name)))
-    for index in dict.fromkeys([program.outputs[0], *recorded]):
+    for index in dict.fromkeys([program.result, *recorded]):
         name = f"d_{sequence_name(program, index)}"
         give(index, body.write(Line("sequence", size=values[index].size, name=name)))
 
@@ -274,7 +279,7 @@ def _forward_values(program: Program, body: Body) -> dict[int, Expression]:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the forward loop stores besides the first state: values by index, and other states by name."""
+    """What the forward loop stores besides the output: values by index, and states by name."""
 
     values: frozenset[int]
     states: frozenset[str]
@@ -292,15 +297,17 @@ def _choose(program: Program, needed: Collection[int], recorded: Collection[int]
     operands = {arg for _, arg in _blocks(program)}
     anyway = frozenset(recorded) | {arg for arg in operands if values[arg].op != "state"}
     inputs = program.of_input
-    first, *further = [(state.name, (values.index(state), new)) for state, new in _new_states(program)]
-    must = {name for name, (old, new) in further if old in operands or new in anyway - {first[1][1]}}
+    states_of = {state.name: (values.index(state), new) for state, new in _new_states(program)}
+    shown = states_of.pop(output_sequence(program), (program.result,))
+    further = [*states_of.items()]
+    must = {name for name, (old, new) in further if old in operands or new in anyway - {program.result}}
     may = [name for name, _ in further if name not in must]
     best: _Stored | None = None
     least = len(values)
     for size in range(len(may) + 1):
         for extra in combinations(may, size) if size < least else ():
             states = must.union(extra)
-            at_hand = anyway.union(inputs, first[1], *(pair for name, pair in further if name in states))
+            at_hand = anyway.union(inputs, shown, *(pair for name, pair in further if name in states))
             never = frozenset[int]().union(*(pair for name, pair in further if name not in states))
             cut = fewest_saved(arguments, needed, lost, at_hand, never)
             if cut is not None and size + len(cut) < least:
@@ -311,8 +318,8 @@ def _choose(program: Program, needed: Collection[int], recorded: Collection[int]
 
 def _forward_values_in_bptt(program: Program, stored: _Stored, body: Body) -> dict[int, Expression]:
     """The forward values that BPTT can get: stored ones, and those that can be computed from them."""
-    names = {index: sequence_name(program, index) for index in stored.values}
-    states = {program.states[0].name, *stored.states}
+    names = {index: sequence_name(program, index) for index in (*stored.values, program.result)}
+    states = {output_sequence(program), *stored.states}
     names |= {new: state.name for state, new in _new_states(program) if state.name in states}
     at_hand: dict[int, Expression] = {}
     for index, value in enumerate(program.values):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 from ricorda.errors import CellError
@@ -14,49 +13,13 @@ from ricorda.program import initial
 from ricorda.program.forms import BIAS, INPUT, RECURRENT, canonical, check_form
 from ricorda.program.operations import EXPAND, OPERATIONS, SCALAR, SizeMismatchError
 from ricorda.program.options import Option, check_default, written
-
-INPUT_SIZE, HIDDEN_SIZE, PROJECTED_SIZE = "I", "H", "P"
-SIZE_NAMES = {INPUT_SIZE: "input_size", HIDDEN_SIZE: "hidden_size", PROJECTED_SIZE: "proj_size"}
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, is_size
 
 MASKS = ("mask", "locked_mask")
 NAMED = ("input", "state", "parameter", "affine", *MASKS)
 LEAVES = ("input", "state", "parameter", "constant", *MASKS)
 PROJECTION = "hr"
 """The affine that projects the first state; torch.nn calls its matrix `weight_hr`."""
-
-
-class Sizes(dict[str, int]):
-    """The numbers behind "I", "H" and "P"; a size in digits, such as "32", stands for itself."""
-
-    def __missing__(self, size: str) -> int:
-        return int(size)
-
-
-def size_in_words(size: str) -> str:
-    """A size in a sentence: `size H (hidden_size)`, `size 32`."""
-    return f"size {size} ({SIZE_NAMES[size]})" if size in SIZE_NAMES else f"size {size}"
-
-
-def size_text(size: Any) -> str:
-    """A size that a cell's author wrote, as programs have it: "I", "H", or digits such as "32".
-
-    Raises
-    ------
-    CellError
-        If it is none.
-    """
-    text = str(size) if isinstance(size, Integral) else size  # The texts of True and False are no sizes.
-    if not _is_size(text):
-        raise CellError(
-            f'the size {size!r} is none: give "H" for hidden_size, "I" for input_size, or a whole number of at least 1'
-        )
-    return str(text)
-
-
-def _is_size(text: object) -> bool:
-    """Whether a text is a size that a cell's author can choose."""
-    digits = isinstance(text, str) and text.isascii() and text.isdigit() and not text.startswith("0")
-    return digits or text in (INPUT_SIZE, HIDDEN_SIZE)
 
 
 @dataclass(frozen=True)
@@ -98,12 +61,13 @@ class Program:
     ----------
     name : the cell's name
     values : the lines, in the order of computation; the inputs are first, then come the states
-    outputs : index of each state's new value, in the order of the states; the first is the layer's output
+    outputs : index of each state's new value, in the order of the states
     names : (name, index) of every named value: the cell's own variables, the new states, and `z_<affine>` for the
         pre-activation that an affine computes
     forget_gate : name of the affine whose sigmoid says how much of the state is kept, if there is one
     candidate : name of the variable that holds the update of the state before a gate lets it in, if there is one
     options : (name, value) of every option of the cell that differs from its default
+    output : name of the value that is the layer's output; "" where that is the first state's new value
     """
 
     name: str
@@ -113,10 +77,11 @@ class Program:
     forget_gate: str | None = None
     candidate: str | None = None
     options: tuple[tuple[str, Option], ...] = ()
+    output: str = ""
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.name, self.values, self.outputs, self.names))
+        return hash((self.name, self.values, self.outputs, self.names, self.output))
 
     def __hash__(self) -> int:  # It is computed once, since every call of a layer looks its program up.
         return self._hash
@@ -140,6 +105,16 @@ class Program:
     def first_state(self) -> int:
         """Index of the first state."""
         return len(self.inputs)
+
+    @property
+    def output_name(self) -> str:
+        """The name of the layer's output."""
+        return self.output or self.states[0].name
+
+    @cached_property
+    def result(self) -> int:
+        """Index of the layer's output."""
+        return dict(self.names)[self.output] if self.output else self.outputs[0]
 
     @cached_property
     def constants(self) -> frozenset[int]:
@@ -168,17 +143,32 @@ class Program:
 
     @cached_property
     def reaching(self) -> frozenset[int]:
-        """Indices of the values that a new state depends on, the new states themselves among them."""
-        reaching = set(self.outputs)
+        """Indices of the values that a new state or the output depends on, these themselves among them."""
+        reaching = {*self.outputs, self.result}
         for index in reversed(range(len(self.values))):
             if index in reaching:
                 reaching.update(self.values[index].args)
         return frozenset(reaching)
 
     @cached_property
+    def of_states(self) -> frozenset[int]:
+        """Indices of the values that depend on a state, be it through an affine."""
+        reached: set[int] = set()
+        for index, value in enumerate(self.values):
+            if value.op == "state" or not reached.isdisjoint(value.args):
+                reached.add(index)
+        return frozenset(reached)
+
+    @cached_property
     def forget_affine(self) -> int | None:
         """Index of the forget gate's affine, if there is one."""
         return next((index for index in self.affines if self.values[index].name == self.forget_gate), None)
+
+    @cached_property
+    def endless_operands(self) -> tuple[tuple[Value, Value], ...]:
+        """Each state that begins with an infinity and is multiplied by a matrix, with the affine that does so."""
+        pairs = [(self.values[arg], self.values[index]) for index in self.affines for arg in self.values[index].args]
+        return tuple((value, affine) for value, affine in pairs if value.op == "state" and math.isinf(value.number))
 
     @property
     def projected(self) -> bool:
@@ -195,6 +185,8 @@ class Program:
         for value in self.values:
             fields = asdict(value)
             fields["args"] = list(value.args)
+            if math.isinf(value.number):
+                fields["number"] = str(value.number)  # JSON has no numbers for infinities.
             lines.append({key: fields[key] for key in fields if fields[key] not in (defaults[key], [])})
         return {
             "name": self.name,
@@ -204,6 +196,7 @@ class Program:
             "forget_gate": self.forget_gate,
             "candidate": self.candidate,
             **({"options": dict(self.options)} if self.options else {}),
+            **({"output": self.output} if self.output else {}),
         }
 
     @classmethod
@@ -218,8 +211,11 @@ class Program:
         try:
             values: list[Value] = []
             for line in data["values"]:
-                value = Value(**{**line, "args": tuple(line.get("args", ()))})  # JSON has lists for tuples.
-                values.append(_checked(value, values, _made_of(values, ("constant",))))
+                fields = {**line, "args": tuple(line.get("args", ()))}  # JSON has lists for tuples.
+                if fields.get("op") == "state" and fields.get("number") in ("inf", "-inf"):
+                    fields["number"] = float(fields["number"])
+                value = Value(**fields)
+                values.append(_checked(value, values, _made_of(values, ("constant",)), bool(data.get("output"))))
             program = cls(
                 name=data["name"],
                 values=tuple(values),
@@ -228,6 +224,7 @@ class Program:
                 forget_gate=data["forget_gate"],
                 candidate=data.get("candidate"),  # Older files have none.
                 options=tuple(data.get("options", {}).items()),
+                output=data.get("output", ""),
             )
             _check(program)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SizeMismatchError) as error:
@@ -304,13 +301,13 @@ def check_weights(value: Value, before: Sequence[Value]) -> None:
         raise CellError(f"{call} takes the weights as they are: give form, init and bias where they are first used")
 
 
-def _checked(value: Value, before: Sequence[Value], constants: Collection[int]) -> Value:
-    """Check that `trace` could have written a line of a file after the lines before it."""
+def _checked(value: Value, before: Sequence[Value], constants: Collection[int], own_output: bool) -> Value:
+    """Check that `trace` could have written a line of a file after the lines before it; the output may be no state."""
     if not all(type(arg) is int and 0 <= arg < len(before) for arg in value.args):
         raise ValueError(f"line {len(before)} uses a value that is not there yet")
     sizes = [before[arg].size for arg in value.args]
     first = next((state.size for state in before if state.op == "state"), "")  # Of the first state.
-    size = value.size if _is_size(value.size) else HIDDEN_SIZE
+    size = value.size if is_size(value.size) else HIDDEN_SIZE
     if value.op in ("state", "mask", "locked_mask") and value.size == first:
         size = first
     if any(sizes[place] == SCALAR and arg not in constants for place, arg in enumerate(value.args)):
@@ -321,7 +318,7 @@ def _checked(value: Value, before: Sequence[Value], constants: Collection[int]) 
         case "input":
             proper = Value("input", size=size if before else INPUT_SIZE, name=value.name)
         case "state" if not first:
-            own = PROJECTED_SIZE if value.size == PROJECTED_SIZE else HIDDEN_SIZE
+            own = size if own_output else PROJECTED_SIZE if value.size == PROJECTED_SIZE else HIDDEN_SIZE
             proper = Value("state", size=own, name=value.name, number=float(value.number))
         case "state":
             proper = Value("state", size=size, name=value.name, number=float(value.number))
@@ -344,7 +341,7 @@ def _checked(value: Value, before: Sequence[Value], constants: Collection[int]) 
             proper = Value(op, value.args, OPERATIONS[op].size(sizes))
         case op:
             raise ValueError(f"line {len(before)}, {op!r}, is not known to this version")
-    if value != proper or not math.isfinite(proper.number):
+    if value != proper or math.isnan(proper.number) or (math.isinf(proper.number) and value.op != "state"):
         raise ValueError(f"line {len(before)} is not a proper {value.op}")
     if value.op in NAMED:
         check_name(value.op, value.name, before)
@@ -370,6 +367,9 @@ def _check(program: Program) -> None:
         raise ValueError("outputs and states do not match")
     if [names.get(state.name) for state in program.states] != list(program.outputs):
         raise ValueError("a state's name is not that of its new value")
+    _check_output(program, names)
+    if program.endless_operands:
+        raise ValueError("a state that begins with an infinity is multiplied by a matrix")
     weights = {index for index, value in enumerate(program.values) if value.op in ("affine", "parameter")}
     if not {*range(len(program.inputs)), *weights} <= program.reaching:
         raise ValueError("an input or a weight reaches no new state")
@@ -377,3 +377,13 @@ def _check(program: Program) -> None:
         raise ValueError("its forget gate is no affine")
     if program.candidate is not None and program.candidate not in names:
         raise ValueError("its candidate is none of its names")
+
+
+def _check_output(program: Program, names: Mapping[str, int]) -> None:
+    """Check an output that is no state; the first state has been checked already."""
+    if program.output:
+        named = program.output in names and program.output not in {state.name for state in program.states}
+        if not named or program.result not in program.of_states:
+            raise ValueError("its output is no value that depends on a state")
+        if program.values[program.result].size != HIDDEN_SIZE:
+            raise ValueError("its output has not hidden_size numbers")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ricorda.program.forms import BIAS, FORMS, INPUT, PARAMETER, RECURRENT, Dimensions, parse, parts_of
-from ricorda.program.ir import HIDDEN_SIZE, PROJECTION, Program, Value
+from ricorda.program.ir import PROJECTION, Program, Value
+from ricorda.program.sizes import HIDDEN_SIZE
 from ricorda.program.weights import Block, Shape, layout
 
 

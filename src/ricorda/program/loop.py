@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ricorda.program.ir import HIDDEN_SIZE
+from ricorda.program.sizes import HIDDEN_SIZE
 
 LOOP_LEAVES = ("constant", "vector", "carried", "sequence", "before", "mask", "locked_mask")
 

@@ -6,6 +6,7 @@ its new value, a gate's its activation. Random masks are leaves of the program; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -21,7 +22,7 @@ def layer_norm(program: Program) -> Program:
 
     The result z of an affine, with its bias, becomes `gain * (z - mean(z)) / sqrt(var(z) + 1e-5) + shift`. Gain and
     shift are learned for each unit; mean and variance are over the units. `z_<affine>` names the normalised value. As
-    in the paper's LSTM, the new value of a state other than the first is normalised where the output is computed from
+    in the paper's LSTM, the new value of a state that is not the output is normalised where the output is computed from
     it, tanh(LN(c_t)), but not as it goes on to the next step. The projection is not normalised, nor is a single number.
 
     Raises
@@ -30,14 +31,15 @@ def layer_norm(program: Program) -> Program:
         If the cell has already a value with the name of a gain or shift.
     """
     copy = _Copy(program)
-    carried = _needed(program, program.outputs[1:])
+    kept = program.outputs if program.output else program.outputs[1:]
+    carried = _needed(program, kept)
     shown: dict[int, int] = {}
     for index, value in enumerate(program.values):
         args = []
         for arg in value.args:
-            if arg in program.outputs[1:] and index not in carried and program.values[arg].op not in LEAVES:
+            if arg in kept and index not in carried and program.values[arg].op not in LEAVES:
                 if arg not in shown:
-                    state = program.states[program.outputs.index(arg, 1)].name
+                    state = program.states[program.outputs.index(arg, len(program.outputs) - len(kept))].name
                     shown[arg] = _normalised(copy, copy.use[arg], f"state_{state}")
                 args.append(shown[arg])
             else:
@@ -72,6 +74,13 @@ def zoneout(program: Program, probabilities: Mapping[str, float], *, training: b
     for name in probabilities:
         if name not in known:
             raise ArgumentError(f"zoneout has state {name!r}, and cell {program.name} has {', '.join(known)}")
+        first = program.states[known.index(name)].number
+        if probabilities[name] and math.isinf(first):
+            others = ", ".join(f"{s.name!r}: {probabilities[name]}" for s in program.states if not math.isinf(s.number))
+            raise ArgumentError(
+                f"zoneout is {probabilities[name]} for state {name}, which begins with {first}, and an infinity has no "
+                f"mean with another number: name the other states, as zoneout={{{others}}}"
+            )
     copy = _Copy(program)
     copy.lines()
     outputs = []
@@ -102,7 +111,7 @@ def state_dropout(program: Program, probability: float) -> Program:
     probability : float
         Of dropping a unit.
     """
-    recurrent = _depend_on_states(program)
+    recurrent = program.of_states
     copy = _Copy(program)
     dropped: dict[int, int] = {}
     for index, value in enumerate(program.values):
@@ -184,14 +193,6 @@ def _name(program: Program, index: int) -> str:
     """The cell's name of a value; "" if it has none."""
     value = program.values[index]
     return value.name if value.op == "state" else next((name for name, at in program.names if at == index), "")
-
-
-def _depend_on_states(program: Program) -> set[int]:
-    dependent: set[int] = set()
-    for index, value in enumerate(program.values):
-        if value.op == "state" or not dependent.isdisjoint(value.args):
-            dependent.add(index)
-    return dependent
 
 
 class _Copy:

@@ -38,6 +38,8 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
         if program.values[index].op not in LEAVES and not _is_preactivation(program, name, index)
     }
     new_states = list(zip(program.states, program.outputs, strict=True))
+    if program.output:
+        named[program.result] = program.output
     for state, index in reversed(new_states):  # A state's name is preferred to that of a variable with its value.
         if program.values[index].op not in LEAVES:
             named[index] = state.name
@@ -50,6 +52,9 @@ def equations(program: Program, notation: Notation = "plain") -> list[str]:
         if named.get(index) != state.name:  # The new value is that of another state, now or in the previous step.
             right, _ = _operand(program, index, named, notation)
             lines.append(f"{_timed(state.name, 't', notation)} = {right}")
+    if program.output and named.get(program.result) != program.output:  # It is a state's new value.
+        right, _ = _operand(program, program.result, named, notation)
+        lines.append(f"{_timed(program.output, 't', notation)} = {right}")
     return lines
 
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ricorda.errors import CellError
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
+from ricorda.program.ir import Program
 from ricorda.program.learned import Learned, learned, recurrent_matrices, without_forms
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Sizes
 from ricorda.program.weights import Block, layout
 
 if TYPE_CHECKING:

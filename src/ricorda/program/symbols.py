@@ -17,18 +17,10 @@ from typing import Any, NoReturn
 from ricorda.errors import CellError
 from ricorda.program import initial
 from ricorda.program.forms import canonical
-from ricorda.program.ir import (
-    HIDDEN_SIZE,
-    PROJECTED_SIZE,
-    PROJECTION,
-    Value,
-    check_name,
-    check_weights,
-    size_in_words,
-    size_text,
-)
+from ricorda.program.ir import PROJECTION, Value, check_name, check_weights
 from ricorda.program.operations import EXPAND, OPERATIONS, SCALAR, SizeMismatchError
 from ricorda.program.refused import COMPLEX, Refusals
+from ricorda.program.sizes import HIDDEN_SIZE, PROJECTED_SIZE, size_in_words, size_text
 
 
 class Tape:

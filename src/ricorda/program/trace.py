@@ -11,18 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from ricorda.errors import CellError
-from ricorda.program.ir import (
-    HIDDEN_SIZE,
-    INPUT_SIZE,
-    PROJECTED_SIZE,
-    PROJECTION,
-    Program,
-    Value,
-    size_in_words,
-    size_text,
-)
+from ricorda.program.ir import PROJECTION, Program, Value
 from ricorda.program.mistakes import explained, mistake, written_code
 from ricorda.program.options import Option, check_default, code_of, defaults_of, name_of
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, size_in_words, size_text
 from ricorda.program.symbols import TAPE, Symbol, Tape, projection
 
 
@@ -36,6 +28,7 @@ def trace(
     sizes: Mapping[str, str | int] = MappingProxyType({}),
     inputs: Mapping[str, str | int] = MappingProxyType({}),
     initial: Mapping[str, float] = MappingProxyType({}),
+    output: str = "",
 ) -> Program:
     """The program of one step of a cell.
 
@@ -57,6 +50,8 @@ def trace(
         Inputs besides the first argument, and their sizes; they are the function's next arguments.
     initial : state -> number
         What states begin with if it is not zero.
+    output : str
+        Name of the layer's output, if that is no state: the function returns it in front of the new states.
 
     Raises
     ------
@@ -64,11 +59,13 @@ def trace(
         If the equations are invalid; the message quotes the user's own expression with file and line.
     """
     arguments = _argument_names(function)
-    heads = _heads(function, arguments, sizes, inputs, options)
+    heads = _heads(function, arguments, sizes, inputs, options, output)
     states = [head.name for head in heads if head.op == "state"]
     first = len(heads) - len(states)
     _check_initial(function, states, initial)
     heads[first:] = [replace(head, number=float(initial.get(head.name, 0.0))) for head in heads[first:]]
+    if projected and output:
+        raise mistake(function, f"it cannot have proj_size, which is for a state, and its output {output} is none")
     if projected:
         heads[first] = replace(heads[first], size=PROJECTED_SIZE)
     tape = Tape(written_code(function))
@@ -76,7 +73,7 @@ def trace(
     try:
         symbols = [tape.write(head) for head in heads]
         result, variables = _call(function, symbols, options, tape)
-        new = _new_states(function, result, states)
+        shown, new = _results(function, result, states, output)
         if projected and new[0].value.size == HIDDEN_SIZE:
             new[0] = projection(new[0])
     finally:
@@ -87,7 +84,8 @@ def trace(
         states.append(state.value.name)
         new.append(Symbol(tape, source))
     outputs = [symbol.index for symbol in new]
-    names = _names(function, tape, variables, dict(zip(states, outputs, strict=True)))
+    own = dict(zip(states, outputs, strict=True)) | ({} if shown is None else {output: shown.index})
+    names = _names(function, tape, variables, own)
     values, moved = _in_order(tape)
     program = Program(
         name_of(function),
@@ -96,6 +94,7 @@ def trace(
         tuple((name, moved[index]) for name, index in names.items()),
         forget_gate,
         candidate,
+        output=output,
     )
     _check_use(function, program)
     return program
@@ -143,6 +142,7 @@ def _heads(
     sizes: Mapping[str, str | int],
     inputs: Mapping[str, str | int],
     options: Mapping[str, Option],
+    output: str,
 ) -> list[Value]:
     """The lines of the inputs and the states, in the order of the arguments."""
     x, *further = arguments
@@ -153,8 +153,11 @@ def _heads(
             f"its inputs are {', '.join(inputs)}: make them its arguments right after {x}, and its states those after "
             "them",
         )
+    if output in arguments or not isinstance(output, str) or not (output.isidentifier() or output == ""):
+        why = "which is one of its arguments" if output in arguments else "which is no name"
+        raise mistake(function, f"its output is {output!r}, {why}: give the output a name of its own")
     for name in sizes:
-        if name not in states[1:]:
+        if name not in states[not output :]:
             why = f"and {name} is the layer's output, which has hidden_size numbers" if name in states else "no state"
             raise mistake(function, f"its sizes has {name!r}, {why}: give the sizes of its other states")
 
@@ -175,8 +178,10 @@ def _check_initial(function: Callable[..., Any], states: list[str], initial: Map
     for state, number in initial.items():
         if state not in states:
             raise mistake(function, f"its initial has {state!r}, and its states are {', '.join(states)}")
-        if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
-            raise mistake(function, f"its initial has {number!r:.40} for state {state}: give a finite number")
+        if isinstance(number, bool) or not isinstance(number, Real) or math.isnan(number):
+            raise mistake(
+                function, f"its initial has {number!r:.40} for state {state}: give a number, or minus infinity"
+            )
 
 
 def _call(
@@ -197,21 +202,28 @@ def _call(
     return result, variables
 
 
-def _new_states(function: Callable[..., Any], result: Any, states: list[str]) -> list[Symbol]:
-    new = list(result) if isinstance(result, (tuple, list)) else [result]
-    if len(new) != len(states):
+def _results(
+    function: Callable[..., Any], result: Any, states: list[str], output: str
+) -> tuple[Symbol | None, list[Symbol]]:
+    """The output, if it is no state, and the new states."""
+    values = list(result) if isinstance(result, (tuple, list)) else [result]
+    names = [output, *states] if output else states
+    if len(values) != len(names):
+        beside, order = "", "return each state's new value, in this order"
+        if output:
+            beside, order = f" and the output {output}", f"return {output}, then each state's new value, in this order"
+        elif len(values) == len(states) + 1:
+            order += ', and name an output that is no state by @cell(output="y")'
         raise mistake(
             function,
-            f"it returns {len(new)} value{'s' * (len(new) != 1)} but has {len(states)} "
-            f"state{'s' * (len(states) != 1)} ({', '.join(states)}): return each state's new value, in this order",
+            f"it returns {len(values)} value{'s' * (len(values) != 1)} but has {len(states)} "
+            f"state{'s' * (len(states) != 1)} ({', '.join(states)}){beside}: {order}",
         )
-    for state, value in zip(states, new, strict=True):
+    for name, value in zip(names, values, strict=True):
         if not isinstance(value, Symbol):
-            raise mistake(
-                function,
-                f"the new value of state {state} is {value!r}, which is not computed from the cell's arguments",
-            )
-    return new
+            what = "the output" if name == output else f"the new value of state {name}"
+            raise mistake(function, f"{what} is {value!r}, which is not computed from the cell's arguments")
+    return (values[0], values[1:]) if output else (None, values)
 
 
 def _check_sizes(function: Callable[..., Any], new: list[Symbol], old: list[Symbol]) -> None:
@@ -253,9 +265,9 @@ def _names(
     """The names of `Program.names`: pre-activations, variables whose values are vectors, and the new states.
 
     A variable names its last value. The earlier ones are `name_1`, `name_2` and so on, and so are all of an argument
-    that is bound again, for the argument's name means the input or the new state.
+    that is bound again, for the argument's name means the input or the new state. The output's name is the output.
     """
-    arguments = [value.name for value in tape.values if value.op in ("input", "state")]
+    arguments = [value.name for value in tape.values if value.op in ("input", "state")] + list(outputs)
     names = {
         f"z_{value.name}": index
         for index, value in enumerate(tape.values)
@@ -298,9 +310,25 @@ def _in_order(tape: Tape) -> tuple[tuple[Value, ...], dict[int, int]]:
 
 
 def _check_use(function: Callable[..., Any], program: Program) -> None:
+    for state, affine in program.endless_operands:
+        raise mistake(
+            function,
+            f'state {state.name} begins with {state.number}, of which affine("{affine.name}", ...) makes sums that '
+            "are no numbers: begin with a finite number, or multiply what is made of the state, such as exp of it",
+        )
+    nothing = f"neither the output {program.output} nor a new state" if program.output else "no new state"
     for index, value in enumerate(program.inputs):
         if index not in program.reaching:
-            raise mistake(function, f"no new state depends on the input {value.name}: use it in an affine")
+            raise mistake(function, f"{nothing} depends on the input {value.name}: use it in an affine")
+    shown = program.values[program.result].size
+    if program.output and shown != HIDDEN_SIZE:
+        raise mistake(
+            function,
+            f"its output {program.output} has {size_in_words(shown)}, and needs {size_in_words(HIDDEN_SIZE)}: bring it "
+            "to that size with affine(...)",
+        )
+    if program.output and program.result not in program.of_states:
+        raise mistake(function, f"its output {program.output} depends on no state: compute it from one")
     for index, value in enumerate(program.values):
         if value.op in ("affine", "parameter") and index not in program.reaching:
             raise mistake(

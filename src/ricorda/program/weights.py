@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ricorda.errors import CellError
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, PROJECTION, Program
+from ricorda.program.ir import PROJECTION, Program
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE
 
 
 @dataclass(frozen=True)

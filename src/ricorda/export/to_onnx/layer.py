@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -82,8 +83,7 @@ def add_layer(
                 equations = Equations(program, of_direction, rounds=rounds, name=f"{name}{suffix}")
                 begin = [g.Gather(state, direction, axis=0) for state in own]
                 if one_step:
-                    new = equations.step(g, equations.outside(g, [y, *beside]), begin)
-                    parts.append((new[0], new))
+                    parts.append(equations.step(g, equations.outside(g, [y, *beside]), begin))
                 else:
                     parts.append(add_loop(g, equations, [y, *beside], begin, steps, reverse=direction == 1))
             outputs = [output for output, _ in parts]
@@ -96,11 +96,25 @@ def add_layer(
     return Ran(g.Squeeze(y, [0]) if one_step and match is not None else y, _of_all(g, finals, stack))
 
 
+def last_outputs(g: Graph, layer: Recurrent, ran: Ran, steps: Steps) -> list[str]:
+    """The output [B, H] of each direction after each row's last step; that of the second direction is its first."""
+    directions, H = layer.stack.directions, layer.hidden_size
+    if not layer.program.output:
+        return [g.Gather(ran.states[0], entry - directions, axis=0) for entry in range(directions)]
+    parts = [ran.output] if directions == 1 else g.split(ran.output, [H, H], axis=2)
+    now = g.Range(0, g.Squeeze(g.size(ran.output, 0)), 1)
+    ends = g.Unsqueeze(g.Equal(g.Unsqueeze(now, [1]), g.Sub(g.cast(steps.lengths, np.int64), 1)), [2])
+    return [
+        g.ReduceSum(g.Where(ends, parts[0], 0.0), [0], keepdims=0),
+        *(g.Gather(part, 0, axis=0) for part in parts[1:]),
+    ]
+
+
 def _first(g: Graph, number: float, stack: Stack, level: int, size: str, rows: str) -> str:
     """A state of a layer before the first step, [directions, B, size]."""
     most = float(np.finfo(g.dtype).max)
     shape = g.Concat(np.array([stack.directions]), rows, np.array([stack.sizes[level][size]]), axis=0)
-    return g.Expand(np.array(max(-most, min(number, most)), g.dtype), shape)
+    return g.Expand(np.array(number if math.isinf(number) else max(-most, min(number, most)), g.dtype), shape)
 
 
 def _of_level(g: Graph, states: Sequence[str], level: int, stack: Stack) -> list[str]:

@@ -134,8 +134,8 @@ class Equations:
                 known[group] = part
         return known
 
-    def step(self, g: Graph, known: Mapping[int | Group, str], states: Sequence[str]) -> list[str]:
-        """Add what depends on the states [B, size]; the result are the new ones."""
+    def step(self, g: Graph, known: Mapping[int | Group, str], states: Sequence[str]) -> tuple[str, list[str]]:
+        """Add what depends on the states [B, size]; the result are the output and the new ones."""
         program, values = self.program, dict(known)
         values |= dict(enumerate(states, start=program.first_state))
         group_of = {index: group for group in self.groups for index in group.affines}
@@ -146,10 +146,11 @@ class Equations:
                 values |= self._products(g, group_of[index], values)
             else:
                 values[index] = self.rows[value.op](g, *(values[arg] for arg in value.args))
-        return [
+        new = [
             g.Expand(values[index], g.Shape(old)) if self._may_be_narrow(index) else values[index]
             for index, old in zip(program.outputs, states, strict=True)
         ]
+        return values[program.result] if program.output else new[0], new
 
     def _may_be_narrow(self, index: int) -> bool:
         """Whether a value may have fewer numbers than its size says, which ONNX then repeats where it is used."""
@@ -237,14 +238,13 @@ def add_loop(
     needed: set[int | Group] = {group for group in equations.groups if group in known and _moves(equations, group)}
     program = equations.program
     inside = equations.inside & program.reaching
-    used = {arg for index in inside for arg in _read(equations, index)} | set(program.outputs)
+    used = {arg for index in inside for arg in _read(equations, index)} | {*program.outputs, program.result}
     needed |= used & equations.over_time
     entering = [body.input(f"before_{value.name}", g.type, None) for value in program.states]
     scanned = sorted(needed, key=str)
     local = {**known, **{key: body.input("now", g.type, None) for key in scanned}}
     alive = body.input("alive", np.bool_, None) if steps is not None else None
-    new = equations.step(body, local, entering)
-    output = new[0]
+    output, new = equations.step(body, local, entering)
     if alive is not None:
         output = body.Where(alive, output, 0.0)
         new = [body.Where(alive, value, old) for value, old in zip(new, entering, strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 from ricorda.data.tokenization import PADDING
 from ricorda.errors import ArgumentError
 from ricorda.export.to_onnx.graph import Graph
+from ricorda.export.to_onnx.layer import last_outputs
 from ricorda.export.to_onnx.loop import Steps
 from ricorda.export.to_onnx.signature import B, Signature, T
 from ricorda.tasks.many_to_one.network import ManyToOne
@@ -40,9 +41,8 @@ def _sequence(model: Any) -> Signature:
     lengths = signature.ids("lengths", B)
     steps = Steps.of(g, inputs, lengths)
     ran = signature.layer(network.recurrent, x, steps=steps, inputs=beside)
-    directions = network.recurrent.stack.directions
-    last = [g.Gather(ran.states[0], entry - directions, axis=0) for entry in range(directions)]
-    final = g.Concat(*last, axis=1) if directions > 1 else last[0]
+    last = last_outputs(g, network.recurrent, ran, steps)
+    final = g.Concat(*last, axis=1) if len(last) > 1 else last[0]
     scores = g.linear(_pooled(g, network.pooling, ran.output, final, steps, lengths), network.head, "head")
     if network.wide is not None:
         scores = g.Add(scores, _wide(g, network.wide, inputs, steps.alive))

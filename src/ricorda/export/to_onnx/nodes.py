@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ricorda.export.to_onnx.graph import Graph
 from ricorda.program.cell import Cell
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program
+from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE
 from ricorda.program.symbols import affine, parameter, relu, sigmoid, tanh
 from ricorda.program.weights import Block, layout
 

@@ -113,7 +113,7 @@ def layer_as_onnx(layer: Recurrent, form: str, *, lengths: bool, states: bool) -
     entered = signature.states_of(layer) if states or one_step else None
     steps = None if counts is None else Steps.of(g, x, counts)
     ran = signature.layer(layer, x, steps=steps, states=entered, inputs=inputs, one_step=one_step)
-    width = sizes[-1][layer.program.states[0].size] * layer.stack.directions
+    width = sizes[-1][layer.program.values[layer.program.result].size] * layer.stack.directions
     output = g.Transpose(ran.output, perm=[1, 0, 2]) if turned else ran.output
     signature.says("output", output, *free, width)
     signature.carry(layer, entered, ran.states)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ricorda.errors import ArgumentError
 from ricorda.export.to_onnx.chain import marginals, viterbi
+from ricorda.export.to_onnx.layer import last_outputs
 from ricorda.export.to_onnx.loop import Steps
 from ricorda.export.to_onnx.signature import B, Signature, T
 from ricorda.tasks.tag.context import Context
@@ -103,8 +104,8 @@ def _read(signature: Signature, model: Any, free: tuple[str, ...]) -> str:
     flat = g.Transpose(g.Reshape(characters, g.Concat(np.array([-1]), g.size(characters, -1), axis=0)), perm=[1, 0])
     spelled = g.Gather(g.numbers(network.alphabet.weight, "alphabet"), flat)
     steps = Steps.of(g, spelled, g.Reshape(letters, [-1]))
-    final = signature.layer(network.spelling, spelled, steps=steps, name="spelling").states[0]  # [2, words, H]
-    both = g.Concat(g.Gather(final, 0, axis=0), g.Gather(final, 1, axis=0), axis=1)
+    ran = signature.layer(network.spelling, spelled, steps=steps, name="spelling")
+    both = g.Concat(*last_outputs(g, network.spelling, ran, steps), axis=1)
     shape = g.Concat(g.Shape(words), np.array([-1]), axis=0)
     return g.Concat(embedded, g.Reshape(both, shape), axis=len(free))
 

@@ -14,8 +14,9 @@ from torch import nn
 from ricorda.insight.comparison.splits import Split
 from ricorda.nn import Recurrent
 from ricorda.nn.biases import remembers
-from ricorda.program.ir import LEAVES, Program, Sizes
+from ricorda.program.ir import LEAVES, Program
 from ricorda.program.operations import EXPAND
+from ricorda.program.sizes import Sizes
 from ricorda.program.weights import layout
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.training.interruption import Interruption

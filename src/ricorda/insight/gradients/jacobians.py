@@ -132,7 +132,7 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
     ----------
     trail : Trail
     direction : Tensor [B, size]
-        The direction v of the output state.
+        The direction v of the output.
 
     Yields
     ------
@@ -144,16 +144,13 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
     """
     names = recurrent_matrices(without_forms(trail.program))
     weights = {name: trail.parameters[name].clone().requires_grad_() for name in names}
-    arriving = [direction, *(torch.zeros_like(state[0]) for state in trail.states[1:])]
+    arriving = [torch.zeros_like(state[0]) for state in trail.states]
     scale = 0.0
     for d, present in enumerate(trail.present):
         entering = [state[d].clone().requires_grad_() for state in trail.states]
-        leaving = trail.step(trail.inputs[d], entering, {**trail.parameters, **weights})
-        reached = [
-            (new, gradient * present[:, None])
-            for new, gradient in zip(leaving, arriving, strict=True)
-            if new.requires_grad
-        ]
+        run = trail.run(trail.inputs[d], entering, {**trail.parameters, **weights})
+        leaving = [(run.output[0], direction)] * (d == 0) + [*zip(run.states, arriving, strict=True)]
+        reached = [(new, gradient * present[:, None]) for new, gradient in leaving if new.requires_grad]
         leaves = [*entering, *weights.values()]
         if reached:
             outputs, gradients = zip(*reached, strict=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ricorda.engines import Request, reference
+from ricorda.engines import Request, Run, reference
 from ricorda.nn import Recurrent
 from ricorda.nn.forms import weights_of
 from ricorda.nn.sequences import first_states, states_of
@@ -49,11 +49,13 @@ class Trail:
         """Whether a row has a step, bool [D, B]."""
         return torch.arange(len(self))[:, None] < self.lengths
 
-    def step(
-        self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor] | None = None
-    ) -> tuple[Tensor, ...]:
+    def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The new states of one step of n rows, x [n, I], by torch operations that autograd sees."""
-        return reference.run(Request(self.program, parameters or self.parameters, x[None], states)).states
+        return self.run(x, states, self.parameters).states
+
+    def run(self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> Run:
+        """The same with other weights, and the output [1, n, H]."""
+        return reference.run(Request(self.program, parameters, x[None], states))
 
 
 def trail_of(
@@ -83,10 +85,10 @@ def trail_of(
     steps : int
         The most steps to follow back.
     """
-    names = [state.name for state in layer.program.states]
+    names, output = [state.name for state in layer.program.states], layer.program.output_name
     with torch.no_grad():
-        _, finals, records = layer(x, as_argument(initial), lengths=lengths, record=names)
-        inputs = x if level == 0 else torch.cat(list(records[names[0]][level - 1]), dim=-1)
+        _, finals, records = layer(x, as_argument(initial), lengths=lengths, record=[*names, output])
+        inputs = x if level == 0 else torch.cat(list(records[output][level - 1]), dim=-1)
     entry = level * (2 if layer.bidirectional else 1) + reverse
     finals = states_of(finals)
     first = first_states(layer.stack, x.shape[1], finals[0]) if initial is None else initial

@@ -121,9 +121,11 @@ def _norms(
     """The norms of each state's gradient by distance, [D, B], nan where a row has no step."""
     x = x.detach().requires_grad_()  # A layer of fixed weights learns nothing itself.
     with watch_gradients(layer) as watched:
-        _, finals = layer(x, as_argument(initial), lengths=lengths)
-        last = finals[0] if isinstance(finals, tuple) else finals
-        (direction * last[level * (2 if layer.bidirectional else 1) + reverse]).sum().backward()
+        output = layer.program.output_name
+        _, _, records = layer(x, as_argument(initial), lengths=lengths, record=[output])
+        ends = torch.zeros_like(lengths) if reverse else lengths - 1
+        shown = records[output][level, int(reverse)][ends, torch.arange(x.shape[1])]
+        (direction * shown).sum().backward()
     back = torch.arange(min(steps, len(x)))[:, None]
     places = back.expand(-1, x.shape[1]) if reverse else lengths - 1 - back
     by_state = {}

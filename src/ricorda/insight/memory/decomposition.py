@@ -123,7 +123,7 @@ def decompose(
 
 def not_additive(program: Program, state: str | None = None) -> str:
     """A sentence that says why there is no decomposition."""
-    subject = "no state of" if state is None else f"state {state} of"
+    subject = "no state of" if state is None else f"{'output' if state == program.output else 'state'} {state} of"
     return (
         f"{subject} cell {program.name} {'is' if state is None else 'is not'} a gated sum of its old value and what is "
         "new, so it cannot be told apart by what wrote it: take an additive cell, such as lstm or gru"
@@ -292,7 +292,7 @@ def _entering(layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, l
     """What enters a layer, [T, size]: the input, or the output of the layer below."""
     if not level:
         return x
-    output = layer.program.states[0].name
+    output = layer.program.output_name
     hx: Any = None if initial is None else tuple(values[:, None] for values in initial)
     with torch.no_grad():
         _, _, records = layer(

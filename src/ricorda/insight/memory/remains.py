@@ -89,8 +89,8 @@ def follow(
     """
     program, T = layer.programs[False], len(x)
     places = followed_states(layer)
-    if not places or (weighing is not None and program.outputs[0] not in shown_lines(program)):
-        raise DataError(not_additive(program, program.states[0].name if places else None))
+    if not places or (weighing is not None and program.result not in shown_lines(program)):
+        raise DataError(not_additive(program, program.output_name if places else None))
     start, stop = (T - window[1], T - window[0]) if direction else window
     W = stop - start
 
@@ -108,7 +108,7 @@ def follow(
                 old = stretch.values[program.first_state + place]
                 parts[place] = old.new_zeros(W + 3, old.shape[1])
                 parts[place][_INITIAL] = old[0]
-            pooled = old.new_zeros(W + 3, stretch.values[program.outputs[0]].shape[1])
+            pooled = old.new_zeros(W + 3, stretch.values[program.result].shape[1])
         for row, end in _runs(stretch.first, len(stretch.values[0]), (start, stop), weigh):
             step = stretch.first + row
             own = _BEFORE if step < start else _WINDOW + min(step - start, W)
@@ -167,7 +167,7 @@ def _leaves(values: Values) -> Forms:
     return {
         index: (place, *keep_and_written(values, place, index))
         for index, place in states.items()
-        if index in used or index == program.outputs[0]
+        if index in used or index == program.result
     }
 
 
@@ -205,7 +205,7 @@ def _shown(values: Values, row: int, leaves: Forms, parts: dict[int, Tensor], ow
             done[index] = result
         return done[index]
 
-    shown = take(program.outputs[0])
+    shown = take(program.result)
     divided = shown.diff(dim=0)
     divided[-1] += shown[0]  # What is shown even of zero is the step's own.
     return divided

@@ -97,7 +97,7 @@ def _why_no_shares(read: Passage) -> list[str]:
             f"the model has {layers} layers, and what enters the last was mixed by those below: its decomposition says "
             "what each step wrote there, but not what each word gave to the verdict"
         ]
-    return [] if program.outputs[0] in shown_lines(program) else [not_additive(program, program.states[0].name)]
+    return [] if program.result in shown_lines(program) else [not_additive(program, program.output_name)]
 
 
 def _followed(

@@ -143,7 +143,7 @@ class _Picture:
         self._arrow(middle, self.bottom - 0.3, middle, self.bottom)
         self._draw_input(step, middle)
         self._arrow(middle, self.top, middle, self.top + 0.3)
-        output = self.program.states[0].name
+        output = self.program.output_name
         values = self.unrolled.values[output][step]
         self._say(middle, self.top + 0.43, self._equation(output, step, values), 9 if self.small else 10)
         if not self.single:

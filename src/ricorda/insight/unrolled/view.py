@@ -21,8 +21,9 @@ from ricorda.insight.unrolled.result import Unrolled
 from ricorda.nn import Recurrent
 from ricorda.nn.arguments import program_of
 from ricorda.program.cell import Cell
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Program, Sizes
+from ricorda.program.ir import Program
 from ricorda.program.learned import learned
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Sizes
 from ricorda.program.weights import Shape, layout
 from ricorda.tasks.estimator import SequenceEstimator
 

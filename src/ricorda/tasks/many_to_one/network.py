@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ricorda.data.beside import NOTHING, Beside
 from ricorda.nn import Recurrent
-from ricorda.nn.sequences import states_of
+from ricorda.nn.sequences import last_outputs
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import drop_words, token_embedding
 from ricorda.tasks.many_to_one.pooling import Pooling
@@ -90,9 +90,7 @@ class ManyToOne(nn.Module):
         """
         x, beside = self._embed(inputs)
         y, state = self.recurrent(self.dropout(x), lengths=lengths, inputs=beside)
-        final = states_of(state)[0]  # [layers * directions, B, H]
-        directions = 2 if self.recurrent.bidirectional else 1
-        last = torch.cat(tuple(final[-directions:]), dim=1)
+        last = torch.cat(tuple(last_outputs(self.recurrent.stack, y, state, lengths)), dim=1)
         scores: Tensor = self.head(self.dropout(self.pooling(y, last, lengths)))
         if offsets is None and self.wide is not None:
             offsets = self.wide(inputs, lengths)

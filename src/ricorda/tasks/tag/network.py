@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ricorda.nn import Recurrent
-from ricorda.nn.sequences import states_of
+from ricorda.nn.sequences import last_outputs
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import token_embedding
 from ricorda.tasks.scaling import measure_features
@@ -102,8 +102,8 @@ class Aligned(nn.Module):
         if self.spelling is None:
             return embedded
         letters = self.dropout(self.alphabet(words.characters.t()))
-        _, state = self.spelling(letters, lengths=words.lengths)
-        final = states_of(state)[0]  # [2, n, H]
+        y, state = self.spelling(letters, lengths=words.lengths)
+        final = last_outputs(self.spelling.stack, y, state, words.lengths)  # [2, n, H]
         return torch.cat([embedded, final[0], final[1]], dim=1)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:

@@ -96,7 +96,8 @@ class EncoderDecoder(nn.Module):
                     for layer, level in enumerate(levels)
                 ]
             )
-            initial.append((ends.tanh() if number == 0 else ends).to(y.dtype))  # The first state is an output.
+            shown = number == 0 and not self.encoder.program.output  # The first state is an output.
+            initial.append((ends.tanh() if shown else ends).to(y.dtype))
         if self.sizes.input_feeding:
             initial.append(y.new_zeros(1, sources.shape[1], self.combine.out_features))
         memory = None if self.attention is None else self.attention.memory(y.transpose(0, 1).contiguous(), lengths)

@@ -14,9 +14,10 @@ from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
 from ricorda.engines.cpu.kernels.plan import Columns, Plan
 from ricorda.engines.cpu.words.target import Target
 from ricorda.program.differentiate import forward_loop, input_name, read_of_inputs, training_loops
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, Program, Sizes
+from ricorda.program.ir import Program
 from ricorda.program.loop import LOOP_LEAVES, Factor, Loop
 from ricorda.program.schedule import schedule
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, Sizes
 from ricorda.program.weights import Layout, layout
 
 

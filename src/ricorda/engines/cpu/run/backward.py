@@ -24,6 +24,7 @@ from ricorda.engines.cpu.run.memory import (
     spare,
 )
 from ricorda.engines.cpu.run.steps import Steps
+from ricorda.program.differentiate import output_sequence
 
 PAD = 16
 """Numbers between the rows of a chunk: without them all rows would fall into the same sets of the cache."""
@@ -102,7 +103,7 @@ def backward(
         block[slot] = saved[number].data_ptr() + begin
     count = len(kernels.program.states)
     seeds = dict(
-        zip((kernels.program.states[0].name, *call.record), (gradients[0], *gradients[1 + count :]), strict=True)
+        zip((output_sequence(kernels.program), *call.record), (gradients[0], *gradients[1 + count :]), strict=True)
     )
     alive = []
     for name, (slot, size) in slots.seeds.items():

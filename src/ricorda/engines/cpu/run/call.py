@@ -15,8 +15,8 @@ from ricorda.engines.cpu.kernels.kernels import Kernels
 from ricorda.engines.cpu.run.memory import Template
 from ricorda.engines.cpu.run.steps import Steps
 from ricorda.errors import ArgumentError
-from ricorda.program.differentiate import sequence_name
-from ricorda.program.ir import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Sizes
+from ricorda.program.differentiate import output_sequence, sequence_name
+from ricorda.program.sizes import HIDDEN_SIZE, INPUT_SIZE, PROJECTED_SIZE, Sizes
 
 ALONE = 4e6
 """Floating-point operations below which one thread is faster than several: waking them takes time."""
@@ -156,7 +156,7 @@ def stored(kernels: Kernels, shape: tuple[int, int, int]) -> Stored:
     """The sequences that the kernels' forward loop stores."""
     program, sizes = kernels.program, sizes_of(shape)
     indices = [dict(program.names)[name] for name in kernels.record]
-    shown = {program.states[0].name, *(sequence_name(program, index) for index in indices)}
+    shown = {output_sequence(program), *(sequence_name(program, index) for index in indices)}
     lines = kernels.forward.loop.lines
     sequences = [(name, sizes[lines[line].size]) for name, line in kernels.forward.loop.stored]
     return Stored(

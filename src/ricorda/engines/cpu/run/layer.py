@@ -20,7 +20,7 @@ from ricorda.engines.cpu.run.repeated import by_products
 from ricorda.engines.cpu.run.steps import full, ragged
 from ricorda.engines.cpu.words import target
 from ricorda.engines.reference import values_of_inputs
-from ricorda.program.differentiate import sequence_name
+from ricorda.program.differentiate import output_sequence, sequence_name
 
 
 def run_layer(request: Request) -> Run:
@@ -79,7 +79,7 @@ def run_layer(request: Request) -> Run:
         finals = tuple(state.index_select(0, steps.back) for state in finals)
     if not record:
         return Run(output, finals, {})
-    kept = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {program.states[0].name: output}
+    kept = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {output_sequence(program): output}
     return Run(output, finals, {name: over_time(values) for name, values in _records(kernels, kept, of_input)})
 
 
@@ -91,7 +91,7 @@ def _sequences(kernels: Kernels) -> dict[str, str]:
     for name in kernels.record:
         index = dict(program.names)[name]
         sequence = sequence_name(program, index)
-        if index not in program.of_input and sequence != program.states[0].name:
+        if index not in program.of_input and sequence != output_sequence(program):
             values[sequence] = name
     return values
 

@@ -95,7 +95,7 @@ def _outside(program: Program, record: tuple[str, ...] = ()) -> _Outside | None:
     names = {index: f"made {index}" for index in sorted(cut - leaves)}
     replaced = [Value("parameter", size=v.size, name=names[i]) if i in names else v for i, v in enumerate(values)]
     heads = [index for index, value in enumerate(values) if value.op in ("input", "state")]
-    kept = _reached(replaced, [*heads, *program.masks, *program.outputs, *recorded])
+    kept = _reached(replaced, [*heads, *program.masks, *program.outputs, program.result, *recorded])
     moved = {old: new for new, old in enumerate(kept)}
     return _Outside(
         replace(

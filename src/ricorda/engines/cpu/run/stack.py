@@ -269,7 +269,7 @@ def calls_without_gradient(
 ) -> CallsWithoutGradient | None:
     """What is kept for the calls of a shape; None if it would be more than MOST_BYTES, and for cells that need more."""
     program = stack.program
-    if repeats(program):
+    if repeats(program) or program.output:
         return None
     kernels = kernels_for(program, stack.names, processor)
     first = program.states[0].name

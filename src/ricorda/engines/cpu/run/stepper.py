@@ -20,7 +20,8 @@ from ricorda.engines.cpu.run.memory import give_parameters, step_values
 from ricorda.engines.cpu.run.repeated import repeats
 from ricorda.engines.cpu.run.steps import full
 from ricorda.engines.cpu.words import target
-from ricorda.program.ir import INPUT_SIZE
+from ricorda.program.differentiate import output_sequence
+from ricorda.program.sizes import INPUT_SIZE
 from ricorda.program.stack import Stack
 
 GIL_KEPT = 1e6
@@ -158,7 +159,7 @@ class _Layer:
         sequences = {n: x.new_zeros(2 * B, sizes[plan.loop.lines[line].size]) for n, line in plan.loop.stored}
         for name, sequence in sequences.items():
             values.give(f"sequence {name}", sequence)
-        self.output = sequences[program.states[0].name]
+        self.output = sequences[output_sequence(program)]
         self.states: tuple[list[Tensor], list[Tensor]] = ([], [])
         """Where each state lies after the first of the two steps, and after the second."""
         for state in program.states:
