@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from oracles.classic import CLASSIC
+from sized_cells import SIZED
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from ricorda import ArgumentError, affine, cell, tanh
+from ricorda import ArgumentError, affine, cell, exp, tanh
+from ricorda.engines.cpu.run.stepper import PartsStepper
 from ricorda.nn import GRU, LSTM, Recurrent
 from ricorda.nn.stream import Stream
 
@@ -313,6 +315,60 @@ def test_what_the_engine_cannot_step_goes_through_the_layer() -> None:
     assert half(torch.zeros(I, dtype=torch.bfloat16)).dtype == torch.bfloat16
     with pytest.raises(ArgumentError, match=r"is of float32 and the layer of torch.bfloat16: give a torch.Tensor"):
         half(np.zeros(I, np.float32))
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+@pytest.mark.parametrize("name", SIZED)
+def test_cells_of_other_sizes_and_of_second_inputs_keep_their_weights_packed(name: str, batch: int | None) -> None:
+    program, rows = SIZED[name][0].program, () if batch is None else (batch,)
+    layers = 1 if any(value.size == "I" for value in (*program.inputs[1:], *program.states)) else 2
+    layer = Recurrent(program, I, H, num_layers=layers, dtype=torch.float64, engine="cpu")
+    sizes = layer.stack.sizes[0]
+    x, *beside = (torch.rand(T, *rows, sizes[value.size], dtype=torch.float64) for value in program.inputs)
+    inputs = dict(zip([value.name for value in program.inputs[1:]], beside, strict=True))
+    whole, final = layer(x, inputs=inputs)
+    stream = layer.stream(batch)
+    assert type(stream._stepper) is PartsStepper
+
+    def take(t: int) -> Tensor:
+        return stream(x[t], {name: values[t] for name, values in inputs.items()})
+
+    steps = torch.stack([take(t) for t in range(T)])
+    torch.testing.assert_close(steps, whole.detach(), atol=1e-12, rtol=0.0)
+    for ours, theirs in zip(stream.state, final, strict=True):
+        torch.testing.assert_close(ours, theirs.detach(), atol=1e-12, rtol=0.0)
+    kept = stream.state
+    stream.reset()
+    assert torch.equal(take(0), steps[0])
+    stream.state = kept
+    later = take(0)
+    if inputs:
+        with pytest.raises(ArgumentError, match="inputs has nothing, and cell"):
+            stream(x[0])
+        after = take(1)
+        stream.state = kept
+        take(0)
+        assert torch.equal(take(1), after)  # The mistake in between has left the states alone.
+    with torch.no_grad():
+        next(layer.parameters()).mul_(0.5)
+    stream.state = kept
+    assert not torch.equal(take(0), later)
+
+
+def test_a_number_for_all_rows_goes_through_the_layer_and_keeps_the_states() -> None:
+    @cell(inputs={"gap": 1})
+    def fading(x, gap, h):
+        return exp(-gap) * h + tanh(affine("h", x, h))
+
+    layer = Recurrent(fading, I, H)
+    x, gaps = torch.rand(T, I), [0.5, 1.5, *[0.25] * (T - 2)]
+    stream = layer.stream()
+    steps = [
+        stream(step, {"gap": gap if t % 2 else torch.tensor([gap])})
+        for t, (step, gap) in enumerate(zip(x, gaps, strict=True))
+    ]
+    whole = layer(x, inputs={"gap": torch.tensor(gaps)})[0].detach()
+    torch.testing.assert_close(torch.stack(steps), whole, atol=1e-5, rtol=0.0)
 
 
 def test_a_parameter_of_another_shape_is_refused() -> None:

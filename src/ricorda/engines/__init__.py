@@ -111,8 +111,14 @@ class Stepper(Protocol):
 class PlainStepper(Stepper, Protocol):
     """A stepper that takes and returns tensors."""
 
-    def step(self, x: Tensor) -> Tensor:
-        """The last layer's output [*batch, size] after a step [*batch, I], of the weights' dtype and device."""
+    def step(self, x: Tensor, inputs: Mapping[str, Tensor] = ...) -> Tensor:
+        """The last layer's output [*batch, size] after a step [*batch, I], of the weights' dtype and device.
+
+        Parameters
+        ----------
+        inputs : mapping of str to Tensor [B, size]
+            The program's inputs besides the first; those of programs that have no others are left out.
+        """
 
 
 @runtime_checkable

@@ -195,8 +195,6 @@ class Stream:
     def _packed(self) -> PlainStepper | TurnStepper | None:
         """An engine's stepper for the layer; None if each step must be a call of the layer."""
         stack = self.layer.stack
-        if len(stack.program.inputs) > 1:
-            return None
         weights = all_weights_of(self.layer, stack)
         x = self._weight.new_zeros(1, *(self._batch or (1,)), stack.input_size)
         with torch.autocast("cpu", enabled=False), torch.no_grad():
@@ -241,21 +239,44 @@ class Stream:
         weight = self._weight
         step = torch.from_numpy(x).to(weight.device) if isinstance(x, np.ndarray) else x
         self._begun = True
-        plain = self._plain if not inputs else None
-        y = self._through_layer(step, inputs) if plain is None else plain.step(step)
+        plain, beside = self._plain, self._beside(inputs)
+        if plain is None or beside is None:
+            y = self._through_layer(step, inputs)
+        else:
+            y = plain.step(step, beside) if beside else plain.step(step)
         return y.cpu().numpy() if isinstance(x, np.ndarray) else y
+
+    def _beside(self, inputs: Inputs) -> dict[str, Tensor] | None:
+        """The second inputs of a step, [B, size] each; None if they are not those that the cell takes."""
+        known = self.layer.stack.program.inputs[1:]
+        if inputs.keys() != {value.name for value in known}:
+            return None
+        beside = {}
+        for value in known:
+            size, rows = self.layer.stack.sizes[0][value.size], self._batch or (1,)
+            tensor = torch.as_tensor(inputs[value.name], device=self._weight.device)
+            shapes = [(*self._batch, size), *([self._batch] if size == 1 else [])]
+            if tuple(tensor.shape) not in shapes or tensor.dtype != self._dtype:
+                return None
+            beside[value.name] = tensor.detach().reshape(*rows, size)
+        return beside
 
     def _through_layer(self, x: Tensor, inputs: Inputs) -> Tensor:
         """The output of a call of the layer, in evaluation mode."""
         training, first_batch = self.layer.training, self.layer.batch_first and bool(self._batch)
         time = 1 if first_batch else 0
         beside = {name: torch.as_tensor(value, device=x.device).unsqueeze(time) for name, value in inputs.items()}
+        state = self.state if self._stepper is not None else self._state
         self.layer.training = False
         try:
             with torch.no_grad():
-                output, self._state = self.layer(x.unsqueeze(time), self._state, inputs=beside)
+                output, state = self.layer(x.unsqueeze(time), state, inputs=beside)
         finally:
             self.layer.training = training
+        if self._stepper is None:
+            self._state = state
+        else:
+            self.state = state
         return output.squeeze(time)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from torch import Tensor
+
 from ricorda.engines import Request, reference
 from ricorda.program.ir import Program, Value
 from ricorda.program.operations import EXPAND
@@ -18,14 +20,26 @@ def repeats(program: Program) -> bool:
 
 def by_products(request: Request) -> Request:
     """The request with an affine in the place of each repetition, whose matrix [size, 1] has ones."""
-    places = _places(request.program)
-    if not places:
+    if not _places(request.program):
         return request
     sizes = reference.sizes_of(request.program, request.parameters, request.states)
-    ones = {
-        f"weight_{_name(index)}_1": request.x.new_ones(sizes[request.program.values[index].size], 1) for index in places
-    }
-    return request._replace(program=_with_products(request.program), parameters={**request.parameters, **ones})
+    program, (parameters,) = with_ones(request.program, [request.parameters], [sizes])
+    return request._replace(program=program, parameters=parameters)
+
+
+def with_ones(
+    program: Program, layers: Sequence[Mapping[str, Tensor]], sizes: Sequence[Mapping[str, int]]
+) -> tuple[Program, list[Mapping[str, Tensor]]]:
+    """The same for layers of a program: it, and the parameters of each with the matrices of ones."""
+    places = _places(program)
+    if not places:
+        return program, list(layers)
+    with_matrices: list[Mapping[str, Tensor]] = []
+    for parameters, own in zip(layers, sizes, strict=True):
+        like = next(iter(parameters.values()))
+        ones = {f"weight_{_name(index)}_1": like.new_ones(own[program.values[index].size], 1) for index in places}
+        with_matrices.append({**parameters, **ones})
+    return _with_products(program), with_matrices
 
 
 @lru_cache(maxsize=256)
