@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from ricorda.errors import ArgumentError, CellError, RicordaError
 from ricorda.program.cell import Cell
-from ricorda.program.options import Option, check_default, code_of, name_of, settled
+from ricorda.program.options import Option, check_default, code_of, name_of, settled, written
 
 FAMILIES = {
     "vanilla": "without gates",
@@ -94,12 +94,35 @@ def find_cell(spec: str) -> Cell:
         )
     module = _run(Path(path))
     value = getattr(module, name, None)
-    if isinstance(value, Cell):
-        return value.with_options(options)
-    if callable(value):
-        return _made(spec, value, options) if _makes_cells(value, options) else as_cell(value).with_options(options)
-    defined = [key for key, value in vars(module).items() if isinstance(value, Cell)]
-    raise CellError(f"{path} defines no cell {name!r}: its cells are {', '.join(defined) or 'none'}")
+    if not callable(value):
+        defined = [key for key, value in vars(module).items() if isinstance(value, Cell)]
+        raise CellError(f"{path} defines no cell {name!r}: its cells are {', '.join(defined) or 'none'}")
+    place = Place(str(Path(path).resolve()), name)
+    if not isinstance(value, Cell) and _makes_cells(value, options):
+        return replace(_made(spec, value, options), place=replace(place, options=tuple(options.items())))
+    return replace(as_cell(value), place=place).with_options(options)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cell of a user's own file is; called, it finds the cell again.
+
+    Parameters
+    ----------
+    path, name : of the file, and of the cell there or of the function that makes it
+    options : (name, value) of the arguments of that function
+    """
+
+    path: str
+    name: str
+    options: tuple[tuple[str, Option], ...] = ()
+
+    def __call__(self) -> Cell:
+        """The cell; raises as `find_cell` does."""
+        return find_cell(f"{self.path}:{self.name}({written(dict(self.options))})" if self.options else str(self))
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.name}"
 
 
 def split_names(text: str) -> list[str]:

@@ -3,6 +3,8 @@
 import json
 import math
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -168,6 +170,30 @@ def test_a_cell_is_pickled_by_its_name_with_its_options() -> None:
         assert again.program == one.program
     assert pickle.loads(pickle.dumps(leaky)) is leaky
     assert len(pickle.dumps(leaky(rate=0.5))) < 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "plain(rate=0.25)", "make", "make(depth=2)", "make(depth=2, kind='b')", "need(depth=2)"],
+)
+def test_a_cell_of_a_file_is_pickled_by_its_place(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "own cells.py"
+    file.write_text(OWN)
+    one = find_cell(f"{file}:{name}")
+    again = pickle.loads(pickle.dumps(one))
+    assert (again.program, repr(again)) == (one.program, repr(one))
+    if name.startswith("make"):
+        one = one(rate=0.125)
+        assert pickle.loads(pickle.dumps(one)).program == one.program
+    elsewhere = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).program.title)"
+    (tmp_path / "pickle").write_bytes(pickle.dumps(one))
+    if name == "make(depth=2)":  # Another process has not run the file.
+        done = subprocess.run([sys.executable, "-c", elsewhere, tmp_path / "pickle"], capture_output=True, text=True)
+        assert done.stdout.strip() == one.program.title, done.stderr
+    kept = pickle.dumps(one)
+    file.unlink()
+    with pytest.raises(ArgumentError, match=r"there is no file '.*own cells.py' to take a cell from"):
+        pickle.loads(kept)
 
 
 def test_a_program_keeps_its_options() -> None:

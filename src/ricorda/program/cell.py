@@ -6,7 +6,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, SupportsIndex, overload
@@ -54,6 +54,8 @@ class Cell:
         Options that are not the function's defaults; calling a cell sets them: `cornn(dt=0.05)`.
     made_with : tuple of (name, value)
         Arguments of the function that made the cell, if it came from one; they are printed like options.
+    place : callable, optional
+        Finds a cell of a user's own file again, without the options in `changed`: pickles have it instead of the cell.
     """
 
     function: Callable[..., Any]
@@ -70,6 +72,7 @@ class Cell:
     output: str = ""
     changed: tuple[tuple[str, Option], ...] = ()
     made_with: tuple[tuple[str, Option], ...] = ()
+    place: Callable[[], Cell] | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -167,8 +170,11 @@ class Cell:
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Pickle a decorated cell by its name, like a function: the name of its function now refers to the cell.
 
-        A cell of a script is pickled by value, since other processes cannot import the script.
+        A cell of a script is pickled by value, since other processes cannot import the script, and one of FILE.py:NAME
+        by its place there.
         """
+        if self.place is not None:
+            return _by_place, (self.place, dict(self.changed))
         module, name = (getattr(self.function, key, None) for key in ("__module__", "__qualname__"))
         if module != "__main__":
             named = getattr(sys.modules.get(str(module)), str(name), None)
@@ -181,6 +187,10 @@ def _by_name(name: str, options: Mapping[str, Option]) -> Cell:
     """A cell from its place, "module:name", and its options."""
     cell: Cell = pkgutil.resolve_name(name)
     return cell.with_options(options)
+
+
+def _by_place(place: Callable[[], Cell], options: Mapping[str, Option]) -> Cell:
+    return place().with_options(options)
 
 
 @overload
