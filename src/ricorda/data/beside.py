@@ -134,5 +134,16 @@ class Beside:
         scale.copy_(torch.where(spread > 0, spread, 1.0))
 
 
+def elapsed(seen: Tensor) -> Tensor:
+    """The steps since something was seen before, float32 [T, B, 1], of what was seen at each step, bool [T, B].
+
+    A step right after one with something to see has 1, and so has the first.
+    """
+    steps = torch.arange(len(seen), device=seen.device)[:, None]
+    last = torch.where(seen, steps, -1).cummax(0).values
+    before = torch.cat([last.new_full((1, seen.shape[1]), -1), last[:-1]])
+    return (steps - before).float()[..., None]
+
+
 NOTHING = Beside()
 """Of a cell of one input."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from ricorda.nn.sequences import states_of
 from ricorda.shown import Shown
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import SequenceEstimator
+
+NOTHING_BESIDE: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +39,8 @@ class Passage(Shown):
         The states before the first step; zeros if None.
     ids : Tensor [T], optional
         The tokens' ids, if a wide part reads them too.
+    beside : mapping of str to Tensor [T, size]
+        The inputs that the cell takes besides the first.
     """
 
     layer: Recurrent
@@ -43,6 +48,7 @@ class Passage(Shown):
     inputs: Tensor
     initial: tuple[Tensor, ...] | None = None
     ids: Tensor | None = None
+    beside: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -56,9 +62,10 @@ class Passage(Shown):
         initial = None if self.initial is None else tuple(state[:, None] for state in self.initial)
         if initial is not None and len(initial) == 1:
             (initial,) = initial  # type: ignore[assignment]
-        x = self.inputs[None] if self.layer.batch_first else self.inputs[:, None]
+        row = 0 if self.layer.batch_first else 1
+        inputs = {name: values.unsqueeze(row) for name, values in self.beside.items()}
         with torch.no_grad():
-            _, _, records = self.layer(x, initial, record=names)
+            _, _, records = self.layer(self.inputs.unsqueeze(row), initial, record=names, inputs=inputs)
         row = 2 if self.layer.batch_first else 3
         return {name: records[name].squeeze(row) for name in names}
 
@@ -86,12 +93,6 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
         If there is no example, or it is empty or of another kind than the model was trained on.
     """
     layer = recurrent_layers(model)
-    if len(layer.program.inputs) > 1:
-        names = ", ".join(value.name for value in layer.program.inputs[1:])
-        raise DataError(
-            f"cell {layer.program.name} reads {names} beside its input, and this view shows cells of one input: record "
-            "its values with layer(x, inputs=..., record=...)"
-        )
     if example is None and not model.GOES_ON:
         raise DataError("there is no example to look into: give a text, a token list or an array of numbers")
     if isinstance(example, str) and not example.strip():
@@ -99,11 +100,11 @@ def passage(model: SequenceEstimator, example: Any = None) -> Passage:
     reader: Any = _reading_all(model)
     with _noting_inputs(layer) as calls:
         tokens = reader._read_example(example)
-    inputs, states = calls[0]
+    inputs, states, beside = calls[0]
     if tokens is None or len(tokens) != len(inputs):
         tokens = [str(step + 1) for step in range(len(inputs))]
     ids = None if getattr(model.network_, "wide", None) is None else reader._encode([example])[0].to(inputs.device)
-    return Passage(layer, tuple(tokens), inputs, states, ids)
+    return Passage(layer, tuple(tokens), inputs, states, ids, beside)
 
 
 def spaced(tokens: Sequence[str]) -> tuple[str, ...]:
@@ -122,10 +123,14 @@ def _reading_all(model: Any) -> Any:
     return reader
 
 
+_Call = tuple[Tensor, tuple[Tensor, ...] | None, dict[str, Tensor]]
+"""The steps [T, I] of a row, its initial states, and its second inputs."""
+
+
 @contextmanager
-def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor, ...] | None]]]:
-    """Collects the input of a layer within the block: for each call the first row's steps [T, I] and initial states."""
-    calls: list[tuple[Tensor, tuple[Tensor, ...] | None]] = []
+def _noting_inputs(layer: Recurrent) -> Iterator[list[_Call]]:
+    """Collects the input of a layer within the block, the first row of each call."""
+    calls: list[_Call] = []
 
     def note(_: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         x, state = arguments[0], arguments[1] if len(arguments) > 1 else options.get("hx")
@@ -134,7 +139,9 @@ def _noting_inputs(layer: Recurrent) -> Iterator[list[tuple[Tensor, tuple[Tensor
         states = None if state is None else states_of(state)
         with torch.inference_mode(False):  # Autograd may use these tensors.
             first = None if states is None else tuple(values[:, 0].detach().clone() for values in states)
-            calls.append((x[:steps, 0].detach().clone(), first))
+            beside = (options.get("inputs") or {}).items()
+            others = {name: values[:steps, 0].detach().clone().reshape(steps, -1) for name, values in beside}
+            calls.append((x[:steps, 0].detach().clone(), first, others))
 
     handle = layer.register_forward_pre_hook(note, with_kwargs=True)
     try:

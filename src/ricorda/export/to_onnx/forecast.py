@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ricorda.data.beside import NOTHING
 from ricorda.errors import ArgumentError
 from ricorda.export.to_onnx.graph import Graph
 from ricorda.export.to_onnx.layer import add_layer
@@ -24,7 +25,7 @@ def graphs(model: Any, form: str) -> dict[str, Signature]:
     Raises
     ------
     ArgumentError
-        If one step is asked for.
+        If one step is asked for, or the cell reads a mask or elapsed times.
     """
     if form == "step":
         raise ArgumentError(
@@ -32,6 +33,11 @@ def graphs(model: Any, form: str) -> dict[str, Signature]:
             "take the form 'sequence'"
         )
     network: ForecastNetwork = model.network_
+    if network.beside != NOTHING:
+        raise ArgumentError(
+            f"a forecaster of cell {network.layers.program.name}, which reads what was measured, cannot be exported as "
+            "ONNX: choose a cell of one input, or ricorda.export.onnx(model.network_.layers, ...) for its layers alone"
+        )
     sizes, facts = network.sizes, model.facts_
     signature = Signature.of(network.layers)
     g = signature.graph

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ricorda.engines import Request, Run, reference
+from ricorda.insight.passage import NOTHING_BESIDE
 from ricorda.nn import Recurrent
 from ricorda.nn.forms import weights_of
 from ricorda.nn.sequences import first_states, states_of
@@ -27,8 +28,10 @@ class Trail:
         The program of a step.
     parameters : mapping of str to Tensor
         The weights, by their names in `program.weights.layout`.
-    inputs : Tensor [D, B, I]
-        The input of each step.
+    inputs : Tensor [D, B, I + others]
+        The inputs of each step side by side.
+    widths : tuple of int
+        The size of each of them.
     states : tuple of Tensor [D, B, size]
         The states with which each step began, one tensor for each state.
     lengths : Tensor [B]
@@ -38,6 +41,7 @@ class Trail:
     program: Program
     parameters: Mapping[str, Tensor]
     inputs: Tensor
+    widths: tuple[int, ...]
     states: tuple[Tensor, ...]
     lengths: Tensor
 
@@ -50,12 +54,15 @@ class Trail:
         return torch.arange(len(self))[:, None] < self.lengths
 
     def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The new states of one step of n rows, x [n, I], by torch operations that autograd sees."""
+        """The new states of one step of n rows, x [n, I + others], by torch operations that autograd sees."""
         return self.run(x, states, self.parameters).states
 
     def run(self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> Run:
         """The same with other weights, and the output [1, n, H]."""
-        return reference.run(Request(self.program, parameters, x[None], states))
+        first, *others = x[None].split(self.widths, dim=2)
+        names = (value.name for value in self.program.inputs[1:])
+        inputs = dict(zip(names, others, strict=True))
+        return reference.run(Request(self.program, parameters, first, states, inputs=inputs))
 
 
 def trail_of(
@@ -67,6 +74,7 @@ def trail_of(
     level: int,
     reverse: bool,
     steps: int,
+    beside: Mapping[str, Tensor] = NOTHING_BESIDE,
 ) -> Trail:
     """Run stacked layers and follow one of them back from each row's end.
 
@@ -84,10 +92,12 @@ def trail_of(
         Whether to follow its second direction.
     steps : int
         The most steps to follow back.
+    beside : mapping of str to Tensor [T, B, size]
+        The inputs that the cell takes besides the first.
     """
     names, output = [state.name for state in layer.program.states], layer.program.output_name
     with torch.no_grad():
-        _, finals, records = layer(x, as_argument(initial), lengths=lengths, record=[*names, output])
+        _, finals, records = layer(x, as_argument(initial), lengths=lengths, record=[*names, output], inputs=beside)
         inputs = x if level == 0 else torch.cat(list(records[output][level - 1]), dim=-1)
     entry = level * (2 if layer.bidirectional else 1) + reverse
     finals = states_of(finals)
@@ -106,7 +116,10 @@ def trail_of(
     program = layer.programs[False]
     weights = weights_of(layer, layer.stack, level, suffix)
     parameters = {name: weight.detach() for name, weight in weights.items()}
-    return Trail(program, parameters, inputs[places[:-1], rows], tuple(before), lengths.clamp(max=len(back) - 1))
+    read = [inputs, *(beside[value.name] for value in program.inputs[1:])]
+    widths = tuple(values.shape[2] for values in read)
+    steps_read = torch.cat(read, dim=2)[places[:-1], rows]
+    return Trail(program, parameters, steps_read, widths, tuple(before), lengths.clamp(max=len(back) - 1))
 
 
 def as_argument(states: tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:

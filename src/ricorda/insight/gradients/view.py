@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -82,18 +82,20 @@ def gradient_flow(
     if inputs is None:
         x = torch.randn(steps, rows, layer.input_size, generator=generator, dtype=torch.float64)
         lengths, initial = torch.full((rows,), steps), None
+        beside = _ones(layer, x)
     elif isinstance(what, SequenceEstimator):
-        x, lengths, initial = _examples(what, inputs, rows)
+        x, lengths, initial, beside = _examples(what, inputs, rows)
     else:
         x = _numbers(layer, inputs)[:, :rows]
         lengths, initial = torch.full((x.shape[1],), len(x)), None
+        beside = _ones(layer, x)
     layer.batch_first = False
     if int(lengths.max()) < 2:
         raise DataError(f"the input has {len(x)} step: give one of at least 2, for there is nothing to look back to")
     direction = torch.randn(x.shape[1], layer.proj_size or layer.hidden_size, generator=generator, dtype=torch.float64)
     direction /= torch.linalg.vector_norm(direction, dim=1, keepdim=True)
-    norms = _norms(layer, x, lengths, initial, direction, level=level, reverse=reverse, steps=steps)
-    trail = trail_of(layer, x, lengths, initial, level=level, reverse=reverse, steps=steps)
+    norms = _norms(layer, x, lengths, initial, direction, level=level, reverse=reverse, steps=steps, beside=beside)
+    trail = trail_of(layer, x, lengths, initial, level=level, reverse=reverse, steps=steps, beside=beside)
     flows = {name: StateFlow.of(name, values) for name, values in norms.items()}
     shares = jacobian.weight_shares(trail, direction)
     products = spectra = exponents = None
@@ -117,12 +119,13 @@ def _norms(
     level: int,
     reverse: bool,
     steps: int,
+    beside: Mapping[str, Tensor],
 ) -> dict[str, Array]:
     """The norms of each state's gradient by distance, [D, B], nan where a row has no step."""
     x = x.detach().requires_grad_()  # A layer of fixed weights learns nothing itself.
     with watch_gradients(layer) as watched:
         output = layer.program.output_name
-        _, _, records = layer(x, as_argument(initial), lengths=lengths, record=[output])
+        _, _, records = layer(x, as_argument(initial), lengths=lengths, record=[output], inputs=beside)
         ends = torch.zeros_like(lengths) if reverse else lengths - 1
         shown = records[output][level, int(reverse)][ends, torch.arange(x.shape[1])]
         (direction * shown).sum().backward()
@@ -181,19 +184,30 @@ def _numbers(layer: Recurrent, inputs: Any) -> Tensor:
     return x
 
 
-def _examples(model: SequenceEstimator, inputs: Any, rows: int) -> tuple[Tensor, Tensor, tuple[Tensor, ...] | None]:
-    """What the layers of a trained model read of some examples: x [T, B, I], lengths [B], initial states."""
+def _ones(layer: Recurrent, x: Tensor) -> dict[str, Tensor]:
+    """Second inputs for numbers x [T, B, I] that have none: all was measured, and steps are equally far apart."""
+    sizes = layer.stack.sizes[0]
+    return {value.name: x.new_ones(*x.shape[:2], sizes[value.size]) for value in layer.program.inputs[1:]}
+
+
+_Examples = tuple[Tensor, Tensor, tuple[Tensor, ...] | None, dict[str, Tensor]]
+
+
+def _examples(model: SequenceEstimator, inputs: Any, rows: int) -> _Examples:
+    """What the layers of a trained model read of some examples: x [T, B, I], lengths [B], states, second inputs."""
     examples: Sequence[Any] = [inputs] if isinstance(inputs, str) else list(inputs)[:rows]
     if not examples:
         raise DataError("there is no example to look into: give one, or none for random input")
     passages = [passage(model, example) for example in examples]
     lengths = torch.tensor([len(read) for read in passages])
-    x = torch.nn.utils.rnn.pad_sequence([read.inputs for read in passages]).to("cpu", torch.float64)
+    pad = torch.nn.utils.rnn.pad_sequence
+    x = pad([read.inputs for read in passages]).to("cpu", torch.float64)
+    beside = {name: pad([read.beside[name] for read in passages]).to(x) for name in passages[0].beside}
     begin = [read.initial for read in passages if read.initial is not None]
     if len(begin) < len(passages):
-        return x, lengths, None
+        return x, lengths, None, beside
     states = tuple(torch.stack(state, dim=1).to("cpu", torch.float64) for state in zip(*begin, strict=True))
-    return x, lengths, states
+    return x, lengths, states, beside
 
 
 def _name(layer: Recurrent, level: int, reverse: bool) -> str:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ricorda.errors import ArgumentError, DataError
+from ricorda.insight.passage import NOTHING_BESIDE
 from ricorda.nn import Recurrent
 from ricorda.nn.sequences import first_states, states_of
 from ricorda.program.ir import Program
@@ -76,6 +77,7 @@ def decompose(
     level: int = -1,
     direction: int = 0,
     state: str | None = None,
+    beside: Mapping[str, Tensor] = NOTHING_BESIDE,
 ) -> Decomposition:
     """What each step wrote into a state of one layer and direction, and what the later ones kept of it.
 
@@ -94,6 +96,8 @@ def decompose(
     state : str, optional
         Name of the state; by default the first that the cell itself makes additive, or else the first made so by
         zoneout.
+    beside : mapping of str to Tensor [T, size]
+        The inputs that the cell takes besides the first.
 
     Raises
     ------
@@ -112,7 +116,7 @@ def decompose(
     place = places[0] if state is None else names.index(state)
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     first: Tensor | None = None
-    for stretch in stretches(layer, x, initial, level=level, direction=direction):
+    for stretch in stretches(layer, x, initial, level=level, direction=direction, beside=beside):
         old, new = stretch.values[program.first_state + place], stretch.values[program.outputs[place]]
         first = old[0] if first is None else first
         parts.append((*keep_and_written(stretch.values, place, program.outputs[place]), new))
@@ -249,7 +253,13 @@ class Stretch(Shown):
 
 
 def stretches(
-    layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None = None, *, level: int = -1, direction: int = 0
+    layer: Recurrent,
+    x: Tensor,
+    initial: tuple[Tensor, ...] | None = None,
+    *,
+    level: int = -1,
+    direction: int = 0,
+    beside: Mapping[str, Tensor] = NOTHING_BESIDE,
 ) -> Iterator[Stretch]:
     """All values of one layer and direction, some steps at a time; arguments and errors are those of `decompose`."""
     directions = 2 if layer.bidirectional else 1
@@ -259,7 +269,7 @@ def stretches(
         )
     level %= layer.num_layers
     program, entry = layer.programs[False], level * directions + direction
-    x = _entering(layer, x, initial, level)
+    x = _entering(layer, x, initial, level, beside)
     reader = _reader(layer, x.shape[1], level, direction)
     names = [name for name, _ in layer.program.names]
     indices = dict(program.names)
@@ -272,32 +282,38 @@ def stretches(
     if initial is not None:
         rows = layer.stack.of_layer([values[:, None] for values in initial], entry)
         state = tuple(values[None] for values in rows)
-    for first, steps in zip(
-        range(0, len(x), STEPS_AT_ONCE), torch.split(x.flip(0) if direction else x, STEPS_AT_ONCE), strict=True
-    ):
+    others = [(index, value.name) for index, value in enumerate(program.inputs) if index]
+    read = [values.flip(0) if direction else values for values in (x, *(beside[name] for _, name in others))]
+    for first in range(0, len(x), STEPS_AT_ONCE):
+        steps, *rest = (values[first : first + STEPS_AT_ONCE] for values in read)
+        inputs = {name: values[:, None] for (_, name), values in zip(others, rest, strict=True)}
         before = state
         hx: Any = before[0] if before is not None and len(before) == 1 else before
         with torch.no_grad():
-            _, state, records = reader(steps[:, None], hx, record=names)
+            _, state, records = reader(steps[:, None], hx, record=names, inputs=inputs)
         state = states_of(state)
         if before is None:
             before = tuple(first_states(reader.stack, 1, state[0]))
         known = {indices[name]: records[name][0, 0, :, 0].double().cpu() for name in names}
         for place, (old, new) in enumerate(zip(before, program.outputs, strict=True)):
             known[program.first_state + place] = torch.cat([old[0].double().cpu(), known[new][:-1]])
-        yield Stretch(first, Values(program, {0: steps.detach().double().cpu(), **parameters, **known}))
+        entered = zip((0, *(index for index, _ in others)), (steps, *rest), strict=True)
+        known |= {index: values.detach().double().cpu() for index, values in entered}
+        yield Stretch(first, Values(program, {**parameters, **known}))
 
 
-def _entering(layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, level: int) -> Tensor:
+def _entering(
+    layer: Recurrent, x: Tensor, initial: tuple[Tensor, ...] | None, level: int, beside: Mapping[str, Tensor]
+) -> Tensor:
     """What enters a layer, [T, size]: the input, or the output of the layer below."""
     if not level:
         return x
     output = layer.program.output_name
     hx: Any = None if initial is None else tuple(values[:, None] for values in initial)
+    row = 0 if layer.batch_first else 1
+    inputs = {name: values.unsqueeze(row) for name, values in beside.items()}
     with torch.no_grad():
-        _, _, records = layer(
-            x[None] if layer.batch_first else x[:, None], hx[0] if hx and len(hx) == 1 else hx, record=[output]
-        )
+        _, _, records = layer(x.unsqueeze(row), hx[0] if hx and len(hx) == 1 else hx, record=[output], inputs=inputs)
     below: Tensor = records[output][level - 1].squeeze(1 if layer.batch_first else 2)  # [directions, T, size]
     return torch.cat(tuple(below), dim=1)
 

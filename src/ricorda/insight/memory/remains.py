@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from ricorda.insight.memory.decomposition import (
     shown_lines,
     stretches,
 )
+from ricorda.insight.passage import NOTHING_BESIDE
 from ricorda.nn import Recurrent
 from ricorda.program.operations import OPERATIONS
 from ricorda.shown import Shown
@@ -69,12 +70,13 @@ def follow(
     level: int = -1,
     direction: int = 0,
     weighing: Weighing | None = None,
+    beside: Mapping[str, Tensor] = NOTHING_BESIDE,
 ) -> Remains:
     """Follow what the steps of a window write, in memory that does not grow with the sequence.
 
     Parameters
     ----------
-    layer, x, initial, level, direction
+    layer, x, initial, level, direction, beside
         As in `decompose`.
     window : (int, int)
         The first step, and the step after the last.
@@ -100,7 +102,7 @@ def follow(
     parts: dict[int, Tensor] = {}
     written, held, pooled = torch.zeros(W), torch.zeros(W, W), torch.zeros(0)
     written, held = written.double(), held.double()
-    for stretch in stretches(layer, x, initial, level=level, direction=direction):
+    for stretch in stretches(layer, x, initial, level=level, direction=direction, beside=beside):
         forms = {place: keep_and_written(stretch.values, place, program.outputs[place]) for place in places}
         leaves = {} if weighing is None else _leaves(stretch.values)
         if not parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from ricorda.insight.memory.attribution import (
 )
 from ricorda.insight.memory.remains import Remains, Weighing
 from ricorda.insight.passage import Passage
-from ricorda.nn.sequences import states_of
+from ricorda.nn.sequences import last_outputs
 from ricorda.shown import Shown
 
 LONGEST_WHOLE = 2_000
@@ -164,8 +164,9 @@ class Explained:
         self.scale = np.ones(len(self.labels)) if scaling is None else scaling.scale
         self.mean = np.zeros(len(self.labels)) if scaling is None else scaling.mean
         with torch.no_grad():
-            self.outputs = self._outputs(read.inputs[None])[0][:, 0]  # [T, size]
-            said = self._scores(read.inputs[None])[0].double()
+            self.steps = torch.cat([read.inputs, *read.beside.values()], dim=1)  # All inputs side by side.
+            self.outputs = self._outputs(self.steps[None])[0][:, 0]  # [T, size]
+            said = self._scores(self.steps[None])[0].double()
             if read.ids is not None:
                 said += self.network.wide(read.ids[:, None], torch.tensor([len(read)]))[0]
             self.scores = said.cpu().numpy() * self.scale + self.mean
@@ -203,13 +204,15 @@ class Explained:
                 for part in ("shown", "rest", "initial")
             )
         alone = len(self.read) > LONGEST_WHOLE
-        x = self.read.inputs[start:stop] if alone else self.read.inputs
+        steps = self.steps[start:stop] if alone else self.steps
+        x = steps[:, : self.read.inputs.shape[1]]
         first, last = (0, len(x)) if alone else (start, stop)
-        erased = erasure(self._explained_score, x, first, last)
-        integrated = integrated_gradients(self._explained_score, x)
+        erased = erasure(self._explained_score, steps, first, last)
+        score = self._score_beside(steps)
+        integrated = integrated_gradients(score, x)
         if integrated.error > COMPLETENESS and len(x) <= LONGEST_DOUBLE:
             with _in_double(self.network):
-                integrated = integrated_gradients(self._explained_score, x.double())
+                integrated = integrated_gradients(score, x.double())
         if self.read.ids is not None:
             ids = self.read.ids[start:stop] if alone else self.read.ids
             given = self.network.wide.shares(self.read.ids).cpu().numpy() * self.scale
@@ -242,8 +245,17 @@ class Explained:
             f"target is {target!r}, which the model does not have: give one of {', '.join(map(str, self.labels))}"
         )
 
+    def _score_beside(self, steps: Tensor) -> Callable[[Tensor], Tensor]:
+        """The quantity that is explained, [B], of first inputs [B, T, I] where the others are as in `steps`."""
+
+        def score(x: Tensor) -> Tensor:
+            others = steps[:, x.shape[2] :].to(x.dtype).expand(len(x), -1, -1)
+            return self._explained_score(torch.cat([x, others], dim=2))
+
+        return score
+
     def _explained_score(self, x: Tensor) -> Tensor:
-        """The quantity that is explained, [B], of sequences [B, T, I]."""
+        """The quantity that is explained, [B], of sequences [B, T, I + others]."""
         scores = self._scores(x)
         own = scores[:, self.label] * float(self.scale[self.label])
         return own if self.rival is None else own - scores[:, self.rival]
@@ -268,16 +280,17 @@ class Explained:
         return result
 
     def _scores(self, x: Tensor) -> Tensor:
-        """The head's scores [B, C] of sequences [B, T, I] as they enter the recurrent layers."""
+        """The head's scores [B, C] of sequences [B, T, I + others] as they enter the recurrent layers."""
         y, last = self._outputs(x)
         scores: Tensor = self.network.head(self.network.pooling(y, last, torch.full((len(x),), x.shape[1])))
         return scores
 
     def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The last layer's outputs [T, B, size], and the final states of its directions side by side [B, size]."""
-        y, state = self.read.layer(x.transpose(0, 1))
-        final = states_of(state)[0]
-        return y, torch.cat(tuple(final[-2 if self.read.layer.bidirectional else -1 :]), dim=1)
+        sizes = [values.shape[1] for values in (self.read.inputs, *self.read.beside.values())]
+        steps, *others = x.transpose(0, 1).split(sizes, dim=2)
+        y, state = self.read.layer(steps, inputs=dict(zip(self.read.beside, others, strict=True)))
+        return y, torch.cat(tuple(last_outputs(self.read.layer.stack, y, state, torch.full((len(x),), len(y)))), dim=1)
 
 
 def _where(winners: Tensor) -> Weighing:

@@ -112,6 +112,7 @@ def _followed(
             level=level,
             direction=direction,
             weighing=None if weighings is None else weighings[direction],
+            beside=read.beside,
         )
         for direction in range(2 if read.layer.bidirectional else 1)
     )

@@ -77,7 +77,7 @@ def unroll(
         recurrent = source if isinstance(source, Recurrent) else layer_of(source, weights, input_size=numbers.shape[1])
         read = _read_numbers(recurrent, numbers)
     level, side = layer_and_side(read.layer, layer, backward)
-    parts = list(stretches(read.layer, read.inputs, read.initial, level=level, direction=side))
+    parts = list(stretches(read.layer, read.inputs, read.initial, level=level, direction=side, beside=read.beside))
     program = read.layer.programs[False]
 
     def joined(line: Callable[[Values], Tensor]) -> Array:

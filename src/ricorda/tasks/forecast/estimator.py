@@ -63,6 +63,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
     }
     READER: ClassVar[str] = "layers"
     GOES_ON: ClassVar[bool] = True
+    READS_BESIDE: ClassVar[bool] = True
     LOSS: ClassVar[str] = "loss (of values of deviation 1)"
     SHAPE: ClassVar[Shape] = {
         "series": {

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ricorda.data.beside import NOTHING
 from ricorda.data.clock import Clock
 from ricorda.data.series import Series, Values
 from ricorda.errors import ArgumentError, DataError
@@ -37,7 +38,8 @@ def after(network: ForecastNetwork, facts: Facts, series: Series, steps: int) ->
         )
     past = facts.scaling.values(series.values[-context:])
     known = facts.scaling.covariates(series.covariates[length - context :])
-    return _said(network, facts, past, known, steps, series.clock.after(length), series.source)
+    seen = torch.from_numpy(series.observed[-context:]).float()
+    return _said(network, facts, (past, seen), known, steps, series.clock.after(length), series.source)
 
 
 def after_training(network: ForecastNetwork, facts: Facts, future: Values | None, steps: int) -> Forecast:
@@ -65,7 +67,9 @@ def after_training(network: ForecastNetwork, facts: Facts, future: Values | None
                 f"({', '.join(facts.covariates) or 'none'}): give the same"
             )
         known = torch.cat([known[: facts.context], facts.scaling.covariates(future)])
-    return _said(network, facts, network.end.cpu(), known, steps, facts.clock, "the series of the training")
+    past = network.end.cpu()
+    seen = torch.ones_like(past) if network.beside == NOTHING else network.end_seen.cpu()
+    return _said(network, facts, (past, seen), known, steps, facts.clock, "the series of the training")
 
 
 def backtest(network: ForecastNetwork, facts: Facts, parts: Sequence[Series], steps: int, stride: int) -> Backtest:
@@ -118,21 +122,28 @@ def said_of(network: ForecastNetwork, batch: WindowBatch, steps: int) -> Tensor:
     A network that gives fewer steps at once is fed its own forecasts; all variables must be targets then.
     """
     at_once = network.sizes.steps
-    past, covariates = batch.past, batch.past_covariates
+    past, covariates, seen = batch.past, batch.past_covariates, batch.seen
     parts: list[Tensor] = []
     for first in range(0, steps, at_once):
         future = batch.future_covariates[..., first : first + at_once]
-        parts.append(network(past, covariates, future))
+        parts.append(network(past, covariates, future, seen))
         if first + at_once < steps:
             past = _slid(past, network.head.point(parts[-1]))
             covariates = _slid(covariates, future)
+            seen = None if seen is None else _slid(seen, torch.ones_like(past[..., :at_once]))
     return torch.cat(parts, 2)[:, :, :steps]
 
 
 def _said(
-    network: ForecastNetwork, facts: Facts, past: Tensor, known: Tensor, steps: int, clock: Clock, source: str
+    network: ForecastNetwork,
+    facts: Facts,
+    window: tuple[Tensor, Tensor],
+    known: Tensor,
+    steps: int,
+    clock: Clock,
+    source: str,
 ) -> Forecast:
-    """The forecast after standardised steps [context, V], of which covariates [context + steps, K] are known."""
+    """The forecast after standardised steps [context, V] and what was seen of them, covariates [context + steps, K]."""
     ahead = _needed(network, steps)
     there = len(known) - facts.context
     if not facts.covariates:
@@ -142,11 +153,11 @@ def _said(
             f"{source} has {there} steps of covariates after its end, and a forecast needs {ahead} of "
             f"{', '.join(facts.covariates)}: add them"
         )
-    past, known = (
-        values.T[None].contiguous().to(_device(network)) for values in (past, known[: facts.context + ahead])
+    past, seen, known = (
+        values.T[None].contiguous().to(_device(network)) for values in (*window, known[: facts.context + ahead])
     )
     batch = WindowBatch(
-        past, known[..., : facts.context], known[..., facts.context :], past, None
+        past, known[..., : facts.context], known[..., facts.context :], past, None, seen
     )  # Its truth is not read.
     numbers, quantiles = _numbers(network, facts, batch, steps)
     return Forecast(

@@ -70,7 +70,7 @@ class Forecasting(Task):
 
     def _losses(self, batch: WindowBatch) -> tuple[Tensor, Tensor, Tensor]:
         """The network's output, the sum of the windows' losses, and the sum of their weights."""
-        said = self.module(batch.past, batch.past_covariates, batch.future_covariates)
+        said = self.module(batch.past, batch.past_covariates, batch.future_covariates, batch.seen)
         observed = self._observed(batch)
         losses = self.module.head.loss(said, batch.truth[:, self.targets])
         weight = losses.new_tensor(len(losses)) if observed is None else observed.mean((1, 2)).sum()

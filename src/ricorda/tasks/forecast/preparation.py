@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from ricorda.data.beside import NOTHING
 from ricorda.data.clock import Clock
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import require_steps, split_in_time
@@ -51,6 +54,8 @@ class TrainingSeries:
             return
         (series,), context = self.parts, self.facts.context
         network.end.copy_(self.facts.scaling.values(series.values[-context:]))
+        if network.beside != NOTHING:
+            network.end_seen.copy_(torch.from_numpy(series.observed[-context:]))
         network.end_covariates.copy_(self.facts.scaling.covariates(series.covariates[len(series) - context :]))
 
     def fingerprint(self) -> str:

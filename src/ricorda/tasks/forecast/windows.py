@@ -79,6 +79,8 @@ class WindowBatch:
         The variables in the steps of the forecast.
     observed : Tensor [B, V, steps], optional
         1 where the truth was measured, 0 where it was filled in; None if all of it was measured.
+    seen : Tensor [B, V, context], optional
+        The same of the variables before the forecast.
     """
 
     past: Tensor
@@ -86,6 +88,7 @@ class WindowBatch:
     future_covariates: Tensor
     truth: Tensor
     observed: Tensor | None
+    seen: Tensor | None = None
 
 
 class Windows:
@@ -137,13 +140,14 @@ class Windows:
         starts = torch.from_numpy(self.origins[rows] - self.context)
         values = self._of(self.values, starts, device)
         covariates = self._of(self.covariates, starts, device)
-        observed = None if self.observed is None else self._of(self.observed, starts, device)[..., self.context :]
+        observed = None if self.observed is None else self._of(self.observed, starts, device)
         return WindowBatch(
             values[..., : self.context],
             covariates[..., : self.context],
             covariates[..., self.context :],
             values[..., self.context :],
-            observed,
+            None if observed is None else observed[..., self.context :],
+            None if observed is None else observed[..., : self.context],
         )
 
     def parts(self) -> tuple[Any, ...]:
