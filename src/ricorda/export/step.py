@@ -47,6 +47,10 @@ def steps_of(layer: Recurrent) -> tuple[tuple[Step, ...], ...]:
     return tuple(levels)
 
 
+MOST = float(np.finfo(np.float32).max)
+"""Of what a state begins with: infinities are no numbers of C's, and of JSON's."""
+
+
 def step(program: Program, weights: Mapping[str, Array], sizes: Mapping[str, int], bias: bool = True) -> Step:
     """Lower a program with its weights.
 
@@ -71,7 +75,7 @@ def step(program: Program, weights: Mapping[str, Array], sizes: Mapping[str, int
         name=program.name,
         inputs={value.name: sizes[value.size] for value in program.inputs},
         states=lines.states,
-        begins=tuple(state.number for state in program.states),
+        begins=tuple(max(-MOST, min(state.number, MOST)) for state in program.states),
         lines=tuple(whole),
         stages=tuple(_stages(lines, groups, homes, _Packed(program, weights, bias))),
         weights={value.name: weights[value.name] for value in program.values if value.op == "parameter"},

@@ -72,7 +72,8 @@ class Signature:
         for number, (state, (entries, size)) in enumerate(zip(layer.program.states, layer.stack.states, strict=True)):
             name = self.graph.output(f"{state.name}_out", after[number], self.graph.type, (entries, B, size))
             if entered is not None:
-                self.carried.append(Carried(entered[number], name, state.number))
+                most = float(np.finfo(self.graph.dtype).max)  # JSON has no infinities.
+                self.carried.append(Carried(entered[number], name, max(-most, min(state.number, most))))
 
     def carry_on(self, entered: str, after: str, begins: float, *shape: Dimension) -> None:
         """The output of a state that is not of a layer."""
