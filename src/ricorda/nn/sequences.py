@@ -230,7 +230,7 @@ def last_outputs(stack: Stack, y: Tensor, state: State, lengths: Tensor) -> Tens
     if not stack.program.output:
         return states_of(state)[0][-stack.directions :]
     ends = (lengths.to(y.device) - 1).clamp(min=0)
-    parts = y.unflatten(2, (stack.directions, -1)).unbind(2)
+    parts = y.chunk(stack.directions, dim=2)
     rows = torch.arange(y.shape[1], device=y.device)
     return torch.stack([part[ends, rows] if number == 0 else part[0] for number, part in enumerate(parts)])
 

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 import torch
 from torch.autograd import forward_ad
 
-from ricorda.engines import LastingObstacle, Request, Run, StackRun, TurnStepper
+from ricorda.engines import LastingObstacle, PlainStepper, Request, Run, StackRun, TurnStepper
 from ricorda.engines.obstacles import DTYPES, PLAIN, level_of_torch_func, of_tensor, tracing_state, transform
 from ricorda.program.ir import NAMED, Program
 from ricorda.program.operations import EXPAND, REDUCTIONS
@@ -57,8 +57,8 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
     return _run_stack()(stack, request)
 
 
-def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> TurnStepper | None:
-    """A stepper for a stack, whose weights are packed now; None for cells whose input torch multiplies."""
+def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> TurnStepper | PlainStepper | None:
+    """A stepper for a stack, whose weights are packed now; None with masks, or states of several sizes."""
     from ricorda.engines.cpu.run.stepper import stepper
 
     return stepper(stack, request, batch)

@@ -104,8 +104,8 @@ def _read(passages: Sequence[Passage], level: int, side: int) -> tuple[_Parts, _
     """Values, pre-activations and kept shares, in parts that follow each other in the order of the text."""
     collected: tuple[_Parts, _Parts, _Parts] = defaultdict(list), defaultdict(list), defaultdict(list)
     for read in passages:
-        of_layer = {"level": level, "direction": side, "beside": read.beside}
-        parts = list(map(_of_stretch, stretches(read.layer, read.inputs, read.initial, **of_layer)))
+        several = stretches(read.layer, read.inputs, read.initial, level=level, direction=side, beside=read.beside)
+        parts = list(map(_of_stretch, several))
         for part in reversed(parts) if side else parts:  # The second direction begins at the end.
             for together, own in zip(collected, part, strict=True):
                 for name, values in own.items():

@@ -59,7 +59,7 @@ class Trail:
 
     def run(self, x: Tensor, states: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> Run:
         """The same with other weights, and the output [1, n, H]."""
-        first, *others = x[None].split(self.widths, dim=2)
+        first, *others = torch.split(x[None], [*self.widths], dim=2)
         names = (value.name for value in self.program.inputs[1:])
         inputs = dict(zip(names, others, strict=True))
         return reference.run(Request(self.program, parameters, first, states, inputs=inputs))

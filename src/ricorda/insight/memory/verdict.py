@@ -288,7 +288,7 @@ class Explained:
     def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The last layer's outputs [T, B, size], and the final states of its directions side by side [B, size]."""
         sizes = [values.shape[1] for values in (self.read.inputs, *self.read.beside.values())]
-        steps, *others = x.transpose(0, 1).split(sizes, dim=2)
+        steps, *others = torch.split(x.transpose(0, 1), sizes, dim=2)
         y, state = self.read.layer(steps, inputs=dict(zip(self.read.beside, others, strict=True)))
         return y, torch.cat(tuple(last_outputs(self.read.layer.stack, y, state, torch.full((len(x),), len(y)))), dim=1)
 
