@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from c_programs import CORTEX_M4, HOSTED, NUMBERS, build, drawn, hexadecimal, on_cortex_m4, run
+from c_programs import CORTEX_M4, HOSTED, NUMBERS, build, drawn, hexadecimal, need, on_cortex_m4, run
 from sized_cells import SIZED
 from test_step import OWN
 
@@ -138,3 +138,34 @@ def test_sanitizers_find_nothing(hashes) -> None:
     source, expected = hashes
     options = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     assert run([build("gcc", source, *options, name="sanitized")]) == expected
+
+
+MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+
+
+@pytest.mark.parametrize(
+    ("compiler", "options", "lists"),
+    [("gcc", [], "nm"), ("clang", [], "nm"), ("arm-none-eabi-gcc", MACHINE, "arm-none-eabi-nm")],
+    ids=["gcc", "clang", "cortex-m4"],
+)
+def test_nothing_is_imported_and_the_code_is_small(compiler: str, options: list[str], lists: str, tmp_path) -> None:
+    need(compiler, lists)
+    names = ("lstm", "own_turned", "own_spread", "normalised")
+    every = {name: layer for name, layer in layers().items() if name in names}
+    for name, layer in every.items():
+        ricorda.export.c(layer, tmp_path / f"{name}.h", name=name)
+        for level in ("-O0", "-Os", "-O3"):
+            source = ["-c", "-x", "c", f"-D{name.upper()}_IMPLEMENTATION", tmp_path / f"{name}.h"]
+            run([compiler, "-std=c99", "-ffp-contract=off", *options, level, *source, "-o", tmp_path / "model.o"])
+            assert run([lists, "-u", tmp_path / "model.o"]) == ""
+            if (name, level) == ("lstm", "-Os"):
+                symbols = [line.split() for line in run([lists, "-S", tmp_path / "model.o"]).splitlines()]
+                code = sum(int(size, 16) for _, size, kind, *_ in (s for s in symbols if len(s) == 4) if kind in "tT")
+                assert 300 < code < 4096
+
+
+def test_valgrind_finds_nothing(exported) -> None:
+    need("valgrind")
+    every, folder = exported
+    built = build("gcc", program(every, folder, 3, HOSTED, "few"), "-O0", "-g")
+    assert run(["valgrind", "-q", "--error-exitcode=3", built]).count("\n") == len(every)

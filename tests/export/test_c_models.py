@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from c_programs import build, run
+from c_programs import build, need, run
 from small_models import LABELS, TEXTS
 from task_cases import SENTENCES, TAGS, TINY, WALKS
 
 import ricorda
-from ricorda import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
+from ricorda import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger, Translator
+from ricorda.errors import ArgumentError
+from ricorda.nn import Recurrent
 
 ONE_WAY = {**TINY, "bidirectional": False}
 SUMS = [float(walk.sum()) for walk in WALKS]
@@ -72,3 +74,76 @@ def test_a_header_gives_what_the_model_gives(exported, name: str) -> None:
     for kind, options in ((name, checked), (f"{name}_small", ["-O0"])):
         said = run([build("gcc", exported / f"{kind}_test.c", *options)])
         assert re.fullmatch(r"largest error \S+ of \S+\n", said)
+
+
+def test_valgrind_finds_nothing(exported) -> None:
+    need("valgrind")
+    for name in ("texts", "times"):
+        built = build("gcc", exported / f"{name}_test.c", "-O1", "-g", name=f"{name}_plain")
+        assert "largest error" in run(["valgrind", "-q", "--error-exitcode=3", built])
+
+
+def test_the_command_writes_both_files(models, tmp_path, ricorda_command) -> None:
+    models["walks"].save(tmp_path / "model")
+    options = ["--out", tmp_path / "out" / "walks.h", "--name", "walks", "--test", tmp_path / "check.c"]
+    done = ricorda_command("export", "c", tmp_path / "model", *options)
+    assert (done.code, done.err) == (0, "")
+    assert '#include "out/walks.h"' in (tmp_path / "check.c").read_text()
+    assert "largest error" in run([build("gcc", tmp_path / "check.c", "-O0")])
+
+
+def test_8_bits_take_a_quarter(tmp_path) -> None:
+    layer = Recurrent("lstm", 64, 64)
+    sizes = []
+    for int8 in (False, True):
+        ricorda.export.c(layer, tmp_path / "model.h", int8=int8)
+        text = (tmp_path / "model.h").read_text()
+        sizes.append(int(re.search(r"Constants: ([\d,]+) bytes", text)[1].replace(",", "")))
+    assert sizes[1] < 0.28 * sizes[0]  # The scales and biases of the rows stay float.
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Recurrent("lstm", 2, 3, bidirectional=True), "reads in both directions"),
+        (lambda: classifier(bidirectional=True), "train it with --one-direction, or export it as ONNX"),
+        (lambda: tagger(character_hidden_size=2).fit(SENTENCES, TAGS), "train it with --character-hidden-size 0"),
+        (lambda: tagger(crf=True).fit(SENTENCES, TAGS), "train it with --no-crf, or export it as ONNX"),
+        (lambda: Translator(**TINY).fit(["a b", "b a"] * 8, ["b a", "a b"] * 8), "the task translate"),
+        (lambda: SequenceClassifier(), "give a ricorda.nn.Recurrent, or a trained model"),
+        (lambda: torch.nn.LSTM(2, 3), "a LSTM cannot be exported"),
+    ],
+)
+def test_what_c_cannot_have_is_refused_with_the_way_out(make, says: str, tmp_path) -> None:
+    with pytest.raises(ArgumentError, match=re.escape(says)):
+        ricorda.export.c(make(), tmp_path / "model.h")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["2lstm", "my-model", "float", "", "città"])
+def test_a_name_that_is_none_of_c_is_refused(name: str, tmp_path) -> None:
+    with pytest.raises(ArgumentError, match="give a name of C"):
+        ricorda.export.c(Recurrent("rnn", 1, 1), tmp_path / "model.h", name=name)
+
+
+def test_a_path_that_cannot_be_written_is_one_sentence(models, tmp_path, ricorda_command) -> None:
+    models["walks"].save(tmp_path / "model")
+    (tmp_path / "file").write_text("")
+    done = ricorda_command("export", "c", tmp_path / "model", "--out", tmp_path / "file" / "model.h")
+    assert "is a file where a folder is needed" in done.sentence
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "model"]
+
+
+def test_words_of_c_and_letters_that_c_has_not_are_no_trouble(tmp_path) -> None:
+    def odd(x, double, ħ, s, v1):
+        return (
+            ricorda.tanh(ricorda.affine("float", x, double)),
+            ħ * 0.5 + double,
+            s * 0.5 + ricorda.parameter("int") * ħ,
+            s - v1 * 0.5,
+        )
+
+    torch.manual_seed(0)
+    layer = Recurrent(odd, 2, 3)
+    ricorda.export.c(layer, tmp_path / "odd.h", test=tmp_path / "odd.c")
+    run([build("gcc", tmp_path / "odd.c", "-O1")])

@@ -144,7 +144,7 @@ def _reading(network: Network, code: Code, layers: Layers) -> list[str]:
 def _verdict(network: Network, code: Code, layers: Layers, of: str) -> list[str]:
     """Statements that make the outputs `y` of the text of an element."""
     if not network.head:
-        return loop(network.outputs, f"y[i] = {of.format('i')};")
+        return [f"$copy(y, {of.removesuffix('[{}]')}, {network.outputs});"]
     lines, needs = apply_head(network.head, of, code.constants)
     layers.scratch = max(layers.scratch, needs)
     return lines
@@ -193,7 +193,7 @@ def _whole(network: Network, code: Code, layers: Layers, size: tuple[str, str, s
     resets = [*layers.resets, "s->steps = 0;"]
     members, pooling, pooled = pool(network, layers.output, layers.width, code.constants)
     code.members += [*members, "uint32_t steps;"]
-    resets += loop(layers.width, "s->pooled[i] = 0.0f;") if members else []
+    resets += [f"$fill(s->pooled, 0.0f, {layers.width});"] if members else []
     if network.attention is not None:
         layers.scratch = max(layers.scratch, len(network.attention.hidden.bias))
         resets += ["s->weight = 0.0f;", "s->most = 0.0f;"]

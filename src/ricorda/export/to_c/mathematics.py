@@ -256,6 +256,22 @@ static inline float $pow(float a, float b) /* in double: exp(b log |a|) */
     return odd ? $with_sign(value, a) : value;
 }}
 """,
+    "copy": """\
+static inline void $copy(volatile float *to, const float *from, int n) /* or it would become a call of memcpy */
+{
+    int i;
+    for (i = 0; i < n; ++i)
+        to[i] = from[i];
+}
+""",
+    "fill": """\
+static inline void $fill(volatile float *to, float value, int n) /* or it would become a call of memset */
+{
+    int i;
+    for (i = 0; i < n; ++i)
+        to[i] = value;
+}
+""",
     "softmax": """\
 static inline void $softmax(float *y, int n)
 {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def function(head: str, body: list[str], public: bool = False) -> str:
     text = "\n".join(body)
     used = [name for name in ("i", "k") if f"for ({name} = " in text]
     variables = [f"int {', '.join(used)};"] if used else []
-    lines = "\n".join(f"    {line}" for line in [*variables, *body])
+    lines = textwrap.indent("\n".join([*variables, *body]), "    ")
     return f"{'' if public else 'static '}{head}\n{{\n{lines}\n}}\n"
 
 

@@ -86,12 +86,12 @@ def product(
         pairs = [quantised(matrix) for matrix in matrices]
         columns, scales = [pair[0] for pair in pairs], [pair[1] for pair in pairs]  # type: ignore[misc]
     b = constants.add(f"b{name}", bias)
-    start = "0.0f" if scales else f"{b}[i]"
     target = result.format("i")
-    out = [f"for (i = 0; i < {rows}; ++i)", f"    {target} = {start};"]
+    start = "" if scales else f"{b}[i]"
+    out: list[str] = []
     for place, (matrix, operand) in enumerate(zip(columns, operands, strict=True)):
         w = constants.add(f"w{name}_{place}", np.ascontiguousarray(matrix.T))
-        out += _columns(w, matrix.shape[1], rows, target, operand, bool(scales))
+        out += _columns(w, matrix.shape[1], rows, target, operand, bool(scales), start if place == 0 else target)
         if scales:
             last = place == len(columns) - 1
             factor = scales[place] if last else scales[place] / scales[place + 1]
@@ -101,25 +101,32 @@ def product(
     return out
 
 
-def _columns(w: str, columns: int, rows: int, target: str, operand: str, int8: bool) -> list[str]:
-    """The columns of a matrix times an operand, added to the target."""
-    out = []
-    whole = columns // AT_ONCE * AT_ONCE
-    for first, end, width in ((0, whole, AT_ONCE), (whole, columns, 1)):
-        if first == end:
-            continue
-        cast = "(float)" if int8 else ""
-        terms = [f"{cast}{w}[k + {n}][i] * x{n}" if n else f"{cast}{w}[k][i] * x0" for n in range(width)]
-        loads = [f"x{n} = {operand.format(f'k + {n}' if n else 'k')}" for n in range(width)]
-        out += [
-            f"for (k = {first}; k < {end}; k += {width}) {{",
+def _columns(w: str, columns: int, rows: int, target: str, operand: str, int8: bool, start: str) -> list[str]:
+    """The columns of a matrix times an operand, added to what the target is to start with."""
+    cast, out = "(float)" if int8 else "", list[str]()
+
+    def some(first: str, width: int, begin: str) -> list[str]:
+        """Statements that add `width` columns from the one of number `first` on."""
+        places = [f"{first} + {n}" if n else first for n in range(width)]
+        if first == "0":
+            places = list(map(str, range(width)))
+        terms = [f"{cast}{w}[{place}][i] * x{n}" for n, place in enumerate(places)]
+        summands = [begin, *terms] if begin else terms
+        loads = [f"x{n} = {operand.format(place)}" for n, place in enumerate(places)]
+        return [
             f"    const float {', '.join(loads)};",
             f"    for (i = 0; i < {rows}; ++i)",
-            f"        {target} = {target}",
-            *(f"            + {term}" for term in terms[:-1]),
-            f"            + {terms[-1]};",
+            f"        {target} = " + "\n            + ".join(summands) + ";",
             "}",
         ]
+
+    begun = min(AT_ONCE, columns) if start != target else 0  # A loop that only copied would become a call of memcpy.
+    if begun:
+        out += ["{", *some("0", begun, start)]
+    whole = begun + (columns - begun) // AT_ONCE * AT_ONCE
+    for first, end, width in ((begun, whole, AT_ONCE), (whole, columns, 1)):
+        if first < end:
+            out += [f"for (k = {first}; k < {end}; k += {width}) {{", *some("k", width, target)]
     return out
 
 
@@ -156,7 +163,7 @@ class StepText:
         """Statements that set the first states."""
         out = []
         for (name, size), begin in zip(self.step.states.items(), self.step.begins, strict=True):
-            out += [f"for (i = 0; i < {size}; ++i)", f"    {self.places['state', name].format('i')} = {single(begin)};"]
+            out.append(f"$fill({self.places['state', name].removesuffix('[{}]')}, {single(begin)}, {size});")
         return out
 
     def statements(self) -> list[str]:
@@ -184,7 +191,10 @@ class StepText:
             body.append(f"const float v{i} = {EXPRESSIONS[line.op].format(*args)};")
         copied = [i for i in dict.fromkeys(i for _, i in stage.stores) if i not in own]
         body += [f"const float v{i} = {self.value(i, False)};" for i in copied]
-        body += [f"{self.at(home).format('i')} = {self.value(i, True)};" for home, i in stage.stores]
+        for home, i in stage.stores:  # What is only copied is volatile: the loop would become a call of memcpy.
+            place = self.at(home).format("i")
+            place = f"*(volatile float *)&{place}" if i in copied or self.step.lines[i].op == "constant" else place
+            body.append(f"{place} = {self.value(i, True)};")
         return [f"for (i = 0; i < {stage.size}; ++i) {{", *(f"    {line}" for line in body), "}"]
 
     def value(self, i: int, is_here: bool) -> str:
