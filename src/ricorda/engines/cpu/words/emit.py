@@ -119,7 +119,9 @@ class Emitter:
 
     def prefetch(self, pointer: ir.Value, writing: bool = False) -> None:
         """Have all caches fetch the line of an address, to be read or to be written."""
-        self.intrinsic("llvm.prefetch.p0", self.b.bitcast(pointer, BYTES), I32(int(writing)), I32(3), I32(1), result=VOID)
+        self.intrinsic(
+            "llvm.prefetch.p0", self.b.bitcast(pointer, BYTES), I32(int(writing)), I32(3), I32(1), result=VOID
+        )
 
     def kept(self, pointer: ir.Value) -> ir.Value:
         """The same pointer in a register; LLVM cannot see how it was computed, so it does not compute it again."""
