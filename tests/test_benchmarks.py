@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cells_compared
+import cells_speed
 import numpy as np
 import pytest
 import torch
@@ -384,3 +385,11 @@ def test_cells_are_compared_one_by_one_and_a_stopped_run_goes_on(
     lines = cells_compared.page(rows, 1.0).splitlines()
     assert "| `rnn` | vanilla | 50.0% | 12,345 | 2 | none |" in lines
     assert "| `gru` | | failed: the loss became nan | | | |" in lines
+
+
+def test_the_page_of_what_cells_cost() -> None:
+    dear = {"products": 1.0, "times": 0.2, "a product": 1.6, "compiling": 1.51}
+    cheap = {"products": 2.3, "times": 0.25, "a product": 1.3, "compiling": 0.9}
+    lines = cells_speed.page({"indrnn": dear, "lmu": cheap}).splitlines()
+    assert "| `indrnn` | 1.0 | 0.20 | 1.60 | 1.51 s | a product, compiling |" in lines
+    assert "| `lmu` | 2.3 | 0.25 | 1.30 | 0.90 s |  |" in lines
