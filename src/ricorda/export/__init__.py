@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ricorda.export.to_c.door import c
     from ricorda.export.to_hub.door import hub
     from ricorda.export.to_onnx.door import onnx
+    from ricorda.export.to_page.door import page
     from ricorda.export.to_wasm.door import wasm
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "c",
     "hub",
     "onnx",
+    "page",
     "wasm",
 ]
 
@@ -28,6 +30,7 @@ _HOMES = {
     "ricorda.export.to_c.door": ("c",),
     "ricorda.export.to_hub.door": ("hub",),
     "ricorda.export.to_onnx.door": ("onnx",),
+    "ricorda.export.to_page.door": ("page",),
     "ricorda.export.to_wasm.door": ("wasm",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

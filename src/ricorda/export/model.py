@@ -1,6 +1,6 @@
 """A trained model, or a layer alone, lowered once: what it reads, its steps, what it makes of their outputs.
 
-C, WebAssembly and the page print the same `Network`. What none of them can do is refused here; what one of them cannot
+C and WebAssembly print the same `Network`. What none of them can do is refused here; what one of them cannot
 do, it refuses itself by `refuse`.
 """
 

@@ -1,6 +1,6 @@
 """A program with its weights, lowered once to the stages of a step.
 
-The printers (C, WebAssembly, the page) read nothing but `Step`, and have one table of their own: how each operation is
+The printers (C, WebAssembly) read nothing but `Step`, and have one table of their own: how each operation is
 written.
 """
 
@@ -77,7 +77,7 @@ def step(program: Program, weights: Mapping[str, Array], sizes: Mapping[str, int
         states=lines.states,
         begins=tuple(max(-MOST, min(state.number, MOST)) for state in program.states),
         lines=tuple(whole),
-        stages=tuple(_stages(lines, groups, homes, _Packed(program, weights, bias))),
+        stages=tuple(_stages(lines, groups, homes, Packed(program, weights, bias))),
         weights={value.name: weights[value.name] for value in program.values if value.op == "parameter"},
         scratch=scratch,
     )
@@ -307,7 +307,7 @@ def _offsets(blocks: Sequence[tuple[int, int, int]]) -> list[int]:
     return offsets
 
 
-class _Packed:
+class Packed:
     """The matrices and biases of affines, as blocks of the parameters."""
 
     def __init__(self, program: Program, weights: Mapping[str, Array], bias: bool) -> None:
@@ -328,7 +328,7 @@ class _Packed:
 
 
 def _stages(
-    lines: _Lines, groups: Mapping[Key, _Group], homes: Mapping[tuple[int, int], Home], packed: _Packed
+    lines: _Lines, groups: Mapping[Key, _Group], homes: Mapping[tuple[int, int], Home], packed: Packed
 ) -> Iterator[Stage]:
     for key, group in groups.items():
         if key[1] == 1:

@@ -17,6 +17,7 @@ class _Ways(Commands):
         "c": "Write a model as one header in C99 that needs no library.",
         "hub": "Write a model folder for the Hugging Face Hub.",
         "onnx": "Write a model as a file of ONNX, which ONNX Runtime and others run.",
+        "page": "Write a model as one page that opens in a browser without a network.",
         "wasm": "Write a model as a WebAssembly module that runs in browsers and in Node.",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from ricorda.insight.memory.decomposition import (
 )
 from ricorda.insight.passage import NOTHING_BESIDE
 from ricorda.nn import Recurrent
+from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
 from ricorda.shown import Shown
 
@@ -162,15 +164,18 @@ Forms = dict[int, tuple[int, Tensor, Tensor]]
 """For each line that is additive in a state: the state's place, the share of it that the line keeps, what it adds."""
 
 
-def _leaves(values: Values) -> Forms:
-    """The additive lines that the output is computed from, or the output itself if it is additive."""
-    program, states = values.program, lines_of_states(values.program)
+@lru_cache(maxsize=256)
+def leaf_lines(program: Program) -> dict[int, int]:
+    """The additive lines that the output is computed from, or the output itself if it is additive; see `_leaves`."""
+    states = lines_of_states(program)
     used = {arg for index in shown_lines(program) - states.keys() for arg in program.values[index].args}
-    return {
-        index: (place, *keep_and_written(values, place, index))
-        for index, place in states.items()
-        if index in used or index == program.result
-    }
+    return {index: place for index, place in states.items() if index in used or index == program.result}
+
+
+def _leaves(values: Values) -> Forms:
+    """The additive lines that the output is computed from, with their forms at some steps."""
+    leaves = leaf_lines(values.program)
+    return {index: (place, *keep_and_written(values, place, index)) for index, place in leaves.items()}
 
 
 def _shown(values: Values, row: int, leaves: Forms, parts: dict[int, Tensor], own: int) -> Tensor:
