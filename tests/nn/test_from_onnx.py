@@ -305,6 +305,9 @@ def test_states_of_the_file_are_what_a_layer_begins_with(tmp_path: Path) -> None
         stream.reset()
     zeros = torch.zeros(1, 3, 3)
     assert not torch.allclose(layer(x, (zeros, zeros))[0], layer(x)[0])
+    for way in (export.onnx, export.wasm):
+        with pytest.raises(ArgumentError, match="begins with states of its"):
+            way(layer, tmp_path / "copy.wasm")
     copy = torch.load(_saved(layer, tmp_path), weights_only=False)
     assert torch.equal(copy(x)[0], layer(x)[0])
 
@@ -330,6 +333,13 @@ def test_a_layer_that_reads_backwards_does_so_in_all_its_forms(tmp_path: Path) -
     assert "backwards" in repr(layer)
     with pytest.raises(ArgumentError, match="reads backwards cannot stream"):
         layer.stream()
+    with pytest.raises(ArgumentError, match="reads backwards has no step"):
+        export.onnx(layer, tmp_path / "back.onnx", form="step")
+    with pytest.raises(ArgumentError, match="reads from a sequence's end"):
+        export.wasm(layer, tmp_path / "back.wasm")
+    export.onnx(layer, tmp_path / "back.onnx")
+    (back,) = from_onnx(tmp_path / "back.onnx").values()
+    torch.testing.assert_close(back(x)[0], layer(x)[0])
 
 
 @pytest.mark.parametrize(

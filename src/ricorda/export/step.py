@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from ricorda.errors import ArgumentError
 from ricorda.export.stages import Array, Home, Line, Product, Reduction, Stage, Step, Units
 from ricorda.nn.forms import weights_of
+from ricorda.nn.onnx_import.layer import NodeLayer
 from ricorda.nn.recurrent import Recurrent
 from ricorda.program.ir import MASKS, Program, Value
 from ricorda.program.operations import EXPAND, OPERATIONS, REDUCTIONS
@@ -33,7 +35,15 @@ def steps_of(layer: Recurrent) -> tuple[tuple[Step, ...], ...]:
     ----------
     layer : Recurrent
         In any dtype, on any device.
+
+    Raises
+    ------
+    ArgumentError
+        If it came from a file of ONNX and reads backwards only, or begins with states of that file.
     """
+    if isinstance(layer, NodeLayer) and (layer.backwards[0] or layer.begins):
+        what = "reads from a sequence's end" if layer.backwards[0] else "begins with states of its file"
+        raise ArgumentError(f"the layer {what}, and steps do not: use it from Python")
     stack = layer.stack
     levels = []
     for level, suffixes in enumerate(stack.suffixes):

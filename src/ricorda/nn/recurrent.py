@@ -125,7 +125,7 @@ class Recurrent(nn.Module):
         If the cell's equations are invalid.
     """
 
-    _reversed: tuple[bool, ...] = (False, True)  # Whether a direction reads each row from its last step to its first.
+    backwards: tuple[bool, ...] = (False, True)  # Whether a direction reads each row from its last step to its first.
 
     def __init__(
         self,
@@ -312,7 +312,7 @@ class Recurrent(nn.Module):
                 entry = len(finals)  # Each layer and direction has its own masks.
                 states = self.stack.of_layer(initial, entry)
                 manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
-                options = batch.lengths, self._reversed[direction], record, number + entry, manner, engine, inputs
+                options = batch.lengths, self.backwards[direction], record, number + entry, manner, engine, inputs
                 request = Request(program, parameters, y, states, *options)
                 if recording:
                     run = operation.run(request, self.texts[training], None if seed is None else seed + entry)

@@ -60,12 +60,19 @@ def onnx(
     from ricorda.export.to_onnx.serial import serialised
     from ricorda.export.to_onnx.signature import layer_as_onnx
     from ricorda.nn import Recurrent
+    from ricorda.nn.onnx_import.layer import NodeLayer
     from ricorda.tasks.estimator import SequenceEstimator
 
     path = Path(path)
     if isinstance(model, Recurrent):
         if form == "step" and model.bidirectional:
             raise ArgumentError("a bidirectional layer has no step: its second direction starts at the sequence's end")
+        if form == "step" and model.backwards[0]:
+            raise ArgumentError("a layer that reads backwards has no step: it starts at the sequence's end")
+        if isinstance(model, NodeLayer) and model.begins and not states and form == "sequence":
+            raise ArgumentError(
+                "the layer begins with states of its own file: give states=True, and the states as inputs"
+            )
         files = {path: serialised(layer_as_onnx(model, form, lengths=lengths, states=states), path)}
     elif isinstance(model, SequenceEstimator):
         if lengths or states:

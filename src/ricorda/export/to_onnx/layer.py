@@ -74,7 +74,8 @@ def add_layer(
         if match is not None:
             of_node = weights_of_node(match, program, weights)
             lengths = None if steps is None else steps.lengths
-            y, final = add_node(g, match, of_node, y, lengths=lengths, states=own, name=f"{name}_l{level}")
+            how = {"lengths": lengths, "states": own, "backwards": layer.backwards[0]}
+            y, final = add_node(g, match, of_node, y, name=f"{name}_l{level}", **how)
         else:
             if own is None:
                 own = [_first(g, state.number, stack, level, state.size, rows) for state in program.states]
@@ -85,7 +86,7 @@ def add_layer(
                 if one_step:
                     parts.append(equations.step(g, equations.outside(g, [y, *beside]), begin))
                 else:
-                    parts.append(add_loop(g, equations, [y, *beside], begin, steps, reverse=direction == 1))
+                    parts.append(add_loop(g, equations, [y, *beside], begin, steps, reverse=layer.backwards[direction]))
             outputs = [output for output, _ in parts]
             y = g.Concat(*outputs, axis=2) if len(outputs) > 1 else outputs[0]
             final = [

@@ -153,7 +153,15 @@ def _of_direction(match: Match, program: Program, weights: Mapping[str, Array]) 
 
 
 def add_node(
-    g: Graph, match: Match, weights: Weights, x: str, *, lengths: str | None, states: Sequence[str] | None, name: str
+    g: Graph,
+    match: Match,
+    weights: Weights,
+    x: str,
+    *,
+    lengths: str | None,
+    states: Sequence[str] | None,
+    backwards: bool,
+    name: str,
 ) -> tuple[str, list[str]]:
     """Add the node for x [T, B, I]; its output [T, B, directions * H], and the final states [directions, B, H] each.
 
@@ -161,6 +169,8 @@ def add_node(
     ----------
     lengths : int32 [B], optional
     states : [directions, B, H] each, optional
+    backwards : bool
+        Whether the first direction reads from the last step to the first.
     name : str
         The node's, with which those of the weights begin.
     """
@@ -174,7 +184,7 @@ def add_node(
         outputs=1 + len(own),
         name=name,
         hidden_size=weights.R.shape[2],
-        direction="bidirectional" if directions > 1 else "forward",
+        direction="bidirectional" if directions > 1 else "reverse" if backwards else "forward",
         **{key: values * directions if isinstance(values, list) else values for key, values in pattern.attributes},
     )
     if lengths is not None and states is not None:  # Of a row without steps ONNX Runtime gives zeros.

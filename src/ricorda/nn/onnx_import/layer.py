@@ -19,13 +19,12 @@ class NodeLayer(Recurrent):
 
     Attributes
     ----------
-    backwards : bool
-        Whether its one direction reads each row from its last step to its first.
+    backwards : tuple of bool
+        Whether each direction reads each row from its last step to its first; (True,) for a layer of a reverse node.
     first_<state> : Tensor [directions, size], a buffer
         What a state begins with where the caller gives no other.
     """
 
-    backwards = False
     begins: tuple[str, ...] = ()
 
     def begin_with(self, states: Sequence[Tensor]) -> None:
@@ -36,7 +35,7 @@ class NodeLayer(Recurrent):
 
     def read_backwards(self) -> None:
         """Make its one direction the one from the last step to the first."""
-        self.backwards, self._reversed = True, (True,)
+        self.backwards = (True,)
 
     def forward(self, input: Any, hx: State | None = None, *args: Any, **options: Any) -> Any:
         """Run the layer; see `Recurrent.forward`. The states begin with those of the file."""
@@ -56,11 +55,11 @@ class NodeLayer(Recurrent):
     @property
     def runs_plainly(self) -> bool:
         """Whether a whole call of an engine's can serve it; those have a direction's own order."""
-        return not self.backwards and super().runs_plainly
+        return not self.backwards[0] and super().runs_plainly
 
     def stream(self, batch_size: int | None = None) -> Stream:
         """An object that takes one step at a time; see `Recurrent.stream`."""
-        if self.backwards:
+        if self.backwards[0]:
             raise ArgumentError("a layer that reads backwards cannot stream: it starts at the sequence's end")
         if self.bidirectional or not self.begins:
             return super().stream(batch_size)
@@ -68,7 +67,7 @@ class NodeLayer(Recurrent):
 
     def extra_repr(self) -> str:
         """The arguments, as torch.nn prints them."""
-        return f"{self.program.title}, {super().extra_repr()}{', backwards' if self.backwards else ''}"
+        return f"{self.program.title}, {super().extra_repr()}{', backwards' if self.backwards[0] else ''}"
 
 
 class _NodeStream(Stream):
