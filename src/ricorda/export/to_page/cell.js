@@ -84,7 +84,7 @@ function beginning({ lines }) {
  * One step of a layer.
  * `inputs` and `states` have vectors by name; the result has the value of each line, and the new states by name.
  */
-function step({ lines, outputs }, inputs, states) {
+function step({ lines, outputs, result }, inputs, states) {
   const values = [];
   for (const { op, args, size, name, number, vector, matrices, bias } of lines) {
     let value;
@@ -100,7 +100,7 @@ function step({ lines, outputs }, inputs, states) {
   }
   const names = Object.keys(states);
   const after = Object.fromEntries(outputs.map((line, place) => [names[place], values[line]]));
-  return { values, after, output: values[outputs[0]] };
+  return { values, after, output: values[result] };
 }
 
 /**

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ricorda.export.step import Packed
+from ricorda.export.step import MOST, Packed
 from ricorda.export.to_page.numbers import Numbers
 from ricorda.insight.memory.decomposition import additive_lines, followed_states, shown_lines
 from ricorda.insight.memory.remains import leaf_lines
@@ -31,7 +31,8 @@ def layers_of(layer: Recurrent, numbers: Numbers) -> dict[str, Any]:
                 weights = weights_of(layer, stack, level, suffix)
             arrays = {name: weight.detach().float().cpu().numpy() for name, weight in weights.items()}
             lines = _lines(program, stack.sizes[level], arrays, Packed(program, arrays, stack.bias), numbers)
-            directions.append({"cell": program.name, "lines": lines, "outputs": list(program.outputs)})
+            places = {"outputs": list(program.outputs), "result": program.result}
+            directions.append({"cell": program.name, "lines": lines, **places})
         levels.append(directions)
     return {"levels": levels, "memory": memory_of_lines(layer)}
 
@@ -52,7 +53,7 @@ def _lines(program: Program, sizes: Any, arrays: Any, packed: Packed, numbers: N
             line["matrices"] = [numbers.keep(packed.matrix([index], place)) for place in places]
             line["bias"] = numbers.keep(packed.bias(index, line["size"]))
         if value.op in ("state", "constant"):
-            line["number"] = value.number
+            line["number"] = max(-MOST, min(value.number, MOST))
         lines.append(line)
     return lines
 
@@ -72,6 +73,6 @@ def memory_of_lines(layer: Recurrent) -> dict[str, Any] | None:
         "additive": {place: sorted(additive_lines(program, place) & program.reaching) for place in places},
         "leaves": {index: place for index, place in leaf_lines(program).items() if index in program.reaching},
         "moving": sorted(shown_lines(program) & program.reaching),
-        "shows": program.outputs[0] in shown_lines(program),
+        "shows": program.result in shown_lines(program),
         "sums": [name for name, row in OPERATIONS.items() if row.terms],
     }

@@ -50,7 +50,7 @@ function divided(layer, memory, values, leaves, parts, own) {
       apply(op, size, ...taken.map((part) => (Array.isArray(part) ? part[row] : part))),
     );
   };
-  const shown = take(layer.outputs[0]);
+  const shown = take(layer.result);
   const rows = shown.slice(1).map((row, i) => apply("subtract", row.length, row, shown[i]));
   rows[own] = apply("add", rows[own].length, rows[own], shown[0]); // What is shown even of nothing is the step's own.
   return rows;
@@ -75,7 +75,7 @@ function follow(layer, memory, steps, [start, stop], weigh) {
     parts[place] = rows(initial.length);
     parts[place][INITIAL].set(initial);
   }
-  const size = layer.lines[layer.outputs[0]].size;
+  const size = layer.lines[layer.result].size;
   const pooled = rows(size);
   const written = new Float64Array(W);
   const held = Array.from({ length: W }, () => new Float64Array(W));
