@@ -216,6 +216,12 @@ def test_forecasters(parameters: Any, browser: Any, tmp_path: Path) -> None:
             ),
             "with covariates",
         ),
+        (
+            lambda: Forecaster("cfc_gap", context=4, horizon=2, hidden_size=4, epochs=1, device="cpu").fit(
+                np.sin(np.arange(60.0))
+            ),
+            "of cell cfc_gap",
+        ),
     ],
 )
 def test_what_has_no_page_is_refused_with_the_way_out(make: Any, message: str, tmp_path: Path) -> None:

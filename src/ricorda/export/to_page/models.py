@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from ricorda.data.beside import NOTHING
 from ricorda.export.model import refuse
 from ricorda.export.to_page.layers import layers_of
 from ricorda.export.to_page.numbers import Numbers
@@ -113,9 +114,11 @@ def language(model: Any, numbers: Numbers) -> dict[str, Any]:
 
 
 def forecast(model: Any, numbers: Numbers) -> dict[str, Any]:
-    """A forecaster without covariates."""
+    """A forecaster without covariates, of a cell that reads nothing beside its input."""
     network, facts = model.network_, model.facts_
     sizes, head = network.sizes, network.head
+    if network.beside != NOTHING:
+        refuse(WAY, f"a forecaster of cell {network.layers.program.name}", "choose a cell of one input")
     if sizes.covariates:
         refuse(WAY, "a forecaster with covariates", "export it as ONNX, or train it without them")
     scaling = facts.scaling.variables
