@@ -142,16 +142,8 @@ def kernels_for(
         if value.op == "parameter":
             totals[f"dp_{value.name}"] = d
             d += value.size
-    backward = Plan(
-        schedule(trained.backward, target.bundle),
-        parameters,
-        columns,
-        (),
-        trained.state_gradients,
-        totals,
-        given,
-        whole=not standard,
-    )
+    stages = schedule(trained.backward, target.bundle)
+    backward = Plan(stages, parameters, columns, (), trained.state_gradients, totals, given, whole=not standard)
     by_operand: dict[tuple[str, str, str], list[tuple[Factor, str, str]]] = {}
     for factor in inputs:
         by_operand.setdefault(("input", "", INPUT_SIZE), []).append(_use(program, factor))

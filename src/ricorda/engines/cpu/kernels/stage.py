@@ -58,8 +58,7 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
         def tile_of_rows(row: ir.Value, rows: ir.Value) -> None:
             f.loop(0, rows, lambda r: equations.fetch(f.sum(row, r), f.times(vector, lanes), width * lanes))
             for position, bundle in enumerate(stage.bundles):
-                count = len(bundle.products)
-                columns = f.times(vectors, count)
+                columns = f.times(vectors, count := len(bundle.products))
                 acc, ld_acc = accs[position], f.times(columns, lanes)
                 start: tuple[ir.Value, ir.Value] = (code.zeros(), I64(0))
                 whole = length_along(f, plan, bundle.operands)

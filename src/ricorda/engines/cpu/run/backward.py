@@ -101,9 +101,12 @@ def backward(
     masks = give_masks(block, arguments_of.slots, kernels.program, steps, call.seed)
     for slot, number, begin in slots.stored:
         block[slot] = saved[number].data_ptr() + begin
-    count = len(kernels.program.states)
     seeds = dict(
-        zip((output_sequence(kernels.program), *call.record), (gradients[0], *gradients[1 + count :]), strict=True)
+        zip(
+            (output_sequence(kernels.program), *call.record),
+            (gradients[0], *gradients[1 + len(states) :]),
+            strict=True,
+        )
     )
     alive = []
     for name, (slot, size) in slots.seeds.items():
@@ -111,7 +114,7 @@ def backward(
         alive.append(x.new_zeros(steps.rows, size) if seed is None else seed.contiguous())
         block[slot] = alive[-1].data_ptr()
     places = []
-    for (initial, slot, two), value, end in zip(slots.states, states, gradients[1 : 1 + count], strict=True):
+    for (initial, slot, two), value, end in zip(slots.states, states, gradients[1 : 1 + len(states)], strict=True):
         place = torch.zeros_like(value) if end is None else end.clone(memory_format=torch.contiguous_format)
         places.append(torch.stack([place, place]) if two else place)
         block[slot] = places[-1].data_ptr()
