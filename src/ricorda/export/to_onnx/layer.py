@@ -74,8 +74,8 @@ def add_layer(
         if match is not None:
             of_node = weights_of_node(match, program, weights)
             lengths = None if steps is None else steps.lengths
-            how = {"lengths": lengths, "states": own, "backwards": layer.backwards[0]}
-            y, final = add_node(g, match, of_node, y, name=f"{name}_l{level}", **how)
+            back, own_name = layer.backwards[0], f"{name}_l{level}"
+            y, final = add_node(g, match, of_node, y, lengths=lengths, states=own, backwards=back, name=own_name)
         else:
             if own is None:
                 own = [_first(g, state.number, stack, level, state.size, rows) for state in program.states]
