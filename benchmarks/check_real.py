@@ -37,6 +37,7 @@ PARTS = (
     "one-class",
     "pretrained",
     "arrays",
+    "export",
 )
 """`real_PART.check` trains with each seed where that takes under three minutes, else with the first."""
 

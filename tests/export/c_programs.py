@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ricorda.export.to_c.text import array
-
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-ffp-contract=off"]
-SEED = 12345
 
 NUMBERS = """
 static uint32_t seed = 1;
@@ -134,8 +131,3 @@ static void say(const char *name)
     out(text);
 }
 """
-
-
-def constant(name: str, numbers: NDArray[Any]) -> str:
-    """An array of C."""
-    return array("float" if numbers.dtype == np.float32 else "int", name, numbers)
