@@ -25,7 +25,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 860, "height": 700}, locale="en", color_scheme="light")
         page.goto((Path(folder) / "film.html").as_uri())
         page.fill("#text", REVIEW)
-        page.hover("#words button:nth-child(9)")
+        page.hover("#words button:nth-child(10)")
         page.screenshot(path=Path(__file__).with_suffix(".png"), full_page=True)
         browser.close()
 
