@@ -12,7 +12,7 @@ from small_models import LABELS, TEXTS
 from task_cases import SENTENCES, TAGS, TINY, WALKS
 
 import ricorda
-from ricorda import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger, Translator
+from ricorda import Forecaster, LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger, Translator
 from ricorda.errors import ArgumentError
 from ricorda.nn import Recurrent
 
@@ -20,6 +20,7 @@ ONE_WAY = {**TINY, "bidirectional": False}
 SUMS = [float(walk.sum()) for walk in WALKS]
 MUSIC = [[[60, 64], [62], [], [64, 67, 71]] * 5] * 4
 PAIRS = [np.column_stack([walk[:, 0], np.arange(1.0, len(walk) + 1), walk[:, 1]]) for walk in WALKS]
+WAVES = np.column_stack([np.sin(np.arange(160) / 4) * 5 + 40, np.cos(np.arange(160) / 5)])
 HOLES = [np.where(np.arange(len(pair))[:, None] % 3 == [0, 4, 2], np.nan, pair) for pair in PAIRS]
 
 
@@ -30,6 +31,10 @@ def classifier(**more: Any) -> SequenceClassifier:
 
 def tagger(**more: Any) -> SequenceTagger:
     return SequenceTagger(**{**ONE_WAY, "character_hidden_size": 0, **more})
+
+
+def forecaster(**more: Any) -> Forecaster:
+    return Forecaster(**{**TINY, "horizon": 3, "context": 16, **more})
 
 
 MODELS = {
@@ -47,6 +52,11 @@ MODELS = {
     "tag_numbers": lambda: tagger(cell="mgu").fit(WALKS, [walk * 3 + 1 for walk in WALKS]),
     "language": lambda: LanguageModel(**TINY, tokenizer="char").fit("the cat sat on the mat.\n" * 20),
     "tied": lambda: LanguageModel(**TINY, tie_embeddings=True, embedding_size=4, tokenizer="char").fit("abcd " * 60),
+    "waves": lambda: forecaster().fit(WAVES[:, 0]),
+    "two_waves": lambda: forecaster(patch=4, affine=True, independent=False).fit(WAVES),
+    "waves_apart": lambda: forecaster(independent=True, head="quantile", patch=2).fit(WAVES),
+    "waves_normal": lambda: forecaster(head="gaussian", independent=False, num_layers=2).fit(WAVES),
+    "waves_bare": lambda: forecaster(normalize="series", autoregression=False, cell="gru").fit(WAVES),
     "music": lambda: LanguageModel(**TINY).fit(MUSIC),
 }
 
@@ -110,6 +120,7 @@ def test_8_bits_take_a_quarter(tmp_path) -> None:
         (lambda: tagger(character_hidden_size=2).fit(SENTENCES, TAGS), "train it with --character-hidden-size 0"),
         (lambda: tagger(crf=True).fit(SENTENCES, TAGS), "train it with --no-crf, or export it as ONNX"),
         (lambda: Translator(**TINY).fit(["a b", "b a"] * 8, ["b a", "a b"] * 8), "the task translate"),
+        (lambda: forecaster().fit(WAVES, covariates=np.arange(160.0)), "a forecaster with covariates"),
         (lambda: SequenceClassifier(), "give a ricorda.nn.Recurrent, or a trained model"),
         (lambda: torch.nn.LSTM(2, 3), "a LSTM cannot be exported"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 from ricorda.export.model import network_of
 from ricorda.export.to_c import golden
+from ricorda.export.to_c.forecast import write_forecaster
 from ricorda.export.to_c.header import write
 from ricorda.files import write_atomically
 
@@ -47,11 +48,14 @@ def c(
     ModelFolderError
         If the file cannot be written.
     """
-    network = network_of(model, "C")
-    header = write(network, name, int8)
-    if test is not None:
-        include = Path(os.path.relpath(path, Path(test).parent)).as_posix()
-        program = golden.program(model, network, include, name, int8)
+    include = "" if test is None else Path(os.path.relpath(path, Path(test).parent)).as_posix()
+    if getattr(model, "TASK", "") == "forecast" and hasattr(model, "network_"):
+        header = write_forecaster(model, name, int8)
+        program = golden.forecast(model, include, name, int8) if include else ""
+    else:
+        network = network_of(model, "C")
+        header = write(network, name, int8)
+        program = golden.program(model, network, include, name, int8) if include else ""
     write_atomically(path, header.text)
     if test is not None:
         write_atomically(test, program)

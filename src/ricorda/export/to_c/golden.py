@@ -66,6 +66,45 @@ int main(void)
 """
 
 
+def forecast(model: Any, header: str, name: str, int8: bool) -> str:
+    """The program of a forecaster; see `program`."""
+    sizes, scaling = model.network_.sizes, model.facts_.scaling.variables
+    past = np.random.default_rng(0).standard_normal((sizes.context, sizes.variables)) * scaling.scale + scaling.mean
+    standard = torch.from_numpy(scaling.standardise(past)).to(next(model.network_.parameters()))
+    nothing = standard.new_zeros(1, 0, sizes.context)
+    with torch.no_grad():
+        said = model.network_(standard.T[None], nothing, nothing[..., : sizes.steps])[0].transpose(0, 1)
+    chosen = scaling.part([*sizes.targets])
+    expected = said.double().cpu().numpy() * chosen.scale[:, None]
+    expected[..., : 1 if model.head == "gaussian" else None] += chosen.mean[:, None]  # Not of a deviation.
+    flat = expected.reshape(-1).astype(np.float32)
+    limit = LIMIT_INT8 if int8 else LIMIT
+    return f"""\
+/* Compares {header} with the numbers that ricorda gave in Python: cc -std=c99 -ffp-contract=off THIS.c && ./a.out */
+#include <stdio.h>
+
+#define {name.upper()}_IMPLEMENTATION
+#include "{header}"
+
+{array("float", "past", past.reshape(-1).astype(np.float32))}{array("float", "expected", flat)}
+int main(void)
+{{
+    static {name}_state state;
+    static float y[{len(flat)}];
+    float error, worst = 0.0f, most = 1.0f;
+    int i;
+    {name}_predict(&state, past, y);
+    for (i = 0; i < {len(flat)}; ++i) {{
+        error = y[i] > expected[i] ? y[i] - expected[i] : expected[i] - y[i];
+        worst = error <= worst ? worst : error;
+        most = expected[i] > most ? expected[i] : -expected[i] > most ? -expected[i] : most;
+    }}
+    printf("largest error %g of %g\\n", (double)worst, (double)most);
+    return worst <= most * {limit:g}f ? 0 : 1;
+}}
+"""
+
+
 def _random(size: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).standard_normal((STEPS, size)).astype(np.float32)
 
