@@ -142,7 +142,9 @@ const view = {
     );
     const [count, shown] = [this.tokens.length, this.window[1] - this.window[0]];
     const more = shown < count ? ` ${say("last_shown", { shown, count })}` : "";
-    byId("legend").textContent = `${say("legend", { claim: this.claim })} ${say(account, { most: LONGEST_ERASURE })}${more}`;
+    const kept = this.kept ? `${say("legend_kept")} ` : "";
+    const colours = `${say("legend", { claim: this.claim })} ${kept}`;
+    byId("legend").textContent = `${colours}${say(account, { most: LONGEST_ERASURE })}${more}`;
     byId("explanation").dataset.account = account;
   },
 

@@ -28,9 +28,12 @@ const TEXTS = {
     rather: "{label} rather than {rival}",
     legend:
       "Red with + speaks for “{claim}”, blue with − against it; the stronger, the more signs. Point at a word, or " +
-      "go there with the arrow keys: a green line shows after which words it is still remembered.",
+      "go there with the arrow keys.",
+    legend_kept: "A green line shows after which words it is still remembered.",
     exact: "The numbers are exact: with everything else they add up to the score.",
-    erasure: "Each number is how much lower the score would be without the word: this model has no exact account.",
+    erasure:
+      "Each number is how much lower the score would be without the word, or the sum of that over its parts: this " +
+      "model has no exact account.",
     computing: "Computing…",
     adds_up: "{words} words shown {rest}{initial}{bias} = {score} (log-odds)",
     part_rest: "{value} all others ",
@@ -107,9 +110,12 @@ const TEXTS = {
     rather: "{label} piuttosto che {rival}",
     legend:
       "Rosso con + parla a favore di «{claim}», blu con − contro; più segni, più forza. Indica una parola, o " +
-      "raggiungila con le frecce: una linea verde mostra dopo quali parole è ancora ricordata.",
+      "raggiungila con le frecce.",
+    legend_kept: "Una linea verde mostra dopo quali parole è ancora ricordata.",
     exact: "I numeri sono esatti: con tutto il resto danno come somma il punteggio.",
-    erasure: "Ogni numero dice quanto calerebbe il punteggio senza la parola: questo modello non ha un conto esatto.",
+    erasure:
+      "Ogni numero dice quanto calerebbe il punteggio senza la parola, o la somma di ciò sulle sue parti: questo " +
+      "modello non ha un conto esatto.",
     computing: "Calcolo in corso…",
     adds_up: "{words} parole mostrate {rest}{initial}{bias} = {score} (log-odds)",
     part_rest: "{value} tutte le altre ",

@@ -65,7 +65,8 @@ class WordRow {
   show(words) {
     const before = this.buttons.indexOf(document.activeElement);
     this.buttons = words.map(({ text, known, strength = 0, said }, i) => {
-      const button = element("button", text, { type: "button", "aria-label": said ?? text });
+      const button = element("button", "", { type: "button", "aria-label": said ?? text });
+      button.append(element("span", text, { class: "text" }));
       button.className = `word ${strength > 0 ? "for" : "against"}${known ? "" : " unknown"}`;
       button.style.setProperty("--strength", Math.abs(strength).toFixed(3));
       button.tabIndex = i === Math.max(before, 0) ? 0 : -1;
