@@ -101,13 +101,8 @@ def backward(
     masks = give_masks(block, arguments_of.slots, kernels.program, steps, call.seed)
     for slot, number, begin in slots.stored:
         block[slot] = saved[number].data_ptr() + begin
-    seeds = dict(
-        zip(
-            (output_sequence(kernels.program), *call.record),
-            (gradients[0], *gradients[1 + len(states) :]),
-            strict=True,
-        )
-    )
+    recorded = gradients[0], *gradients[1 + len(states) :]
+    seeds = dict(zip((output_sequence(kernels.program), *call.record), recorded, strict=True))
     alive = []
     for name, (slot, size) in slots.seeds.items():
         seed = seeds[name]
