@@ -170,8 +170,11 @@ def page(rows: Sequence[Mapping[str, Any]], share: float) -> str:
         "The half-life is that of the gradient after training: the number of steps in which its norm halves, on 16",
         "examples (see [gradients](gradients.md)). Times are of training, a step of one sequence, on this machine:",
         f"{platform.machine()}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() != 1)}, "
-        f"torch {torch.__version__}, ricorda {__version__}.",
+        f"torch {torch.__version__}, ricorda {__version__}. They are rough, with whatever else ran on it beside:",
+        "[what each cell costs](cells-speed.md) has them in turns with the LSTM.",
     ]
+    for task in [task for task in HEADS if task not in {row["task"] for row in rows}]:
+        parts += ["", f"**{HEADS[task][0]}: not measured yet.**"]
     if share < 1:
         parts += ["", f"**A trial run with {share:.0%} of the data.**"]
     for task, (title, measure, higher) in HEADS.items():
