@@ -164,7 +164,7 @@ def test_cells(ricorda_command: Command) -> None:
     assert all(set(each) == {"name", "family", "year", "weights", "summary", "paper"} for each in listed)
     one = json.loads(ricorda_command("cells", "lstm", "--json", "-i", "3", "-n", "5").out)
     assert one["weights"] == 4 * 5 * (3 + 5 + 2)
-    keys = {"name", "summary", "equations", "latex", "options", "states", "affines", "parameters", "weights"}
+    keys = {"name", "summary", "equations", "latex", "options", "states", "affines", "parameters", "weights", "output"}
     assert set(one) == keys | {"meanings", "family", "year", "paper", "weakness", "forms", "initial", "differs"}
     table = ricorda_command("cells").out
     assert all(each["name"] in table and f"{each['weights']:,}" in table for each in listed)

@@ -327,6 +327,10 @@ TABLES = {
     "program/simplify.py": "the rules by which the table's operations become shorter",
     "engines/cpu/words/mathematics.py": "the CPU engine's own table: the vector code of each operation",
     "export/to_onnx/operations.py": "the same for ONNX: the nodes of each operation",
+    "export/to_c/mathematics.py": "the same for C: a function of each operation",
+    "export/to_wasm/code.py": "the same for the reductions in WebAssembly",
+    "export/to_wasm/program.py": "what a task's scores go through: exp of a softmax, sigmoid",
+    "export/to_wasm/forecast.py": "what a forecaster's numbers go through: exp of a GELU, softplus of a deviation",
     "engines/cpu/kernels/stage.py": "the same for the reductions, which are loops over a row's units",
 }
 """Files that name operations, and why."""

@@ -51,7 +51,7 @@ def first_states(stack: Stack, B: int, like: Tensor) -> list[Tensor]:
     most, states = torch.finfo(like.dtype).max, []
     for state, (entries, size) in zip(stack.program.states, stack.states, strict=True):
         zeros = like.new_zeros(entries, B, size)
-        number = state.number if math.isinf(state.number) else max(-most, min(state.number, most))
+        number = state.number if abs(state.number) == math.inf else max(-most, min(state.number, most))
         states.append(zeros.fill_(number) if number else zeros)
     return states
 

@@ -200,8 +200,13 @@ class _Forecast(_Network):
         self.sizes = SimpleNamespace(steps=model.steps_at_once)
         self.head = Head(model.head, model.loss, model.quantiles)
 
-    def forward(self, past: Tensor, past_covariates: Tensor, future_covariates: Tensor) -> Tensor:
-        """The forecast [B, targets, steps, head.size] as the network says it, in deviations from the mean."""
+    def forward(
+        self, past: Tensor, past_covariates: Tensor, future_covariates: Tensor, _seen: Tensor | None = None
+    ) -> Tensor:
+        """The forecast [B, targets, steps, head.size] as the network says it, in deviations from the mean.
+
+        Cells that ask which values were seen are not exported.
+        """
         facts = self.model.facts_
         known = torch.cat([past_covariates, future_covariates], 2)
         feeds = {"past": facts.scaling.variables.undo(past.mT.double().numpy())}
