@@ -16,6 +16,7 @@ import ricorda
 from ricorda.errors import ModelFolderError
 from ricorda.tasks.folder import CONFIG, HISTORY, WEIGHTS, config_hash
 from ricorda.tasks.metadata import METRICS
+from ricorda.tasks.worth import IN_TURNS
 
 GENERAL = {"task", "parameters", "program", "summary", "format_version", "ricorda_version", "sha256"}
 
@@ -91,7 +92,10 @@ def test_the_hub_reads_the_card(model: Any, tmp_path: Path) -> None:
     assert (data.library_name, data.license, data.language) == ("ricorda", "cc-by-4.0", ["it", "en"])
     assert model.TASK in data.tags
     assert data.pipeline_tag == model._card().pipeline or not model._card().pipeline
-    scores = {METRICS[name]: value for name, value in model.summary_["best"].items() if name in METRICS}
+    known = model.summary_["best"]
+    if IN_TURNS in model.summary_:
+        known = {model.summary_["alternatives"]["measure"]: model.summary_[IN_TURNS]}
+    scores = {METRICS[name]: value for name, value in known.items() if name in METRICS}
     assert sorted(data.metrics or []) == sorted(scores)
     if data.pipeline_tag and scores:
         assert {result.metric_type: result.metric_value for result in data.eval_results} == scores
