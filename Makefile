@@ -16,7 +16,7 @@ demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	  "I lost the first five minutes, yet I loved it to the end." \
 	  "Attori bravissimi, ma la trama non si sveglia mai: una delusione."
 
-test: $(VENV)/installed-dev  ## all tests: five to ten minutes on two cores
+test: $(VENV)/installed-dev  ## all tests: about half an hour on two cores
 	$(BIN)/python -m pytest -n auto
 
 test-lowest: $(LOWEST)/installed-dev  ## the tests with the lowest versions of pyproject.toml, for PYTHON=python3.11

@@ -49,12 +49,17 @@ def steps_of(layer: Recurrent) -> tuple[tuple[Step, ...], ...]:
     for level, suffixes in enumerate(stack.suffixes):
         directions = []
         for suffix in suffixes:
-            with torch.no_grad():
-                weights = weights_of(layer, stack, level, suffix)
-            arrays = {name: weight.detach().float().cpu().numpy() for name, weight in weights.items()}
+            arrays = arrays_of(layer, level, suffix)
             directions.append(step(stack.program, arrays, stack.sizes[level], stack.bias))
         levels.append(tuple(directions))
     return tuple(levels)
+
+
+def arrays_of(layer: Recurrent, level: int, suffix: str) -> dict[str, Array]:
+    """The weights that one direction of a layer computes with, float32, by their names in the program."""
+    with torch.no_grad():
+        weights = weights_of(layer, layer.stack, level, suffix)
+    return {name: weight.detach().float().cpu().numpy() for name, weight in weights.items()}
 
 
 MOST = float(np.finfo(np.float32).max)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from ricorda.export.step import MOST, Packed
+from ricorda.export.step import MOST, Packed, arrays_of
 from ricorda.export.to_page.numbers import Numbers
 from ricorda.insight.memory.decomposition import additive_lines, followed_states, shown_lines
 from ricorda.insight.memory.remains import leaf_lines
 from ricorda.nn import Recurrent
-from ricorda.nn.forms import weights_of
 from ricorda.program.ir import Program
 from ricorda.program.operations import OPERATIONS
 
@@ -27,9 +24,7 @@ def layers_of(layer: Recurrent, numbers: Numbers) -> dict[str, Any]:
     for level, suffixes in enumerate(stack.suffixes):
         directions = []
         for suffix in suffixes:
-            with torch.no_grad():
-                weights = weights_of(layer, stack, level, suffix)
-            arrays = {name: weight.detach().float().cpu().numpy() for name, weight in weights.items()}
+            arrays = arrays_of(layer, level, suffix)
             lines = _lines(program, stack.sizes[level], arrays, Packed(program, arrays, stack.bias), numbers)
             places = {"outputs": list(program.outputs), "result": program.result}
             directions.append({"cell": program.name, "lines": lines, **places})
