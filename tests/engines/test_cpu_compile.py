@@ -1,5 +1,6 @@
 """Machine code in memory and on disk: other processes, damaged files, forks and threads."""
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -23,18 +25,19 @@ from ricorda.engines.cpu.kernels import cache as kept
 from ricorda.engines.cpu.kernels import compile as machine
 from ricorda.engines.cpu.kernels import kernels as plans
 from ricorda.engines.cpu.run import call
-from ricorda.engines.cpu.words.target import Target
+from ricorda.engines.cpu.words.target import Target, host
+from ricorda.program.weights import layout
 
 RNN = PROGRAMS["rnn"]
-KERNELS = 3
-"""Files of a cell that is trained: the tiles, the forward loop and the backward one."""
+KERNELS = 4
+"""Files of a cell that is trained: the tiles, the functions that all cells call, its loops forward and backward."""
 
 
 def forget() -> None:
     """Forget what is in memory, as a new process would have it."""
     plans.kernels_for.cache_clear()
     plans._compiled.cache_clear()
-    machine.tiles.cache_clear()
+    machine.library.cache_clear()
 
 
 @pytest.fixture
@@ -358,3 +361,16 @@ def test_several_threads_of_python_at_once(folder: Path, monkeypatch: pytest.Mon
     torch.set_num_threads(1)
     assert not any(thread.is_alive() for thread in threads)
     assert not failures
+
+
+def test_a_function_keeps_its_code_though_another_thread_compiled_the_same_kernel() -> None:
+    kernels = plans.kernels_for(RNN, tuple(layout(RNN, True).shapes), host())
+    kept_one, lost = (plans._compiled.__wrapped__(kernels, False) for _ in range(2))
+    run, code = lost.run, weakref.ref(lost.owner)
+    del lost
+    gc.collect()
+    assert code() is not None
+    del run
+    gc.collect()
+    assert code() is None
+    assert kept_one.run is not None

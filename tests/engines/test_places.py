@@ -12,6 +12,7 @@ from ricorda.engines.cpu import engine as cpu
 from ricorda.engines.cpu.kernels import compile as machine
 from ricorda.engines.cpu.kernels import kernels as plans
 from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
+from ricorda.engines.cpu.products.library import emit_library, names
 from ricorda.engines.cpu.products.tile import emit_tiles
 from ricorda.engines.cpu.words.target import Target, host
 
@@ -61,10 +62,12 @@ def test_code_for_other_places_asks_for_what_is_there(triple: str) -> None:
     texts = [
         str(emit_forward(target, kernels.forward, kernels.inputs, parallel).module),
         str(emit_backward(target, kernels.backward, kernels.weight_operands, kernels.sums, parallel).module),
-        str(emit_tiles(target)),
     ]
+    own = set(map(target.symbol, names(target)))
     asked = set().union(*(asked_for(text, target) for text in texts))
-    assert asked - MEMORY == (THREADS if parallel else set())
+    assert asked - MEMORY - own == (THREADS if parallel else set())
+    for text in (str(emit_library(target)), str(emit_tiles(target))):
+        assert asked_for(text, target) - MEMORY == set()
 
 
 @pytest.mark.parametrize("how", ["no file", "no entry"])

@@ -32,11 +32,18 @@ class Code:
 
     def function(self, name: str, numbers: int = 0, pointers: int = 0) -> Frame:
         """Begin the function `name(args, numbers..., pointers...)`; the caller ends it with `finish`."""
-        kind = ir.FunctionType(VOID, [ARGS, *[I64] * numbers, *[self.target.number.as_pointer()] * pointers])
-        function = ir.Function(self.module, kind, name)
+        function = ir.Function(self.module, self._type(numbers, pointers), name)
         function.linkage = "internal"
         function.attributes.add("noinline")  # Copies of it would take longer to compile than they save in calls.
         return Frame(self, function)
+
+    def declared(self, name: str, numbers: int, pointers: int) -> ir.Function:
+        """A function of another module, which takes a block of arguments, numbers and pointers."""
+        known = self.module.globals.get(name)
+        return ir.Function(self.module, self._type(numbers, pointers), name) if known is None else known
+
+    def _type(self, numbers: int, pointers: int) -> ir.FunctionType:
+        return ir.FunctionType(VOID, [ARGS, *[I64] * numbers, *[self.target.number.as_pointer()] * pointers])
 
     def zeros(self) -> ir.Value:
         """A row of zeros as wide as the widest tile: sums begin with it."""

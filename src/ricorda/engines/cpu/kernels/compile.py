@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import llvmlite.binding as llvm
 from ricorda import __version__
 from ricorda.engines.cpu.kernels.cache import from_disk, mark, to_disk
 from ricorda.engines.cpu.kernels.code import Code
+from ricorda.engines.cpu.products.library import emit_library, names
 from ricorda.engines.cpu.products.tile import ROWS_APART, ROWS_TOGETHER, emit_tiles
 from ricorda.engines.cpu.words.target import Target, host
 
@@ -83,7 +84,7 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
     key : everything that the module depends on, as text
     """
     with _lock:
-        tiles(target)
+        library(target)
 
         def make() -> tuple[dict[str, int], bytes]:
             code = write()
@@ -92,34 +93,46 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
         name = _name(key, target)
         slots, machine_code = _kept(name, make)
         owner = _loaded(machine_code, target)
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
-        packed, pair = (owner.get_function_address(name) for name in ("run_packed", "run_pair"))
+        of_one = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
         of_two = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+
+        def function(kind: Any, name: str) -> Any:
+            address = owner.get_function_address(name)
+            if not address:
+                return None
+            # Whoever keeps a function keeps its code: two threads may compile the same kernel, and the cache keeps one.
+            made = kind(address)
+            made.owner = owner
+            return made
+
         return Compiled(
-            kind(owner.get_function_address("run")),
-            kind(packed) if packed else None,
-            of_two(pair) if pair else None,
-            slots,
-            owner,
+            function(of_one, "run"), function(of_one, "run_packed"), function(of_two, "run_pair"), slots, owner
         )
 
 
 def check() -> None:
-    """Compile the tiles, which all kernels call; an error says why this machine cannot compile."""
+    """Compile what all kernels call; an error says why this machine cannot compile."""
     with _lock:
-        tiles(host())
+        library(host())
 
 
 @cache
-def tiles(target: Target) -> Any:
-    """The compiled tiles of a target, which all its kernels call."""
+def library(target: Target) -> tuple[Any, Any]:
+    """What all kernels of a target call, compiled: its tiles, and the functions of the library, which call these."""
     with _lock:
-        name = _name("tiles", target)
-        _, machine_code = _kept(name, lambda: ({}, _machine_code(_marked(emit_tiles(target), name), target, True)))
-        owner = _loaded(machine_code, target)
+        tiles = _loaded_once("tiles", target, partial(emit_tiles, target), unroll=True)
         for table in map(target.tiles, (ROWS_APART, ROWS_TOGETHER)):
-            llvm.add_symbol(table, owner.get_global_value_address(table))
-        return owner
+            llvm.add_symbol(table, tiles.get_global_value_address(table))
+        functions = _loaded_once("library", target, partial(emit_library, target))
+        for function in map(target.symbol, names(target)):
+            llvm.add_symbol(function, functions.get_function_address(function))
+        return tiles, functions
+
+
+def _loaded_once(key: str, target: Target, emit: Callable[[], Any], unroll: bool = False) -> Any:
+    name = _name(key, target)
+    _, machine_code = _kept(name, lambda: ({}, _machine_code(_marked(emit(), name), target, unroll)))
+    return _loaded(machine_code, target)
 
 
 def _kept(name: str, make: Callable[[], tuple[dict[str, int], bytes]]) -> tuple[dict[str, int], bytes]:

@@ -20,9 +20,8 @@ from ricorda.engines.cpu.kernels.shares import (
 from ricorda.engines.cpu.kernels.stage import emit_reductions, emit_stage
 from ricorda.engines.cpu.kernels.team import emit_barrier
 from ricorda.engines.cpu.kernels.worker import Worker
-from ricorda.engines.cpu.products.half import emit_halve
-from ricorda.engines.cpu.products.pack import emit_column_sums, emit_pack_columns, emit_pack_rows, emit_pack_transposed
-from ricorda.engines.cpu.products.product import emit_rows_product, emit_weight_product, panels
+from ricorda.engines.cpu.products.library import declared
+from ricorda.engines.cpu.products.product import panels
 from ricorda.engines.cpu.words.emit import I1, I64
 from ricorda.program.loop import Factor
 from ricorda.program.weights import Block
@@ -52,18 +51,18 @@ class Functions:
     def __init__(self, code: Code, plan: Plan, parallel: bool) -> None:
         self.code, self.plan = code, plan
         self.barrier = emit_barrier(code.module, code.target) if parallel else None
-        self.rows_product = emit_rows_product(code)
-        self.pack_rows = emit_pack_rows(code)
-        self.halve = emit_halve(code) if code.target.products == "bf16" else None
+        self.rows_product = declared(code, "rows_product")
+        self.pack_rows = declared(code, "pack_rows")
+        self.halve = declared(code, "halve") if code.target.products == "bf16" else None
         if plan.loop.backward:
-            self.column_sums = emit_column_sums(code)
-            self.pack_gradient = emit_pack_gradient(code, plan, emit_pack_columns(code))
-            self.weight_gradient = emit_weight_gradient(code, emit_weight_product(code))
+            self.column_sums = declared(code, "column_sums")
+            self.pack_gradient = emit_pack_gradient(code, plan, declared(code, "pack_columns"))
+            self.weight_gradient = emit_weight_gradient(code, declared(code, "weight_product"))
             self.pack_sequence = emit_pack_sequence(code, self.pack_rows)
             self.pack_before = emit_pack_before(code, self.pack_rows)
             self.pack_factor = emit_pack_factor(code, None)
         else:
-            self.pack_transposed = emit_pack_transposed(code)
+            self.pack_transposed = declared(code, "pack_transposed")
             self.pack_factor = emit_pack_factor(code, self.pack_transposed)
         self.stages = [emit_stage(code, plan, number) for number in range(len(plan.schedule.stages))]
         self.reductions = [emit_reductions(code, plan, number) for number in range(len(plan.schedule.stages))]

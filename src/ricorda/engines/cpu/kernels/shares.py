@@ -18,7 +18,7 @@ def _begin(code: Code, name: str, numbers: int, pointers: int) -> tuple[Frame, W
     return f, Worker(f, thread, threads, None), others
 
 
-def emit_pack_factor(code: Code, pack_transposed: Frame | None) -> Frame:
+def emit_pack_factor(code: Code, pack_transposed: ir.Function | None) -> Frame:
     """Write `pack_factor(thread, threads, ld, K, size, width, count, p, whole, begin, weights, panels)`.
 
     It packs the matrix of a bundle's product number `p` of `count` for the operand that begins at row `begin` of
@@ -54,7 +54,7 @@ def emit_pack_factor(code: Code, pack_transposed: Frame | None) -> Frame:
     return f
 
 
-def emit_pack_sequence(code: Code, pack_rows: Frame) -> Frame:
+def emit_pack_sequence(code: Code, pack_rows: ir.Function) -> Frame:
     """Write `pack_sequence(thread, threads, size, low, rows, base, panels)`: rows of a chunk that begins at `low`."""
     f, worker, (size, low, rows, base, panels) = _begin(code, "pack_sequence", 3, 2)
     start = f.e.at(base, f.times(low, size))
@@ -66,7 +66,7 @@ def emit_pack_sequence(code: Code, pack_rows: Frame) -> Frame:
     return f
 
 
-def emit_pack_before(code: Code, pack_rows: Frame) -> Frame:
+def emit_pack_before(code: Code, pack_rows: ir.Function) -> Frame:
     """Write `pack_before(thread, threads, size, low, rows, first, last, initial, sequence, panels)`.
 
     It packs a state as it entered the steps first to last, in the order of their rows.
@@ -101,7 +101,7 @@ def _packed(f: Frame, column: ir.Value, m0: ir.Value) -> ir.Value:
     return f.e.at(f.pointer("packed gradients"), f.times(f.sum(column, m0), f.number("chunk_rows")))
 
 
-def emit_pack_gradient(code: Code, plan: Plan, pack_columns: Frame) -> Frame:
+def emit_pack_gradient(code: Code, plan: Plan, pack_columns: ir.Function) -> Frame:
     """Write `pack_gradient(thread, threads, size, low, rows, column)`: an affine's gradients in a chunk, packed."""
     f, worker, (size, low, rows, column) = _begin(code, "pack_gradient", 4, 0)
 
@@ -114,7 +114,7 @@ def emit_pack_gradient(code: Code, plan: Plan, pack_columns: Frame) -> Frame:
     return f
 
 
-def emit_weight_gradient(code: Code, weight_product: Frame) -> Frame:
+def emit_weight_gradient(code: Code, weight_product: ir.Function) -> Frame:
     """Write `weight_gradient(thread, threads, size, rows, columns, add, column, panels, out)` of one block of weights.
 
     Its operands are packed: the gradients of an affine, which begin at a column, and what the block multiplied.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import llvmlite.ir as ir
 
-from ricorda.engines.cpu.kernels.code import Code, Frame
+from ricorda.engines.cpu.kernels.code import Frame
 from ricorda.engines.cpu.words.emit import I64, Emitter
 
 
@@ -63,9 +63,8 @@ def store_half(f: Frame, value: ir.Value, row: ir.Value, unit: ir.Value, mask: i
     e.intrinsic(name, words, place, ir.IntType(32)(2), wider, result=ir.VoidType())
 
 
-def emit_halve(code: Code) -> Frame:
+def emit_halve(f: Frame) -> None:
     """Write `halve(columns, row0, row1, source, target)`: rows of numbers copied as rows of pairs."""
-    f = code.function("halve", numbers=3, pointers=2)
     columns, row0, row1, source, target = f.arguments
 
     def row(r: ir.Value) -> None:
@@ -79,4 +78,3 @@ def emit_halve(code: Code) -> Frame:
 
     f.loop(row0, row1, row)
     f.finish()
-    return f

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import llvmlite.ir as ir
 
-from ricorda.engines.cpu.kernels.code import Code, Frame
+from ricorda.engines.cpu.kernels.code import Frame
 from ricorda.engines.cpu.products.half import pair, put_row
 from ricorda.engines.cpu.products.product import panels
 from ricorda.engines.cpu.products.tile import most_rows
@@ -30,12 +30,11 @@ def transpose(e: Emitter, rows: list[ir.Value]) -> list[ir.Value]:
     return rows
 
 
-def emit_pack_transposed(code: Code) -> Frame:
+def emit_pack_transposed(f: Frame) -> None:
     """Write `pack_transposed(ld, K, units, unit, stride, source, target)`: one column vector of a panel.
 
     target[k * stride + lane] = source[(unit + lane) * ld + k] for k below K, zero where unit + lane is not below units.
     """
-    f = code.function("pack_transposed", numbers=5, pointers=2)
     ld, K, units, unit, stride, source, target = f.arguments
     e, lanes = f.e, f.target.lanes
     inside = f.lanes_below(f.b.sub(units, unit))
@@ -67,15 +66,13 @@ def emit_pack_transposed(code: Code) -> Frame:
 
     f.loop(0, K, block, lanes)
     f.finish()
-    return f
 
 
-def emit_pack_rows(code: Code) -> Frame:
+def emit_pack_rows(f: Frame) -> None:
     """Write `pack_rows(ld, K, columns, all, at, first, last, source, target)`: rows copied into panels first to last.
 
     target[panel][at + k][vectors][lanes] = source[k * ld + column] for k below K; `all` is the K of the whole panel.
     """
-    f = code.function("pack_rows", numbers=7, pointers=2)
     ld, K, columns, whole, begin, first, last, source, target = f.arguments
     e, lanes = f.e, f.target.lanes
 
@@ -101,15 +98,13 @@ def emit_pack_rows(code: Code) -> Frame:
 
     panels(f, columns, panel, first, last)
     f.finish()
-    return f
 
 
-def emit_pack_columns(code: Code) -> Frame:
+def emit_pack_columns(f: Frame) -> None:
     """Write `pack_columns(ld, K, columns, source, target)`: groups of as many columns as the tallest tile has rows.
 
     Each group is packed as `[K][group]`. Eight numbers are read at a time, so a few numbers must follow the source.
     """
-    f = code.function("pack_columns", numbers=3, pointers=2)
     ld, K, columns, source, target = f.arguments
     e = f.e
     group_rows = most_rows(f.target, f.target.panel)
@@ -140,15 +135,13 @@ def emit_pack_columns(code: Code) -> Frame:
 
     f.loop(0, f.ceil(columns, group_rows), group)
     f.finish()
-    return f
 
 
-def emit_column_sums(code: Code) -> Frame:
+def emit_column_sums(f: Frame) -> None:
     """Write `column_sums(ld, K, columns, add, first, last, source, target)`: sums over K rows of vectors first to last.
 
     Several vectors are summed side by side: rows are far apart in memory, and so whole cache lines of each are read.
     """
-    f = code.function("column_sums", numbers=6, pointers=2)
     ld, K, columns, add, first, last, source, target = f.arguments
     e, b, lanes = f.e, f.b, f.target.lanes
     adding = b.icmp_signed("!=", add, I64(0))
@@ -181,4 +174,3 @@ def emit_column_sums(code: Code) -> Frame:
     f.loop(0, groups, lambda i: sums(f.times(f.sum(first, f.times(i, _TOGETHER)), lanes), None, rooms))
     f.vectors(f.sum(first, f.times(groups, _TOGETHER)), last, columns, lambda at, mask: sums(at, mask, rooms[:1]))
     f.finish()
-    return f

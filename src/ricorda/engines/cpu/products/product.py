@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import llvmlite.ir as ir
 
-from ricorda.engines.cpu.kernels.code import Code, Frame
+from ricorda.engines.cpu.kernels.code import Frame
 from ricorda.engines.cpu.products.tile import ROWS_APART, ROWS_TOGETHER, most_rows
 from ricorda.engines.cpu.words.emit import I64
 
@@ -90,12 +90,11 @@ def panels(
     f.loop(first, f.ceil(columns, f.target.panel * lanes) if last is None else last, one)
 
 
-def emit_rows_product(code: Code) -> Frame:
+def emit_rows_product(f: Frame) -> None:
     """Write `rows_product(lda, K, ldo, columns, first, last, a, w, out, bias)`: out = a @ w + bias, rows first to last.
 
     `w` is packed; `bias` is padded to whole panels, or null.
     """
-    f = code.function("rows_product", numbers=6, pointers=4)
     lda, K, ldo, columns, first, last, a, w, out, bias = f.arguments
     e, lanes = f.e, f.target.lanes
     acc = f.stack(most_rows(f.target, 1) * f.target.panel)
@@ -103,7 +102,7 @@ def emit_rows_product(code: Code) -> Frame:
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
         weights, width = e.at(w, f.times(column, K)), f.times(vectors, lanes)
-        start = f.b.select(biased, e.at(bias, column), code.zeros())
+        start = f.b.select(biased, e.at(bias, column), f.code.zeros())
 
         def tile(row: ir.Value, rows: ir.Value) -> None:
             def product(to: ir.Value, ld: ir.Value) -> None:
@@ -118,15 +117,13 @@ def emit_rows_product(code: Code) -> Frame:
 
     panels(f, columns, panel)
     f.finish()
-    return f
 
 
-def emit_weight_product(code: Code) -> Frame:
+def emit_weight_product(f: Frame) -> None:
     """Write `weight_product(rows, K, ld, columns, add, a, w, out)`: out (+)= a^T @ w over K rows of both.
 
     `a` is packed in groups of as many rows as the tallest tile has, each `[K][rows]`; the last may be smaller.
     """
-    f = code.function("weight_product", numbers=5, pointers=3)
     rows, K, ld, columns, add, a, w, out = f.arguments
     e, lanes = f.e, f.target.lanes
     most = most_rows(f.target, f.target.panel)
@@ -142,7 +139,7 @@ def emit_weight_product(code: Code) -> Frame:
             place = e.at(out, f.sum(f.times(row, ld), column))
 
             def product(to: ir.Value, ld_to: ir.Value) -> None:
-                start = f.b.select(adding, to, code.zeros())
+                start = f.b.select(adding, to, f.code.zeros())
                 ld_start = f.b.select(adding, ld_to, I64(0))
                 at = e.at(a, f.times(row, K))
                 f.tile(ROWS_TOGETHER, height, vectors, start, ld_start, to, ld_to, at, height, weights, K)
@@ -153,4 +150,3 @@ def emit_weight_product(code: Code) -> Frame:
 
     panels(f, columns, panel)
     f.finish()
-    return f

@@ -56,7 +56,7 @@ class Turn:
     other: Turn = field(init=False)
 
 
-class _Layers:
+class Layers:
     """Layers of one program that keep their states; all states are zero at first.
 
     The memory is that of a run of two steps, which are repeated in turn: the new states of one are the old states of
@@ -112,7 +112,7 @@ class _Layers:
                     place.copy_(states[position][number])
 
 
-class Stepper(_Layers):
+class Stepper(Layers):
     """Layers whose kernels multiply the input themselves.
 
     Attributes
@@ -157,7 +157,7 @@ class Stepper(_Layers):
         super().set_states(states)
 
 
-class PartsStepper(_Layers):
+class PartsStepper(Layers):
     """Layers whose loops read of the inputs what torch computes before each step, see `inputs.input_parts`.
 
     Parameters

@@ -82,10 +82,14 @@ class Target:
         own = {field.name: getattr(self, field.name) for field in fields(self)}
         return _only(**{**own, "products": self.element})
 
-    def tiles(self, form: str) -> str:
-        """The name, in this process, of the table of this target's tiles of a form."""
+    def symbol(self, name: str) -> str:
+        """The name, in this process, of what is compiled once for all kernels of this target."""
         digest = hashlib.sha256(repr(self).encode()).hexdigest()[:16]
-        return f"ricorda_tile_{form}_{digest}"
+        return f"ricorda_{name}_{digest}"
+
+    def tiles(self, form: str) -> str:
+        """The name of the table of this target's tiles of a form."""
+        return self.symbol(f"tile_{form}")
 
     def emitter(self, builder: ir.IRBuilder) -> Emitter:
         """An emitter for this processor."""
