@@ -324,6 +324,7 @@ WRITERS = ("apply", "write", "operation", "simplified")
 TABLES = {
     "__init__.py": "the public names of the package",
     "program/operations.py": "the table itself",
+    "program/text.py": "Python's own abs, which the text of a cell may call",
     "program/simplify.py": "the rules by which the table's operations become shorter",
     "engines/cpu/words/mathematics.py": "the CPU engine's own table: the vector code of each operation",
     "export/to_onnx/operations.py": "the same for ONNX: the nodes of each operation",
@@ -338,6 +339,8 @@ TABLES = {
 OTHER_MEANINGS = {
     "add": "an atomic addition in engines/cpu/kernels/team.py",
     "log": "matplotlib's logarithmic axes",
+    "minimum": "JSON Schema's least number",
+    "negative": "the colour in which the page's buttons stop something",
     "mean": "pooling over the steps, and means of data in model folders and tables",
     "relu": "the argument `nonlinearity` of torch.nn.RNN",
     "share": "a share in data and results",

@@ -21,8 +21,8 @@ def mistake(function: Callable[..., Any], message: str) -> CellError:
     first = (0, f"def {code.co_name}(...)")
     lines = enumerate(_source(code))  # The first lines are the decorators.
     after, line = next((line for line in lines if line[1].startswith("def ") or "lambda" in line[1]), first)
-    place = _place(code, code.co_firstlineno + after)
-    return CellError(f"cell {name_of(function)} ({place}): `{line}`: {message}")
+    number = code.co_firstlineno + after
+    return CellError(f"cell {name_of(function)} ({_place(code, number)}): `{line}`: {message}", line=number)
 
 
 def written_code(function: Callable[..., Any]) -> CodeType:
@@ -59,7 +59,7 @@ def explained(function: Callable[..., Any], error: Exception) -> CellError:
         message = f"{type(error).__name__}: {message}; {FUNCTIONS}"
     expression = _expression(code, instruction)
     quoted = f": `{expression}`" if expression else ""
-    return CellError(f"cell {name_of(function)} ({_place(code, line)}){quoted}: {message}")
+    return CellError(f"cell {name_of(function)} ({_place(code, line)}){quoted}: {message}", line=line)
 
 
 def _place(code: CodeType, line: int) -> str:
