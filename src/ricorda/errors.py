@@ -25,7 +25,17 @@ class RicordaError(ValueError):
 
 
 class CellError(RicordaError):
-    """A cell whose equations are invalid; the message quotes the expression."""
+    """A cell whose equations are invalid; the message quotes the expression.
+
+    Parameters
+    ----------
+    line : int, optional
+        The line of the cell's text, from 1, in which the mistake is.
+    """
+
+    def __init__(self, message: object = "", line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class ArgumentError(RicordaError):

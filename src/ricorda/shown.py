@@ -1,9 +1,10 @@
-"""How results show themselves: a line as text; their picture and their numbers in a notebook."""
+"""How results show themselves: a line as text, or of JSON; their picture and their numbers in a notebook."""
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sized
 from dataclasses import fields
 from functools import cached_property
@@ -14,6 +15,14 @@ from ricorda.errors import ArgumentError
 
 MOST = 120
 """Characters of a value in a result's line; a longer one is cut, and arrays and long lists give their size alone."""
+
+
+_JSON, _PLAIN = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder()
+
+
+def json_line(value: Any, *, plain: bool = False) -> str:
+    """A JSON value on one line, with its end; `plain` writes ASCII alone. All answers of commands and servers are."""
+    return (_PLAIN if plain else _JSON).encode(value) + "\n"
 
 
 class Shown:

@@ -100,7 +100,7 @@ def test_evaluation_and_scores_are_those_of_python(
     line = json.loads(ricorda_command("predict", "model", "the cat", "--json").out)
     assert line["log_probability"] == pytest.approx(math.fsum(score for _, score in scores))
     assert [each["token"] for each in line["tokens"]] == list("the cat")
-    monkeypatch.setattr("ricorda.cli.language.MOST_TOKENS", 6)
+    monkeypatch.setattr("ricorda.tasks.language.scoring.MOST_TOKENS", 6)
     done = ricorda_command("predict", "model", "the cat", "--json")
     assert json.loads(done.out) == {
         "nats": pytest.approx(line["nats"]),

@@ -113,3 +113,22 @@ def test_other_second_inputs_are_refused() -> None:
 
     with pytest.raises(ArgumentError, match="reads weather beside its input, and estimators know mask and gap"):
         Forecaster(outside, context=8, device="cpu").fit(np.sin(np.arange(60)))
+
+
+def test_plain_arrays_may_lack_numbers_where_the_cell_takes_a_mask() -> None:
+    wave = np.sin(np.arange(80) / 3) + 5
+    wave[[4, 30, 31, 77]] = np.nan
+    options = {"horizon": 2, "context": 8, "hidden_size": 4, "epochs": 1, "random_state": 0, "device": "cpu"}
+    model = Forecaster("gru_d", **options).fit(wave, validation=wave)
+    assert model.network_.end_seen[:, 0].tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
+    assert np.isfinite(model.predict()).all()
+    assert_allclose(model.predict(wave), model.predict(), rtol=1e-5)
+    assert np.isfinite(model.backtest(wave).forecast).all()
+    with pytest.raises(ricorda.DataError, match=r"X has NaN at \[4, 0\].* a cell that takes a mask, such as gru_d"):
+        Forecaster("gru", **options).fit(wave)
+    wave[0] = np.nan
+    with pytest.raises(ricorda.DataError, match=r"X has NaN at \[0, 0\], and nothing before it"):
+        model.fit(wave)
+    wave[0] = np.inf
+    with pytest.raises(ricorda.DataError, match=r"X has inf at \[0, 0\]"):
+        model.fit(wave)

@@ -107,7 +107,7 @@ def test_probabilities_are_softmax_in_the_order_given_and_batches_stay_small(mon
     monkeypatch.setattr("ricorda.tasks.encoding.STEPS_AT_ONCE", 60)
     module, rows = network(dropout=0.5), sentences(40)
     sizes: list[int] = []
-    module.register_forward_hook(lambda _module, inputs, _output: sizes.append(inputs[0].numel()))
+    module.recurrent.register_forward_hook(lambda _module, inputs, _output: sizes.append(inputs[0][..., 0].numel()))
     module.train()
     result = probabilities(module, rows)
     assert module.training

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from ricorda.tasks.classify.estimator import SequenceClassifier
 from ricorda.tasks.forecast.estimator import Forecaster
-from ricorda.tasks.pictures import ORANGE, learning_curve
+from ricorda.tasks.pictures import ORANGE, as_png, learning_curve
 
 
 @pytest.mark.parametrize("kind", [SequenceClassifier, Forecaster])
@@ -19,7 +19,7 @@ def test_nothing_of_a_learning_curve_is_cut_off_or_merged(kind: Any, epochs: int
         {"epoch": epoch, "loss": 1 / epoch, **dict.fromkeys(("score", *kind.SCORES), 1 - 1 / (1 + epoch))}
         for epoch in range(1, epochs + 1)
     ]
-    picture = imread(io.BytesIO(learning_curve(history, kind.LOSS, kind.SCORES)))[..., :3]
+    picture = imread(io.BytesIO(as_png(learning_curve(history, kind.LOSS, kind.SCORES))))[..., :3]
     assert picture.shape[1] == 1200
     for edge in (picture[:2], picture[-2:], picture[:, :2], picture[:, -2:]):
         assert (edge == 1).all()

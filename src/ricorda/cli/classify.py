@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_scores, print_table, print_worth, shortened, write_picture
+from ricorda.cli.output import (
+    print_each,
+    print_json,
+    print_pairs,
+    print_scores,
+    print_table,
+    print_worth,
+    shortened,
+    write_picture,
+)
 from ricorda.cli.synthetic import print_success, success_of
 
 if TYPE_CHECKING:
@@ -103,18 +112,14 @@ def evaluate(
 
 
 def _print_verdicts(model: SequenceClassifier, batch: Any, as_json: bool) -> None:
-    probabilities = model.predict_proba(batch)
-    classes = model.classes_.tolist()
-    best = probabilities.argmax(1)
+    answers = model.answers(batch)
     if as_json:
-        for row, verdict in zip(probabilities, best, strict=True):
-            by_class = {str(name): float(p) for name, p in zip(classes, row, strict=True)}
-            print_json({"label": classes[verdict], "probability": float(row[verdict]), "probabilities": by_class})
+        print_each(answers)
         return
     inputs = getattr(batch, "inputs", batch)
     rows = [
-        (classes[verdict], f"{row[verdict]:.1%}", shortened(example))
-        for row, verdict, example in zip(probabilities, best, inputs, strict=True)
+        (answer["label"], f"{answer['probability']:.1%}", shortened(example))
+        for answer, example in zip(answers, inputs, strict=True)
     ]
     print_table(None, ["verdict", "probability", "input"], rows)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_table, write_picture
+from ricorda.cli.output import print_each, print_json, print_table, write_picture
 from ricorda.errors import ArgumentError
 from ricorda.tasks.forecast.parameters import SERIES, ForecastParameters
 
@@ -90,8 +90,7 @@ def predict(
     if picture is not None:
         write_picture(forecast.plot(), picture)
     if as_json:
-        for step in forecast.to_json():
-            print_json(step)
+        print_each(forecast.to_json())
         return
     _print_forecast(forecast)
 

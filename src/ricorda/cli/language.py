@@ -9,7 +9,6 @@ import typer
 
 from ricorda.cli import options
 from ricorda.cli.output import print_json, print_pairs, print_table, print_worth, shortened
-from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +29,6 @@ TRAIN = """Train a model of a text, or of music: it predicts the next step, and 
       ricorda train language chorales.json --cell gru --batch-size 8 --epochs 60 --out model
     """
 """The help of the command that trains."""
-
-MOST_TOKENS = 100_000
-"""Characters, or tokens of a list, of the longest text whose tokens are written as JSON, some 50 bytes each."""
 
 
 def read(
@@ -59,18 +55,19 @@ def read(
 
 def predict(model: LanguageModel, source: InputSource, as_json: bool, *, text: options.TextColumn = None) -> None:
     """Print how probable the model finds each text; as JSON, each token's log-probability too."""
-    if model.reader_.kind == "music":
-        raise ArgumentError("the model reads music, and predict reads texts: use ricorda evaluate")
+    from ricorda.tasks.language.scoring import MOST_TOKENS
+
     for batch in source.batches(text=text):
-        texts: list[Any] = list(batch) if isinstance(batch, list) else list(batch.inputs)
         rows = []
-        for index, example in enumerate(texts):
-            total, steps, tokens = _scored(model, example, batch.place(index), tokens=as_json)
+        for index, (example, answer, steps) in enumerate(model.scored(batch)):
             if as_json:
-                print_json({"nats": -total / steps, "log_probability": total, **tokens})
+                if "tokens" not in answer:
+                    words = f"{batch.place(index)} has more than {MOST_TOKENS:,} tokens: they are left out"
+                    print(words, file=sys.stderr)
+                print_json(answer)
                 continue
             shown = shortened(example if isinstance(example, str) else " ".join(map(str, example)))
-            rows.append((f"{-total / steps:.3f}", f"{total:.2f}", steps, shown))
+            rows.append((f"{answer['nats']:.3f}", f"{answer['log_probability']:.2f}", steps, shown))
         if rows:
             print_table(None, ["nats per token", "log-probability", "tokens", "text"], rows)
 
@@ -88,22 +85,6 @@ def evaluate(model: LanguageModel, data: str, as_json: bool, *, text: options.Te
         numbers.append(("bits per character", f"{result.bits_per_character:.4f}"))
     print_pairs(f"{result.steps:,} steps", numbers)
     print_worth(result, "nats per step", result.nats, result.steps)
-
-
-def _scored(model: LanguageModel, text: Any, place: str, *, tokens: bool) -> tuple[float, int, dict[str, Any]]:
-    """A text's log-probability and number of tokens, and with `tokens` each one of a text that is not too long."""
-    try:
-        read = text.split() if model.reader_.kind == "tokens" and isinstance(text, str) else text
-        if tokens and len(read) <= MOST_TOKENS:
-            scored = model.score_tokens(read)
-            written = [{"token": token, "log_probability": score} for token, score in scored]
-            return sum(score for _, score in scored), len(scored), {"tokens": written}
-        scores = model.log_probabilities(read)
-    except DataError as error:
-        raise DataError(f"{place} cannot be scored: {error}") from None
-    if tokens:
-        print(f"{place} has more than {MOST_TOKENS:,} tokens: they are left out", file=sys.stderr)
-    return float(scores.sum(dtype=float)), len(scores), {}
 
 
 def _is_music(data: str | Path) -> bool:

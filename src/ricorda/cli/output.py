@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from ricorda.shown import json_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,13 @@ WIDEST = 1_000
 def print_json(value: Any) -> None:
     """One JSON value on one line."""
     plain = (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")
-    sys.stdout.write(json.dumps(value, ensure_ascii=plain) + "\n")
+    sys.stdout.write(json_line(value, plain=plain))
+
+
+def print_each(values: Iterable[Any]) -> None:
+    """JSON values, a line each."""
+    for value in values:
+        print_json(value)
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

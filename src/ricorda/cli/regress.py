@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_table, print_worth, shortened
+from ricorda.cli.output import print_each, print_json, print_pairs, print_table, print_worth, shortened
 from ricorda.cli.synthetic import print_success, success_of
 from ricorda.errors import ArgumentError
 
@@ -69,13 +69,13 @@ def predict(model: SequenceRegressor, source: InputSource, as_json: bool, *, tex
 
     names = model.target_names_
     for batch in source.batches(text=text, is_label=is_number):
-        rows = model.predict(batch).reshape(-1, len(names)).tolist()
+        answers = model.answers(batch)
         if as_json:
-            for row in rows:
-                print_json(dict(zip(names, row, strict=True)))
+            print_each(answers)
             continue
         inputs: Sequence[Any] = batch if isinstance(batch, list) else batch.inputs
-        lines = [(*map(_written, row), shortened(example)) for row, example in zip(rows, inputs, strict=True)]
+        pairs = zip(answers, inputs, strict=True)
+        lines = [(*map(_written, answer.values()), shortened(example)) for answer, example in pairs]
         print_table(None, [*names, "input"], lines)
 
 

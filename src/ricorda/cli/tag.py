@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ricorda.cli import options
-from ricorda.cli.output import print_json, print_pairs, print_scores, print_worth
+from ricorda.cli.output import print_each, print_json, print_pairs, print_scores, print_worth
 from ricorda.cli.synthetic import print_success, success_of
-from ricorda.errors import ArgumentError, DataError
+from ricorda.errors import DataError
 
 if TYPE_CHECKING:
     from ricorda.cli.source import InputSource
@@ -59,21 +59,12 @@ def read(
 
 def predict(model: SequenceTagger, source: InputSource, as_json: bool) -> None:
     """Print sentences as `word/TAG` lines; as JSON, words, tags and the tags' probabilities."""
-    if model.reading_.kind != "tokens" or model.classes_ is None:
-        raise ArgumentError(
-            "the model reads or gives numbers, which no command prints: use ricorda.load(FOLDER).predict(...) in Python"
-        )
-    for sentences in _sentences(source, model.classes_.tolist()):
-        tags = model.predict(sentences)
-        if not as_json:
-            for words, chosen in zip(sentences.inputs, tags, strict=True):
-                sys.stdout.write(" ".join(f"{word}/{tag}" for word, tag in zip(words, chosen, strict=True)) + "\n")
+    for sentences in _sentences(source, model.known_tags()):
+        if as_json:
+            print_each(model.answers(sentences))
             continue
-        index_of = {tag: index for index, tag in enumerate(model.classes_.tolist())}
-        probabilities = model.predict_proba(sentences)
-        for words, chosen, of_tags in zip(sentences.inputs, tags, probabilities, strict=True):
-            shares = [float(of_tags[step, index_of[tag]]) for step, tag in enumerate(chosen)]
-            print_json({"words": words, "tags": chosen, "probabilities": shares})
+        for words, chosen in zip(sentences.inputs, model.predict(sentences), strict=True):
+            sys.stdout.write(" ".join(f"{word}/{tag}" for word, tag in zip(words, chosen, strict=True)) + "\n")
 
 
 def evaluate(model: SequenceTagger, data: str, as_json: bool, *, column: TagColumn = None) -> None:

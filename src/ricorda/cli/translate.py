@@ -145,7 +145,9 @@ def _batches(source: InputSource, column: str | None) -> Iterator[Any]:
 
 def _print_best(sentence: str, best: list[Translation], as_json: bool, *, alone: bool) -> None:
     if as_json:
-        print_json({"source": sentence, "translations": [vars(translation) for translation in best]})
+        from ricorda.tasks.translate.inference import answer_of
+
+        print_json(answer_of(sentence, best))
     elif alone:
         print(best[0].text)
     else:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ricorda.data.inputs import KINDS, Kind
 from ricorda.errors import ArgumentError
 from ricorda.program.ir import Program
 
@@ -56,6 +57,21 @@ class Beside:
                 "or choose a cell that does"
             )
         return cls(MASK in names, GAP in names, column)
+
+    def for_kind(self, kind: Kind, program: Program) -> Beside:
+        """The same, where the examples are numbers.
+
+        Raises
+        ------
+        ArgumentError
+            If the cell reads something beside its input and the examples are texts or tokens.
+        """
+        if kind != "numbers" and (self.mask or self.gap):
+            reads = " and ".join(value.name for value in program.inputs[1:])
+            raise ArgumentError(
+                f"cell {program.name} reads {reads} beside numbers, and X has {KINDS[kind]}: choose a cell of one input"
+            )
+        return self
 
     def features(self, count: int) -> int:
         """Numbers a step that are the cell's first input, of `count` in the data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from ricorda.data.places import REPAIR, Place, UnusableError
 from ricorda.errors import DataError
 
 Kind = Literal["texts", "tokens", "numbers"]
+KINDS: Mapping[Kind, str] = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
 Numbers = NDArray[np.float32]
 Inputs = list[str] | list[list[str]] | list[Numbers]
 ONE_OF = {"texts": "a text", "tokens": "a token list", "numbers": "a list of numbers"}

@@ -16,7 +16,7 @@ from ricorda.data.frames import columns_of_frame
 from ricorda.data.number_columns import NumberColumns, opening
 from ricorda.data.places import shown
 from ricorda.data.source import extension
-from ricorda.data.steps import Filling, Series, Values
+from ricorda.data.steps import Filling, Series, Values, held
 from ricorda.data.tables import FORMATS, no_column
 from ricorda.data.time_columns import date_column, several_series
 from ricorda.data.times import IrregularTimesError, RepeatedTimesError
@@ -25,7 +25,9 @@ from ricorda.errors import ArgumentError, DataError
 __all__ = ["Series", "Values", "as_series", "numbered", "read_series"]
 
 
-def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets: Sequence[Any] = ()) -> Series:
+def as_series(
+    data: Any, argument: str = "X", *, covariates: Any = None, targets: Sequence[Any] = (), missing: bool = False
+) -> Series:
     """A Python argument as a series.
 
     Parameters
@@ -39,6 +41,8 @@ def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets
         What is known beforehand.
     targets : sequence of names or of column numbers from 0
         What is to be forecast; all variables if there is none.
+    missing : bool
+        Whether a number may be NaN, which means that it was not measured: the last one before stands there.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets
         filled = Filling(timed).series((), None)
         return replace(filled, targets=_chosen(targets, filled.names))
     columns = getattr(data, "columns", None)
-    values = _checked(data.to_numpy() if columns is not None else data, argument)
+    values = _checked(data.to_numpy() if columns is not None else data, argument, missing)
     names = numbered(values.shape[1]) if columns is None else tuple(map(str, columns))
     known = np.empty((len(values), 0)) if covariates is None else _checked(covariates, "covariates")
     if len(known) < len(values):
@@ -66,7 +70,14 @@ def as_series(data: Any, argument: str = "X", *, covariates: Any = None, targets
         )
     known_names = tuple(f"x{number}" for number in range(1, known.shape[1] + 1))
     chosen = _chosen(targets, names)
-    return Series(values, np.ones(values.shape, np.bool_), names, chosen, known, known_names, source=argument)
+    observed = ~np.isnan(values)
+    if not observed[0].all():
+        raise DataError(
+            f"{argument} has NaN at [0, {observed[0].argmin()}], and nothing before it that could stand there: leave "
+            "out the steps before all variables have begun"
+        )
+    values = np.column_stack([held(column) for column in values.T])
+    return Series(values, observed, names, chosen, known, known_names, source=argument)
 
 
 def numbered(count: int) -> tuple[str, ...]:
@@ -158,8 +169,8 @@ def read_series(
         return read(None, [f"the dates of column {dates!r} are not used, the rows are the steps: {error}"])
 
 
-def _checked(data: Any, argument: str) -> Values:
-    """An array [T, V] of finite numbers."""
+def _checked(data: Any, argument: str, missing: bool = False) -> Values:
+    """An array [T, V] of finite numbers; if `missing`, of NaN too."""
     if hasattr(data, "detach"):
         data = data.detach().cpu().double()
     try:
@@ -171,12 +182,14 @@ def _checked(data: Any, argument: str) -> Values:
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.size:
         raise DataError(f"{argument} has the shape {np.shape(data)}: give T numbers, or T rows of as many numbers each")
-    bad = np.argwhere(~np.isfinite(values))
+    bad = np.argwhere(np.isinf(values) if missing else ~np.isfinite(values))
     if len(bad):
         step, variable = bad[0]
+        wrong = values[step, variable]
         raise DataError(
-            f"{argument} has {str(values[step, variable]).replace('nan', 'NaN')} at [{step}, {variable}]: fill it in, "
-            "or read a table with `ricorda.data.series.read_series`, which does"
+            f"{argument} has {str(wrong).replace('nan', 'NaN')} at [{step}, {variable}]: fill it in, or read a table "
+            "with `ricorda.data.series.read_series`, which does"
+            + ("; a cell that takes a mask, such as gru_d, can do without it" if np.isnan(wrong) else "")
         )
     return values
 

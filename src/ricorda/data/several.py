@@ -9,8 +9,12 @@ from ricorda.data.series import Series, as_series
 from ricorda.errors import DataError
 
 
-def read_several(value: Any, argument: str, covariates: Any, targets: Sequence[Any]) -> list[Series]:
+def read_several(
+    value: Any, argument: str, covariates: Any, targets: Sequence[Any], *, missing: bool = False
+) -> list[Series]:
     """One series, or a list of several arrays or `Series`, which must have the same variables.
+
+    If `missing`, a number may be NaN; see `as_series`.
 
     Raises
     ------
@@ -18,12 +22,12 @@ def read_several(value: Any, argument: str, covariates: Any, targets: Sequence[A
         If one is invalid, or has other variables than the first.
     """
     if not are_several(value):
-        return [as_series(value, argument, covariates=covariates, targets=targets)]
+        return [as_series(value, argument, covariates=covariates, targets=targets, missing=missing)]
     if covariates is not None and (not isinstance(covariates, list | tuple) or len(covariates) != len(value)):
         raise DataError(f"{argument} holds {len(value)} series: give covariates as a list of as many arrays")
     known = [None] * len(value) if covariates is None else covariates
     parts = [
-        as_series(series, f"{argument}[{index}]", covariates=beside, targets=targets)
+        as_series(series, f"{argument}[{index}]", covariates=beside, targets=targets, missing=missing)
         for index, (series, beside) in enumerate(zip(value, known, strict=True))
     ]
     for index, part in enumerate(parts):

@@ -185,9 +185,13 @@ class Filling:
 
     def _held(self, column: Values, name: str) -> Values:
         """A column whose missing values are the last ones before them; the first is there."""
-        there = ~np.isnan(column)
-        missing = len(column) - int(there.sum())
+        missing = int(np.isnan(column).sum())
         if missing:
             self.notes.append(f"column {name!r} lacks {counted(missing, 'value')}: filled in with the last one before")
-        last: NDArray[np.intp] = np.maximum.accumulate(np.where(there, np.arange(len(column)), 0))
-        return column[last]
+        return held(column)
+
+
+def held(column: Values) -> Values:
+    """A column [T] with the last value before them in the place of missing ones; the first is there."""
+    last: NDArray[np.intp] = np.maximum.accumulate(np.where(np.isnan(column), 0, np.arange(len(column))))
+    return column[last]

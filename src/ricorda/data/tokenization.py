@@ -24,7 +24,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from ricorda.errors import ArgumentError
 
 PADDING, UNKNOWN = 0, 1
-_MARKS = ["<pad>", "<unk>"]
+UNKNOWN_TOKEN = "<unk>"
+_MARKS = ["<pad>", UNKNOWN_TOKEN]
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _SMALLEST_VOCABULARY = {"word": len(_MARKS) + 1, "bpe": len(_MARKS) + len(_BYTES) + 1, "char": len(_MARKS) + 1}
 LONGEST_WORD = 100_000
@@ -184,6 +185,12 @@ def tokens_of(tokenizer: Tokenizer, text: str | list[str]) -> list[str]:
     if isinstance(tokenizer.decoder, decoders.ByteLevel):  # Its tokens are spelled in bytes.
         return [tokenizer.decode([id]).replace(" ", "▁") for id in ids]
     return [cast(str, tokenizer.id_to_token(id)) for id in ids]
+
+
+def spans_of(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """Where the tokens behind the ids that `encode` gives stand in a text: the first character and the one after."""
+    spans: list[tuple[int, int]] = tokenizer.encode(_valid(text)).offsets
+    return spans or [(0, len(text))] * bool(text.strip())
 
 
 def with_words(tokenizer: Tokenizer, words: Sequence[str], vocab_size: int) -> Tokenizer:

@@ -18,9 +18,9 @@ def as_program(cell: str | Cell | Program | Callable[..., Any], *, beside: bool 
     names = [value.name for value in program.inputs[1:]]
     if names and not beside:
         raise ArgumentError(
-            f"cell {program.name} reads {', '.join(names)} beside its input, which forecasters, and classifiers and "
-            "regressors of arrays, give it alone: choose another cell, or take it in a ricorda.nn.Recurrent, whose "
-            "calls have inputs="
+            f"cell {program.name} reads {', '.join(names)} beside its input, which forecasters, and classifiers, "
+            "regressors and taggers of arrays, give it alone: choose another cell, or take it in a "
+            "ricorda.nn.Recurrent, whose calls have inputs="
         )
     return program
 

@@ -203,6 +203,10 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     def _card(self) -> Card:
         """The model card."""
 
+    def answers(self, X: Any) -> Iterator[Any]:
+        """What `ricorda predict --json` prints of each example, as plain data; raises as `predict` does."""
+        raise ArgumentError(f"a model of the task {self.TASK} has no answers in JSON: use predict in Python")
+
     def _check_baseline(self, baseline: Baseline) -> None:
         """Raise ModelFolderError for a baseline that this model does not have; `_restore` has been called."""
         check_baseline(baseline)

@@ -311,11 +311,25 @@ class WordVectors(Embedding):
         return {**super().settled(), "embedding_size": size, "vocab_size": self.vocab_size, "vectors": path}
 
 
+@dataclass(repr=False, eq=False, kw_only=True)
+class Elapsing(Parameters):
+    """That of estimators whose cells may read elapsed times."""
+
+    gap: int | None = parameter(
+        None,
+        Rule(lambda value: is_whole(value) and value >= 0, "the number of a feature, from 0", optional=True),
+        "The feature of arrays, from 0, that is the time since the step before.",
+        "For cells that take a gap; it is none of their numbers then. Without it steps are equally far apart.",
+        panel=READING,
+        before=None,
+    )
+
+
 POOLINGS = ("last", "mean", "max", "attention")
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class ManyToOneParameters(WordVectors, Remembering, Beginning):
+class ManyToOneParameters(WordVectors, Remembering, Beginning, Elapsing):
     """The parameters of estimators that read a whole sequence and predict one thing."""
 
     validation_fraction: float | str = AUTO
@@ -345,14 +359,6 @@ class ManyToOneParameters(WordVectors, Remembering, Beginning):
         "Steps after which a sequence is cut.",
         "Without it, one of more than 10,000 is refused.",
         panel=READING,
-    )
-    gap: int | None = parameter(
-        None,
-        Rule(lambda value: is_whole(value) and value >= 0, "the number of a feature, from 0", optional=True),
-        "The feature of arrays, from 0, that is the time since the step before.",
-        "For cells that take a gap; it is none of their numbers then. Without it steps are equally far apart.",
-        panel=READING,
-        before=None,
     )
 
     def settled(self) -> dict[str, Any]:

@@ -20,8 +20,8 @@ DPI, WIDTH = 120, 10.0
 MANNERS = ((ORANGE, "s-"), (GREY, "^:"), (GREEN, "D--"), (PINK, "v-."))
 
 
-def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapping[str, str]) -> bytes:
-    """Loss and scores of the validation by epoch, as a PNG.
+def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapping[str, str]) -> Figure:
+    """Loss and scores of the validation by epoch.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], loss: str, scores: Mapp
         panel.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
         panel.set_title(panel.get_title(), pad=12)
         tidy(panel)
-    return as_png(figure)
+    return figure
 
 
 def new_figure(height: float = 4.2, *, width: float = WIDTH) -> Figure:

@@ -30,7 +30,7 @@ def save_model(model: Any, folder: Path, metadata: Mapping[str, Any] | None = No
     config = config_of(model)
     tokenizers = {name: tokenizer.to_str() for name, tokenizer in model._tokenizers().items()}
     contents = Contents(config, named_weights(model.network_), tokenizers, model.history_, model.baseline_)
-    pictures = {CURVE: learning_curve(model.history_, model.LOSS, model.SCORES)}
+    pictures = {CURVE: as_png(learning_curve(model.history_, model.LOSS, model.SCORES))}
     flow = TrainingFlow.of(model.history_)
     if flow is not None:
         pictures[FLOW_PICTURE] = as_png(flow.plot())

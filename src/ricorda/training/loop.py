@@ -115,7 +115,11 @@ def train(
         with (
             own_randomness(processes.device) as randomness,
             showing(
-                loop.run, progress=progress and processes.first, board_folder=board_folder, alarm=alarm
+                loop.run,
+                progress=progress and processes.first,
+                board_folder=board_folder,
+                alarm=alarm,
+                interruption=interruption,
             ) as displays,
         ):
             while not loop.run.finished:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from ricorda.data.baseline import Baseline, linear_of_classes
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_by_class
+from ricorda.data.inputs import KINDS
 from ricorda.data.labels import read_labels
 from ricorda.errors import DataError, ModelFolderError
 from ricorda.tasks.classify.examples import class_weights, labelled
@@ -25,7 +26,7 @@ from ricorda.tasks.classify.parameters import ClassifyParameters
 from ricorda.tasks.config import Shape
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Card
-from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
+from ricorda.tasks.many_to_one.estimator import ManyToOneEstimator
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.many_to_one.wide_learning import MOST_CLASSES, LearnedWide, learn_classes
@@ -83,6 +84,16 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         best = self.predict_proba(X).argmax(1)
         classes: NDArray[Any] = self.classes_[best]
         return classes
+
+    def answers(self, X: Any) -> Iterator[dict[str, Any]]:
+        """What `ricorda predict --json` prints of each example: its class, and the probability of each class."""
+        yield from map(self.answer_of, self.predict_proba(X))
+
+    def answer_of(self, row: NDArray[np.float64]) -> dict[str, Any]:
+        """The answer that the probabilities [classes] of an example make."""
+        best, classes = int(row.argmax()), self.classes_.tolist()
+        shares = {str(name): p for name, p in zip(classes, row.tolist(), strict=True)}
+        return {"label": classes[best], "probability": float(row[best]), "probabilities": shares}
 
     def evaluate(self, X: Any, y: Any) -> Report:
         """Accuracy, macro F1, F1 of each class, confusion, calibration and reliability on labelled examples.

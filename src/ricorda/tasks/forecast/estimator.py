@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,10 +10,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
-from ricorda.data.series import as_series
+from ricorda.data.beside import Beside
+from ricorda.data.series import Series, as_series
 from ricorda.data.several import are_several, read_several
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
+from ricorda.tasks.cells import as_program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
 from ricorda.tasks.forecast.backtest import Backtest, errors_json
@@ -176,9 +178,22 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         if X is None:
             future = None if covariates is None else as_series(covariates, "covariates").values
             return after_training(self.network_, self.facts_, future, steps)
-        histories = [self.facts_.aligned(series) for series in read_several(X, "X", covariates, ())]
+        histories = [self.facts_.aligned(series) for series in self._read(X, "X", covariates)]
         forecasts = [after(self.network_, self.facts_, series, steps) for series in histories]
         return forecasts if are_several(X) else forecasts[0]
+
+    def answers(self, X: Any, **options: Any) -> Iterator[list[dict[str, Any]]]:
+        """What `ricorda predict --json` prints for each series: its steps, a line each.
+
+        Parameters
+        ----------
+        X : list of what `forecast` takes
+            None among them stands for the series of the training.
+        options
+            What `forecast` takes beside X.
+        """
+        for series in X:
+            yield self.forecast(series, **options).to_json()
 
     def backtest(self, X: Any, *, horizon: int | None = None, stride: int = 1, covariates: Any = None) -> Backtest:
         """Forecast from every moment of a series, each time from what lies before it, and compare with the truth.
@@ -203,7 +218,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         steps = self._checked_horizon(horizon)
         if not COUNT.holds(stride):
             raise ArgumentError(f"stride is {stride!r}: give {COUNT.words}")
-        series = self.facts_.aligned(as_series(X, covariates=covariates))
+        series = self.facts_.aligned(as_series(X, covariates=covariates, missing=self._may_lack))
         return backtest(self.network_, self.facts_, [series], steps, stride)
 
     @property
@@ -218,7 +233,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             raise ArgumentError(
                 "y was given, but a forecast is of X itself: leave it out, or name variables by targets"
             )
-        series = self._series(read_several(X, "X", covariates, targets), validation)
+        series = self._series(self._read(X, "X", covariates, targets), validation)
 
         def task(network: ForecastNetwork) -> Forecasting:
             series.keep_end(network)
@@ -243,9 +258,18 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             errors,
         )
 
+    def _read(self, value: Any, argument: str, covariates: Any = None, targets: Sequence[Any] = ()) -> list[Series]:
+        """One series or several, whose numbers may be missing if the cell takes a mask."""
+        return read_several(value, argument, covariates, targets, missing=self._may_lack)
+
+    @property
+    def _may_lack(self) -> bool:
+        """Whether a series of plain numbers may lack some."""
+        return Beside.of(as_program(self.cell)).mask
+
     def _series(self, series: Sequence[Any], validation: Any) -> TrainingSeries:
         """The series of a training; without `validation` the end of each is held out."""
-        others = None if validation is None else read_several(validation, "validation", None, ())
+        others = None if validation is None else self._read(validation, "validation")
         return choose_series(self, self.steps_at_once, series, others)
 
     def _checked_horizon(self, horizon: int | None) -> int:
@@ -330,7 +354,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
 
     def _measured_on(self, X: Any, validation: Any, test: Any) -> tuple[Any, Any]:
         others = validation if test is None else test[0]
-        return self._series(read_several(X, "X", None, ()), others).held_out, None
+        return self._series(self._read(X, "X"), others).held_out, None
 
     def _measure(self) -> Measure:
         meaning = "a window, none of which overlap: its mean absolute error"

@@ -15,13 +15,15 @@ from tokenizers import Tokenizer
 
 from ricorda.data.baseline import Baseline, check_baseline, frequencies
 from ricorda.data.fingerprint import fingerprint
+from ricorda.data.inputs import place_of
 from ricorda.data.material import Material, read_condition, read_material, read_training
 from ricorda.data.music import KEYS
 from ricorda.data.vocabulary import END, UNKNOWN, Vocabulary
-from ricorda.errors import ArgumentError, ModelFolderError
+from ricorda.errors import ArgumentError, DataError, ModelFolderError
 from ricorda.program.ir import Program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator
+from ricorda.tasks.language import scoring
 from ricorda.tasks.language.card import card_of
 from ricorda.tasks.language.generation import Sampling
 from ricorda.tasks.language.network import Dropouts, NextStep, Sizes
@@ -149,6 +151,38 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         else:
             tokens = [self._shown(id) for id in sequences.steps[1:].tolist()]
         return list(zip(tokens, log_probabilities.tolist(), strict=True))
+
+    def answers(self, X: Any) -> Iterator[dict[str, Any]]:
+        """What `ricorda predict --json` prints of each text: its log-probability, and those of its tokens."""
+        return (answer for _text, answer, _steps in self.scored(X))
+
+    def scored(self, X: Any) -> Iterator[tuple[Any, dict[str, Any], int]]:
+        """Each text with its answer, see `answers`, and the number of its tokens.
+
+        Raises
+        ------
+        ArgumentError
+            If the model reads music.
+        DataError
+            If a text cannot be read.
+        """
+        check_is_fitted(self, "network_")
+        if self.reader_.kind == "music":
+            raise ArgumentError("the model reads music, and predict reads texts: use ricorda evaluate")
+        place = place_of(X)
+        for index, text in enumerate(getattr(X, "inputs", X)):
+            read = text.split() if self.reader_.kind == "tokens" and isinstance(text, str) else text
+            try:
+                sequences, log_probabilities = self._scored(read, None)
+            except DataError as error:
+                raise DataError(f"{place(index)} cannot be scored: {error}") from None
+            steps, total, written = len(log_probabilities), float(log_probabilities.sum(dtype=float)), {}
+            if len(read) <= scoring.MOST_TOKENS:
+                scores = log_probabilities.tolist()
+                pairs = zip(sequences.steps[1:].tolist(), scores, strict=True)
+                total = sum(scores)
+                written = {"tokens": [{"token": self._shown(id), "log_probability": score} for id, score in pairs]}
+            yield text, {"nats": -total / steps, "log_probability": total, **written}, steps
 
     def log_probabilities(self, text: Any, *, condition: Any = None) -> NDArray[np.float32]:
         """The log-probabilities of `score_tokens` alone, an array [T], for texts whose tokens would fill the memory."""

@@ -133,7 +133,7 @@ class Reader:
         if self.kind == "music":
             return [np.zeros(KEYS, np.uint8), *roll_of(prompt or [])]
         opening: list[Any] = [] if self.before is None else [self.before]
-        ids = self._read(prompt, "prompt").tolist() if prompt else []
+        ids = self.read(prompt, "prompt").tolist() if prompt else []
         if not opening and not ids:
             raise ArgumentError("prompt is empty, and the training text had no line end to begin behind: give a prompt")
         return [*opening, *ids]
@@ -147,9 +147,10 @@ class Reader:
     def _ids(self, part: Any, where: str | None) -> Ids:
         """The ids of a text or token list, with the id before its first token, and an end if sequences have one."""
         before = np.array([] if self.before is None else [self.before], np.int32)
-        return np.concatenate([before, self._read(part, where), np.array([END] * self.ends, np.int32)])
+        return np.concatenate([before, self.read(part, where), np.array([END] * self.ends, np.int32)])
 
-    def _read(self, part: Any, where: str | None) -> Ids:
+    def read(self, part: Any, where: str | None) -> Ids:
+        """The ids of a text or token list as they are read; with `where`, raises DataError for unknown tokens."""
         assert self.vocabulary is not None
         tokens = self.vocabulary.split(part, lines=self.kind == "stream")
         ids = self.vocabulary.ids(tokens)

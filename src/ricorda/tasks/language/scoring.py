@@ -30,6 +30,9 @@ PARALLEL = 16
 BEFORE = 256
 """Steps that such a row reads before its own, so that its state is nearly the carried one."""
 
+MOST_TOKENS = 100_000
+"""Characters, or tokens of a list, of the longest text whose tokens are written as JSON, some 50 bytes each."""
+
 PART = 100
 """The most steps of a text that count as one example in a comparison of models."""
 

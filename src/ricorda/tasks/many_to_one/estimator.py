@@ -41,8 +41,6 @@ from ricorda.training.task import Task
 BESIDE_WIDE = 200
 """Steps that small data is trained for beside a wide part, which leaves less to learn; 640 were no clear gain."""
 
-KINDS = {"texts": "texts", "tokens": "lists of tokens", "numbers": "arrays of numbers"}
-
 
 Begun = Pretrained | ReadyVectors
 """What a network begins with: language models, or the vectors of a file, of which there may be none."""
@@ -116,7 +114,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         targets, learned = self._read_targets(X, y, len(inputs))
         training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
         encoder, begun = self._reading(kind, [inputs[row] for row in training])
-        encoder = replace(encoder, beside=self._beside(kind, beside))
+        encoder = replace(encoder, beside=beside.for_kind(kind, self.program_))
         every = Examples(encoder.encode(kind, inputs, place_of(X)), targets)
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
@@ -136,15 +134,6 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
         data, settings = fingerprint(*examples.parts(), *kept.parts()), begun.settings()
         return Prepared(learned, task, data, len(examples), len(kept), afterwards, settings)
-
-    def _beside(self, kind: Kind, beside: Beside) -> Beside:
-        if kind != "numbers" and (beside.mask or beside.gap):
-            reads = " and ".join(value.name for value in self.program_.inputs[1:])
-            raise ArgumentError(
-                f"cell {self.program_.name} reads {reads} beside numbers, and X has {KINDS[kind]}: "
-                "choose a cell of one input"
-            )
-        return beside
 
     def _reading(self, kind: Kind, inputs: list[Any]) -> tuple[Encoder, Begun]:
         """An encoder, learned from training inputs or taken over, and what the network begins with."""

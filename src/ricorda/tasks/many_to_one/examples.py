@@ -51,18 +51,21 @@ def outputs(
 ) -> NDArray[np.float64]:
     """The network's outputs for encoded sequences, [N, outputs]; the module's mode is left as it was.
 
+    On the CPU a sequence's outputs do not depend on those beside it, where the CPU engine serves.
+
     Parameters
     ----------
     last : callable
         A function of a batch's scores, float64 [B, outputs], whose result is returned.
     """
     device = next(module.parameters()).device
+    say = getattr(module, "apart", module) if device.type == "cpu" else module
     parts: list[Tensor] = []
     order: list[int] = []
     with evaluating(module):
         for rows in batches_of_like_length([len(sequence) for sequence in sequences]):
             inputs, lengths = collate([sequences[row] for row in rows], device)
-            parts.append(last(module(inputs, lengths).double()).cpu())
+            parts.append(last(say(inputs, lengths).double()).cpu())
             order.extend(rows)
     result: NDArray[np.float64] = np.empty((len(order), parts[0].shape[1]))
     result[order] = torch.cat(parts).numpy()

@@ -13,6 +13,7 @@ from ricorda.nn import Recurrent
 from ricorda.nn.sequences import last_outputs
 from ricorda.program.ir import Program
 from ricorda.tasks.embedding import drop_words, token_embedding
+from ricorda.tasks.evaluating import added_up, rows_apart
 from ricorda.tasks.many_to_one.pooling import Pooling
 from ricorda.tasks.many_to_one.wide import Wide
 from ricorda.tasks.scaling import measure_features
@@ -88,13 +89,17 @@ class ManyToOne(nn.Module):
 
         Offsets [B, classes] stand for what the wide part says.
         """
-        x, beside = self._embed(inputs)
-        y, state = self.recurrent(self.dropout(x), lengths=lengths, inputs=beside)
-        last = torch.cat(tuple(last_outputs(self.recurrent.stack, y, state, lengths)), dim=1)
+        y, last = self._read(inputs, lengths)
         scores: Tensor = self.head(self.dropout(self.pooling(y, last, lengths)))
         if offsets is None and self.wide is not None:
             offsets = self.wide(inputs, lengths)
         return scores if offsets is None else scores + offsets
+
+    def apart(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """What `forward` says in evaluation mode; each row's scores are, to the last bit, those that it has alone."""
+        y, last = self._read(inputs, lengths)
+        scores = rows_apart(self.head, self.pooling.apart(y, last, lengths))
+        return scores if self.wide is None else scores + self.wide(inputs, lengths, add=added_up)
 
     @torch.no_grad()
     def weigh(self, deep: float, wide: float = 1.0) -> None:
@@ -110,6 +115,12 @@ class ManyToOne(nn.Module):
         if not hasattr(self, "embedding"):
             measure = self.beside.measure if self.beside.mask else measure_features
             measure(sequences, self.mean, self.scale)
+
+    def _read(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The recurrent layers' outputs [T, B, size], and the final ones of both directions [B, size]."""
+        x, beside = self._embed(inputs)
+        y, state = self.recurrent(self.dropout(x), lengths=lengths, inputs=beside)
+        return y, torch.cat(tuple(last_outputs(self.recurrent.stack, y, state, lengths)), dim=1)
 
     def _embed(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What the recurrent layers read, before dropout, and beside it."""

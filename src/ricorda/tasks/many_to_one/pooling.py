@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ricorda.tasks.evaluating import added_up
+
 
 class Pooling(nn.Module):
     """One vector for each row of a layer's outputs.
@@ -34,6 +36,18 @@ class Pooling(nn.Module):
             return y.sum(0) / lengths.to(y)[:, None]  # Outputs beyond a row's length are zero.
         if self.kind == "max":
             return y.masked_fill(~alive, -torch.inf).amax(0)
+        return self._attended(y, alive)
+
+    def apart(self, y: Tensor, last: Tensor, lengths: Tensor) -> Tensor:
+        """What `forward` says; each row's vector is, to the last bit, the one that it has alone."""
+        if self.kind == "mean":
+            return added_up(y) / lengths.to(y)[:, None]
+        if self.kind != "attention":
+            return self.forward(y, last, lengths)
+        rows = [y[:length, row : row + 1].clone() for row, length in enumerate(lengths.tolist())]
+        return torch.cat([self._attended(steps, torch.ones_like(steps[..., :1], dtype=torch.bool)) for steps in rows])
+
+    def _attended(self, y: Tensor, alive: Tensor) -> Tensor:
         weights = self.query(torch.tanh(self.hidden(y))).masked_fill(~alive, -torch.inf).softmax(0)
         weighted: Tensor = (weights * y).sum(0)
         return weighted

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from ricorda.data.tokenization import PADDING
+
+
+def _sum(parts: Tensor) -> Tensor:
+    return parts.sum(0)
 
 
 class Wide(nn.Module):
@@ -33,12 +39,12 @@ class Wide(nn.Module):
         self.register_buffer("weights", torch.zeros(grams, outputs))
         self.register_buffer("bias", torch.zeros(outputs))
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Scores [B, C] of token ids [T, B]."""
+    def forward(self, tokens: Tensor, lengths: Tensor, add: Callable[[Tensor], Tensor] = _sum) -> Tensor:
+        """Scores [B, C] of token ids [T, B]; `add` adds up over the first dimension."""
         grams = self.places(tokens, lengths).flatten(0, 1).sort(0).values  # [2 T, B]
         first = (grams < len(self.keys)) & (grams != grams.roll(1, 0))
         first[0] = grams[0] < len(self.keys)
-        scores = (self.weights[grams.clamp(max=len(self.keys) - 1)] * first[..., None]).sum(0)
+        scores = add(self.weights[grams.clamp(max=len(self.keys) - 1)] * first[..., None])
         return scores / first.sum(0).clamp(min=1).to(scores).sqrt()[:, None] + self.bias
 
     def shares(self, tokens: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,13 +16,13 @@ from tokenizers import Tokenizer
 from ricorda.data.baseline import Baseline, linear_of_numbers
 from ricorda.data.batches import Rows
 from ricorda.data.held_out import split_rows
-from ricorda.data.inputs import read_inputs
+from ricorda.data.inputs import KINDS, read_inputs
 from ricorda.data.targets import read_targets
 from ricorda.errors import ModelFolderError
 from ricorda.tasks.config import Shape
 from ricorda.tasks.encoding import Encoder
 from ricorda.tasks.estimator import Card
-from ricorda.tasks.many_to_one.estimator import KINDS, ManyToOneEstimator
+from ricorda.tasks.many_to_one.estimator import ManyToOneEstimator
 from ricorda.tasks.many_to_one.examples import Examples, outputs
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.many_to_one.wide_learning import LearnedWide, learn_numbers
@@ -84,6 +84,14 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
         sequences = self._encode(X)
         numbers = self.scaling_.undo(outputs(self.network_, sequences))
         return numbers[:, 0] if self.single_output_ else numbers
+
+    def answers(self, X: Any) -> Iterator[dict[str, float]]:
+        """What `ricorda predict --json` prints of each example: its number, or numbers, by name."""
+        yield from map(self.answer_of, self.predict(X).reshape(-1, len(self.target_names_)))
+
+    def answer_of(self, row: NDArray[np.float64]) -> dict[str, float]:
+        """The answer that the numbers [outputs] of an example make."""
+        return dict(zip(self.target_names_, row.tolist(), strict=True))
 
     def evaluate(self, X: Any, y: Any) -> Report:
         """R2, mean absolute and root mean squared error, of each output and of their mean.

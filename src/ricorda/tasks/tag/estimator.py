@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import NoneType
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from tokenizers import Tokenizer
 
+from ricorda.data.beside import Beside
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of, split_rows
 from ricorda.data.inputs import place_of
@@ -19,6 +20,7 @@ from ricorda.data.labels import read_labels
 from ricorda.data.tag_targets import classes_of, read_step_targets
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
+from ricorda.tasks.cells import as_program
 from ricorda.tasks.config import Shape
 from ricorda.tasks.embedding import ReadyVectors, limits
 from ricorda.tasks.estimator import Card, Prepared, SequenceEstimator, pair_of
@@ -61,6 +63,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     """
 
     TASK: ClassVar[str] = "tag"
+    READS_BESIDE = True
     SCORES: ClassVar[Mapping[str, str]] = {"validation_loss": "loss"}
     SHAPE: ClassVar[Shape] = {"classes": (list, NoneType), "outputs": int, "input": {"kind": str, "features": int}}
 
@@ -95,6 +98,29 @@ class SequenceTagger(SequenceEstimator, TagParameters):
             raise ArgumentError("the model gives numbers, which have no probabilities: use predict")
         return self._probabilities(inputs)
 
+    def answers(self, X: Any) -> Iterator[dict[str, Any]]:
+        """What `ricorda predict --json` prints of each sentence: its words, their tags, and these tags' probabilities.
+
+        Raises
+        ------
+        ArgumentError
+            If the model reads or gives numbers.
+        """
+        names, inputs = self.known_tags(), self._encode(X)
+        said = zip(getattr(X, "inputs", X), self._verdicts(inputs), self._probabilities(inputs), strict=True)
+        for words, chosen, of_tags in said:
+            shares = [float(of_tags[step, tag]) for step, tag in enumerate(chosen)]
+            yield {"words": words, "tags": [names[tag] for tag in chosen], "probabilities": shares}
+
+    def known_tags(self) -> list[str]:
+        """The tags of a model that reads words and gives tags; raises ArgumentError for one of numbers."""
+        if self.reading_.kind != "tokens" or self.classes_ is None:
+            raise ArgumentError(
+                "the model reads or gives numbers, which no command prints: use ricorda.load(FOLDER).predict(...) in "
+                "Python"
+            )
+        return list(self.classes_.tolist())
+
     def score(self, X: Any, y: Any) -> float:
         """Share of steps with the right tag; for numbers R2, the share of their variance that is explained."""
         report = self.evaluate(X, y)
@@ -124,7 +150,8 @@ class SequenceTagger(SequenceEstimator, TagParameters):
 
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
         place = place_of(X)
-        kind, inputs = read_sequences(X, place)
+        beside = Beside.of(self.program_, self.gap)
+        kind, inputs = read_sequences(X, place, missing=beside.mask)
         target_kind, targets = read_step_targets(y, inputs, place)
         classes = classes_of(targets) if target_kind == "tags" else None
         if classes is None and self.crf:
@@ -137,7 +164,8 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         if begun is not None and vocabulary is None:
             raise ArgumentError("pretrained is for words, and X has numbers: leave it out")
         spelling = None if begun is None else Spelling.of(begun)
-        reading = Reading(kind, vocabulary, 0 if vocabulary else inputs[0].shape[1], spelling)
+        features = 0 if vocabulary else inputs[0].shape[1]
+        reading = Reading(kind, vocabulary, features, spelling, beside.for_kind(kind, self.program_))
         outputs = targets[0].shape[1] if classes is None else len(classes)
         every = Targeted(reading.encode(kind, inputs, place), target_tensors(targets, inputs, classes, place))
         examples, held = every.take(training), every.take(held_out)
@@ -179,7 +207,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
     def _encode(self, X: Any) -> Inputs:
         check_is_fitted(self, "network_")
         place = place_of(X)
-        kind, inputs = read_sequences(X, place)
+        kind, inputs = read_sequences(X, place, missing=self.reading_.beside.mask)
         return self.reading_.encode(kind, inputs, place)
 
     def _verdicts(self, inputs: Inputs) -> list[NDArray[Any]]:
@@ -204,6 +232,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
             character_embedding=int(self.character_embedding_size),
             character_hidden=int(self.character_hidden_size),
             features=self.reading_.features,
+            beside=self.reading_.beside,
             numbers=self.classes_ is None,
             context_alphabet=0 if spelling is None else spelling.tokenizer.get_vocab_size(),
             context=() if spelling is None else spelling.sizes,
@@ -225,7 +254,8 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         classes = None if names is None else read_labels(names, len(names), "classes")
         if classes is not None and (classes.tolist() != np.unique(classes).tolist() or len(classes) != outputs):
             raise ModelFolderError("its classes are not different and in order, one for each output")
-        self.reading_ = Reading.restored(description["input"], tokenizers, lowercase=self.lowercase)
+        beside = Beside.of(self.program_, self.gap)
+        self.reading_ = Reading.restored(description["input"], tokenizers, lowercase=self.lowercase, beside=beside)
         self.classes_, self.outputs_ = classes, outputs
         self.__dict__ |= _shown(classes)
 
@@ -253,7 +283,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         return list(map(str, example)) if self.classes_ is not None or isinstance(example[0], str) else None
 
     def _hold_out(self, X: Any, y: Any, seed: int) -> tuple[Any, Any, Any]:
-        _, inputs = read_sequences(X, place_of(X))
+        _, inputs = read_sequences(X, place_of(X), missing=Beside.of(as_program(self.cell), self.gap).mask)
         kind, targets = read_step_targets(y, inputs, place_of(X))
         training, held_out = split_rows(len(inputs), self.held_out_share(), seed, "sequence")
         if kind == "tags":  # The only sequence with some tag is trained on.

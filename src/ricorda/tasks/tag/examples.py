@@ -33,7 +33,7 @@ def targeted(
         If an example or a target is invalid, or does not fit the model.
     """
     place = place_of(X, names[0])
-    kind, inputs = read_sequences(X, place, names[0])
+    kind, inputs = read_sequences(X, place, names[0], missing=reading.beside.mask)
     target_kind, targets = read_step_targets(y, inputs, place, names[1])
     if (target_kind == "numbers") != (classes is None):
         wanted = "numbers" if classes is None else "tags"

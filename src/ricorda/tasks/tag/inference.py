@@ -52,6 +52,7 @@ def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor
     The caller disables gradients, because `no_grad` in a generator would reach beyond it.
     """
     device = module.head.weight.device
+    say = getattr(module, "apart", module) if device.type == "cpu" else module
     sequences, vectors = list(inputs.sequences), None
     sizes = [len(sequence) for sequence in sequences]
     if inputs.words is not None:
@@ -63,7 +64,7 @@ def outputs(module: Aligned, inputs: Inputs) -> Iterator[tuple[list[int], Tensor
         x = x if vectors is None else vectors[x]
         if module.context is not None and inputs.spelled is not None:
             x = torch.cat([x, module.context([inputs.spelled[row] for row in rows]).to(x)], dim=2)
-        yield rows, module(x, lengths), lengths
+        yield rows, say(x, lengths), lengths
 
 
 def of_each(module: Aligned, inputs: Inputs, result: Callable[[Tensor, Tensor], Tensor]) -> list[NDArray[Any]]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
+from ricorda.data.beside import NOTHING, Beside
 from ricorda.nn import Recurrent
 from ricorda.nn.sequences import last_outputs
 from ricorda.program.ir import Program
@@ -32,6 +34,8 @@ class Sizes:
     character_embedding: int = 0
     character_hidden: int = 0
     features: int = 0
+    beside: Beside = NOTHING
+    """What the cell reads beside numbers."""
     numbers: bool = False
     """Whether the outputs are numbers rather than scores of tags."""
     context_alphabet: int = 0
@@ -65,7 +69,7 @@ class Aligned(nn.Module):
         self, program: Program, sizes: Sizes, *, dropout: float, crf: bool = False, memory: int | None = None
     ) -> None:
         super().__init__()
-        width = sizes.features
+        width, self.beside = sizes.beside.features(sizes.features), sizes.beside
         if sizes.vocabulary:
             self.embedding = token_embedding(sizes.vocabulary, sizes.embedding)
             width = sizes.embedding
@@ -108,11 +112,23 @@ class Aligned(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Scores, or standardised numbers, [T, B, outputs], of word vectors or numbers [T, B, ...]; lengths [B]."""
-        if not hasattr(self, "embedding"):
-            x = (x - self.mean) / self.scale
-        y, _ = self.recurrent(self.dropout(x), lengths=lengths)
+        y = self._read(x, lengths)
         scores: Tensor = self.head(self.dropout(y))
         return scores
+
+    def apart(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """What `forward` says in evaluation mode; each row's scores are, to the last bit, those that it has alone."""
+        y = self._read(x, lengths)
+        rows = [self.head(y[:length, row].clone()) for row, length in enumerate(lengths.tolist())]
+        return pad_sequence(rows)
+
+    def _read(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The recurrent layers' outputs [T, B, size]."""
+        beside: dict[str, Tensor] = {}
+        if not hasattr(self, "embedding"):
+            x, beside = self.beside.read(x, self.mean, self.scale)
+        y: Tensor = self.recurrent(self.dropout(x), lengths=lengths, inputs=beside)[0]
+        return y
 
     def best(self, scores: Tensor, lengths: Tensor) -> Tensor:
         """The best tags [T, B] by their scores."""
@@ -130,6 +146,7 @@ class Aligned(nn.Module):
     def standardise(self, inputs: Sequence[Tensor] | None, targets: Sequence[Tensor] | None) -> None:
         """Take mean and scale of each feature from training sequences of numbers; None if there are no numbers."""
         if inputs is not None:
-            measure_features(inputs, self.mean, self.scale)
+            measure = self.beside.measure if self.beside.mask else measure_features
+            measure(inputs, self.mean, self.scale)
         if targets is not None:
             measure_features(targets, self.target_mean, self.target_scale)

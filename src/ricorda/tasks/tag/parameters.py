@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ricorda.tasks.parameters import Beginning, Remembering, WordVectors, parameter
+from ricorda.tasks.parameters import Beginning, Elapsing, Remembering, WordVectors, parameter
 from ricorda.tasks.rules import COUNT, FLAG, Rule, is_number
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class TagParameters(WordVectors, Remembering, Beginning):
+class TagParameters(WordVectors, Remembering, Beginning, Elapsing):
     """The parameters of `SequenceTagger`."""
 
     EPOCHS: ClassVar[int] = 15

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import torch
 from tokenizers import Tokenizer
 
+from ricorda.data.beside import NOTHING, Beside
 from ricorda.data.inputs import ONE_OF, read_inputs
 from ricorda.data.places import Place
 from ricorda.errors import DataError, ModelFolderError
@@ -28,6 +28,8 @@ class Reading:
     vocabulary: WordVocabulary | None = None
     features: int = 0
     spelling: Spelling | None = None
+    beside: Beside = NOTHING
+    """What the cell reads beside numbers."""
 
     def encode(self, kind: InputKind, inputs: Sequence[Any], place: Place) -> Inputs:
         """Checked inputs in the form that the network takes.
@@ -48,7 +50,10 @@ class Reading:
                 f"{place(0)} has {inputs[0].shape[1]} features a step, and the model was trained on {self.features}: "
                 "give it as many"
             )
-        return Inputs([torch.from_numpy(array) for array in inputs])
+        for index, array in enumerate(inputs):
+            if trouble := self.beside.trouble(array):
+                raise DataError(f"{place(index)} {trouble}")
+        return Inputs([self.beside.encoded(array) for array in inputs])
 
     def description(self) -> dict[str, Any]:
         """All that `restored` needs besides the tokenisers, as JSON."""
@@ -64,7 +69,7 @@ class Reading:
 
     @classmethod
     def restored(
-        cls, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer], *, lowercase: bool
+        cls, description: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer], *, lowercase: bool, beside: Beside
     ) -> Reading:
         """The reading that `description` wrote.
 
@@ -81,21 +86,25 @@ class Reading:
         if kind not in get_args(InputKind) or set(tokenizers) != expected or (features != 0) != (kind == "numbers"):
             raise ModelFolderError(f"a model of {kind!r:.40} has the wrong tokenizers or number of features")
         if kind == "numbers":
-            return cls(kind, features=features)
+            return cls(kind, features=features, beside=beside)
+        if beside != NOTHING:
+            raise ModelFolderError("its cell reads more than words")
         spelling = None if context is None else Spelling.restored(context, tokenizers["context_tokenizer"])
         vocabulary = WordVocabulary(tokenizers["tokenizer"], tokenizers["character_tokenizer"], lowercase)
         return cls(kind, vocabulary, spelling=spelling)
 
 
-def read_sequences(value: Any, place: Place, argument: str = "X") -> tuple[InputKind, list[Any]]:
-    """Token lists or arrays of numbers [T, I], checked.
+def read_sequences(
+    value: Any, place: Place, argument: str = "X", *, missing: bool = False
+) -> tuple[InputKind, list[Any]]:
+    """Token lists or arrays of numbers [T, I], checked; if `missing`, a number may be NaN.
 
     Raises
     ------
     DataError
         If one is empty, a text, of another kind than the first, or longer than `LONGEST` steps.
     """
-    kind, inputs = read_inputs(value, argument)
+    kind, inputs = read_inputs(value, argument, missing=missing)
     if kind == "texts":
         raise DataError(f"{place(0)} has a text, and a tagger reads lists of words: split it, e.g. with text.split()")
     for index, sequence in enumerate(inputs):

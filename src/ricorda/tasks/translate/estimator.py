@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ from ricorda.tasks.measure import Measure
 from ricorda.tasks.rules import COUNT
 from ricorda.tasks.translate.beam import Search
 from ricorda.tasks.translate.examples import Subwords
-from ricorda.tasks.translate.inference import Alignment, Translation, alignment, translations
+from ricorda.tasks.translate.inference import Alignment, Translation, alignment, answer_of, translations
 from ricorda.tasks.translate.metrics import Report, bleu, grouped, report, sentence_scores
 from ricorda.tasks.translate.network import EncoderDecoder, Sizes
 from ricorda.tasks.translate.objective import TranslationTask
@@ -105,6 +105,10 @@ class Translator(SequenceEstimator, TranslateParameters):
         if not COUNT.holds(n_best) or n_best > options.beam_size:
             raise ArgumentError(f"n_best is {n_best!r}: give a whole number from 1 to beam_size ({options.beam_size})")
         return self._translated(Sentences.read(X), options, n_best)
+
+    def answers(self, X: Any, **search: Any) -> Iterator[dict[str, Any]]:
+        """What `ricorda predict --json` prints of each sentence; `search` is what `translate` takes beside X."""
+        yield from map(answer_of, getattr(X, "inputs", X), self.translate(X, **search))
 
     def attend(self, text: str, translation: str | None = None) -> Alignment:
         """The attention while a sentence is translated.

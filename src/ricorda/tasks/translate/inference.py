@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,11 @@ class Alignment:
     source: tuple[str, ...]
     target: tuple[str, ...]
     weights: NDArray[np.float32]
+
+
+def answer_of(sentence: str, best: Sequence[Translation]) -> dict[str, Any]:
+    """What `ricorda predict --json` prints of a sentence."""
+    return {"source": sentence, "translations": [vars(translation) for translation in best]}
 
 
 def translations(network: EncoderDecoder, sources: Sequence[Tensor], options: Search) -> list[list[Hypothesis]]:
