@@ -49,6 +49,9 @@ MODELS = {
     "times": lambda: SequenceRegressor(**ONE_WAY, cell="gru_d", gap=1).fit(HOLES, SUMS),
     "text_sums": lambda: SequenceRegressor(**ONE_WAY, tokenizer="word").fit(TEXTS, [len(text) for text in TEXTS]),
     "tags": lambda: tagger().fit(SENTENCES, TAGS),
+    "tag_times": lambda: tagger(cell="gru_d", gap=1, num_layers=1).fit(
+        HOLES, [(walk[:, :1] > 0).ravel().tolist() for walk in WALKS]
+    ),
     "tag_numbers": lambda: tagger(cell="mgu").fit(WALKS, [walk * 3 + 1 for walk in WALKS]),
     "language": lambda: LanguageModel(**TINY, tokenizer="char").fit("the cat sat on the mat.\n" * 20),
     "tied": lambda: LanguageModel(**TINY, tie_embeddings=True, embedding_size=4, tokenizer="char").fit("abcd " * 60),

@@ -44,7 +44,8 @@ from ricorda.tasks import saving
 def _without_learning_curves() -> Iterator[None]:
     """They take most of the time of a tiny training, and nothing here looks at them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saving, "learning_curve", lambda *_: b"")
+        patch.setattr(saving, "learning_curve", lambda *_: None)
+        patch.setattr(saving, "as_png", lambda _: b"")
         yield
 
 

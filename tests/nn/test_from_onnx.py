@@ -163,21 +163,42 @@ def test_weights_are_the_files_bit_for_bit(op: str, dtype: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("kind", "ours"), [(torch.nn.LSTM, "lstm"), (torch.nn.GRU, "gru_reset_after"), (torch.nn.RNN, "rnn")]
+    ("kind", "ours", "dynamo"),
+    [
+        (torch.nn.LSTM, "lstm", False),
+        (torch.nn.GRU, "gru_reset_after", False),
+        (torch.nn.RNN, "rnn", False),
+        (torch.nn.LSTM, "lstm", True),
+        (torch.nn.GRU, "gru_reset_after", True),
+    ],
 )
-def test_layers_of_torchs_exporter_come_back(kind: Any, ours: str, tmp_path: Path) -> None:
-    theirs = kind(3, 4, num_layers=2, bidirectional=True).eval()
+def test_layers_of_torchs_exporters_come_back(kind: Any, ours: str, dynamo: bool, tmp_path: Path) -> None:
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="torch's newer exporter needs the package onnxscript")
+    theirs = kind(3, 4, num_layers=1 if dynamo else 2, bidirectional=True).eval()  # The newer one takes seconds.
     x = first = torch.randn(5, 2, 3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # It says that there is a newer exporter.
-        torch.onnx.export(theirs, (x,), tmp_path / "model.onnx", dynamo=False)
+        warnings.simplefilter("ignore")  # The older one says that there is a newer one.
+        torch.onnx.export(theirs, (x,), tmp_path / "model.onnx", dynamo=dynamo, verbose=False)
     layers = list(from_onnx(tmp_path / "model.onnx").values())
-    assert [layer.program.name for layer in layers] == [ours, ours]
+    assert [layer.program.name for layer in layers] == [ours] * theirs.num_layers
     for level, layer in enumerate(layers):
         for name, weight in layer.named_parameters():
             assert torch.equal(weight, getattr(theirs, name.replace("_l0", f"_l{level}")))
         x = layer(x)[0]
     torch.testing.assert_close(x, theirs(first)[0])
+
+
+def test_a_network_without_recurrent_nodes_is_refused_by_what_it_has(tmp_path: Path) -> None:
+    """Torch's newer exporter writes its RNN step by step."""
+    pytest.importorskip("onnxscript", reason="torch's newer exporter needs the package onnxscript")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            torch.nn.RNN(2, 3), (torch.randn(4, 1, 2),), tmp_path / "rnn.onnx", dynamo=True, verbose=False
+        )
+    with pytest.raises(DataError, match=r"has no LSTM, GRU or RNN node .its operators are Add, .*MatMul.*Tanh"):
+        from_onnx(tmp_path / "rnn.onnx")
 
 
 OF_ONNX = ["lstm", "lstm_peephole", "lstm_coupled", "gru", "gru_reset_after", "rnn", "rnn_relu"]

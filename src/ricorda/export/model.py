@@ -141,6 +141,24 @@ def network_of(model: Any, way: str) -> Network:
     return _READERS[task](model, way)
 
 
+def check_weights(model: Any) -> None:
+    """Refuse a model or a layer that has a weight which is no finite number.
+
+    Raises
+    ------
+    ArgumentError
+        If there is one: C and JSON cannot write it, and nothing that is computed with it says anything.
+    """
+    module = model if isinstance(model, nn.Module) else getattr(model, "network_", None)
+    for name, weight in module.named_parameters() if isinstance(module, nn.Module) else ():
+        wrong = weight.detach()[~weight.detach().isfinite()]
+        if len(wrong):
+            raise ArgumentError(
+                f"{name} has {float(wrong[0])} among its weights, with which nothing can be computed: train the model "
+                "anew, with a lower learning rate"
+            )
+
+
 def refuse(way: str, what: str, way_out: str) -> None:
     """Say that something has no place in a form, and what to do; raises ArgumentError always."""
     raise ArgumentError(f"{what} cannot be exported as {way}: {way_out}")
@@ -205,7 +223,7 @@ def _tag(model: Any, way: str) -> Network:
     else:
         facts |= {"scale": _array(network.target_scale), "shift": _array(network.target_mean)}
     head = (_dense(network.head),)
-    return Network("tag", _reading(network), steps_of(network.recurrent), "each", head, **facts)
+    return Network("tag", _reading(network, network.beside), steps_of(network.recurrent), "each", head, **facts)
 
 
 def _language(model: Any, way: str) -> Network:

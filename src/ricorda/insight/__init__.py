@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ricorda.insight.gates.result import Gates
     from ricorda.insight.gates.units_result import Followers
     from ricorda.insight.gates.view import gates_of
+    from ricorda.insight.gradients.learning import SideBySide
     from ricorda.insight.gradients.picture import draw_flows
     from ricorda.insight.gradients.result import GradientFlow, StateFlow
     from ricorda.insight.gradients.view import gradient_flow
@@ -39,6 +40,7 @@ __all__ = [
     "LengthComparison",
     "Memory",
     "Passage",
+    "SideBySide",
     "StateFlow",
     "TrainingFlow",
     "Unrolled",
@@ -66,6 +68,7 @@ _HOMES = {
     "ricorda.insight.gates.result": ("Gates",),
     "ricorda.insight.gates.units_result": ("Followers",),
     "ricorda.insight.gates.view": ("gates_of",),
+    "ricorda.insight.gradients.learning": ("SideBySide",),
     "ricorda.insight.gradients.picture": ("draw_flows",),
     "ricorda.insight.gradients.result": ("GradientFlow", "StateFlow"),
     "ricorda.insight.gradients.view": ("gradient_flow",),

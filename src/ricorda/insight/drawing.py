@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
 """Colours of curves, which colour-blind readers can tell apart (Okabe, Ito 2008)."""
 
+OF_CELLS = {"rnn": ORANGE, "lstm": BLUE, "gru": GREEN}
+"""Cells that look the same in every picture of several."""
+
 DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
 """Line styles of curves, for print without colour."""
 
@@ -24,6 +28,14 @@ DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """File types that figures are written as."""
+
+
+def colours_of(cells: Sequence[str]) -> list[str]:
+    """A colour for each of several cells: its own, or one of those that are left."""
+    own = [OF_CELLS.get(cell) for cell in cells]
+    left = [colour for colour in COLOURS if colour not in own] or COLOURS
+    others = (left[index % len(left)] for index in range(len(cells)))
+    return [colour or next(others) for colour in own]
 
 
 def as_bytes(figure: Figure, kind: str = "png") -> bytes:

@@ -326,6 +326,10 @@ class Recurrent(nn.Module):
                 y = batch.drop(y, self.dropout)
         return y, finals, traces
 
+    def begin(self, rows: int | None) -> tuple[Tensor, ...] | None:
+        """States of the layer's own that a sequence begins with, without a batch for None; None if it has none."""
+        return None
+
     def stream(self, batch_size: int | None = None) -> Stream:
         """An object that takes one step at a time and keeps its state.
 

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ricorda.export.model import network_of
+from ricorda.export.model import check_weights, network_of
 from ricorda.export.to_c import golden
 from ricorda.export.to_c.forecast import write_forecaster
 from ricorda.export.to_c.header import write
@@ -44,10 +44,12 @@ def c(
     Raises
     ------
     ArgumentError
-        If it cannot be written as C: it reads in both directions, translates, or has parts of neither.
+        If it cannot be written as C: it reads in both directions, translates, or has parts of neither; or if a
+        weight is no finite number.
     ModelFolderError
         If the file cannot be written.
     """
+    check_weights(model)
     include = "" if test is None else Path(os.path.relpath(path, Path(test).parent)).as_posix()
     if getattr(model, "TASK", "") == "forecast" and hasattr(model, "network_"):
         header = write_forecaster(model, name, int8)

@@ -132,6 +132,8 @@ def _expected(model: Any, network: Network, inputs: NDArray[Any], others: dict[s
             return _array(_layer(model, steps, beside))
         module = model.network_
         one = steps.long()[:, None] if isinstance(network.reads, Tokens) else steps[:, None]
+        if isinstance(network.reads, Numbers) and network.reads.beside.mask:
+            one = torch.cat([one, torch.ones_like(one)], dim=2)
         if network.task == "language":
             outputs, _ = module(one, None)
             scores = module.output(outputs[:, 0])
@@ -139,8 +141,6 @@ def _expected(model: Any, network: Network, inputs: NDArray[Any], others: dict[s
             x = module.embedding(one) if isinstance(network.reads, Tokens) else one
             scores = module(x, torch.tensor([STEPS]))[:, 0]
         else:
-            if isinstance(network.reads, Numbers) and network.reads.beside.mask:
-                one = torch.cat([one, torch.ones_like(one)], dim=2)
             one = one[: network.most]
             scores = module(one, torch.tensor([len(one)]))[0]
         if network.gives == "classes":

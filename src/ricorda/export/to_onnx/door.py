@@ -46,7 +46,7 @@ def onnx(
     Raises
     ------
     ArgumentError
-        If the model cannot go that way, or the package onnx is missing.
+        If the model cannot go that way, a weight is no finite number, or the package onnx is missing.
     ModelFolderError
         If the file cannot be written. No half-written file is left.
     """
@@ -56,6 +56,7 @@ def onnx(
         raise ArgumentError(f"form is {form!r}: give {' or '.join(map(repr, FORMS))}")
     if find_spec("onnx") is None:
         raise ArgumentError("the package onnx is missing: install it with `pip install 'ricorda[onnx]'`")
+    from ricorda.export.model import check_weights
     from ricorda.export.to_onnx.models import files_of
     from ricorda.export.to_onnx.serial import serialised
     from ricorda.export.to_onnx.signature import layer_as_onnx
@@ -63,6 +64,7 @@ def onnx(
     from ricorda.nn.onnx_import.layer import NodeLayer
     from ricorda.tasks.estimator import SequenceEstimator
 
+    check_weights(model)
     path = Path(path)
     if isinstance(model, Recurrent):
         if form == "step" and model.bidirectional:

@@ -10,6 +10,7 @@ from ricorda.errors import ArgumentError
 from ricorda.export.to_onnx.chain import marginals, viterbi
 from ricorda.export.to_onnx.layer import last_outputs
 from ricorda.export.to_onnx.loop import Steps
+from ricorda.export.to_onnx.many_to_one import read_beside
 from ricorda.export.to_onnx.signature import B, Signature, T
 from ricorda.tasks.tag.context import Context
 from ricorda.tasks.tag.network import Aligned
@@ -33,12 +34,12 @@ def _sequence(model: Any) -> Signature:
     network: Aligned = model.network_
     signature = Signature.of(network.recurrent)
     g = signature.graph
-    x = _read(signature, model, (T, B))
+    x, beside = _read(signature, model, (T, B))
     lengths = signature.ids("lengths", B)
     steps = Steps.of(g, x, lengths)
     if network.context is not None:
         x = g.Concat(x, _in_context(signature, network.context), axis=2)
-    ran = signature.layer(network.recurrent, x, steps=steps)
+    ran = signature.layer(network.recurrent, x, steps=steps, inputs=beside)
     scores = g.linear(ran.output, network.head, "head")
     if network.numeric:
         _say_numbers(signature, network, scores, (T, B))
@@ -68,9 +69,9 @@ def _step(model: Any) -> Signature:
         raise ArgumentError(f"the model reads whole sentences by language models: {way_out}")
     signature = Signature.of(network.recurrent)
     g = signature.graph
-    x = _read(signature, model, (B,))
+    x, beside = _read(signature, model, (B,))
     entered = signature.states_of(network.recurrent)
-    ran = signature.layer(network.recurrent, x, states=entered, one_step=True)
+    ran = signature.layer(network.recurrent, x, states=entered, inputs=beside, one_step=True)
     signature.carry(network.recurrent, entered, ran.states)
     scores = g.linear(ran.output, network.head, "head")
     if network.numeric:
@@ -90,16 +91,17 @@ def _say_numbers(signature: Signature, network: Aligned, scores: str, free: tupl
     signature.says("predictions", g.Add(g.Mul(scores, scale), mean), *free, network.head.out_features)
 
 
-def _read(signature: Signature, model: Any, free: tuple[str, ...]) -> str:
-    """What the recurrent layers read: words, each with its spelling, or numbers."""
+def _read(signature: Signature, model: Any, free: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """What the recurrent layers read, words, each with its spelling, or numbers; and beside it."""
     network, g = model.network_, signature.graph
     if model.reading_.kind == "numbers":
-        numbers = signature.numbers("numbers", *free, model.reading_.features)
-        return g.Div(g.Sub(numbers, g.numbers(network.mean, "mean")), g.numbers(network.scale, "scale"))
+        count = network.beside.width(model.reading_.features)
+        numbers = signature.numbers("numbers", *free, count)
+        return read_beside(g, network.beside, numbers, network.mean, network.scale, len(free))
     words = signature.ids("words", *free)
     embedded = g.Gather(g.numbers(network.embedding.weight, "embedding"), words)
     if network.spelling is None:
-        return embedded
+        return embedded, {}
     characters, letters = signature.ids("characters", *free, L), signature.ids("letters", *free)
     flat = g.Transpose(g.Reshape(characters, g.Concat(np.array([-1]), g.size(characters, -1), axis=0)), perm=[1, 0])
     spelled = g.Gather(g.numbers(network.alphabet.weight, "alphabet"), flat)
@@ -107,7 +109,7 @@ def _read(signature: Signature, model: Any, free: tuple[str, ...]) -> str:
     ran = signature.layer(network.spelling, spelled, steps=steps, name="spelling")
     both = g.Concat(*last_outputs(g, network.spelling, ran, steps), axis=1)
     shape = g.Concat(g.Shape(words), np.array([-1]), axis=0)
-    return g.Concat(embedded, g.Reshape(both, shape), axis=len(free))
+    return g.Concat(embedded, g.Reshape(both, shape), axis=len(free)), {}
 
 
 def _in_context(signature: Signature, context: Context) -> str:

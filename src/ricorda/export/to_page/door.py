@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ricorda.errors import ArgumentError
+from ricorda.export.model import check_weights
 from ricorda.export.to_page.document import document
 from ricorda.export.to_page.models import described
 from ricorda.export.to_page.numbers import Numbers
@@ -30,7 +31,8 @@ def page(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ArgumentError
-        If the model has no page, its tokenizer cannot be taken along exactly, or the name has another ending.
+        If the model has no page, a weight is no finite number, its tokenizer cannot be taken along exactly, or the
+        name has another ending.
     ModelFolderError
         If the file cannot be written.
     """
@@ -42,6 +44,7 @@ def page(model: Any, path: str | os.PathLike[str]) -> None:
             f"a {type(model).__name__} cannot be exported as a page: give a trained model, as ricorda.load(FOLDER) "
             "gives it"
         )
+    check_weights(model)
     numbers = Numbers()
     description = described(model, numbers)
     write_atomically(path, document(description, numbers.text()))

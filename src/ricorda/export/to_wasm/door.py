@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ricorda.errors import ArgumentError
-from ricorda.export.model import network_of, refuse
+from ricorda.export.model import check_weights, network_of, refuse
 from ricorda.export.to_wasm.forecast import module_of_forecaster
 from ricorda.export.to_wasm.module import custom
 from ricorda.export.to_wasm.program import NOTE, module_of
@@ -35,13 +35,15 @@ def wasm(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ArgumentError
-        If the model has no steps or reads what a step does not have, or the name has another ending.
+        If the model has no steps or reads what a step does not have, a weight is no finite number, or the name has
+        another ending.
     ModelFolderError
         If a file cannot be written.
     """
     path = Path(path)
     if path.suffix != ".wasm":
         raise ArgumentError(f"a WebAssembly module is to be written to {path}: give a name that ends in .wasm")
+    check_weights(model)
     module = _module(model)
     about = json.loads(custom(module, NOTE))
     write_atomically(path.with_suffix(".d.ts"), types_of(about))

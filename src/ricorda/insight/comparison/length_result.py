@@ -109,7 +109,7 @@ class LengthComparison(Shown):
         return pl.DataFrame(rows).with_columns(cs.float().fill_nan(None))
 
     def to_json(self) -> dict[str, Any]:
-        """All numbers as JSON."""
+        """All numbers, and the tables that show them, as JSON."""
         cells = [
             {"cell": name, "flops": flops, "weights": weights, "longest_solved": solved}
             for name, flops, weights, solved in zip(
@@ -122,6 +122,7 @@ class LengthComparison(Shown):
             "trainings": self.to_frame().to_dicts(),
             "failed": self.failed,
             "settings": self.settings,
+            "tables": [table.to_json() for table in self.tables()],
         }
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ricorda.insight.drawing import COLOURS, DASHES
+from ricorda.insight.drawing import DASHES, colours_of
 from ricorda.tasks.pictures import new_figure, tidy
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     figure = new_figure(1.9 + 0.5 * len(comparison.cells))
     left, middle, right = figure.subplots(1, 3, sharey=True)
     places = np.arange(len(comparison.cells))
-    colours = [COLOURS[index % len(COLOURS)] for index in places]
+    colours = colours_of(comparison.cells)
     for place, colour, scores in zip(places, colours, comparison.scores, strict=True):
         left.plot(scores, np.full(len(scores), place), "o", color=colour, alpha=0.45, markersize=7)
         left.plot([scores.mean()], [place], "|", color=colour, markersize=26, markeredgewidth=3)
@@ -60,9 +60,10 @@ def draw_lengths(comparison: LengthComparison) -> Figure:
 
     figure = new_figure(4.2)
     left, right = figure.subplots(1, 2)
+    colours = colours_of(comparison.cells)
     for index, name in enumerate(comparison.cells):
         manner: dict[str, Any] = {
-            "color": COLOURS[index % len(COLOURS)],
+            "color": colours[index],
             "linestyle": DASHES[index % len(DASHES)],
             "marker": MARKERS[index % len(MARKERS)],
             "label": name,

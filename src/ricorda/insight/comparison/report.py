@@ -42,6 +42,10 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {"title": self.title, "columns": [*self.columns], "rows": [[*row] for row in self.rows]}
+
 
 def page(
     title: str,

@@ -138,7 +138,7 @@ class Comparison(Shown):
         ).with_columns(cs.float().fill_nan(None))
 
     def to_json(self) -> dict[str, Any]:
-        """All numbers except those of single examples, as JSON."""
+        """All numbers except those of single examples, and the tables that show them, as JSON."""
         rows = [
             {name: None if value == math.inf else value for name, value in row.items()}
             for row in self.to_frame().to_dicts()
@@ -157,6 +157,7 @@ class Comparison(Shown):
             "cells": rows,
             "failed": self.failed,
             "settings": self.settings,
+            "tables": [table.to_json() for table in self.tables()],
         }
 
     def tables(self) -> list[Table]:

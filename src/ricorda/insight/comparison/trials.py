@@ -19,6 +19,7 @@ from ricorda.errors import ArgumentError, RicordaError
 from ricorda.insight.comparison.splits import Split
 from ricorda.tasks.folder import holds_model
 from ricorda.tasks.loading import load
+from ricorda.training.progress import for_a_program, tell
 
 Result = TypeVar("Result")
 
@@ -105,11 +106,12 @@ class Trials:
         self.begun += 1
         path = self.folder / RUNS / f"{model.cell.name}-{_digest(model, data)}"
         if holds_model(path):
-            self._say(f"{self.begun}/{len(self.plan)}  {title}: was trained before")
+            self._say(f"{self.begun}/{len(self.plan)}  {title}: was trained before", title)
             return load(path)
-        self._say(f"{self.begun}/{len(self.plan)}  {title}{self._left()}")
+        self._say(f"{self.begun}/{len(self.plan)}  {title}{self._left()}", title)
         started = time.monotonic()
-        model.fit(data.X, data.y, validation=data.validation, progress=self.progress and sys.stderr.isatty())
+        shown = self.progress and (sys.stderr.isatty() or for_a_program())
+        model.fit(data.X, data.y, validation=data.validation, progress=shown)
         model.save(path)
         self.worked += work
         self.seconds += time.monotonic() - started
@@ -160,8 +162,11 @@ class Trials:
         seconds = round(self.seconds / self.worked * math.fsum(self.plan[self.begun - 1 :]))
         return f"  {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
 
-    def _say(self, line: str) -> None:
-        if self.progress:
+    def _say(self, line: str, title: str = "") -> None:
+        """Say a line on standard error; a program is told of the training whose title it is."""
+        if self.progress and title and for_a_program():
+            tell("training", title=title, number=self.begun, of=len(self.plan))
+        elif self.progress:
             print(line, file=sys.stderr, flush=True)
 
 

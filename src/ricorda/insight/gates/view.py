@@ -106,11 +106,12 @@ def _read(passages: Sequence[Passage], level: int, side: int) -> tuple[_Parts, _
     for read in passages:
         several = stretches(read.layer, read.inputs, read.initial, level=level, direction=side, beside=read.beside)
         parts = list(map(_of_stretch, several))
-        for part in reversed(parts) if side else parts:  # The second direction begins at the end.
+        back = read.layer.backwards[side]
+        for part in reversed(parts) if back else parts:
             for together, own in zip(collected, part, strict=True):
                 for name, values in own.items():
                     values = values.to(read.inputs.dtype)  # The layer computed them in this precision.
-                    together[name].append(values.flip(0).numpy() if side else values.numpy())
+                    together[name].append(values.flip(0).numpy() if back else values.numpy())
     return collected
 
 

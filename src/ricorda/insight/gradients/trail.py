@@ -104,9 +104,8 @@ def trail_of(
     first = first_states(layer.stack, x.shape[1], finals[0]) if initial is None else initial
     back = torch.arange(min(steps, len(x)) + 1)[:, None]
     last = lengths - 1
-    places = (
-        back.clamp(max=last) if reverse else (last - back).clamp(min=0)
-    )  # [D + 1, B]: where each step is in the input.
+    # Where each step is in the input, [D + 1, B].
+    places = back.clamp(max=last) if layer.backwards[reverse] else (last - back).clamp(min=0)
     rows = torch.arange(x.shape[1])
     before = []
     for name, begin in zip(names, layer.stack.of_layer(first, entry), strict=True):

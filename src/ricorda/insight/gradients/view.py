@@ -35,6 +35,7 @@ def gradient_flow(
     level: int = -1,
     reverse: bool = False,
     jacobians: bool = True,
+    shares: bool = True,
     seed: int = 0,
 ) -> GradientFlow:
     """Follow the gradient of the last state back through time.
@@ -65,6 +66,8 @@ def gradient_flow(
     jacobians : bool
         Whether to compute the Jacobians of 4 rows too, which takes most of the time. Fewer rows, and then fewer steps,
         are taken if the Jacobians would fill more than 512 MB.
+    shares : bool
+        Whether to compute each step's share in the gradient of the recurrent weights, which takes most of the rest.
     seed : int
         The seed of the fresh weights, the random input and the directions.
 
@@ -81,13 +84,13 @@ def gradient_flow(
     generator = torch.Generator().manual_seed(seed)
     if inputs is None:
         x = torch.randn(steps, rows, layer.input_size, generator=generator, dtype=torch.float64)
-        lengths, initial = torch.full((rows,), steps), None
+        lengths, initial = torch.full((rows,), steps), layer.begin(rows)
         beside = _ones(layer, x)
     elif isinstance(what, SequenceEstimator):
         x, lengths, initial, beside = _examples(what, inputs, rows)
     else:
         x = _numbers(layer, inputs)[:, :rows]
-        lengths, initial = torch.full((x.shape[1],), len(x)), None
+        lengths, initial = torch.full((x.shape[1],), len(x)), layer.begin(x.shape[1])
         beside = _ones(layer, x)
     layer.batch_first = False
     if int(lengths.max()) < 2:
@@ -95,9 +98,12 @@ def gradient_flow(
     direction = torch.randn(x.shape[1], layer.proj_size or layer.hidden_size, generator=generator, dtype=torch.float64)
     direction /= torch.linalg.vector_norm(direction, dim=1, keepdim=True)
     norms = _norms(layer, x, lengths, initial, direction, level=level, reverse=reverse, steps=steps, beside=beside)
-    trail = trail_of(layer, x, lengths, initial, level=level, reverse=reverse, steps=steps, beside=beside)
     flows = {name: StateFlow.of(name, values) for name, values in norms.items()}
-    shares = jacobian.weight_shares(trail, direction)
+    named = _name(layer, level, reverse)
+    if not (jacobians or shares):
+        return GradientFlow(named, flows, None, None, None, None)
+    trail = trail_of(layer, x, lengths, initial, level=level, reverse=reverse, steps=steps, beside=beside)
+    of_weights = jacobian.weight_shares(trail, direction) if shares else None
     products = spectra = exponents = None
     if jacobians:
         matrices = jacobian.jacobians(trail)
@@ -105,8 +111,8 @@ def gradient_flow(
         products = jacobian.log_products(matrices).where(present, math.nan).numpy() / math.log(10)
         spectra = jacobian.spectra(matrices).where(present[..., None], math.nan).numpy()
         exponents = jacobian.lyapunov_exponents(matrices, present.sum(dim=0), seed=seed).numpy()
-    named = _name(layer, level, reverse)
-    return GradientFlow(named, flows, None if shares is None else shares.numpy(), products, spectra, exponents)
+    parts = None if of_weights is None else of_weights.numpy()
+    return GradientFlow(named, flows, parts, products, spectra, exponents)
 
 
 def _norms(
@@ -126,11 +132,11 @@ def _norms(
     with watch_gradients(layer) as watched:
         output = layer.program.output_name
         _, _, records = layer(x, as_argument(initial), lengths=lengths, record=[output], inputs=beside)
-        ends = torch.zeros_like(lengths) if reverse else lengths - 1
+        ends = torch.zeros_like(lengths) if layer.backwards[reverse] else lengths - 1
         shown = records[output][level, int(reverse)][ends, torch.arange(x.shape[1])]
         (direction * shown).sum().backward()
     back = torch.arange(min(steps, len(x)))[:, None]
-    places = back.expand(-1, x.shape[1]) if reverse else lengths - 1 - back
+    places = back.expand(-1, x.shape[1]) if layer.backwards[reverse] else lengths - 1 - back
     by_state = {}
     for state in layer.program.states:
         norms = watched.norms[""][state.name][level, int(reverse)].nan_to_num(nan=math.inf, posinf=math.inf)

@@ -92,7 +92,7 @@ def decompose(
     level : int
         The layer, from 0; negative numbers count from the last.
     direction : {0, 1}
-        The direction of a bidirectional layer; the second reads from the end, and its steps are in that order.
+        The direction of a bidirectional layer. The steps of one that reads from the end are in that order.
     state : str, optional
         Name of the state; by default the first that the cell itself makes additive, or else the first made so by
         zoneout.
@@ -279,11 +279,13 @@ def stretches(
         if value.op == "parameter"
     }
     state = None
+    initial = layer.begin(None) if initial is None else initial
     if initial is not None:
         rows = layer.stack.of_layer([values[:, None] for values in initial], entry)
         state = tuple(values[None] for values in rows)
     others = [(index, value.name) for index, value in enumerate(program.inputs) if index]
-    read = [values.flip(0) if direction else values for values in (x, *(beside[name] for _, name in others))]
+    read = [x, *(beside[name] for _, name in others)]
+    read = [values.flip(0) for values in read] if layer.backwards[direction] else read
     for first in range(0, len(x), STEPS_AT_ONCE):
         steps, *rest = (values[first : first + STEPS_AT_ONCE] for values in read)
         inputs = {name: values[:, None] for (_, name), values in zip(others, rest, strict=True)}

@@ -95,11 +95,12 @@ def follow(
     places = followed_states(layer)
     if not places or (weighing is not None and program.result not in shown_lines(program)):
         raise DataError(not_additive(program, program.output_name if places else None))
-    start, stop = (T - window[1], T - window[0]) if direction else window
+    back = layer.backwards[direction]
+    start, stop = (T - window[1], T - window[0]) if back else window
     W = stop - start
 
     def weigh(step: int) -> Tensor | None:
-        return None if weighing is None else weighing(T - 1 - step if direction else step)
+        return None if weighing is None else weighing(T - 1 - step if back else step)
 
     parts: dict[int, Tensor] = {}
     written, held, pooled = torch.zeros(W), torch.zeros(W, W), torch.zeros(0)
@@ -130,7 +131,7 @@ def follow(
                 held[: len(now), step - start] = torch.linalg.vector_norm(now, dim=1)
     left = torch.linalg.vector_norm(parts[places[0]][_WINDOW:-1], dim=1)
     shown = pooled[_WINDOW:-1]
-    if direction:
+    if back:
         written, held, left, shown = written.flip(0), held.flip(0, 1), left.flip(0), shown.flip(0)
     return Remains(
         program.states[places[0]].name,

@@ -125,8 +125,8 @@ def html_page(memory: Memory) -> str:
     data = {
         "names": list(columns),
         "words": [
-            {"numbers": [_over(name, values, word) for name, values in columns.items()], "held": held}
-            for word, held in zip(words, _held(memory, words), strict=True)
+            {"numbers": [*numbers_of(memory, word).values()], "held": still}
+            for word, still in zip(words, held(memory, words), strict=True)
         ],
     }
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("step", "token", *columns))
@@ -190,13 +190,18 @@ def facts(memory: Memory) -> list[str]:
     return [*sentences, *(f"{note[:1].upper()}{note[1:]}." for note in memory.notes)]
 
 
+def numbers_of(memory: Memory, word: Word) -> dict[str, str]:
+    """A word's numbers by the names of `Memory.columns`, as text."""
+    return {name: _over(name, values, word) for name, values in memory.columns().items()}
+
+
 def _over(name: str, values: NDArray[np.float64], word: Word) -> str:
     """A word's number: the norm over its tokens for norms, the sum over its tokens for contributions."""
     own = values[word.pieces.start : word.pieces.stop]
     return f"{np.linalg.norm(own):.3f}" if name in ("written", "left") else f"{own.sum():+.3f}"
 
 
-def _held(memory: Memory, words: Sequence[Word]) -> list[list[int]]:
+def held(memory: Memory, words: Sequence[Word]) -> list[list[int]]:
     """How many per cent of each word every other word still holds, a row for each word; empty rows if unknown."""
     kept = memory.kept
     if kept is None:

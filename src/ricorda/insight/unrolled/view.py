@@ -93,7 +93,7 @@ def unroll(
     return Unrolled(
         program=read.layer.program,
         first=1,
-        tokens=read.tokens[::-1] if side else read.tokens,
+        tokens=read.tokens[::-1] if read.layer.backwards[side] else read.tokens,
         inputs=named(0),
         initial={
             state.name: parts[0].values[program.first_state + number][0].numpy()

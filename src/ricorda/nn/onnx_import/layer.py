@@ -39,18 +39,22 @@ class NodeLayer(Recurrent):
 
     def forward(self, input: Any, hx: State | None = None, *args: Any, **options: Any) -> Any:
         """Run the layer; see `Recurrent.forward`. The states begin with those of the file."""
-        return super().forward(
-            input, self._first(_rows(input, self.batch_first)) if hx is None else hx, *args, **options
-        )
+        hx = self._as_argument(_rows(input, self.batch_first)) if hx is None else hx
+        return super().forward(input, hx, *args, **options)
 
-    def _first(self, B: int | None) -> State | None:
-        """What the states of B rows begin with, without a batch for None."""
+    def begin(self, rows: int | None) -> tuple[Tensor, ...] | None:
+        """The states of the file that a sequence begins with, without a batch for None; None if it has none."""
         if not self.begins:
             return None
         states = [getattr(self, name) for name in self.begins]
-        if B is not None:
-            states = [state[:, None].expand(-1, B, -1).contiguous() for state in states]
-        return tuple(states) if len(states) > 1 else states[0]
+        if rows is not None:
+            states = [state[:, None].expand(-1, rows, -1).contiguous() for state in states]
+        return tuple(states)
+
+    def _as_argument(self, rows: int | None) -> State | None:
+        """The same as a call takes it: one state without a tuple."""
+        states = self.begin(rows)
+        return states[0] if states is not None and len(states) == 1 else states
 
     @property
     def runs_plainly(self) -> bool:
@@ -78,7 +82,7 @@ class _NodeStream(Stream):
     def reset(self) -> None:
         """Start again with the states of the file and the present weights."""
         super().reset()
-        self.state = self.layer._first(self.batch_size)
+        self.state = self.layer._as_argument(self.batch_size)
 
 
 def _rows(input: Any, batch_first: bool) -> int | None:
