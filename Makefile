@@ -1,4 +1,4 @@
-# `make demo` and `make test` need a bare machine with Python 3.11 or newer, and nothing else.
+# `make demo`, `make page` and `make test` need a bare machine with Python 3.11 or newer, and nothing else.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 SAMPLES := src/ricorda/samples
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-lowest lint check-real bench docs clean
+.PHONY: demo page test test-lowest lint check-real bench docs clean
 
 demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --tokenizer word --min-frequency 2 --out demo/model --overwrite
@@ -15,6 +15,9 @@ demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	$(BIN)/ricorda predict demo/model \
 	  "I lost the first five minutes, yet I loved it to the end." \
 	  "Attori bravissimi, ma la trama non si sveglia mai: una delusione."
+
+page: $(VENV)/installed-page  ## a page in the browser: look into cells and models, train, compare  (ARGS="model --no-open")
+	$(BIN)/ricorda page $(ARGS)
 
 test: $(VENV)/installed-dev  ## all tests: about half an hour on two cores
 	$(BIN)/python -m pytest -n auto
@@ -40,6 +43,10 @@ docs: $(VENV)/installed  ## make the pages on cells and the pictures of docs/ an
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-page: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[page]"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

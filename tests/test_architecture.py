@@ -25,13 +25,27 @@ ROOMS = (
     "tasks",
     "insight",
     "export",
+    "serve",
+    "page",
     "cli",
 )
 """A file imports from its own room and from those before it."""
 
 SOURCE = Path(ricorda.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "numpy", "polars", "sklearn", "rich", "typer", "matplotlib", "tokenizers", "safetensors"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "polars",
+    "sklearn",
+    "rich",
+    "typer",
+    "matplotlib",
+    "tokenizers",
+    "safetensors",
+    "fastapi",
+    "nicegui",
+}
 
 
 class Imports(ast.NodeVisitor):
@@ -127,7 +141,7 @@ MOST_LINES = 400
 MOST_CODE = 60
 """Lines of code of a function: its docstring, blank lines and lines of comment are not counted."""
 
-MOST_OF_TASKS_AND_DOORS = 14_400
+MOST_OF_TASKS_AND_DOORS = 14_550
 """Lines of `tasks` and `cli` together: a parameter, and `fit`, are written once."""
 
 SHOWING = ("plot", "to_html")
@@ -334,5 +348,11 @@ def test_help_loads_neither_torch_nor_tables() -> None:
     modules = answer["modules"]
     assert isinstance(modules, list)
     assert "typer" in modules
-    assert {"torch", "polars", "sklearn", "matplotlib", "tokenizers"} & set(modules) == set()
+    assert (HEAVY - {"numpy", "rich", "typer", "safetensors"}) & set(modules) == set()
     assert not answer["code"]
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Pytest imports them by these names alone, and so two of one name cannot be collected together."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))

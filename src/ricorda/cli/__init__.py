@@ -22,6 +22,8 @@ class _Ricorda(Commands):
         "generate": "Write on from a prompt; what is written appears as it comes, and Ctrl-C ends it.",
         "inspect": "Look into a model: gradients, memory, gates, the unrolled network.",
         "export": "Write a model in a form that other programs run.",
+        "serve": "Serve models to other programs: predictions, streams of steps, and the Open Inference Protocol.",
+        "page": "Open a page in the browser: look into cells and models, train on your own data, compare.",
         "compare": "Train several cells on the same data with the same budget, and tell what each is worth.",
         "info": "Tell what a model is: cell, sizes, what it reads and gives, training, scores.",
         "cells": "List the recurrent cells by family, or print one's equations, weights and paper.",

@@ -1,0 +1,1 @@
+"""What the tabs that train share: what is read, the commands' options, and commands that run."""

@@ -1,0 +1,103 @@
+"""What the choice of data says."""
+
+TEXTS = {
+    "data": ("Data", "Dati"),
+    "sample": ("Sample: film reviews", "Esempio: recensioni di film"),
+    "use_sample": ("Use the sample: film reviews", "Usa l'esempio: recensioni di film"),
+    "upload": ("Upload a file", "Carica un file"),
+    "upload_hint": (
+        "CSV, TSV, JSON lines, Parquet, Excel or text, also .gz or .zip; at most {most}",
+        "CSV, TSV, JSON lines, Parquet, Excel o testo, anche .gz o .zip; al massimo {most}",
+    ),
+    "name_file": ("Or name a file on this machine", "Oppure indica un file di questo computer"),
+    "no_file": (
+        "{path} is not there: give the whole path of a file or folder",
+        "{path} non esiste: indica il percorso completo di un file o di una cartella",
+    ),
+    "too_large": (
+        "The file has {size}: at most {most} can be uploaded",
+        "Il file ha {size}: se ne possono caricare al massimo {most}",
+    ),
+    "rejected": ("The file is larger than {most}", "Il file supera {most}"),
+    "empty": ("The file is empty: choose another one", "Il file è vuoto: scegline un altro"),
+    "full": (
+        "Your uploads and models take {size} of {most}: remove some models first",
+        "I tuoi file e modelli occupano {size} su {most}: elimina prima qualche modello",
+    ),
+    "unpacks": (
+        "The file unpacks to more than {most}: upload a part of it",
+        "Il file decompresso supera {most}: caricane una parte",
+    ),
+    "too_many": (
+        "The archive holds {count} files and may hold {most}: upload the one that is wanted",
+        "L'archivio contiene {count} file e può contenerne {most}: carica solo quello che serve",
+    ),
+    "unusual": (
+        "The archive is packed in an unusual way: unpack it, and upload the file",
+        "L'archivio è compresso in un modo insolito: decomprimilo e carica il file",
+    ),
+    "first_rows": ("The first rows of {name}", "Le prime righe di {name}"),
+    "first_lines": ("The first lines of {name}", "Le prime righe di {name}"),
+    "columns_left_out": ("{count} more columns", "altre {count} colonne"),
+    "task": ("Task", "Compito"),
+    "classify": ("Classify: a class for each sequence", "Classificare: una classe per ogni sequenza"),
+    "regress": ("Regress: a number for each sequence", "Regressione: un numero per ogni sequenza"),
+    "tag": ("Tag: a tag for each word", "Etichettare: un'etichetta per ogni parola"),
+    "translate": ("Translate: a sentence for a sentence", "Tradurre: una frase per ogni frase"),
+    "language": ("Language: the next token of a text", "Linguaggio: il prossimo simbolo di un testo"),
+    "forecast": ("Forecast: what a series does next", "Prevedere: come continua una serie"),
+    "needs_classify": (
+        "A table with a column of texts or arrays and one of classes, or lines of label and text",
+        "Una tabella con una colonna di testi o di array e una di classi, o righe con etichetta e testo",
+    ),
+    "needs_regress": (
+        "A table with a column of texts or arrays and one or more of numbers, or lines of number and text",
+        "Una tabella con una colonna di testi o di array e una o più di numeri, o righe con numero e testo",
+    ),
+    "needs_tag": (
+        "No table: CoNLL-U (.conllu), columns of word and tag (.conll, .iob2), or lines of word/TAG",
+        "Nessuna tabella: CoNLL-U (.conllu), colonne parola ed etichetta (.conll, .iob2) o righe di parola/ETICHETTA",
+    ),
+    "needs_translate": (
+        "A table with a sentence and its translation in each row",
+        "Una tabella con una frase e la sua traduzione in ogni riga",
+    ),
+    "needs_language": (
+        "A text, or a table with a column of texts",
+        "Un testo, o una tabella con una colonna di testi",
+    ),
+    "needs_forecast": (
+        "A table with a step in each row, the earliest first: columns of numbers, and perhaps one of dates",
+        "Una tabella con un passo per riga, il più vecchio per primo: colonne di numeri e magari una di date",
+    ),
+    "column": ("Column {switch}", "Colonna {switch}"),
+    "unless_told": ("otherwise: {default}", "altrimenti: {default}"),
+    "cell": ("Cell", "Cella"),
+    "more": ("More options", "Altre opzioni"),
+    "yes": ("yes", "sì"),
+    "no": ("no", "no"),
+    "command_line": ("The command line that does the same", "La riga di comando che fa lo stesso"),
+    "command_folder": ("It runs in {folder}.", "Si esegue in {folder}."),
+    "command_file": ("It runs in {folder}; {file} is {name}.", "Si esegue in {folder}; {file} è {name}."),
+    "copy": ("Copy", "Copia"),
+    "copied": ("Copied", "Copiato"),
+    "stop": ("Stop", "Ferma"),
+    "go_on": ("Go on", "Continua"),
+    "state_new": ("Not started yet", "Non ancora avviato"),
+    "state_waiting": ("Waiting for others to end", "In attesa che altri finiscano"),
+    "state_running": ("Running", "In esecuzione"),
+    "state_preparing": ("Reading and preparing the data", "Lettura e preparazione dei dati"),
+    "state_stopping": ("Saving and stopping", "Salvataggio e arresto"),
+    "state_stopped": ("Stopped; what was learned is kept", "Fermato; quanto appreso è conservato"),
+    "state_finished": ("Finished", "Finito"),
+    "state_failed": ("Failed", "Non riuscito"),
+    "ended": (
+        "The command ended with code {code}, without a word.",
+        "Il comando è terminato con il codice {code}, senza messaggi.",
+    ),
+    "progress": (
+        "Epoch {epoch} of {epochs}, step {step} of {steps}, {left} left",
+        "Epoca {epoch} di {epochs}, passo {step} di {steps}, restano {left}",
+    ),
+    "remove": ("Remove", "Elimina"),
+}
