@@ -28,6 +28,7 @@ from ricorda.page.settings import Settings
 from ricorda.page.tabs import TABS, Tab
 from ricorda.page.trainings.store import tidy
 from ricorda.page.visit import LANGUAGE, LANGUAGES, visit_of
+from ricorda.page.warming import warm
 
 PORT = 8642
 """The port where none is asked for; if another program has it, any."""
@@ -97,6 +98,7 @@ def application(settings: Settings, token: str | None) -> Guard:
     serve(app, settings)
     for tab in TABS:
         _add(tab, settings)
+    pages.on_startup(lambda: warm(settings))
     pages.timer(TIDIED, lambda: to_thread(tidy, settings.folder))
     pages.on_shutdown(end_all)
     pages.on_shutdown(lambda: tidy(settings.folder))
@@ -164,6 +166,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(place)
+            listening.listen()  # Whoever comes before the server runs is served then.
         except OSError as error:
             listening.close()
             reason = error.strerror

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ricorda.page.texts import Texts
@@ -27,9 +28,13 @@ class Tab:
         texts: Texts = import_module(f"ricorda.page.{self.name}.texts").TEXTS
         return texts
 
+    def load(self) -> ModuleType:
+        """The module that fills the tab; at first it is imported, with all that it needs."""
+        return import_module(f"ricorda.page.{self.name}.tab")
+
     def build(self, visit: Visit) -> None:
         """Fill the tab for one browser."""
-        import_module(f"ricorda.page.{self.name}.tab").build(visit)
+        self.load().build(visit)
 
 
 TABS = (Tab("cell"), Tab("gradient"), Tab("review"), Tab("gates"), Tab("data"), Tab("compare"))
