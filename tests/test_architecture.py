@@ -25,6 +25,7 @@ ROOMS = (
     "tasks",
     "insight",
     "export",
+    "scoring",
     "serve",
     "page",
     "cli",

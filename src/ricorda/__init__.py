@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         sqrt,
         tanh,
     )
+    from ricorda.scoring.scorer import Scorer
     from ricorda.tasks.classify.estimator import SequenceClassifier
     from ricorda.tasks.forecast.estimator import Forecaster
     from ricorda.tasks.language.estimator import LanguageModel
@@ -65,6 +66,7 @@ __all__ = [
     "ModelFolderError",
     "Recurrent",
     "RicordaError",
+    "Scorer",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
@@ -131,6 +133,7 @@ _HOMES = {
         "sqrt",
         "tanh",
     ),
+    "ricorda.scoring.scorer": ("Scorer",),
     "ricorda.tasks.classify.estimator": ("SequenceClassifier",),
     "ricorda.tasks.forecast.estimator": ("Forecaster",),
     "ricorda.tasks.language.estimator": ("LanguageModel",),

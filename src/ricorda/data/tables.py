@@ -95,6 +95,32 @@ def read_json_lines(source: str, wanted: Wanted, rows: int | None = None) -> Ite
     return _read_lines(source, lines(source), len(wanted), rows, values, "with one JSON object a line")
 
 
+def read_records(source: str, rows: int | None = None) -> Iterator[Columns]:
+    """Read whole objects of a JSON lines source, as one column; all have the keys of the first."""
+    keys: list[str] = []
+
+    def values(row: int, line: str) -> Iterator[Any]:
+        record = _json_object(source, row, line)
+        keys.extend(() if keys else record)
+        if record.keys() != set(keys):
+            name = min(record.keys() ^ set(keys))
+            has = f"has a column {name!r}" if name in record else f"has no column {name!r}"
+            raise DataError(f"{row_name(source, row)} {has}, unlike the first row: give all rows the same columns")
+        yield record
+
+    return _read_lines(source, lines(source), 1, rows, values, "with one JSON object a line")
+
+
+def header_of(source: str, expected: Collection[str], *, separator: str | None) -> list[str]:
+    """The names of the columns of a CSV or TSV source, whose separator is told from rows and the expected names."""
+    with _fields_of_any_size():
+        first, text = opening_of(lines(source))
+        between = separator or separator_of(first, expected)
+        quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+        with closing(_records(source, text, between, quoting)) as records:
+            return next(records, (0, 0, list[str]()))[2]
+
+
 def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterator[Columns]:
     """Read the wanted columns of a Parquet source, through polars."""
     import polars
@@ -110,7 +136,7 @@ def read_parquet(source: str, wanted: Wanted, rows: int | None = None) -> Iterat
         for frame in [chosen.collect()] if rows is None else chosen.collect_batches(chunk_size=rows, lazy=True):
             for part in frame.iter_slices(rows or max(len(frame), 1)):
                 if len(part):
-                    yield [_values(part[name], source) for name in wanted.values()], SourceRows(source, done + 1)
+                    yield [values_of(part[name], source) for name in wanted.values()], SourceRows(source, done + 1)
                     done += len(part)
     except OSError as error:
         raise DataError(unreadable(source, error)) from None
@@ -311,7 +337,7 @@ def _json_object(source: str, row: int, line: str) -> dict[str, Any]:
 _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
-def _values(column: polars.Series, source: str) -> Sequence[Any]:
+def values_of(column: polars.Series, source: str) -> Sequence[Any]:
     """A polars column as Python values, its lists of numbers as arrays."""
     inner = getattr(column.dtype, "inner", None)  # Only lists and arrays have one.
     if inner is None:
