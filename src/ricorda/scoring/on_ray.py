@@ -155,10 +155,10 @@ def _check_nodes(ray: Any) -> None:
 
     def version() -> str:  # Within a function, so that Ray sends its code and does not import it from ricorda.
         try:
-            import ricorda
+            from ricorda import __version__ as found
         except ImportError:
             return ""
-        return ricorda.__version__
+        return found
 
     asked = ray.remote(num_cpus=0)(version)
     for node in ray.nodes():
