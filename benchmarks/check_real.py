@@ -38,6 +38,7 @@ PARTS = (
     "pretrained",
     "arrays",
     "export",
+    "search",
 )
 """`real_PART.check` trains with each seed where that takes under three minutes, else with the first."""
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         tanh,
     )
     from ricorda.scoring.scorer import Scorer
+    from ricorda.searching.search import search
     from ricorda.tasks.classify.estimator import SequenceClassifier
     from ricorda.tasks.forecast.estimator import Forecaster
     from ricorda.tasks.language.estimator import LanguageModel
@@ -89,6 +90,7 @@ __all__ = [
     "relu",
     "safe_divide",
     "safe_sqrt",
+    "search",
     "sigmoid",
     "sign",
     "sin",
@@ -134,6 +136,7 @@ _HOMES = {
         "tanh",
     ),
     "ricorda.scoring.scorer": ("Scorer",),
+    "ricorda.searching.search": ("search",),
     "ricorda.tasks.classify.estimator": ("SequenceClassifier",),
     "ricorda.tasks.forecast.estimator": ("Forecaster",),
     "ricorda.tasks.language.estimator": ("LanguageModel",),

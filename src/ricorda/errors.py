@@ -6,6 +6,7 @@ RicordaError
 │   ├── ArgumentTypeError   an argument of an invalid type; a TypeError as well
 │   └── TensorError         a tensor that does not go with a layer; a RuntimeError as well
 ├── DataError           a file, a row or a column that cannot be read or used
+│   └── SpaceError          a space to search that cannot be used
 └── ModelFolderError    a model folder that cannot be opened or written
 
 All are ValueErrors as well, which is what callers of torch and scikit-learn catch.
@@ -52,6 +53,10 @@ class TensorError(ArgumentError, RuntimeError):
 
 class DataError(RicordaError):
     """Data that cannot be read or used; the message names file, row and column."""
+
+
+class SpaceError(DataError):
+    """A space to search that cannot be used; parameters have the names here that they have in its file."""
 
 
 class ModelFolderError(RicordaError):

@@ -25,6 +25,7 @@ class _Ricorda(Commands):
         "serve": "Serve models to other programs: predictions, streams of steps, and the Open Inference Protocol.",
         "page": "Open a page in the browser: look into cells and models, train on your own data, compare.",
         "compare": "Train several cells on the same data with the same budget, and tell what each is worth.",
+        "search": "Search a model's parameters by trials, stopped early where they promise little.",
         "info": "Tell what a model is: cell, sizes, what it reads and gives, training, scores.",
         "cells": "List the recurrent cells by family, or print one's equations, weights and paper.",
     }

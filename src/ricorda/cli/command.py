@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ricorda.errors import RicordaError
+from ricorda.errors import RicordaError, SpaceError
 
 
 class Command(TyperCommand):
@@ -26,7 +26,8 @@ class Command(TyperCommand):
             super().invoke(ctx)
             sys.stdout.flush()  # or a reader that has gone would be noticed too late to be silent
         except RicordaError as error:
-            _say(f"error: {self._with_option_names(str(error))}")
+            said = str(error) if isinstance(error, SpaceError) else self._with_option_names(str(error))
+            _say(f"error: {said}")
             sys.exit(2)
         except KeyboardInterrupt as interruption:  # typer would lose the message
             _say(f"stopped: {interruption}" if str(interruption) else "stopped")

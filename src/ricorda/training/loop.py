@@ -4,7 +4,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -42,6 +42,7 @@ def train(
     watch_gradients: int | None = None,
     settings: Mapping[str, Any] | None = None,
     history: Sequence[Record] = (),
+    after_epoch: Callable[[Record], None] | None = None,
 ) -> list[Record]:
     """Train a task's module; it ends with the weights of the best epoch, in evaluation mode, on its old device.
 
@@ -72,6 +73,8 @@ def train(
         so many from the start.
     history
         Epochs for which the module was trained before, with another optimiser: the run goes on after them.
+    after_epoch
+        Called with the record of each epoch that ends; what it raises ends the run.
 
     Returns
     -------
@@ -124,6 +127,8 @@ def train(
         ):
             while not loop.run.finished:
                 loop.train_epoch(randomness, interruption, displays)
+                if after_epoch is not None:
+                    after_epoch(loop.run.history[-1])
     task.module.load_state_dict(loop.best)
     task.module.eval().to(home)
     return loop.run.history

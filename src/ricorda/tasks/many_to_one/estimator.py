@@ -258,10 +258,14 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             grams=self.grams_,
             beside=self.encoder_.beside,
         )
-        dropout: Any = self.dropout
-        if dropout == AUTO:
-            dropout = 0.5 if vocabulary else 0.2
+        dropout = self._now("dropout")
         return ManyToOne(program, sizes, dropout=dropout, word_dropout=self.word_dropout, memory=self.memory)
+
+    def _now(self, name: str) -> Any:
+        value = super()._now(name)
+        if name == "dropout" and value == AUTO:
+            return 0.5 if self.encoder_.vocabulary else 0.2
+        return value
 
     def _json_parameters(self) -> dict[str, Any]:
         parameters = super()._json_parameters()

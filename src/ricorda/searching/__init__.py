@@ -1,0 +1,1 @@
+"""A search over a task's parameters, by Optuna."""
