@@ -28,7 +28,9 @@ Storage = Annotated[
     _searching("Journal file, or a database's URL, that several machines share.", default="a file in --out"),
 ]
 Study = Annotated[str, _searching("Name of the search in its storage.")]
-Time = Annotated[str | None, _searching("Time after which no trial begins, as 30m.", default="none")]
+_limit = partial(_searching, "Time after which no trial begins, as 30m.", default="none")
+TimeLimit = Annotated[str | None, _limit("--time", "--time-limit")]
+OnlyLimit = Annotated[str | None, _limit("--time-limit")]  # where --time is the column of the times
 Space = Annotated[Path | None, _searching("TOML file of what is searched.", default="what is not given below")]
 Test = Annotated[str | None, _searching("Other data to measure on; nothing is chosen by it.", default="none")]
 Valid = Annotated[
@@ -36,7 +38,7 @@ Valid = Annotated[
     options.reading("Other data, to choose by.", "--validation", "--valid", default="a part of DATA"),
 ]
 
-OURS = ("trials", "jobs", "storage", "study", "time", "space")
+OURS = ("trials", "jobs", "storage", "study", "time_limit", "space")
 
 
 class Searches(TaskCommands):
@@ -63,7 +65,7 @@ def _options(
     data: str,
     out: Out = Path("search"),
     trials: Trials = None,
-    time: Time = None,
+    time_limit: TimeLimit = None,
     jobs: Jobs = 1,
     storage: Storage = None,
     study: Study = "ricorda",
@@ -76,10 +78,15 @@ def _options(
 def _search_of(task: str) -> Callable[..., None]:
     """The function of a task's command: it takes what `ricorda train` takes of this task, and `_options`."""
     data, *theirs = task_options(task).values()
-    theirs = [item.replace(annotation=Valid) if item.name == "valid" else item for item in theirs]
     _, *ours = inspect.signature(_options, eval_str=True).parameters.values()
-    every = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in (data, *ours, *theirs)]
-    return with_options(lambda **arguments: _run(task, arguments), every, _HELP.format(task=task))
+    dated = any(item.name == "time" for item in theirs)
+    others = {"valid": Valid, **({"time_limit": OnlyLimit} if dated else {})}
+    every = [
+        item.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=others.get(item.name, item.annotation))
+        for item in (data, *ours, *theirs)
+    ]
+    help = _HELP.format(task=task, limit="--time-limit" if dated else "--time")
+    return with_options(lambda **arguments: _run(task, arguments), every, help)
 
 
 _HELP = """Search a model's parameters: trials on one split of your data, stopped early where they promise little.
@@ -91,7 +98,7 @@ _HELP = """Search a model's parameters: trials on one split of your data, stoppe
 
       ricorda search {task} DATA --trials 40 --jobs 2 --out searched
 
-      ricorda search {task} DATA --time 1h --cell gru --epochs 10 --test TEST --out searched
+      ricorda search {task} DATA {limit} 1h --cell gru --epochs 10 --test TEST --out searched
 
       ricorda search {task} DATA --space space.toml --storage /shared/study.journal --out searched
     """

@@ -44,6 +44,8 @@ class Watch:
         self.study, self.wanted, self.deadline, self.score_text, self.bar = study, wanted, deadline, score_text, bar
         self.seen = {trial.number for trial in finished(study)}
         self.before, self.started = len(self.seen), time.time()
+        if bar is None and self.before and not for_a_program():
+            print(f"{self._of(self.before)} trials were made before", file=sys.stderr, flush=True)
         self.task = None if bar is None else bar.add_task("", total=wanted, completed=self.before, text="", left="")
 
     def look(self) -> None:
@@ -54,7 +56,7 @@ class Watch:
         trained: list[Any] = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         best = max(trained, key=lambda trial: trial.value, default=None)
         best_text = "" if best is None else f"best {self.score_text(best)}"
-        of = f"{len(trials)}/{self.wanted}" if self.wanted is not None else str(len(trials))
+        of = self._of(len(trials))
         if self.bar is not None and self.task is not None:
             text = "  ".join(filter(None, (f"trial {of}", best_text)))
             self.bar.update(self.task, completed=len(trials), text=text, left=self._left(len(trials)))
@@ -65,6 +67,9 @@ class Watch:
             else:
                 parts = (f"{of}  trial {trial.number}", self._ended(trial), best_text, self._left(len(trials)))
                 print("  ".join(filter(None, parts)), file=sys.stderr, flush=True)
+
+    def _of(self, done: int) -> str:
+        return str(done) if self.wanted is None else f"{done}/{self.wanted}"
 
     def _ended(self, trial: Any) -> str:
         if trial.state == TrialState.COMPLETE:

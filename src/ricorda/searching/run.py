@@ -22,7 +22,7 @@ from ricorda.searching.progress import watching
 from ricorda.searching.repeats import repeat
 from ricorda.searching.result import SearchResult
 from ricorda.searching.space import OF_TOKENS, own_space, read_space, searched_names
-from ricorda.searching.storage import journal_of, without_password
+from ricorda.searching.storage import check_storage, journal_of, without_password
 from ricorda.searching.study import TrialState, begin_study, finished, give_back_lost, has_place, quiet, running
 from ricorda.searching.trial import BEST as NUMBERS
 from ricorda.searching.trial import REFUSED as WHY
@@ -113,6 +113,7 @@ def begin(model: Any, X: Any, y: Any, folder: Path, storage: str, arguments: Map
     named.check_parameters()
     given, fixed = arguments["space"], arguments["fixed"]
     space = None if given is None else read_space(given, named, fixed or ())
+    check_storage(storage)
     data = split(named, X, y, validation=arguments["validation"], test=arguments["test"], seed=seeds[0])
     probe, task = prepared(named, data)
     options = fitting(probe._options(seed=0), task, join_processes(probe.device))
@@ -131,7 +132,8 @@ def begin(model: Any, X: Any, y: Any, folder: Path, storage: str, arguments: Map
     if "cell" in default:
         space = replace(space, cells={default["cell"]: named.cell, **space.cells})
     base = named.set_params(epochs=options.epochs)
-    deadline = None if arguments["time"] is None else time.time() + arguments["time"]
+    limit = arguments["time_limit"]
+    deadline = None if limit is None else time.time() + limit
     job = Job(base, data, space, storage, arguments["study"], folder, arguments["trials"], deadline)
     return Begun(job, default, seeds, task.told, probe.SCORES, data.where, model.columns_)
 
@@ -184,7 +186,7 @@ def report(begun: Begun, study: optuna.Study, jobs: int, *, progress: bool) -> S
     trained = [trial for trial in trials if trial.ended == TRAINED]
     if not trained:
         why = next((f"; the first was refused: {trial.why}" for trial in trials if trial.why), "")
-        raise ArgumentError(f"no trial was trained to its end{why or ': give more --time, or more --trials'}")
+        raise ArgumentError(f"no trial was trained to its end{why or ': give more time, or more trials'}")
     best = max(trained, key=lambda trial: trial.score)
     settings = {BEST: best.parameters, DEFAULT: begun.default}
     if best.parameters == begun.default:

@@ -23,7 +23,7 @@ def search(
     y: Any = None,
     *,
     trials: int | None = None,
-    time: float | str | None = None,
+    time_limit: float | str | None = None,
     space: Mapping[str, Any] | str | Path | None = None,
     fixed: Collection[str] | None = None,
     jobs: int = 1,
@@ -48,8 +48,8 @@ def search(
         As its `fit` takes them; without `validation` a part of X is held out, the same for all.
     trials : int, optional
         How many trials the study shall have, made now or before, here or elsewhere; those that were stopped early
-        count. By default 20, or with `time` as many as it allows.
-    time : float or str, optional
+        count. By default 20, or with `time_limit` as many as it allows.
+    time_limit : float or str, optional
         Seconds after which no trial begins, or a text as "30m" or "1h30m".
     space : mapping or path, optional
         What is searched instead: for each parameter `{"low": ..., "high": ...}` with `"log": True` or `"step": ...` if
@@ -81,11 +81,18 @@ def search(
     _check_count(jobs, "jobs")
     if trials is not None:
         _check_count(trials, "trials")
-    seconds = None if time is None else seconds_of(time)
-    wanted = TRIALS if trials is None and time is None else trials
+    seconds = None if time_limit is None else seconds_of(time_limit)
+    wanted = TRIALS if trials is None and time_limit is None else trials
     from ricorda.searching.run import run  # Optuna is imported there.
 
-    arguments = {"trials": wanted, "time": seconds, "space": space, "fixed": fixed, "jobs": jobs, "storage": storage}
+    arguments = {
+        "trials": wanted,
+        "time_limit": seconds,
+        "space": space,
+        "fixed": fixed,
+        "jobs": jobs,
+        "storage": storage,
+    }
     arguments |= {"study": study, "validation": validation, "test": test, "folder": folder, "progress": progress}
     return run(model, X, y, arguments)
 

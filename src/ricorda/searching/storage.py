@@ -96,14 +96,30 @@ def drop_unfinished_line(path: Path) -> None:
             file.truncate(file.read().rfind(b"\n") + 1)
 
 
+def check_storage(storage: str) -> None:
+    """Raise what `open_storage` would raise, before anything long begins; no file is made."""
+    path = journal_of(storage)
+    if path is None:
+        open_storage(storage)
+    elif path.exists():
+        _check_journal(path)
+
+
+def _check_journal(path: Path) -> None:
+    try:
+        with open(path, "rb") as file:
+            first = file.readline()
+    except OSError as error:
+        raise ModelFolderError(f"{path} cannot be opened, {why_not_written(path, error)}") from error
+    if first[: len(BEGINNING)] != BEGINNING[: len(first)]:
+        raise ArgumentError(f"--storage {path} is no journal of Optuna, and so it is kept: give another file")
+
+
 def _open_journal(path: Path) -> Any:
+    if path.exists():
+        _check_journal(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            with open(path, "rb") as file:
-                first = file.readline()
-            if first[: len(BEGINNING)] != BEGINNING[: len(first)]:
-                raise ArgumentError(f"--storage {path} is no journal of Optuna, and so it is kept: give another file")
         backend = journal.JournalFileBackend(str(path), lock_obj=_WholeLines(path))
         return optuna.storages.JournalStorage(backend)
     except OSError as error:

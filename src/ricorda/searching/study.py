@@ -84,6 +84,8 @@ def _check_same(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str) 
     for part in ours:
         if theirs.get(part) == ours[part]:
             continue
+        if part == "data":
+            raise ArgumentError(f"{where}, on other data; give another --storage, or --study")
         differs = f"its {part} is {_short(theirs.get(part))}, and now it is {_short(ours[part])}"
         if isinstance(ours[part], Mapping) and isinstance(theirs.get(part), Mapping):
             every = {**theirs[part], **ours[part]}

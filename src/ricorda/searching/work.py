@@ -18,15 +18,10 @@ from ricorda.errors import ArgumentError
 from ricorda.searching.extra import cloudpickle, optuna
 from ricorda.searching.study import give_back_lost, has_place, open_study, quiet
 from ricorda.searching.trial import Job, Objective, Surplus
+from ricorda.searching.worker import MISTAKE, PATIENCE
 
 LOOK = 0.3
 """Seconds between two looks at what other processes have done."""
-
-MISTAKE = 3
-"""The exit code of a process whose mistake is a sentence on its standard output."""
-
-PATIENCE = 10.0
-"""Seconds that processes have to stop."""
 
 
 def work(job: Job, worker: int = 0, told: Callable[[], None] = lambda: None) -> None:
@@ -139,10 +134,11 @@ def _stop(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     with suppress(BrokenPipeError):
         process.stdin.close()  # The sign by which it stops.
     try:
-        process.wait(PATIENCE)
+        process.wait(2 * PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
     assert process.stdout is not None
-    said = process.stdout.read().decode("utf-8", "replace")
+    with process.stdout as answer:
+        said = answer.read().decode("utf-8", "replace")
     code = process.wait()
     return (0 if asked and code != MISTAKE else code), said

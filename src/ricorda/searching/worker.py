@@ -9,14 +9,18 @@ import time
 
 from ricorda.errors import RicordaError
 
+MISTAKE = 3
+"""The exit code of a process whose mistake is a sentence on its standard output."""
+
+PATIENCE = 5.0
+"""Seconds that a process has to stop, when whoever started it has gone."""
+
 
 def main() -> int:
     """Call the function; a mistake of the user's is written to standard output."""
-    from ricorda.searching.work import MISTAKE, PATIENCE
-
     try:
         function, arguments = pickle.load(sys.stdin.buffer)
-        threading.Thread(target=_end_with_the_parent, args=(PATIENCE / 2,), daemon=True).start()
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
         function(*arguments)
     except RicordaError as error:
         print(error, end="")
@@ -26,11 +30,11 @@ def main() -> int:
     return 0
 
 
-def _end_with_the_parent(patience: float) -> None:
+def _end_with_the_parent() -> None:
     """Stop when the standard input is closed, as it is when the parent is killed."""
     os.read(sys.stdin.fileno(), 1)
     _thread.interrupt_main()
-    time.sleep(patience)
+    time.sleep(PATIENCE)
     os._exit(1)
 
 
