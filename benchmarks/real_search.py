@@ -5,7 +5,6 @@ The study and all its models are kept, so a check that was stopped goes on where
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,24 +22,27 @@ def check(data: Path, seeds: Sequence[int]) -> Iterator[Row]:
     if not there(data / "multiemotions_it"):
         return
     training, validation, test = multiemotions(data / "multiemotions_it")
-    started = time.perf_counter()
     model = SequenceClassifier(random_state=seeds[0])
     found = search(model, *training, trials=TRIALS, validation=validation, test=test, folder=WORK, progress=True)
-    minutes = (time.perf_counter() - started) / 60
+    minutes = max(trial.seconds for trial in found.trials) / 60
     print("", *found.says(), f"Best: {found.best_parameters}", "", sep="\n", flush=True)
     best, default = found.repeated.get("best", found.repeated["default"]), found.repeated["default"]
-    name = f"search: MultiEmotions-It, {TRIALS} trials, {{}} accuracy of the best parameters with other seeds"
+    own = float("nan") if found.default is None else found.default.score
     yield Row(
-        name.format("validation"),
-        mean_of(best.scores.tolist(), ".1%"),
-        f"above the defaults' {mean_of(default.scores.tolist(), '.1%')}",
+        f"search: MultiEmotions-It, the best of {TRIALS} trials, validation accuracy",
+        f"{found.best_score:.1%}",
+        f"above the defaults' {own:.1%}",
         minutes,
-        bool(best.scores.mean() > default.scores.mean()),
+        found.best_score > own,
     )
-    yield Row(
-        name.format("test"),
-        mean_of(best.measured.tolist(), ".1%"),
-        f"reported; the defaults have {mean_of(default.measured.tolist(), '.1%')}",
-        minutes,
-        True,
-    )
+    for part, ours, theirs in (
+        ("validation", best.scores, default.scores),
+        ("test", best.measured, default.measured),
+    ):
+        yield Row(
+            f"search: its parameters with three other seeds, {part} accuracy",
+            mean_of(ours.tolist(), ".1%"),
+            f"above the defaults' {mean_of(theirs.tolist(), '.1%')}",
+            minutes,
+            bool(ours.mean() > theirs.mean()),
+        )

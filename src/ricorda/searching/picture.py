@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ricorda.searching.found import BEST, DEFAULT, STOPPED, TRAINED
 from ricorda.tasks.pictures import BLUE, GREY, ORANGE, new_figure, tidy
 from ricorda.tasks.scores import is_share
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from ricorda.searching.result import SearchResult
 
-COLOURS = {"best": BLUE, "default": ORANGE}
+COLOURS = {BEST: BLUE, DEFAULT: ORANGE}
 
 
 def draw_search(result: SearchResult) -> Figure:
@@ -30,10 +31,11 @@ def draw_search(result: SearchResult) -> Figure:
 
 def _draw_history(axes: Any, result: SearchResult) -> None:
     number = result.score.number
-    trained = [trial for trial in result.trials if trial.ended == "trained"]
-    stopped = [trial for trial in result.trials if trial.ended == "stopped early" and not math.isnan(trial.score)]
-    axes.plot([t.number for t in trained], [number(t.score) for t in trained], "o", color=BLUE, label="trained")
-    axes.plot([t.number for t in stopped], [number(t.score) for t in stopped], "x", color=GREY, label="stopped early")
+    trained = [trial for trial in result.trials if trial.ended == TRAINED]
+    stopped = [trial for trial in result.trials if trial.ended == STOPPED and not math.isnan(trial.score)]
+    axes.plot([t.number for t in trained], [number(t.score) for t in trained], "o", color=BLUE, label=TRAINED)
+    if stopped:
+        axes.plot([t.number for t in stopped], [number(t.score) for t in stopped], "x", color=GREY, label=STOPPED)
     bests: list[float] = []
     for trial in trained:
         bests.append(max([trial.score, *bests[-1:]]))
@@ -41,10 +43,10 @@ def _draw_history(axes: Any, result: SearchResult) -> None:
     axes.step(ends, [number(best) for best in [*bests, bests[-1]]], where="post", color=BLUE, alpha=0.6, label="best")
     if result.default is not None:
         axes.axhline(number(result.default.score), color=ORANGE, linestyle="--", linewidth=1, label="default")
-    axes.set(xlabel="trial", ylabel=result.score.label, title="Score on the validation part")
+    axes.set(xlabel="trial", ylabel=f"validation {result.score.label}", title="Each trial")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(*_limits(number, trained, stopped))
-    axes.legend(frameon=False, fontsize=8, loc="best")
+    axes.legend(fontsize=8, loc="best", framealpha=0.8)
     _in_per_cent(axes.yaxis, result)
 
 
@@ -64,7 +66,7 @@ def _limits(number: Any, trained: Any, stopped: Any) -> tuple[float | None, floa
 def _draw_importances(axes: Any, result: SearchResult) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    axes.set_title("Importance of each parameter")
+    axes.set_title("Importance")
     if not result.importances:
         axes.text(0.5, 0.5, "too few trials were trained", ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
@@ -74,8 +76,9 @@ def _draw_importances(axes: Any, result: SearchResult) -> None:
     bars = axes.barh(names, shares, color=GREY, height=0.6)
     axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=4, fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_xlim(0, 1.25 * max(*shares, 0.01))
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel("share in the scores' differences")
 
 
@@ -85,17 +88,15 @@ def _draw_repeats(axes: Any, result: SearchResult) -> None:
         values = [number(float(score)) for score in each.scores]
         axes.plot([place] * len(values), values, "o", color=COLOURS[name], alpha=0.5, markersize=7)
         axes.plot([place], [sum(values) / len(values)], "_", color=COLOURS[name], markersize=34, markeredgewidth=3)
-    found = {"best": result.best, "default": result.default}
+    found = {BEST: result.best, DEFAULT: result.default}
     for place, name in enumerate(result.repeated):
         trial = found[name]
         if trial is not None:
-            label = "the search's own seed" if place == 0 else None
-            axes.plot([place], [number(trial.score)], "*", color="black", markersize=9, label=label)
+            axes.plot([place], [number(trial.score)], "*", color="black", markersize=9)
     axes.set_xticks(range(len(result.repeated)), list(result.repeated))
     axes.set_xlim(-0.6, len(result.repeated) - 0.4)
-    axes.set(title=f"{len(result.seeds)} other seeds (o), mean (–)", ylabel=result.score.label)
-    if any(found[name] is not None for name in result.repeated):
-        axes.legend(frameon=False, fontsize=8, loc="best")
+    axes.set(title=f"{len(result.seeds)} other seeds", ylabel=f"validation {result.score.label}")
+    axes.set_xlabel("o other seeds, – their mean,\n$\\bigstar$ the search's own seed")
     _in_per_cent(axes.yaxis, result)
 
 
