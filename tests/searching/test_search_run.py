@@ -50,7 +50,7 @@ def found(folder: Any = None, trials: int = 4, **options: Any) -> SearchResult:
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResult, Path]:
     folder = tmp_path_factory.mktemp("searched")
-    return found(folder, 6, test=TEST, model=tiny(epochs=3)), folder
+    return found(folder, 6, test=TEST, model=tiny(epochs=3, learning_rate=1e-4)), folder
 
 
 def test_the_best_of_all_trials_is_in_the_folder_and_every_trial_beside_it(searched: tuple[SearchResult, Path]) -> None:
@@ -74,6 +74,7 @@ def test_the_repeats_have_other_seeds_and_are_measured_on_the_test_data(searched
     result, folder = searched
     assert result.seeds == (1, 2, 3)
     assert result.where == "test"
+    assert set(result.repeated) == {"best", "default"}
     models: list[Any] = [ricorda.load(path) for path in (folder / "runs").iterdir()]
     assert len(models) == 3 * len(result.repeated)
     for name, each in result.repeated.items():
@@ -81,6 +82,7 @@ def test_the_repeats_have_other_seeds_and_are_measured_on_the_test_data(searched
         assert each.parameters == wanted
         own = [m for m in models if (m.program_.name, m.learning_rate) == (wanted["cell"], wanted["learning_rate"])]
         by_seed = sorted((m for m in own if m.dropout == wanted["dropout"]), key=lambda model: model.random_state)
+        assert [model.random_state for model in by_seed] == [1, 2, 3]
         np.testing.assert_allclose(each.scores, [model.summary_["best"]["score"] for model in by_seed])
         np.testing.assert_allclose(each.measured, [model.score(*TEST) for model in by_seed])
 
@@ -90,17 +92,17 @@ def test_the_same_search_again_trains_nothing_and_more_trials_go_on(
 ) -> None:
     result, folder = searched
     epochs = count_epochs(monkeypatch)
-    again = found(folder, 6, test=TEST, model=tiny(epochs=3))
+    again = found(folder, 6, test=TEST, model=tiny(epochs=3, learning_rate=1e-4))
     assert epochs == []
     assert again.trials == result.trials
     assert again.to_json() == result.to_json()
-    more = found(folder, 7, test=TEST, model=tiny(epochs=3))
+    more = found(folder, 7, test=TEST, model=tiny(epochs=3, learning_rate=1e-4))
     assert more.trials[:6] == result.trials
     assert len(more.trials) == 7
     with pytest.raises(ArgumentError, match="in its parameters hidden_size is 4, and now it is 5"):
-        found(folder, 6, model=tiny(epochs=3, hidden_size=5))
+        found(folder, 6, model=tiny(epochs=3, learning_rate=1e-4, hidden_size=5))
     with pytest.raises(ArgumentError, match="on other data"):
-        ricorda.search(tiny(epochs=3), TEXTS[:-2], LABELS[:-2], space=SPACE, folder=folder)
+        ricorda.search(tiny(epochs=3, learning_rate=1e-4), TEXTS[:-2], LABELS[:-2], space=SPACE, folder=folder)
 
 
 def test_a_search_repeats_bit_for_bit() -> None:
