@@ -13,6 +13,7 @@ import ricorda
 
 ROOMS = (
     "errors",
+    "telling",
     "files",
     "shown",
     "program",

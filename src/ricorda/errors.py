@@ -7,7 +7,8 @@ RicordaError
 │   └── TensorError         a tensor that does not go with a layer; a RuntimeError as well
 ├── DataError           a file, a row or a column that cannot be read or used
 │   └── SpaceError          a space to search that cannot be used
-└── ModelFolderError    a model folder that cannot be opened or written
+├── ModelFolderError    a model folder that cannot be opened or written
+└── LostProcessError    another process that trained together with this one has ended
 
 All are ValueErrors as well, which is what callers of torch and scikit-learn catch.
 The command prints the message and exits with 2; any other exception is a fault of ricorda itself.
@@ -61,3 +62,7 @@ class SpaceError(DataError):
 
 class ModelFolderError(RicordaError):
     """A model folder that cannot be opened or written."""
+
+
+class LostProcessError(RicordaError):
+    """Another process that trained together with this one has ended, or never came."""

@@ -279,7 +279,7 @@ def test_no_rows_get_a_sentence() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"precision": "16"}, "precision is '16': choose one of 32, bf16"),
         ({"device": "tpu"}, "device is 'tpu': choose auto, cpu, cuda"),
-        ({"device": "cuda:99"}, "device is 'cuda:99', but there are"),
+        ({"device": "cuda:99"}, "device is 'cuda:99', and this machine has"),
     ],
 )
 def test_options_that_cannot_be_are_named_with_their_value(wrong: dict[str, Any], sentence: str) -> None:

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ricorda.errors import RicordaError, SpaceError
+from ricorda.telling import tells
 
 
 class Command(TyperCommand):
@@ -26,11 +27,13 @@ class Command(TyperCommand):
             super().invoke(ctx)
             sys.stdout.flush()  # or a reader that has gone would be noticed too late to be silent
         except RicordaError as error:
-            said = str(error) if isinstance(error, SpaceError) else self._with_option_names(str(error))
-            _say(f"error: {said}")
+            if tells():
+                said = str(error) if isinstance(error, SpaceError) else self._with_option_names(str(error))
+                _say(f"error: {said}")
             sys.exit(2)
         except KeyboardInterrupt as interruption:  # typer would lose the message
-            _say(f"stopped: {interruption}" if str(interruption) else "stopped")
+            if tells():
+                _say(f"stopped: {interruption}" if str(interruption) else "stopped")
             sys.exit(130)  # what a shell says of a program that Ctrl-C ended
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end

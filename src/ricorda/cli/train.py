@@ -93,8 +93,10 @@ def _train_of(task: str) -> Callable[..., None]:
 
     def train(**arguments: Any) -> None:
         from ricorda.tasks.registry import estimator_of
+        from ricorda.training.processes import join_processes
 
         model = estimator_of(task)(**options.parameters_given(parameters_class(task), arguments))
+        join_processes(model.device)  # first of all: mistakes are then told by one process
         model.check_parameters()
         X, y, validation, _ = read_data(task, arguments)
         model.columns_ = columns_given(task, arguments)

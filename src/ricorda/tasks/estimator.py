@@ -34,9 +34,11 @@ from ricorda.tasks.prepared import Prepared, pair_of
 from ricorda.tasks.rules import AUTO, folders_of
 from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
-from ricorda.training.checkpoint import check_settings, read_checkpoint
+from ricorda.training.checkpoint import begun_with, check_settings
+from ricorda.training.devices import find_device
 from ricorda.training.loop import train
 from ricorda.training.options import LEAST_STEPS, Auto, TrainingOptions
+from ricorda.training.processes import join_processes, launched
 from ricorda.training.task import Task
 
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
@@ -173,7 +175,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         """
         self.check_parameters()
         self.program_ = as_program(self.cell, beside=self.READS_BESIDE)
-        seed = int(check_random_state(self.random_state).randint(2**31))
+        processes = join_processes(self.device)
+        seed = processes.agree(int(check_random_state(self.random_state).randint(2**31)))
         prepared = self._prepare(X, y, validation, seed, **data)
         self.__dict__ |= prepared.learned
         task = prepared.task(self._fresh_network(self.program_, seed))
@@ -255,10 +258,12 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
             raise AttributeError("no gradient was watched in this training: give fit a number, as watch_gradients=10")
         return flow
 
-    def check_parameters(self) -> None:
-        """Raise ArgumentError if a parameter is invalid."""
+    def check_parameters(self, *, to_train: bool = True) -> None:
+        """Raise ArgumentError if a parameter is invalid or, for a training, this machine lacks the device."""
         check_parameters(self)
         self._options(seed=0)
+        if to_train and not launched():  # Processes under torchrun find their devices together.
+            find_device(self.device)
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder; `ricorda.load` reads it. Raises ModelFolderError for a folder of other files."""
@@ -307,8 +312,10 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     ) -> Self:
         """Train, or go on from a finished model; `data` holds the arguments that only this task's `fit` has."""
         with self._keeping_what_was_learned():
+            self.check_parameters()
+            processes = join_processes(self.device)
             if training["resume"] and folder is not None:
-                self._go_on_as_begun(Path(folder))
+                self._go_on_as_begun(processes.agree(begun_with(folder) if processes.first else {}))
             task, prepared, seed = self.begin(X, y, validation, **data)
             if before is not None:
                 training = {**training, "history": self._go_on_from(before, folder)}
@@ -323,7 +330,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
                 settings=self._settings(prepared),
                 **training,
             )
-            self.network_, self.n_iter_, self._progress = task.module, len(self.history_), training["progress"]
+            self.network_, self.n_iter_ = task.module, len(self.history_)
+            self._progress = training["progress"] and processes.first
             counts = prepared.examples, prepared.validation_examples
             self.summary_ = summary(self.history_, self.network_, *counts)
             if prepared.afterwards is not None:
@@ -335,9 +343,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         facts = {"program": self.program_.to_json(), "data": prepared.data}
         return {**self._json_parameters(), **facts, **prepared.settings}
 
-    def _go_on_as_begun(self, folder: Path) -> None:
+    def _go_on_as_begun(self, begun: Mapping[str, Any]) -> None:
         """Give parameters that were none yet when a training began the values that it began with."""
-        begun = read_checkpoint(folder).settings
         defaults = {field.name: field.default for field, _ in parameters_of(type(self))}
         for name, before in later_ones(type(self)).items():
             if name not in begun and getattr(self, name) == defaults[name]:

@@ -86,7 +86,7 @@ def without_network(
     """
     program = as_program(Program.from_json(config["program"]), beside=kind.READS_BESIDE)
     model: Any = kind(cell=cell_of(program), **_parameters(kind, config))
-    model.check_parameters()
+    model.check_parameters(to_train=False)  # Other machines may predict.
     model.program_ = program
     model._restore(config, {name: read_tokenizer(text) for name, text in tokenizers.items()})
     model.summary_, model.columns_ = config["summary"], config.get("columns", {})

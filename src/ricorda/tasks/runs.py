@@ -8,8 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
-
 from ricorda.errors import ArgumentError
 from ricorda.tasks.estimator import SequenceEstimator
 from ricorda.tasks.folder import WORK, check_nothing_foreign, holds_model
@@ -17,6 +15,7 @@ from ricorda.tasks.loading import load
 from ricorda.tasks.saving import save_model
 from ricorda.training.checkpoint import CHECKPOINT
 from ricorda.training.folder import BOARD, alone_in, remove_run
+from ricorda.training.processes import join_processes
 
 
 def train_into_folder(
@@ -58,20 +57,26 @@ def train_into_folder(
         If the content of `out` must not be touched without `resume` or `overwrite`.
     ModelFolderError
         If `out` holds files of others, or another training writes into it.
+    LostProcessError
+        If another process has ended.
     Interrupted
         After Ctrl-C, when the checkpoint is written.
     """
-    work, first = out / WORK, int(os.environ.get("RANK", 0)) == 0
+    processes = join_processes(model.device)
+    work, first = out / WORK, processes.first  # Only its machine need have the folder.
     with alone_in(out) if first else nullcontext():
-        check_out(out, resume=resume, overwrite=overwrite)
-        before = load(out) if resume and not os.path.exists(work / CHECKPOINT) and holds_model(out) else None
+        before = None
+        if first:
+            check_out(out, resume=resume, overwrite=overwrite)
+            before = load(out) if resume and not os.path.exists(work / CHECKPOINT) and holds_model(out) else None
+        before = processes.agree(before)
         how = {"progress": True, "tensorboard": tensorboard, "watch_gradients": watch_gradients}
         try:
             model._fit(X, y, validation, work, {"resume": resume and before is None, **how}, before)
         finally:
             if first and not os.path.exists(work / CHECKPOINT):  # It failed before it began.
                 remove_run(work)
-        if dist.is_initialized() and dist.get_rank() > 0:
+        if not first:
             return False
         save_model(model, out)
         if tensorboard:

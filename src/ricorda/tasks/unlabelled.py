@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
-
 from ricorda.data.inputs import as_inputs, place_of
 from ricorda.errors import ArgumentError
 from ricorda.tasks.folder import LANGUAGE, WORK, holds_model
 from ricorda.tasks.language.estimator import LanguageModel
 from ricorda.tasks.runs import train_into_folder
 from ricorda.training.checkpoint import CHECKPOINT
+from ricorda.training.processes import join_processes
 
 MOST_EPOCHS, CHARACTERS = 10, 20_000_000
 """Epochs of a language model at most, and the characters that it reads in all of them, about, where there are many."""
@@ -55,20 +54,20 @@ def pretrain(model: Any, X: Any, unlabelled: Any, out: Path, *, resume: bool, ov
         raise ArgumentError("pretrained and unlabelled are both given: choose one of them")
     if model.vectors is not None and model.TASK != "tag":  # A tagger's words have both.
         raise ArgumentError("unlabelled trains an embedding, and vectors is another: leave one of them out")
-    texts = _texts(model, X, unlabelled)
+    texts, processes = _texts(model, X, unlabelled), join_processes(model.device)
     folders = []
     for reverse in (False, True) if model.TASK == "tag" or model.bidirectional else (False,):
         folder = out / LANGUAGE / ("backward" if reverse else "forward")
         begun = os.path.exists(folder / WORK / CHECKPOINT)
         folders.append(str(folder))
-        if resume and holds_model(folder) and not begun:
+        if processes.agree(resume and holds_model(folder) and not begun):
             continue
         language = _language_model(model, texts, reverse)
-        print(f"Training a language model that reads {'from the end' if reverse else 'in order'}", file=sys.stderr)
+        if processes.first:
+            print(f"Training a language model that reads {'from the end' if reverse else 'in order'}", file=sys.stderr)
         how = {"overwrite": overwrite, "tensorboard": False}
         train_into_folder(language, texts, None, folder, resume=resume and begun, **how)
-        if dist.is_initialized():
-            dist.barrier()  # The first process has saved it.
+        processes.agree(None)  # The first process has saved it.
     return folders
 
 

@@ -5,7 +5,7 @@ Tensors lie in groups, named "group/name"; all else is one JSON object in the fi
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,31 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         if isinstance(error, ModelFolderError):
             raise
         raise ModelFolderError(f"{path} is damaged or no checkpoint ({error}): train anew without --resume") from error
+
+
+def begun_with(folder: str | Path) -> dict[str, Any]:
+    """The settings that the run in ``folder`` was started with; raises as `read_checkpoint` does."""
+    return read_checkpoint(Path(folder)).settings
+
+
+def dealt_out(carried: Sequence[Tensors], rank: int, size: int) -> Tensors:
+    """The tensors that process `rank` of `size` carries on, of those that other processes carried.
+
+    Each of `carried` has every n-th row of the whole, in dimension 1.
+    """
+    before = len(carried)
+    if before == size:
+        return carried[rank]
+    mine: dict[str, Tensor] = {}
+    for name in carried[0]:  # The first process has rows if any has.
+        parts = [tensors[name] for tensors in carried if name in tensors]
+        first = parts[0]
+        whole = first.new_empty((len(first), sum(part.shape[1] for part in parts), *first.shape[2:]))
+        for other, part in enumerate(parts):
+            whole[:, other::before] = part
+        if whole.shape[1] > rank:
+            mine[name] = whole[:, rank::size].contiguous()
+    return mine
 
 
 def check_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

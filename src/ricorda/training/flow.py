@@ -56,8 +56,10 @@ class Flow:
         """Take note that a layer is called, with the lengths of its rows."""
         self._lengths[name].append(options.get("lengths"))
 
-    def records(self, step: int) -> list[FlowRecord]:
+    def records(self, step: int, factor: float = 1.0) -> list[FlowRecord]:
         """A record for each layer, direction and state, in this order; `step` is the training step's number.
+
+        The gradients are multiplied by `factor`, where what was followed back was a multiple of the loss.
 
         A layer that is called several times, such as a decoder that is fed its own output, is left out: each of its
         calls knows only its own steps.
@@ -81,7 +83,7 @@ class Flow:
                         "direction": direction,
                         "state": state,
                         "width": bins.width,
-                        "norm": [float(f"{norm:.3e}") for norm in bins.means(norms[direction])],
+                        "norm": [float(f"{norm:.3e}") for norm in bins.means(norms[direction] * factor)],
                     }
                     for state, norms in tops.items()
                     if bins.reach

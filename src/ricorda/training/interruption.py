@@ -18,8 +18,11 @@ class Interruption:
 
 
 @contextmanager
-def noticing_interruption() -> Iterator[Interruption]:
+def noticing_interruption(of_several: bool = False) -> Iterator[Interruption]:
     """Within the block the first Ctrl-C or SIGTERM only sets a flag; after it the previous handlers are back.
+
+    Of several processes all signals set it: one Ctrl-C comes to each from the terminal and from torchrun as well, and
+    torchrun itself ends those that do not end.
 
     Nothing changes, and the flag stays unset, outside the main thread, where Python permits no handlers, and for a
     signal that is ignored or handled by code other than Python's.
@@ -33,7 +36,8 @@ def noticing_interruption() -> Iterator[Interruption]:
 
     def notice(number: int, _frame: FrameType | None) -> None:
         interruption.requested = True
-        signal.signal(number, previous[signal.Signals(number)])
+        if not of_several:
+            signal.signal(number, previous[signal.Signals(number)])
 
     for number in previous:
         signal.signal(number, notice)

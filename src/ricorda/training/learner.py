@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ricorda.data.batches import Rows, rows_of_process
+from ricorda.data.batches import Rows
 from ricorda.errors import ArgumentError
 from ricorda.training.flow import Flow, FlowRecord, recording_flow
+from ricorda.training.gradients import sum_gradients
 from ricorda.training.interruption import Interruption
 from ricorda.training.options import FittedOptions
 from ricorda.training.processes import Processes
@@ -85,28 +86,34 @@ class Learner:
         """
         processes, options = self._processes, self._options
         step = epoch * self._steps_per_epoch + index
-        rows = rows_of_process(batch, processes.rank, processes.size)
+        rows = self._task.share(batch, processes.rank, processes.size)
+        alone = processes.size == 1
         with self._watching(step) as flow:
             with self._precision():
                 loss, weight = self._task.loss(rows) if len(rows) else (torch.zeros(()), torch.zeros(()))
-            total_loss, total_weight, stops = processes.sum(loss.detach(), weight, float(interruption.requested))
-            self._require_finite("loss", total_loss, epoch, index)
-
             self._optimizer.zero_grad()
             if len(rows):
-                # All processes divide by the total, so that the sum of their gradients is that of all rows at once.
-                torch.autograd.backward(loss / (total_weight or 1.0))
-        processes.sum_gradients(self._parameters)
+                # The weights of other processes come with their gradients, which are divided by the sum of all then.
+                torch.autograd.backward(loss / (float(weight) or 1.0) if alone else loss)
+            else:
+                self._task.restore({})
+        asked = float(interruption.requested)
+        total_loss, total_weight, stops = sum_gradients(processes, self._parameters, loss.detach(), weight, asked)
+        self._require_finite("loss", total_loss, epoch, index)
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        norm = float(nn.utils.get_total_norm(gradients))
+        factor = 1.0 if alone else 1.0 / (total_weight or 1.0)
+        norm = float(nn.utils.get_total_norm(gradients)) * factor
         self._require_finite("gradient", norm, epoch, index)
+        records = flow.records(step + 1, factor) if flow else ()
         if options.clip_norm is not None and norm > options.clip_norm:
-            torch._foreach_mul_(gradients, options.clip_norm / norm)
+            factor *= options.clip_norm / norm
+        if factor != 1.0:
+            torch._foreach_mul_(gradients, factor)
 
         for group in self._optimizer.param_groups:
             group["lr"] = options.learning_rate_at(step, options.epochs * self._steps_per_epoch)
         self._optimizer.step()
-        return Outcome(total_loss, total_weight, norm, stops > 0, flow.records(step + 1) if flow else ())
+        return Outcome(total_loss, total_weight, norm, stops > 0, records)
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all that changes from step to step, in groups for a checkpoint."""

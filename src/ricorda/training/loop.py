@@ -18,7 +18,14 @@ from ricorda.data.batches import Rows
 from ricorda.errors import ArgumentError
 from ricorda.files import write_atomically
 from ricorda.training.alarm import Alarm
-from ricorda.training.checkpoint import Checkpoint, Tensors, check_settings, read_checkpoint, write_checkpoint
+from ricorda.training.checkpoint import (
+    Checkpoint,
+    Tensors,
+    check_settings,
+    dealt_out,
+    read_checkpoint,
+    write_checkpoint,
+)
 from ricorda.training.flow import steps_between
 from ricorda.training.folder import HISTORY, alone_in, check_no_others
 from ricorda.training.interruption import Interrupted, Interruption, noticing_interruption
@@ -47,7 +54,8 @@ def train(
     """Train a task's module; it ends with the weights of the best epoch, in evaluation mode, on its old device.
 
     Processes that torchrun started share every batch. They reach the same weights, within rounding, as one process with
-    as many times the batch size. The caller's random numbers are left as they were.
+    as many times the batch size. A run that goes on with more or fewer processes keeps its batches, which these then
+    share. The caller's random numbers are left as they were.
 
     Parameters
     ----------
@@ -91,6 +99,8 @@ def train(
     ModelFolderError
         If the folder is not writable, holds files of others, is written by another training, or has no run that can be
         resumed with these settings.
+    LostProcessError
+        If another process has ended.
     Interrupted
         After Ctrl-C, once the checkpoint is written.
     """
@@ -103,15 +113,20 @@ def train(
     processes = join_processes(options.device)
     home = next(task.module.parameters()).device
     board_folder = folder if tensorboard and processes.first else None
+    several = processes.size > 1
     with (
         alone_in(folder) if folder is not None and processes.first else nullcontext(),
-        noticing_interruption() if folder is not None else nullcontext(Interruption()) as interruption,
+        noticing_interruption(several) if folder is not None else nullcontext(Interruption()) as interruption,
     ):
         watched = watch_gradients if processes.first else None
-        fitted = fitting(options, task, processes)
-        loop = _Loop(task, fitted, processes, folder, settings or {}, watched)
-        if resume:
-            loop.restore()
+        # Only the first process's machine may have the folder.
+        found = read_checkpoint(folder) if resume and folder is not None and processes.first else None
+        checkpoint = processes.agree(found)
+        shares = processes.size if checkpoint is None else int(checkpoint.settings.get("processes", processes.size))
+        fitted = fitting(options, task, shares)
+        loop = _Loop(task, fitted, processes, shares, folder, settings or {}, watched)
+        if checkpoint is not None:
+            loop.restore(checkpoint)
         else:
             loop.begin(history)
         alarm = Alarm(task.module, fitted) if watched else None
@@ -134,38 +149,40 @@ def train(
     return loop.run.history
 
 
-def fitting(options: TrainingOptions, task: Task, processes: Processes) -> FittedOptions:
-    """The options with numbers for a task's data where they were to follow it."""
+def fitting(options: TrainingOptions, task: Task, shares: int = 1) -> FittedOptions:
+    """The options with numbers for a task's data where they were to follow it; a batch is of so many shares."""
 
     def steps(size: int) -> int:
-        return len(task.batches(size * processes.size, seed=options.seed, epoch=0))
+        return len(task.batches(size * shares, seed=options.seed, epoch=0))
 
-    return options.fitting(task.rows() // processes.size, steps)
+    return options.fitting(task.rows() // shares, steps)
 
 
 class _Loop:
-    """A run, and the objects that it works with."""
+    """A run, and the objects that it works with; `shares` are the processes that it began with."""
 
     def __init__(
         self,
         task: Task,
         options: FittedOptions,
         processes: Processes,
+        shares: int,
         folder: Path | None,
         settings: Mapping[str, Any],
         watch_gradients: int | None,
     ) -> None:
         task.module.to(processes.device)
-        self.task, self.options, self.processes, self.folder = task, options, processes, folder
+        self.task, self.options, self.processes, self.shares, self.folder = task, options, processes, shares, folder
         self.lengths = task.lengths = np.asarray(task.lengths)
         self.run = RunState(options.epochs, len(self.batches(epoch=0)), options.patience, task.told)
         self.learner = Learner(task, options, processes, self.run.steps_per_epoch, watch_gradients)
         self.steps_between = steps_between(watch_gradients or 1, options.epochs * self.run.steps_per_epoch)
         self.best: dict[str, Tensor] = {}
         self.settings = self.all_settings(settings)
+        self.check_alike()
 
     def batches(self, *, epoch: int) -> list[Rows]:
-        size = self.options.batch_size * self.processes.size
+        size = self.options.batch_size * self.shares
         return self.task.batches(size, seed=self.options.seed, epoch=epoch)
 
     def train_epoch(self, randomness: Randomness, interruption: Interruption, displays: list[Display]) -> None:
@@ -226,7 +243,8 @@ class _Loop:
             return
         tensors: dict[str, Tensors] = {**self.learner.tensors(), "best": self.best}
         tensors |= {_carried_by(rank): part for rank, part in enumerate(carried)}
-        write_checkpoint(self.folder, Checkpoint(tensors, self.run.state(), self.settings))
+        state = {**self.run.state(), "carried by": self.processes.size}
+        write_checkpoint(self.folder, Checkpoint(tensors, state, self.settings))
         # The whole file each time, so that no line is there twice or half written.
         write_atomically(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in self.run.history))
 
@@ -243,15 +261,16 @@ class _Loop:
             self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
         self.save()  # If the folder is not writable, this says so now and not after the first epoch.
 
-    def restore(self) -> None:
-        """Go back to the state of the checkpoint."""
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to the state of a checkpoint."""
         assert self.folder is not None
-        checkpoint = read_checkpoint(self.folder)
         more = {"epochs": self.options.epochs} if self.options.epochs > checkpoint.settings.get("epochs", 0) else {}
         check_settings(self.folder, {**checkpoint.settings, **more}, self.settings)
         self.learner.restore(checkpoint.tensors)
-        carried = checkpoint.tensors.get(_carried_by(self.processes.rank), {})
-        self.task.restore({name: value.to(self.processes.device) for name, value in carried.items()})
+        before = checkpoint.state.get("carried by", self.shares)
+        carried = [checkpoint.tensors.get(_carried_by(rank), {}) for rank in range(before)]
+        mine = dealt_out(carried, self.processes.rank, self.processes.size)
+        self.task.restore({name: value.to(self.processes.device) for name, value in mine.items()})
         self.best = {
             name: value.to(self.processes.device) for name, value in checkpoint.tensors.get("best", {}).items()
         }
@@ -260,6 +279,7 @@ class _Loop:
     def stop(self) -> None:
         """Save and leave because of Ctrl-C."""
         self.save()
+        self.processes.agree(None)  # The end of one process is torchrun's reason to end the others: all is saved first.
         run = self.run
         raise Interrupted(
             f"training stopped after {run.steps_done} of {run.epochs * run.steps_per_epoch} steps, in epoch "
@@ -274,11 +294,19 @@ class _Loop:
             **settings,
             **asdict(self.options),
             "device": str(self.processes.device.type),
-            "processes": self.processes.size,
+            "processes": self.shares,
             "training data": f"{len(self.lengths)} rows, checksum of lengths {lengths:08x}",
             **shapes,
         }
         return dict(json.loads(json.dumps(everything, default=str)))
+
+    def check_alike(self) -> None:
+        """Raise ArgumentError if another process was given other data or options."""
+        for rank, others in enumerate(self.processes.gather(self.settings)):
+            for name, value in self.settings.items():
+                if others.get(name) != value:
+                    what = "other data" if "data" in name else f"{name} {others.get(name)!r:.60}, not {value!r:.60}"
+                    raise ArgumentError(f"process {rank} was given {what}: give all the same files and options")
 
 
 def _carried_by(rank: int) -> str:

@@ -6,9 +6,9 @@ because DistributedDataParallel waits for ever when a process has no row of a ba
 and would gain little: BPTT finishes all gradients of a recurrent layer at its very end.
 """
 
-import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,23 +16,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ricorda.errors import ArgumentError
-
-if dist.is_available():
-    # Optimisers import this module, and if they do so once the group is there, its default arguments keep the group
-    # alive: Gloo's threads then still run when Python ends, and abort the process now and then (seen with torch 2.13).
-    import torch.distributed.nn.functional
+from ricorda.errors import ArgumentError, LostProcessError
+from ricorda.training import meeting
+from ricorda.training.devices import find_device
+from ricorda.training.heartbeat import LOST
 
 Sent = TypeVar("Sent")
 
 
 @dataclass(frozen=True)
 class Processes:
-    """A process's place among the ``size`` that train together, and the device it computes on."""
+    """A process's place among the ``size`` that train together, and the device it computes on.
+
+    Every method that speaks with the others raises LostProcessError if one of them has ended. What is no tensor goes
+    over the processors (Gloo), and tensors go over the devices that they are on: ``group`` is NCCL's, or None.
+    """
 
     rank: int
     size: int
     device: torch.device
+    group: Any = None
 
     @property
     def first(self) -> bool:
@@ -44,30 +47,22 @@ class Processes:
         if self.size == 1:
             return [float(number) for number in numbers]
         values = torch.stack([torch.as_tensor(n, dtype=torch.float64, device=self.device) for n in numbers])
-        dist.all_reduce(values)
+        self.sum_tensor(values)
         return [float(value) for value in values.tolist()]
 
-    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Sum the gradient of every parameter over all processes, in one message.
-
-        A parameter that no process used keeps no gradient, as if there were one process.
-        """
-        if self.size == 1:
-            return
-        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-        used = gradients[0].new_tensor([p.grad is not None for p in parameters])
-        flat = torch.cat([gradient.flatten() for gradient in [*gradients, used]])
-        dist.all_reduce(flat)
-        *parts, used = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(parameters)])
-        for parameter, part, users in zip(parameters, parts, used.tolist(), strict=True):
-            parameter.grad = part.view_as(parameter) if users else None
+    def sum_tensor(self, values: Tensor) -> None:
+        """Sum a tensor of this process's device over all processes, in its place."""
+        if self.size > 1:
+            with _noticing_the_lost():
+                dist.all_reduce(values, group=self.group)
 
     def gather(self, value: Sent) -> list[Sent]:
         """Return every process's value on every process, in the order of their ranks."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value)
+        with _noticing_the_lost():
+            dist.all_gather_object(values, value)
         return values
 
     def agree(self, value: Sent) -> Sent:
@@ -75,18 +70,27 @@ class Processes:
         if self.size == 1:
             return value
         box = [value]
-        dist.broadcast_object_list(box, src=0, device=self.device)
+        with _noticing_the_lost():
+            dist.broadcast_object_list(box, src=0)
         return box[0]
 
     def agree_on_weights(self, module: nn.Module) -> None:
         """Give every process the first one's parameters and buffers."""
         if self.size > 1:
-            for tensor in module.state_dict().values():
-                dist.broadcast(tensor, src=0)
+            with _noticing_the_lost():
+                for tensor in module.state_dict().values():
+                    dist.broadcast(tensor, src=0, group=self.group)
+
+
+def launched() -> bool:
+    """Whether torchrun started this process."""
+    return dist.is_available() and dist.is_torchelastic_launched()
 
 
 def join_processes(device: str) -> Processes:
     """Find this process's place and device, and connect to the others that torchrun started, if any.
+
+    The connection lives until Python ends: a second one under the same torchrun could not find its members.
 
     Parameters
     ----------
@@ -96,34 +100,38 @@ def join_processes(device: str) -> Processes:
     Raises
     ------
     ArgumentError
-        If there is no such device.
+        If there is no such device, or the processes are on devices of different kinds.
+    LostProcessError
+        If the processes do not come together.
     """
-    size = int(os.environ["WORLD_SIZE"]) if dist.is_available() and dist.is_torchelastic_launched() else 1
-    local_rank = int(os.environ["LOCAL_RANK"]) if size > 1 else 0
-    chosen = _choose_device(device, local_rank)
+    size = int(os.environ["WORLD_SIZE"]) if launched() else 1
     if size == 1:
-        return Processes(0, 1, chosen)
-    if not dist.is_initialized():
-        if chosen.type == "cuda":
-            torch.cuda.set_device(chosen)
-            dist.init_process_group("nccl", device_id=chosen)
-        else:
-            dist.init_process_group("gloo")
-        # The group lives until Python ends: a second one under the same torchrun could not find its members.
-        atexit.register(dist.destroy_process_group)
-    return Processes(dist.get_rank(), size, chosen)
+        return Processes(0, 1, find_device(device))
+    meeting.meet()
+    # Only now, so that all hear of it if one machine lacks the device.
+    chosen = find_device(device)
+    here = Processes(dist.get_rank(), size, chosen)
+    kinds = here.gather(chosen.type)
+    if len(set(kinds)) > 1:
+        other = next(rank for rank, kind in enumerate(kinds) if kind != kinds[0])
+        raise ArgumentError(
+            f"device is {device!r}, which is {kinds[0]} for process 0 and {kinds[other]} for process {other}: give all "
+            "the same, as --device cpu"
+        )
+    if chosen.type != "cuda":
+        return here
+    torch.cuda.set_device(chosen)
+    return Processes(here.rank, size, chosen, meeting.group_of("nccl"))
 
 
-def _choose_device(name: str, local_rank: int) -> torch.device:
-    count = torch.cuda.device_count()
-    if name == "auto":
-        name = "cuda" if count else "cpu"
-    if name == "cpu":
-        return torch.device("cpu")
-    kind, _, index = name.partition(":")
-    if kind != "cuda" or not (index or "0").isdecimal():
-        raise ArgumentError(f"device is {name!r}: choose auto, cpu, cuda, or a certain GPU as in cuda:0")
-    number = int(index) if index else local_rank
-    if number >= count:
-        raise ArgumentError(f"device is {name!r}, but there are {count} CUDA GPUs here for it: choose auto or cpu")
-    return torch.device("cuda", number)
+@contextmanager
+def _noticing_the_lost() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch raises no narrower class for a closed connection.
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = str(error).partition("\n")[0].rpartition("] ")[2].rstrip(". ")
+        raise LostProcessError(
+            f"the training cannot go on, because a process that trains with this one has ended ({reason:.200}); {LOST}"
+        ) from error

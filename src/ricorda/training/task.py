@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ricorda.data.batches import Rows, batches
+from ricorda.data.batches import Rows, batches, rows_of_process
 
 
 class Task(ABC):
@@ -47,10 +47,13 @@ class Task(ABC):
     def batches(self, size: int, *, seed: int, epoch: int) -> list[Rows]:
         """Return the rows of every step of an epoch, at most ``size`` each; as many steps in every epoch.
 
-        A task may give arrays [rows, ...] as rows of its own kind, and then counts their steps in `steps` as well. Each
-        process gets every n-th row of a batch.
+        A task may give arrays [rows, ...] as rows of its own kind, and then counts their steps in `steps` as well.
         """
         return batches(self.lengths, size, seed=seed, epoch=epoch)
+
+    def share(self, batch: Rows, rank: int, size: int) -> Rows:
+        """Return the rows of a batch that process ``rank`` of ``size`` learns from, possibly none."""
+        return rows_of_process(batch, rank, size)
 
     def rows(self) -> int:
         """Return how many rows an epoch has, by which batches are sized where that is left to the data."""
@@ -62,8 +65,11 @@ class Task(ABC):
         return int(lengths[rows].sum())
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """Return the tensors that the task carries from batch to batch of an epoch; they are part of a checkpoint."""
+        """Return the tensors that the task carries from batch to batch of an epoch; they are part of a checkpoint.
+
+        Dimension 1 of each are the rows of this process's share of the batch, so that others can carry them on.
+        """
         return {}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027 - most tasks carry nothing
-        """Restore what `tensors` returned, before the batch that follows."""
+        """Restore what `tensors` returned, before the batch that follows; nothing if this process has no row of it."""

@@ -144,7 +144,7 @@ def peak_of_step(probe: Any, task: Task) -> int:
     sum of torch's own allocations in their order, so it is the same in every run.
     """
     processes = join_processes(probe.device)
-    options = fitting(probe._options(seed=0), task, processes)
+    options = fitting(probe._options(seed=0), task)
     task.module.to(processes.device).train()
     batches = task.batches(options.batch_size, seed=0, epoch=0)
     longest = max(range(len(batches)), key=lambda index: task.steps(batches[index]))

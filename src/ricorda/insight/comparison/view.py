@@ -81,6 +81,7 @@ def compare(
     KeyboardInterrupt
         After Ctrl-C; finished trainings are kept.
     """
+    model.check_parameters()
     programs = programs_of(cells)
     every_seed = seeds_from(model, seeds)
     if match not in MATCHES:

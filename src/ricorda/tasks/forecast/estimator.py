@@ -82,9 +82,9 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         "errors": {"deviations": list, "units": list},
     }
 
-    def check_parameters(self) -> None:
-        """Raise ArgumentError if a parameter is invalid, alone or with the others."""
-        super().check_parameters()
+    def check_parameters(self, *, to_train: bool = True) -> None:
+        """Raise ArgumentError if a parameter is invalid, alone or with the others, or the device is missing."""
+        super().check_parameters(to_train=to_train)
         if self.context is not None and self.context % self.patch:
             raise ArgumentError(f"context is {self.context}: give a multiple of the patch, {self.patch}")
         if self.strategy == "recursive" and self.head != "point":
