@@ -10,6 +10,7 @@ from typing import ClassVar
 import typer
 
 from ricorda.cli.command import Commands
+from ricorda.telling import tells
 
 
 class _Ricorda(Commands):
@@ -60,6 +61,8 @@ def main() -> None:
     """Run the command."""
     # Threads that wait for each other by spinning lose 19 of 20 steps where another program uses one of the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # Under torchrun torch prints its stack where a connection ends.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # A stream that the caller has closed is None, to which nothing could be written.
     sys.stdout, sys.stderr = (
         stream or open(os.devnull, "w")  # noqa: SIM115 - it stays open
@@ -68,4 +71,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # A console of a narrow encoding, as cp1252, must not end a command.
             stream.reconfigure(errors="backslashreplace")
-    app()
+    if tells():
+        app()
+    try:  # Of several processes the first tells what is wrong with the arguments.
+        sys.exit(app(standalone_mode=False) or 0)
+    except Exception as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        sys.exit(error.exit_code)

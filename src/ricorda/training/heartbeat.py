@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ricorda.errors import ArgumentError
@@ -70,10 +71,7 @@ class Heartbeat:
     def stop(self) -> None:
         """Say that this process ends as it should, and listen no more."""
         self._stopped.set()
-        try:
-            self._store.set(key_of(self._rank), _DONE)
-        except RuntimeError:
-            return  # The store has gone, and nobody reads it.
+        within(lambda: self._store.set(key_of(self._rank), _DONE))
 
     def _hear_all(self) -> None:
         now = time.monotonic()
@@ -118,6 +116,20 @@ class Heartbeat:
             if rank != self._rank and now - heard > self._silence:
                 return f"{self._names[rank]} was not heard of for {seconds}"
         return ""
+
+
+def within(ask: Callable[[], Any], seconds: float = 3.0) -> Any:
+    """What a store answers; None if it does not for so long, or its machine is no more, for which it would wait."""
+    answers = []
+
+    def work() -> None:
+        with suppress(RuntimeError):  # torch's errors of connections are such.
+            answers.append(ask())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers[0] if answers else None
 
 
 def key_of(rank: int) -> str:

@@ -279,12 +279,13 @@ class _Loop:
     def stop(self) -> None:
         """Save and leave because of Ctrl-C."""
         self.save()
-        self.processes.agree(None)  # The end of one process is torchrun's reason to end the others: all is saved first.
         run = self.run
-        raise Interrupted(
+        message = (
             f"training stopped after {run.steps_done} of {run.epochs * run.steps_per_epoch} steps, in epoch "
             f"{run.epoch_under_way} of {run.epochs}; all is saved in {self.folder}: go on with --resume"
         )
+        # The end of one process is torchrun's reason to end the others, so all wait until the first has saved.
+        raise Interrupted(self.processes.agree(message))
 
     def all_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """All that decides the run, as JSON; settings that a user would name come first."""

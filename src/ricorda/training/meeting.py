@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 from ricorda import telling
 from ricorda.errors import LostProcessError
-from ricorda.training.heartbeat import Heartbeat, end_process, key_of
+from ricorda.training.heartbeat import Heartbeat, end_process, key_of, within
 
 if dist.is_available():
     # Optimisers import this module, and if they do so once the group is there, its default arguments keep the group
@@ -80,7 +80,6 @@ def _not_connected(name: str) -> None:
 
 
 def _first_to_tell(store: Any) -> bool:
-    try:
-        return bool(store.add("told", 1) == 1)
-    except RuntimeError:  # The store has gone, with its machine: one of each other machine tells.
-        return os.environ.get("LOCAL_RANK") == "0"
+    count: int | None = within(lambda: store.add("told", 1))
+    # Where the store has gone, with its machine, one process of each other machine tells.
+    return os.environ.get("LOCAL_RANK") == "0" if count is None else count == 1

@@ -131,7 +131,7 @@ def _noticing_the_lost() -> Iterator[None]:
     except RuntimeError as error:  # torch raises no narrower class for a closed connection.
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        reason = str(error).partition("\n")[0].rpartition("] ")[2].rstrip(". ")
+        reason = str(error).partition("\n")[0].rpartition("] ")[2].partition(". ")[0]
         raise LostProcessError(
             f"the training cannot go on, because a process that trains with this one has ended ({reason:.200}); {LOST}"
         ) from error
