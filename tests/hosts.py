@@ -47,7 +47,7 @@ class Host:
         """Run a command there and wait for it."""
         subprocess.run([*self.enter(), *command], check=True)
 
-    def start(self, *command: Any, environment: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *command: Any, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command there; torch speaks with others over the cable."""
         started = subprocess.Popen(
             [*self.enter(), *map(str, command)],
@@ -57,7 +57,6 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **options,
         )
         self._started.append(started)
         return started
@@ -110,7 +109,8 @@ def hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
     try:
         names = folder / "hosts"
         # Without their names each connection waits for ten seconds for an answer of the DNS.
-        names.write_text("127.0.0.1 localhost\n" + "".join(f"{host.address} {host.name}\n::ffff:{host.address} {host.name}\n" for host in both))
+        known = [f"{prefix}{host.address} {host.name}\n" for host in both for prefix in ("", "::ffff:")]
+        names.write_text("".join(["127.0.0.1 localhost\n", *known]))
         ends = [["netns", str(host._holder.pid)] for host in both]
         subprocess.run(
             ["ip", "link", "add", both[0].device, *ends[0], "type", "veth", "peer", "name", both[1].device, *ends[1]],

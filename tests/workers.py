@@ -24,7 +24,12 @@ def start_workers(
     port = str(free_port())
     of_all = {
         **os.environ,
-        **{"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)},
+        **{
+            "OMP_NUM_THREADS": "1",
+            "TORCHELASTIC_RUN_ID": "test",
+            "WORLD_SIZE": str(size),
+            "LOCAL_WORLD_SIZE": str(size),
+        },
         **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **(environment or {})},
     }
     return [

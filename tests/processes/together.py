@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
-from small_language_models import DROPPING, OPTIONS, Pressed, network, stream
+from small_language_models import OPTIONS, Pressed, network, stream
 from training_tasks import Signs, Unequal
 
 from ricorda.errors import RicordaError
@@ -62,6 +62,10 @@ def resumed() -> None:
     run("resumed", Unequal(), EXACT, resume=True)
 
 
+def resumed_of_one() -> None:
+    run("resumed_of_one", Unequal(), TrainingOptions(**{**vars(EXACT), "batch_size": 8}), resume=True)
+
+
 def states_stopped() -> None:
     task = Pressed(network(), stream(), stream(30), 7)
     task.press = 4
@@ -90,7 +94,6 @@ def slow() -> None:
     run("slow", task, TrainingOptions(epochs=100, batch_size=4))
 
 
-assert DROPPING
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for scenario in sys.argv[1:]:
