@@ -1,11 +1,10 @@
-"""Tiny tasks for the tests of the training loop; also run as a script, alone or under torchrun.
+"""Tiny tasks for the tests of the training loop; also run as a script.
 
-python training_tasks.py TASK FOLDER OPTIONS [resume] trains, and writes the weights and the history of each process
-into FOLDER; OPTIONS is a JSON object.
+python training_tasks.py FOLDER OPTIONS [resume] trains `Signs`, and writes the weights into FOLDER; OPTIONS is a JSON
+object.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,10 +120,7 @@ def timeless(history: list[dict[str, float]]) -> list[dict[str, float]]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    name, output, options, *resume = sys.argv[1:]
-    task: Task = {"signs": Signs, "unequal": Unequal}[name]()
-    folder = Path(output)
-    history = train(task, TrainingOptions(**json.loads(options)), folder=folder, resume=bool(resume))
-    rank = os.environ.get("RANK", "0")
-    (folder / f"history-{rank}.json").write_text(json.dumps(history))
-    safetensors.torch.save_file(dict(task.module.state_dict()), folder / f"weights-{rank}.safetensors")
+    output, options, *resume = sys.argv[1:]
+    task, folder = Signs(), Path(output)
+    train(task, TrainingOptions(**json.loads(options)), folder=folder, resume=bool(resume))
+    safetensors.torch.save_file(dict(task.module.state_dict()), folder / "weights.safetensors")

@@ -42,7 +42,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     stop(Unequal(), two / "resumed_of_one-0")
     script = TESTS / "processes" / "together.py"
     scenarios = ["whole", "stopped", "resumed_of_one", "states_stopped", "other_data", "killed"]
-    workers = ended(start_workers(2, script, *scenarios, folders=[two] * 2, environment=PATHS))
+    workers = ended(start_workers(2, "-W", "error", script, *scenarios, folders=[two] * 2, environment=PATHS))
     codes = [code for code, _, _ in workers]
     assert codes == [0, -signal.SIGKILL], workers
     for before, after in (("stopped-0", "resumed-0"), ("states_stopped-0", "states_resumed-0")):

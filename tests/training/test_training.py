@@ -1,10 +1,7 @@
 import copy
-import json
 import math
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from training_tasks import SCRIPT, SHORT, Scripted, Signs, Unequal, assert_equal, timeless, weights
+from training_tasks import SHORT, Scripted, Signs, Unequal, assert_equal, weights
 
 from ricorda.errors import ArgumentError, ModelFolderError, RicordaError
 from ricorda.training import CHECKPOINT, HISTORY, TrainingOptions, train
@@ -163,36 +160,6 @@ def test_dropout_differs_between_steps_and_between_epochs() -> None:
     task.hook = lambda _call: drawn.append(float(torch.rand(())))
     train(task, SHORT)
     assert len(set(drawn)) == len(drawn) == 15
-
-
-# Several processes
-
-
-def test_two_processes_reach_the_weights_of_one_with_the_double_batch(tmp_path: Path) -> None:
-    one = Unequal()
-    history = train(one, TrainingOptions(epochs=3, batch_size=8))
-    command = [sys.executable, "-W", "error", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    options = json.dumps({"epochs": 3, "batch_size": 4})
-    done = subprocess.run(
-        [*command, SCRIPT, "unequal", tmp_path, options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    # In each of 15 steps a weight is rounded once, and its change of about the learning rate, 2e-3, comes from
-    # sums over 33 rows in another order.
-    largest = max(float(value.abs().max()) for value in weights(one).values())
-    bound = 15 * (largest + 33 * 2e-3) * torch.finfo(torch.float64).eps
-    for rank in (0, 1):
-        two = safetensors.torch.load_file(tmp_path / f"weights-{rank}.safetensors")
-        for name, value in weights(one).items():
-            torch.testing.assert_close(two[name], value, rtol=0, atol=bound, msg=f"{name} of process {rank}")
-        records = json.loads((tmp_path / f"history-{rank}.json").read_text())
-        for theirs, ours in zip(timeless(records), timeless(history), strict=True):
-            assert theirs == pytest.approx(ours, rel=1e-12)
-    assert len((tmp_path / HISTORY).read_text().splitlines()) == 3
 
 
 # What goes wrong

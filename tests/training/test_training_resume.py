@@ -109,10 +109,8 @@ def test_a_killed_run_goes_on_from_its_last_epoch_in_another_process(tmp_path: P
     with pytest.raises(RuntimeError):
         train(killed, SHORT, folder=tmp_path)
     options = json.dumps({"epochs": 3, "batch_size": 8, "seed": 5})
-    subprocess.run(
-        [sys.executable, "-W", "error", SCRIPT, "signs", tmp_path, options, "resume"], check=True, timeout=60
-    )
-    assert_equal(weights(whole), safetensors.torch.load_file(tmp_path / "weights-0.safetensors"))
+    subprocess.run([sys.executable, "-W", "error", SCRIPT, tmp_path, options, "resume"], check=True, timeout=60)
+    assert_equal(weights(whole), safetensors.torch.load_file(tmp_path / "weights.safetensors"))
 
 
 def test_a_second_ctrl_c_stops_at_once_and_the_old_checkpoint_and_handler_stay(
