@@ -132,6 +132,7 @@ def test_commands_refuse_a_missing_device_before_they_read(
 ) -> None:
     commands = [["train", task, "nothing.csv", "--out", "model"] for task in TASKS]
     commands += [["compare", task, "nothing.csv", "--out", "compared"] for task in TASKS]
+    commands += [["search", task, "nothing.csv", "--out", "searched"] for task in TASKS]
     commands += [["compare", "synthetic:adding", "--lengths", "10"]]
     for words in commands:
         said = ricorda_command(*words, "--device", name).sentence

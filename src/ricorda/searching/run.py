@@ -33,7 +33,6 @@ from ricorda.tasks.folder import check_nothing_foreign, holds_model
 from ricorda.tasks.loading import load
 from ricorda.tasks.saving import save_model
 from ricorda.training.loop import fitting
-from ricorda.training.processes import join_processes
 
 JOURNAL = "study.journal"
 """The storage of a search that is given none, in its folder."""
@@ -116,7 +115,7 @@ def begin(model: Any, X: Any, y: Any, folder: Path, storage: str, arguments: Map
     check_storage(storage)
     data = split(named, X, y, validation=arguments["validation"], test=arguments["test"], seed=seeds[0])
     probe, task = prepared(named, data)
-    options = fitting(probe._options(seed=0), task, join_processes(probe.device))
+    options = fitting(probe._options(seed=0), task)
 
     def default_of(name: str) -> Any:
         if name == "cell":
