@@ -54,7 +54,7 @@ def main() -> None:
         browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en", color_scheme="light")
         page.goto(f"{address}/data?{OPTIONS}&wide=no&epochs=6")
-        page.locator("[data-mark=train]").click()
+        page.locator("[data-mark=start]").click()
         page.get_by_text("Epoch 5 of 6").wait_for(timeout=30 * MINUTES)
         save(page, "browser_data.png")
         page.get_by_text("Finished", exact=True).wait_for(timeout=30 * MINUTES)

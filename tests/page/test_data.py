@@ -51,7 +51,7 @@ def test_a_file_is_uploaded_trained_stopped_resumed_and_saved(story: Any, tmp_pa
     )
     assert "text=review" not in page.url, "a guess is no choice"
 
-    by_mark(page, "train").click()
+    by_mark(page, "start").click()
     page.wait_for_selector("[data-mark=curve] canvas", timeout=SLOW)
     by_mark(page, "stop").click()
     by_mark(page, "go-on").wait_for(timeout=SLOW)
@@ -87,7 +87,7 @@ def test_a_broken_file_is_explained_by_the_commands_own_sentence(
     rows[20] = "no comma here"
     page = story.open(f"/data?epochs=2&{SMALL}", "it")
     upload(page, "broken.csv", "\n".join(rows) + "\n")
-    by_mark(page, "train").click()
+    by_mark(page, "start").click()
     page.get_by_text(said("it", "state_failed"), exact=True).wait_for(timeout=SLOW)
     monkeypatch.chdir(tmp_path)
     Path("data-1.csv").write_text("\n".join(rows) + "\n")

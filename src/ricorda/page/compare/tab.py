@@ -18,7 +18,7 @@ from ricorda.page.reports import NUMBERS
 from ricorda.page.trainings.chooser import STYLE, Chooser
 from ricorda.page.trainings.form import TASK_NAMES, Form
 from ricorda.page.trainings.options import parameters_in
-from ricorda.page.trainings.running import Running, command_line, has_room
+from ricorda.page.trainings.running import Running, has_room, show_command
 from ricorda.page.trainings.source import relation_of
 from ricorda.page.trainings.store import COMPARISONS
 from ricorda.page.visit import Visit
@@ -174,19 +174,9 @@ class _Tab:
 
     def show_command(self) -> None:
         """The command that the fields say, and the button that runs it."""
-        visit, source = self.visit, self.chooser.source
         self.command.clear()
         with self.command:
-            if source is None:
-                ui.label(visit.text("choose_first")).classes("faint")
-                return
-            now = _SHOWN.get(visit.folder)
-            running = now is not None and now.alive
-            job = now if now is not None and running else Job(self.arguments(), visit.folder)
-            command_line(visit, job.command, source)
-            if not running:
-                ui.button(visit.text("start"), on_click=self.start).props('no-caps icon="play_arrow" data-mark=start')
-            ui.label(visit.text("going_on")).classes("faint small")
+            show_command(self.visit, _SHOWN.get(self.visit.folder), self.chooser.source, self.arguments, self.start)
 
     async def start(self) -> None:
         """Run the command, if there is room for what it writes."""

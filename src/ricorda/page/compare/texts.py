@@ -27,7 +27,7 @@ TEXTS = {
     "drawn_copy": ("Synthetic: copying symbols after a pause", "Sintetico: copiare simboli dopo una pausa"),
     "drawn_parity": ("Synthetic: parity of bits", "Sintetico: parità di bit"),
     "drawn_reber": ("Synthetic: the embedded Reber grammar", "Sintetico: la grammatica di Reber annidata"),
-    "going_on": (
+    "beside_command": (
         "What was trained is kept: the same comparison goes on, and another cell or seed trains only what is new.",
         "Quanto addestrato resta: lo stesso confronto continua, e una cella o un seme in più addestra solo il nuovo.",
     ),

@@ -17,7 +17,7 @@ from ricorda.page.trainings import records
 from ricorda.page.trainings.chooser import STYLE, Chooser
 from ricorda.page.trainings.form import TASK_NAMES, Form, choose_cell
 from ricorda.page.trainings.options import default_cell
-from ricorda.page.trainings.running import Running, command_line, has_room
+from ricorda.page.trainings.running import Running, has_room, show_command
 from ricorda.page.trainings.store import MODELS
 from ricorda.page.visit import Visit
 from ricorda.tasks.folder import holds_model
@@ -98,19 +98,11 @@ class _Tab:
 
     def show_command(self) -> None:
         """The command that the fields say, and the button that runs it."""
-        visit, source = self.visit, self.chooser.source
+        visit = self.visit
         self.command.clear()
         with self.command:
-            if source is None:
-                ui.label(visit.text("choose_first")).classes("faint")
-                return
-            now = records.shown(visit.folder)
-            running = now is not None and now.alive
-            job = now if now is not None and running else Job(self.arguments(self.name()), visit.folder)
-            command_line(visit, job.command, source)
-            if not running:
-                ui.button(visit.text("start"), on_click=self.start).props('no-caps icon="play_arrow" data-mark=train')
-            ui.label(visit.text("alarm_hint")).classes("faint small")
+            shown, arguments = records.shown(visit.folder), lambda: self.arguments(self.name())
+            show_command(visit, shown, self.chooser.source, arguments, self.start)
 
     async def start(self) -> None:
         """Run the command, if there is room for what it writes."""

@@ -13,7 +13,7 @@ TEXTS = {
         "Choose data first: the sample is one click, or upload a file.",
         "Prima scegli i dati: l'esempio è a un clic, oppure carica un file.",
     ),
-    "alarm_hint": (
+    "beside_command": (
         "The gradient is watched while it trains; if it vanishes or explodes, a sentence says so here.",
         "Durante l'addestramento si osserva il gradiente; se svanisce o esplode, una frase lo dice qui.",
     ),

@@ -23,22 +23,19 @@ BLUE, ORANGE = ("#0072B2", "#56B4E9"), ("#D55E00", "#FF9A4D")
 """Of the loss and of the score, on light and on dark."""
 
 
-def command_line(visit: Visit, command: str, source: Source) -> None:
-    """A command line that can be copied, where it runs, and which file its data is."""
-    with ui.element("div").classes("row"):
-        ui.label(visit.text("command_line")).classes("faint small")
-
-        def copy() -> None:
-            ui.clipboard.write(command)
-            ui.notify(visit.text("copied"))
-
-        ui.button(visit.text("copy"), on_click=copy).props('flat dense no-caps icon="content_copy"')
-    words = " ".join(f"<span>{escape(word)}</span>" for word in command.split(" "))  # Lines break between words alone.
-    ui.html(words, sanitize=False).classes("command").props("data-mark=command")
-    renamed = source.argument != source.name and source.argument in command.split(" ")
-    told = "command_file" if renamed else "command_folder"
-    named = {"folder": visit.folder, "file": source.argument, "name": source.name}
-    ui.label(visit.text(told, **named)).classes("faint small")
+def show_command(
+    visit: Visit, shown: Job | None, source: Source | None, arguments: Callable[[], list[str]], start: Callable[[], Any]
+) -> None:
+    """The command that the fields of a tab say and the button that runs it, or the one that runs now."""
+    if source is None:
+        ui.label(visit.text("choose_first")).classes("faint")
+        return
+    running = shown is not None and shown.alive
+    job = shown if shown is not None and running else Job(arguments(), visit.folder)
+    _command_line(visit, job.command, source)
+    if not running:
+        ui.button(visit.text("start"), on_click=start).props('no-caps icon="play_arrow" data-mark=start')
+    ui.label(visit.text("beside_command")).classes("faint small")
 
 
 async def has_room(visit: Visit) -> bool:
@@ -191,6 +188,24 @@ class Running:
         if job is not None:
             job.go_on()
             self.follow()
+
+
+def _command_line(visit: Visit, command: str, source: Source) -> None:
+    """A command line that can be copied, where it runs, and which file its data is."""
+    with ui.element("div").classes("row"):
+        ui.label(visit.text("command_line")).classes("faint small")
+
+        def copy() -> None:
+            ui.clipboard.write(command)
+            ui.notify(visit.text("copied"))
+
+        ui.button(visit.text("copy"), on_click=copy).props('flat dense no-caps icon="content_copy"')
+    words = " ".join(f"<span>{escape(word)}</span>" for word in command.split(" "))  # Lines break between words alone.
+    ui.html(words, sanitize=False).classes("command").props("data-mark=command")
+    renamed = source.argument != source.name and source.argument in command.split(" ")
+    told = "command_file" if renamed else "command_folder"
+    named = {"folder": visit.folder, "file": source.argument, "name": source.name}
+    ui.label(visit.text(told, **named)).classes("faint small")
 
 
 def _clock(seconds: float | None) -> str:
