@@ -38,7 +38,7 @@ def cluster() -> Iterator[str]:
         if not address:
             pytest.skip("Ray does not start here")
         yield address
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +47,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", **environment},
     )
 
@@ -88,6 +88,6 @@ def test_a_node_of_another_version_is_refused(cluster: str, tmp_path: Path) -> N
         f"sys.argv = ['ricorda', 'predict', 'model', '--file', 'data.csv', '--out', 'there/', '--ray', '{cluster}']\n"
         "from ricorda.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert "and 99.0 is needed: install it there" in done.stderr

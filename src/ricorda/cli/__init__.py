@@ -73,6 +73,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if tells():
         app()
+        return
     try:  # Of several processes the first tells what is wrong with the arguments.
         sys.exit(app(standalone_mode=False) or 0)
     except Exception as error:
