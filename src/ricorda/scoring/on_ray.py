@@ -6,6 +6,7 @@ part by part, any other file as a whole.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -118,18 +119,20 @@ def _connected(address: str) -> Iterator[Any]:
     except ImportError:
         raise ArgumentError("Ray is not installed: run `pip install 'ricorda[ray]'`") from None
     _refuse_unreachable(address)
-    logging: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(address=None if address == "local" else address, **logging)
+        ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise ArgumentError(
             f"--ray {address} is no cluster that answers ({type(error).__name__}): start one with ray start --head, "
             "and give its address"
         ) from None
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Ray Data sets its own loggers anew for each of its runs, and tells much.
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield ray
     finally:
+        logging.disable(before)
         ray.shutdown()
 
 
