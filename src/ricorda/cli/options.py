@@ -34,6 +34,10 @@ WatchGradients = Annotated[
     int | None, typer.Option("--watch-gradients", metavar="N", help="Record the gradient's flow each N steps.")
 ]
 
+Shards = Annotated[
+    bool, typer.Option("--shards", help="Each process of torchrun reads files of its own, of those that DATA names.")
+]
+
 Unlabelled = Annotated[
     str | None,
     in_panel(READING, "More texts, without labels, to learn the language from first.", "--unlabelled", default="none"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ricorda.cli import options
 from ricorda.cli.command import command_of
 from ricorda.cli.output import print_json, print_table
 from ricorda.cli.tasks import columns_given
+from ricorda.errors import ArgumentError
 from ricorda.tasks.registry import TASKS, commands_of, parameters_class
 
 if TYPE_CHECKING:
@@ -59,6 +61,23 @@ def read_data(task: str, arguments: Mapping[str, Any]) -> tuple[Any, Any, Any, A
     return X, y, validation, test
 
 
+def _read_shard(model: Any, processes: Any, task: str, arguments: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """As `read_data`, of the files of this process; what is to validate with is read by the first alone."""
+    from ricorda.data.shards import joined
+    from ricorda.training.sharded import own_files, with_shards
+
+    with_shards(model, processes)
+    if arguments.get("unlabelled") is not None:
+        raise ArgumentError("--unlabelled is learned from by all processes alike: leave --shards out")
+    files, several = own_files(arguments["data"], processes), isinstance(arguments["data"], list)
+    valid = [arguments["valid"] if processes.first else None, *[None] * (len(files) - 1)]
+    parts = [
+        read_data(task, {**arguments, "data": [file] if several else file, "valid": other})
+        for file, other in zip(files, valid, strict=True)
+    ]
+    return *joined(files, [(X, y) for X, y, _, _ in parts]), parts[0][2], None
+
+
 def with_options(
     function: Callable[..., None], parameters: list[inspect.Parameter], help: str | None
 ) -> Callable[..., None]:
@@ -75,6 +94,7 @@ def _common(
     overwrite: options.Overwrite = False,
     tensorboard: options.TensorBoard = False,
     watch_gradients: options.WatchGradients = None,
+    shards: options.Shards = False,
     as_json: options.Json = False,
 ) -> None: ...  # what the commands of all tasks take
 
@@ -96,9 +116,10 @@ def _train_of(task: str) -> Callable[..., None]:
         from ricorda.training.processes import join_processes
 
         model = estimator_of(task)(**options.parameters_given(parameters_class(task), arguments))
-        join_processes(model.device)  # first of all: mistakes are then told by one process
+        processes = join_processes(model.device)  # first of all: mistakes are then told by one process
         model.check_parameters()
-        X, y, validation, _ = read_data(task, arguments)
+        read = partial(_read_shard, model, processes) if arguments["shards"] else read_data
+        X, y, validation, _ = read(task, arguments)
         model.columns_ = columns_given(task, arguments)
         _train_and_tell(model, X, y, validation, arguments)
 
@@ -112,7 +133,7 @@ def _train_and_tell(model: SequenceEstimator, X: Any, y: Any, validation: Any, a
     out = arguments["out"]
     if arguments.get("unlabelled") is not None:
         arguments = {**arguments, **_begin_with_language(model, X, y, arguments)}
-    how = {name: arguments[name] for name in ("resume", "overwrite", "tensorboard", "watch_gradients")}
+    how = {name: arguments[name] for name in ("resume", "overwrite", "tensorboard", "watch_gradients", "shards")}
     if not train_into_folder(model, X, y, out, validation=validation, **how):
         return
     if arguments["as_json"]:

@@ -55,7 +55,7 @@ def split_by_class(targets: Rows, fraction: float, seed: int) -> tuple[Rows, Row
             candidates, test_size=held_out, random_state=seed, stratify=targets[candidates] if stratified else None
         )
         training = np.concatenate([training, rows[single]])
-        if len(np.unique(targets[training])) == len(counts):
+        if len(np.unique(targets[training])) == np.count_nonzero(counts):  # Another shard may have further classes.
             return np.sort(training), np.sort(kept)
     raise ArgumentError(
         f"validation_fraction={fraction} of {len(rows)} examples of {len(counts)} classes leaves too few to train on: "

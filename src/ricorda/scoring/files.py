@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ricorda.data.doors import door
 from ricorda.data.excel import read_sheet
 from ricorda.data.inputs import in_column
+from ricorda.data.named import files_named
 from ricorda.data.places import SourceRows
 from ricorda.data.read import examples_of_parts
-from ricorda.data.source import extension, is_remote, scan_parquet
+from ricorda.data.source import extension, scan_parquet
 from ricorda.data.tables import FORMATS, header_of, no_column, read_delimited, read_excel, read_records, values_of
-from ricorda.errors import ArgumentError, DataError
+from ricorda.errors import DataError
 from ricorda.scoring.columns import Place, text_column
 
 if TYPE_CHECKING:
@@ -40,44 +40,11 @@ def files_of(named: Sequence[str]) -> list[str]:
     DataError
         If a pattern or folder holds none, or a file is named twice.
     """
-    files = [file for name in named for file in _expanded(name)]
+    files = [file for name in named for file in files_named(name)]
     for file in files:
         if files.count(file) > 1:
             raise DataError(f"{file} is named twice: its rows would be scored twice, so name it once")
     return files
-
-
-def _expanded(name: str) -> list[str]:
-    if is_remote(name):
-        return _remote(name) if "*" in name else [name]
-    if os.path.isdir(name):
-        tables = [entry.path for entry in os.scandir(name) if entry.is_file() and _is_table(entry.name)]
-        return sorted(tables) or [name]  # A folder of texts is one input.
-    if os.path.exists(name) or not glob.has_magic(name):
-        return [name]
-    found = sorted(glob.glob(name))
-    if not found:
-        raise DataError(f"{name} fits no file: check the pattern")
-    return found
-
-
-def _is_table(name: str) -> bool:
-    return not name.startswith((".", "_")) and any(name.lower().endswith((end, f"{end}.gz")) for end in FORMATS)
-
-
-def _remote(pattern: str) -> list[str]:
-    try:
-        import fsspec
-    except ImportError:
-        raise ArgumentError(f"{pattern} is a pattern of addresses, which fsspec lists: pip install fsspec") from None
-    scheme = pattern.split("://")[0]
-    try:
-        found = fsspec.filesystem(scheme).glob(pattern)
-    except (ImportError, ValueError, OSError) as error:
-        raise DataError(f"{pattern} cannot be listed ({str(error)[:200]}): check address and credentials") from None
-    if not found:
-        raise DataError(f"{pattern} fits no file: check the pattern")
-    return [f"{scheme}://{path}" for path in sorted(found)]
 
 
 def columns_of(source: str, column: str) -> list[str]:

@@ -6,7 +6,6 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +29,7 @@ from ricorda.tasks.folder import check_nothing_foreign
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.modelcard import Card, summary
 from ricorda.tasks.parameters import Parameters, check_parameters, documented, later_ones, parameters_of
-from ricorda.tasks.prepared import Prepared, pair_of
+from ricorda.tasks.prepared import Prepared, keeping_what_was_learned, pair_of
 from ricorda.tasks.rules import AUTO, folders_of
 from ricorda.tasks.saving import save_model
 from ricorda.tasks.worth import FACTORS
@@ -38,7 +37,8 @@ from ricorda.training.checkpoint import begun_with, check_settings
 from ricorda.training.devices import find_device
 from ricorda.training.loop import train
 from ricorda.training.options import LEAST_STEPS, Auto, TrainingOptions
-from ricorda.training.processes import join_processes, launched
+from ricorda.training.processes import ALONE, Processes, join_processes, launched
+from ricorda.training.sharded import with_shards
 from ricorda.training.task import Task
 
 __all__ = ["Card", "Prepared", "SequenceEstimator", "pair_of"]
@@ -75,6 +75,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         Whether the model can predict without an example, from where its training ended.
     READS_BESIDE : bool
         Whether a cell may take a mask of missing numbers and elapsed times.
+    SHARDS : bool
+        Whether each of several processes may have examples of its own; `_prepare` then speaks with `_shards`.
     history_ : list of dict
         One for each epoch: loss, validation numbers, learning rate, norm of the gradient, tokens a second, and the
         gradient's flow in its watched steps.
@@ -99,6 +101,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     READER: ClassVar[str] = "recurrent"
     GOES_ON: ClassVar[bool] = False
     READS_BESIDE: ClassVar[bool] = False
+    SHARDS: ClassVar[bool] = False
 
     network_: Any
     program_: Program
@@ -109,6 +112,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     baseline_: Baseline = MappingProxyType({})
     taken_: Mapping[str, Any] = MappingProxyType({})
     _progress: bool = False
+    _shards: Processes = ALONE
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Write the parameters, and the attributes of all tasks, into the docstring."""
@@ -128,6 +132,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         progress: bool = False,
         tensorboard: bool = False,
         watch_gradients: int | None = None,
+        shards: bool = False,
     ) -> Self:
         """Train on examples.
 
@@ -148,6 +153,8 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         watch_gradients : int, optional
             Record in every so many steps where the gradient goes in time, for `gradient_flow_`, and warn on standard
             error if it vanishes or explodes.
+        shards : bool
+            Whether X and y are this process's own, of several under torchrun that train one model.
 
         Returns
         -------
@@ -158,7 +165,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         ArgumentError, DataError
             If a parameter, an example or what is to be learned from it is invalid.
         """
-        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+        training = {"resume": resume, "progress": progress, "tensorboard": tensorboard, "shards": shards}
         return self._fit(X, y, validation, folder, {**training, "watch_gradients": watch_gradients})
 
     def begin(self, X: Any, y: Any, validation: Any, **data: Any) -> tuple[Task, Prepared, int]:
@@ -177,7 +184,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         self.program_ = as_program(self.cell, beside=self.READS_BESIDE)
         processes = join_processes(self.device)
         seed = processes.agree(int(check_random_state(self.random_state).randint(2**31)))
-        prepared = self._prepare(X, y, validation, seed, **data)
+        prepared = self._prepare(X, y, validation, seed, **data).over(self._shards)
         self.__dict__ |= prepared.learned
         task = prepared.task(self._fresh_network(self.program_, seed))
         return task, prepared, seed
@@ -277,16 +284,6 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
 
-    @contextmanager
-    def _keeping_what_was_learned(self) -> Iterator[None]:
-        """If the block fails or is stopped, the attributes become again what they were before it."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__ = before
-            raise
-
     def _fresh_network(self, program: Program, seed: int) -> Any:
         """A network with the seed's weights; raises ArgumentError if the memory is too small for it."""
         with torch.random.fork_rng():
@@ -311,9 +308,11 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
         **data: Any,
     ) -> Self:
         """Train, or go on from a finished model; `data` holds the arguments that only this task's `fit` has."""
-        with self._keeping_what_was_learned():
+        with keeping_what_was_learned(self):
             self.check_parameters()
             processes = join_processes(self.device)
+            self._shards = with_shards(self, processes) if training.get("shards") else ALONE
+            training = {name: value for name, value in training.items() if name != "shards"}
             if training["resume"] and folder is not None:
                 self._go_on_as_begun(processes.agree(begun_with(folder) if processes.first else {}))
             task, prepared, seed = self.begin(X, y, validation, **data)
@@ -341,7 +340,7 @@ class SequenceEstimator(BaseEstimator, Parameters, ABC):  # type: ignore[misc]
     def _settings(self, prepared: Prepared) -> dict[str, Any]:
         """All that a resumed training must have in common with its beginning, as JSON."""
         facts = {"program": self.program_.to_json(), "data": prepared.data}
-        return {**self._json_parameters(), **facts, **prepared.settings}
+        return {**prepared.settings, **self._json_parameters(), **facts, **prepared.settings}  # the first is told first
 
     def _go_on_as_begun(self, begun: Mapping[str, Any]) -> None:
         """Give parameters that were none yet when a training began the values that it began with."""

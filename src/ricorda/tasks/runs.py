@@ -29,6 +29,7 @@ def train_into_folder(
     overwrite: bool,
     tensorboard: bool,
     watch_gradients: int | None = None,
+    shards: bool = False,
 ) -> bool:
     """Train, save the model in `out`, and remove the checkpoint.
 
@@ -45,6 +46,8 @@ def train_into_folder(
         and to write a TensorBoard log.
     watch_gradients : int, optional
         Record the gradient's flow in every so many steps.
+    shards : bool
+        Whether X and y are this process's own.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def train_into_folder(
             check_out(out, resume=resume, overwrite=overwrite)
             before = load(out) if resume and not os.path.exists(work / CHECKPOINT) and holds_model(out) else None
         before = processes.agree(before)
-        how = {"progress": True, "tensorboard": tensorboard, "watch_gradients": watch_gradients}
+        how = {"progress": True, "tensorboard": tensorboard, "watch_gradients": watch_gradients, "shards": shards}
         try:
             model._fit(X, y, validation, work, {"resume": resume and before is None, **how}, before)
         finally:

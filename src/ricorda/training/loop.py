@@ -173,6 +173,7 @@ class _Loop:
     ) -> None:
         task.module.to(processes.device)
         self.task, self.options, self.processes, self.shares, self.folder = task, options, processes, shares, folder
+        task.processes = processes
         self.lengths = task.lengths = np.asarray(task.lengths)
         self.run = RunState(options.epochs, len(self.batches(epoch=0)), options.patience, task.told)
         self.learner = Learner(task, options, processes, self.run.steps_per_epoch, watch_gradients)
@@ -212,7 +213,8 @@ class _Loop:
     def finish_epoch(self) -> None:
         """Validate, keep the weights if they are the best, and save."""
         started = time.perf_counter()
-        scores = self.processes.agree(self.validate() if self.processes.first else {})
+        asked = self.processes.first or self.task.together
+        scores = self.processes.agree(self.validate() if asked else {})
         self.refuse_unless_finite(scores)
         rate = self.options.learning_rate_at(self.run.steps_done - 1, self.run.epochs * self.run.steps_per_epoch)
         seconds = self.run.totals.seconds + time.perf_counter() - started

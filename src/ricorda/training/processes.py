@@ -82,6 +82,10 @@ class Processes:
                     dist.broadcast(tensor, src=0, group=self.group)
 
 
+ALONE = Processes(0, 1, torch.device("cpu"))
+"""One process that shares nothing: what is gathered is its own, and what is agreed on too."""
+
+
 def launched() -> bool:
     """Whether torchrun started this process."""
     return dist.is_available() and dist.is_torchelastic_launched()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ricorda.data.batches import Rows, batches, rows_of_process
+from ricorda.training.processes import ALONE, Processes
 
 
 class Task(ABC):
@@ -21,11 +22,17 @@ class Task(ABC):
         The module to train; the loop moves it to the device and sets its mode.
     lengths
         Steps of every training example; batches hold rows of similar length, and speed is counted in these steps.
+    together
+        Whether all processes are to validate, each its share of the held-out examples, with the help of `processes`.
+    processes
+        Those that train; the loop sets them.
     """
 
     told: str = "score {score:.4f}"
     module: nn.Module
     lengths: Sequence[int] | NDArray[np.integer]
+    together: bool = False
+    processes: Processes = ALONE
 
     @abstractmethod
     def loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -40,8 +47,8 @@ class Task(ABC):
         """Return numbers about the module as it is, "score" among them, higher is better.
 
         Without a "score" every epoch counts as better than the one before. The module is in evaluation mode, no
-        gradient is kept, and only the first process is asked. The numbers become part of the history, so their
-        names must not be those of `ricorda.training.loop`'s own ("loss", "step", "seconds", ...).
+        gradient is kept, and only the first process is asked, unless `together`. The numbers become part of the
+        history, so their names must not be those of `ricorda.training.loop`'s own ("loss", "step", "seconds", ...).
         """
 
     def batches(self, size: int, *, seed: int, epoch: int) -> list[Rows]:

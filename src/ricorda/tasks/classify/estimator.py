@@ -113,11 +113,12 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
         return len(self.classes_)
 
     def _read_targets(self, X: Any, y: Any, count: int) -> tuple[NDArray[Any], dict[str, Any]]:
-        classes, targets = np.unique(read_labels(y, count), return_inverse=True)
+        labels = read_labels(y, count)
+        classes = np.unique(np.concatenate(self._shards.gather(np.unique(labels))))
         if len(classes) < 2:
             source = getattr(X, "source", "y")
             raise DataError(f"{source} holds one class only ({classes[0].item()!r}): give examples of at least two")
-        return targets, {"classes_": classes}
+        return np.searchsorted(classes, labels), {"classes_": classes}
 
     def _split(self, targets: NDArray[Any], fraction: float, seed: int) -> tuple[Rows, Rows]:
         return split_by_class(targets, fraction, seed)
@@ -127,21 +128,23 @@ class SequenceClassifier(ClassifierMixin, ManyToOneEstimator, ClassifyParameters
     ) -> Examples:
         return labelled(X, y, encoder, learned["classes_"], names)
 
-    def _baseline(self, examples: Examples) -> Baseline:
-        return linear_of_classes(examples.sequences, examples.targets, int(examples.targets.max()) + 1)
+    def _baseline(self, examples: Examples, learned: Mapping[str, Any]) -> Baseline:
+        return linear_of_classes(examples.sequences, examples.targets, len(learned["classes_"]))
 
     def _alternatives(self, baseline: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:
         return of_classes(baseline, known, examples.sequences, examples.targets)
 
     def _task(self, examples: Examples, held_out: Examples, network: ManyToOne) -> Classification:
-        weights = class_weights(self.class_weight, examples.targets, self.classes_)
+        counts = np.sum(self._shards.gather(np.bincount(examples.targets, minlength=len(self.classes_))), axis=0)
+        weights = class_weights(self.class_weight, counts, self.classes_)
         return Classification(network, examples, held_out, self.scoring, weights)
 
     def _learn_wide(self, examples: Examples, vocabulary: int, learned: Mapping[str, Any]) -> LearnedWide | None:
         classes = learned["classes_"]
         if len(classes) > MOST_CLASSES:
             return None
-        weights = class_weights(self.class_weight, examples.targets, classes)
+        counts = np.bincount(examples.targets, minlength=len(classes))
+        weights = class_weights(self.class_weight, counts, classes)
         return learn_classes(examples.sequences, vocabulary, examples.targets, len(classes), weights)
 
     def _error(self, scores: NDArray[np.float64], targets: NDArray[Any]) -> float:

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
 
-from ricorda.data.batches import Rows
 from ricorda.data.inputs import place_of
 from ricorda.data.labels import find_classes, read_labels
 from ricorda.errors import ArgumentError, DataError
@@ -40,7 +38,7 @@ def labelled(X: Any, y: Any, encoder: Encoder, classes: NDArray[Any], names: tup
 
 
 def class_weights(
-    weighting: str | dict[Any, float] | None, targets: Rows, classes: NDArray[Any]
+    weighting: str | dict[Any, float] | None, counts: NDArray[np.intp], classes: NDArray[Any]
 ) -> NDArray[np.float64] | None:
     """The weight of each class's examples in the loss; None if all are equal.
 
@@ -48,6 +46,8 @@ def class_weights(
     ----------
     weighting : "balanced", dict or None
         As `SequenceClassifier` takes it; "balanced" is N / (classes * examples of the class).
+    counts : array [classes]
+        Examples of each class.
 
     Raises
     ------
@@ -57,8 +57,7 @@ def class_weights(
     if weighting is None:
         return None
     if not isinstance(weighting, dict):
-        weights = compute_class_weight(weighting, classes=np.arange(len(classes)), y=targets)
-        return np.asarray(weights, dtype=np.float64)
+        return np.asarray(counts.sum() / (len(classes) * np.maximum(counts, 1)), dtype=np.float64)
     names = classes.tolist()
     for label in weighting:
         if label not in names:

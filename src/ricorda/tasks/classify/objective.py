@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ricorda.tasks.classify.metrics import report
-from ricorda.tasks.many_to_one.examples import Examples, outputs, scores_and_targets
+from ricorda.tasks.many_to_one.examples import Examples, outputs, outputs_of_all, scores_and_targets
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.scores import scored
 from ricorda.training.task import Task
@@ -31,6 +31,8 @@ class Classification(Task):
     weights : array [classes], optional
         Weight of each class's examples in the loss; equal by default.
     """
+
+    together = True
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class Classification(Task):
         """The score and further figures on the held-out examples; nothing if there are none."""
         if not len(self.held_out):
             return {}
-        said = probabilities(self.module, self.held_out.sequences)
+        said = outputs_of_all(self.processes, self.module, self.held_out.sequences, probabilities)
         result = report(self.held_out.targets, said, range(said.shape[1]))
         numbers = {
             "validation_loss": result.log_loss,

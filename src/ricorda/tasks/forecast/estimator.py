@@ -107,6 +107,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         progress: bool = False,
         tensorboard: bool = False,
         watch_gradients: int | None = None,
+        shards: bool = False,
     ) -> Self:
         """Train on one series, or on several.
 
@@ -123,7 +124,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
         validation : as X, optional
             Another series to choose the best epoch by; it must be a Series if there are covariates. Its first
             `max(context, season)` steps are read and not forecast.
-        folder, resume, progress, tensorboard, watch_gradients
+        folder, resume, progress, tensorboard, watch_gradients, shards
             As in `SequenceEstimator.fit`.
 
         Returns
@@ -136,7 +137,7 @@ class Forecaster(SequenceEstimator, ForecastParameters):
             If a parameter or a series is invalid: too short, constant, with a number that is not finite.
         """
         training: dict[str, Any] = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
-        training["watch_gradients"] = watch_gradients
+        training |= {"watch_gradients": watch_gradients, "shards": shards}
         return self._fit(X, y, validation, folder, training, covariates=covariates, targets=targets)
 
     def predict(self, X: Any = None, *, horizon: int | None = None, covariates: Any = None) -> Any:

@@ -79,6 +79,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
         progress: bool = False,
         tensorboard: bool = False,
         watch_gradients: int | None = None,
+        shards: bool = False,
     ) -> Self:
         """Train on a text, documents or music.
 
@@ -94,7 +95,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             first step are a learned map of it.
         validation : as X, or (X, condition) where there are conditions, optional
             Material to choose the best epoch by.
-        folder, resume, progress, tensorboard, watch_gradients
+        folder, resume, progress, tensorboard, watch_gradients, shards
             As in `SequenceEstimator.fit`.
 
         Returns
@@ -107,7 +108,7 @@ class LanguageModel(SequenceEstimator, LanguageParameters):
             If a parameter or the text is invalid.
         """
         training: dict[str, Any] = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
-        training["watch_gradients"] = watch_gradients
+        training |= {"watch_gradients": watch_gradients, "shards": shards}
         return self._fit(X, y, validation, folder, training, condition=condition)
 
     def evaluate(self, X: Any, *, condition: Any = None) -> Evaluation:

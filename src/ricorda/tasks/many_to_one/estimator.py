@@ -21,6 +21,7 @@ from ricorda.data.beside import NOTHING, Beside
 from ricorda.data.fingerprint import fingerprint
 from ricorda.data.held_out import parts_of
 from ricorda.data.inputs import Kind, place_of, read_inputs
+from ricorda.data.notices import say
 from ricorda.data.tokenization import counts_of, tokens_of
 from ricorda.errors import ArgumentError, ModelFolderError
 from ricorda.program.ir import Program
@@ -58,6 +59,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
     """
 
     READS_BESIDE = True
+    SHARDS = True
     encoder_: Encoder
     grams_: int = 0
 
@@ -96,7 +98,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         """What scores [N, C] have by the measure of `_alternatives`."""
 
     @abstractmethod
-    def _baseline(self, examples: Examples) -> Baseline:
+    def _baseline(self, examples: Examples, learned: Mapping[str, Any]) -> Baseline:
         """The linear model that evaluations compare with."""
 
     @abstractmethod
@@ -112,6 +114,8 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         beside = Beside.of(self.program_, self.gap)
         kind, inputs = read_inputs(X, missing=beside.mask)
         targets, learned = self._read_targets(X, y, len(inputs))
+        if not self._shards.first:
+            return self._prepare_shard(X, y)
         training, held_out = self._split(targets, self.held_out_share(len(inputs)) if validation is None else 0.0, seed)
         encoder, begun = self._reading(kind, [inputs[row] for row in training])
         encoder = replace(encoder, beside=beside.for_kind(kind, self.program_))
@@ -119,10 +123,14 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
         examples, kept = every.take(training), every.take(held_out)
         if validation is not None:
             kept = self._known_examples(*pair_of(validation), encoder, learned, ("validation[0]", "validation[1]"))
-        baseline = self._baseline(examples)
+        baseline = self._baseline(examples, learned)
         learned |= {**self._learned_from(examples), "encoder_": encoder, "baseline_": baseline, **begun.facts(self)}
-        wide = self._learn_wide(examples, encoder.vocabulary, learned) if self.wide and encoder.vocabulary else None
+        learns = self.wide and encoder.vocabulary and self._shards.size == 1
+        wide = self._learn_wide(examples, encoder.vocabulary, learned) if learns else None
         learned["grams_"] = 0 if wide is None else len(wide.keys)
+        if self.wide and not learns and encoder.vocabulary:
+            say("--shards", "no linear part is learned beside the network, as it would need all examples (--no-wide)")
+        self._shards.agree(learned)
 
         def task(network: ManyToOne) -> Task:
             return self._beginning(network, examples, kept, wide, begun)
@@ -134,6 +142,16 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
 
         data, settings = fingerprint(*examples.parts(), *kept.parts()), begun.settings()
         return Prepared(learned, task, data, len(examples), len(kept), afterwards, settings)
+
+    def _prepare_shard(self, X: Any, y: Any) -> Prepared:
+        """The examples of another process than the first, read as the first one learned to read its own."""
+        learned = self._shards.agree(dict[str, Any]())
+        examples = self._known_examples(X, y, learned["encoder_"], learned)
+
+        def task(network: ManyToOne) -> Task:
+            return self._task(examples, examples.take(np.empty(0, np.intp)), network)
+
+        return Prepared(learned, task, fingerprint(*examples.parts()), len(examples), 0)
 
     def _reading(self, kind: Kind, inputs: list[Any]) -> tuple[Encoder, Begun]:
         """An encoder, learned from training inputs or taken over, and what the network begins with."""
@@ -228,7 +246,7 @@ class ManyToOneEstimator(SequenceEstimator, ManyToOneParameters):
             )
             said = Parts.of(network, examples.take(others))
             deep[others], wide[others] = said.deep, said.wide
-            worth.append(self._alternatives(self._baseline(some), some.targets, examples.take(others)))
+            worth.append(self._alternatives(self._baseline(some, vars(self)), some.targets, examples.take(others)))
         return Parts(deep, wide), mean_of(worth)
 
     def _calibrate(self, network: ManyToOne, held_out: Examples) -> dict[str, Any]:

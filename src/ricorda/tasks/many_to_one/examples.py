@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ricorda.tasks.encoding import batches_of_like_length, collate
 from ricorda.tasks.evaluating import evaluating
+from ricorda.training.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -69,4 +70,20 @@ def outputs(
             order.extend(rows)
     result: NDArray[np.float64] = np.empty((len(order), parts[0].shape[1]))
     result[order] = torch.cat(parts).numpy()
+    return result
+
+
+def outputs_of_all(
+    processes: Processes,
+    module: nn.Module,
+    sequences: Sequence[Tensor],
+    say: Callable[[nn.Module, Sequence[Tensor]], NDArray[np.float64]] = outputs,
+) -> NDArray[np.float64]:
+    """What `say` gives, [N, outputs], on every process, each of which reads its share; all must ask for it."""
+    if len(sequences) < processes.size:
+        return say(module, sequences)
+    parts = processes.gather(say(module, sequences[processes.rank :: processes.size]))
+    result: NDArray[np.float64] = np.empty((len(sequences), parts[0].shape[1]))
+    for rank, part in enumerate(parts):
+        result[rank :: processes.size] = part
     return result

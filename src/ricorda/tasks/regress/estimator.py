@@ -135,7 +135,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator, RegressParameters): 
     def _learned_from(self, examples: Examples) -> dict[str, Any]:
         return {"scaling_": Scaling.of(examples.targets)}
 
-    def _baseline(self, examples: Examples) -> Baseline:
+    def _baseline(self, examples: Examples, learned: Mapping[str, Any]) -> Baseline:
         return linear_of_numbers(examples.sequences, examples.targets)
 
     def _alternatives(self, baseline: Baseline, known: NDArray[Any], examples: Examples) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ricorda.tasks.many_to_one.examples import Examples, outputs, scores_and_targets
+from ricorda.tasks.many_to_one.examples import Examples, outputs_of_all, scores_and_targets
 from ricorda.tasks.many_to_one.network import ManyToOne
 from ricorda.tasks.regress.metrics import report
 from ricorda.tasks.scaling import Scaling
@@ -34,6 +34,7 @@ class Regression(Task):
     """
 
     told = "R2 {r2:.4f}"
+    together = True
 
     def __init__(self, module: ManyToOne, examples: Examples, held_out: Examples, scaling: Scaling, loss: str) -> None:
         self.module = module
@@ -54,7 +55,7 @@ class Regression(Task):
         """R2, the loss and the mean absolute error on the held-out examples; nothing if there are none."""
         if not len(self.held_out):
             return {}
-        said = outputs(self.module, self.held_out.sequences)
+        said = outputs_of_all(self.processes, self.module, self.held_out.sequences)
         truth = self.scaling.standardise(self.held_out.targets)
         loss = self.error(torch.from_numpy(said), torch.from_numpy(truth))
         result = report(self.held_out.targets, self.scaling.undo(said), [""] * truth.shape[1])

@@ -64,6 +64,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
 
     TASK: ClassVar[str] = "tag"
     READS_BESIDE = True
+    SHARDS = True
     SCORES: ClassVar[Mapping[str, str]] = {"validation_loss": "loss"}
     SHAPE: ClassVar[Shape] = {"classes": (list, NoneType), "outputs": int, "input": {"kind": str, "features": int}}
 
@@ -153,9 +154,13 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         beside = Beside.of(self.program_, self.gap)
         kind, inputs = read_sequences(X, place, missing=beside.mask)
         target_kind, targets = read_step_targets(y, inputs, place)
-        classes = classes_of(targets) if target_kind == "tags" else None
+        own = {tag for tags in targets for tag in tags} if target_kind == "tags" else ()
+        everywhere = self._shards.gather(sorted(own))
+        classes = classes_of(everywhere) if target_kind == "tags" else None
         if classes is None and self.crf:
             raise ArgumentError("crf=True scores tags, and y has numbers: leave it out, or give tags")
+        if not self._shards.first:
+            return self._prepare_shard(X, y, inputs)
         fraction = self.held_out_share() if validation is None else 0.0
         training, held_out = split_rows(len(inputs), fraction, seed, "sequence")
         known = [inputs[row] for row in training]
@@ -186,6 +191,7 @@ class SequenceTagger(SequenceEstimator, TagParameters):
         settings = ready.settings() | ({} if begun is None else begun.settings())
         learned |= {} if begun is None else {"program_": begun.cell_of(self)}
         learned |= ready.facts(self)
+        self._shards.agree(learned)
         data = fingerprint(examples.tensors(), held.tensors())
 
         def worth(_network: Aligned) -> dict[str, Any]:
@@ -195,6 +201,19 @@ class SequenceTagger(SequenceEstimator, TagParameters):
             return {**ready.summary, **of_classes({}, tags[0], [], tags[1], "tag")}
 
         return Prepared(learned, task, data, len(training), len(held.targets), worth, settings)
+
+    def _prepare_shard(self, X: Any, y: Any, inputs: list[Any]) -> Prepared:
+        """The examples of another process than the first, read as the first one learned to read its own."""
+        learned = self._shards.agree(dict[str, Any]())
+        reading, classes = learned["reading_"], learned["classes_"]
+        examples = targeted(X, y, reading, classes, learned["outputs_"])
+        words = reading.vocabulary
+        unread = unread_probabilities(words.counts(inputs), self.word_dropout) if words else None
+
+        def task(network: Aligned) -> Tagging:
+            return Tagging(network, examples, examples.take(np.empty(0, np.intp)), unread)
+
+        return Prepared(learned, task, fingerprint(examples.tensors()), len(examples.targets), 0)
 
     def _vocabulary(self, sentences: list[list[str]]) -> tuple[WordVocabulary, ReadyVectors]:
         """The vocabulary of training sentences, and what its embedding begins with."""

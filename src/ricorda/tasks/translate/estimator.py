@@ -63,6 +63,7 @@ class Translator(SequenceEstimator, TranslateParameters):
         "token_accuracy": "tokens foretold",
     }
     READER: ClassVar[str] = "encoder"
+    SHARDS = True
     LOSS: ClassVar[str] = "cross-entropy (nats a token)"
 
     def predict(self, X: Any) -> list[str]:
@@ -184,6 +185,8 @@ class Translator(SequenceEstimator, TranslateParameters):
 
     def _prepare(self, X: Any, y: Any, validation: Any, seed: int) -> Prepared:
         sources, targets = read_pairs_of(X, y)
+        if not self._shards.first:
+            return self._prepare_shard(sources, targets)
         others = None
         if validation is not None:
             others = read_pairs_of(*pair_of(validation), names=("validation[0]", "validation[1]"))
@@ -217,7 +220,18 @@ class Translator(SequenceEstimator, TranslateParameters):
             return {**ready.summary, **of_frequencies("token_accuracy", counts, torch.cat(list(kept.targets)))}
 
         learned, counts = {"subwords_": subwords, **ready.facts(self)}, (len(examples.targets), len(kept.targets))
+        self._shards.agree(learned)
         return Prepared(learned, task, data, *counts, worth, ready.settings())
+
+    def _prepare_shard(self, sources: Sentences, targets: Sentences) -> Prepared:
+        """The pairs of another process than the first, read as the first one learned to read its own."""
+        learned = self._shards.agree(dict[str, Any]())
+        examples = learned["subwords_"].encode_pairs(sources, targets, self.max_length)
+
+        def task(network: EncoderDecoder) -> TranslationTask:
+            return TranslationTask(network, examples, examples.take(np.empty(0, np.intp)), self.label_smoothing)
+
+        return Prepared(learned, task, fingerprint(examples.sources, examples.targets), len(examples.targets), 0)
 
     def _ready(self, tokenizer: Tokenizer, texts: list[str]) -> ReadyVectors:
         """What the source's embedding begins with: of its subwords, those that begin a word may have vectors."""
