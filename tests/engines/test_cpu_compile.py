@@ -196,6 +196,19 @@ def test_an_empty_name_turns_the_folder_off(compiled: list[str], folder: Path, m
     assert not list(folder.parent.parent.iterdir())
 
 
+def test_a_user_without_a_home_is_served_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a number without a name in a container, or a service: the engine was lost to an error about the folder."""
+    for variable in ("RICORDA_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME", "USERPROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # which is what it does then
+    with pytest.raises(RuntimeError, match="home"):
+        Path.home()
+    assert kept.folder() is None
+    forget()
+    train()
+    forget()
+
+
 @pytest.mark.parametrize("where", ["a file", "below a file", "a folder of that name", "read only"])
 def test_a_folder_that_cannot_be_written_is_done_without(
     where: str, folder: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch

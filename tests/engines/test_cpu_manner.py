@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import ricorda.nn as rn
 from ricorda.engines import choose
+from ricorda.engines.cpu.kernels import compile as machine
 from ricorda.engines.cpu.run import call, checkpoint
 from ricorda.engines.cpu.run import layer as runs
 from ricorda.errors import ArgumentError
@@ -301,3 +302,30 @@ def test_what_has_no_bf16_is_computed_in_full(make: Callable[[], Any], dtype: to
     expected = everything(full, x)
     for ours in (everything(half, x), rounded(full, x)):
         assert all(torch.equal(ours[key], value) for key, value in expected.items())
+
+
+def test_a_machine_without_code_for_bf16_computes_in_full_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an LLVM that cannot generate these products: an error of its own left the layer."""
+    layer = rn.GRU(3, 5)
+    half = rn.GRU(3, 5, precision="bf16")
+    half.load_state_dict(layer.state_dict())
+    x, few = torch.randn(6, 4, 3), torch.randn(6, 1, 3)
+    compiled = machine.library
+
+    def broken(target: Any) -> Any:
+        if target.products == "bf16":
+            raise RuntimeError("LLVM IR parsing error")
+        return compiled(target)
+
+    caches = (machine.without_code, runs._in_bf16, runs._say)
+    monkeypatch.setattr(machine, "library", broken)
+    for one in caches:
+        one.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match=r"not rounded to bf16 here.*RuntimeError: LLVM IR parsing error"):
+            ours = everything(half, x)
+        close(ours, everything(layer, x), bound=0.0)
+        close(everything(half, few), everything(layer, few), bound=0.0)  # A second warning would be an error.
+    finally:
+        for one in caches:
+            one.cache_clear()

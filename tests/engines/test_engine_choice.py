@@ -193,11 +193,11 @@ def test_a_machine_that_cannot_compile_is_served_by_the_reference_and_said_once(
 ) -> None:
     from ricorda.engines.cpu.kernels import compile as compiling
 
-    def broken() -> None:
-        raise RuntimeError("no memory may be executed")
+    def broken(_: object) -> str:
+        return "RuntimeError: no memory may be executed"
 
     monkeypatch.undo()
-    monkeypatch.setattr(compiling, "check", broken)
+    monkeypatch.setattr(compiling, "without_code", broken)
     monkeypatch.setattr(choose, "_said", set())
     cpu._without_machine.cache_clear()
     try:

@@ -76,12 +76,13 @@ def _run_stack() -> Callable[[Stack, Request], StackRun | None]:
 def _without_machine() -> str | None:
     """Why this machine cannot compile code, found out by a trial; None if it can."""
     try:
-        from ricorda.engines.cpu.kernels.compile import check
+        from ricorda.engines.cpu.kernels.compile import without_code
+        from ricorda.engines.cpu.words.target import host
 
-        check()
-    except Exception as error:  # After any error a layer must still run, on the reference engine.
-        return LastingObstacle(f"no machine code can be had here ({type(error).__name__}: {error})")
-    return None
+        error = without_code(host())
+    except Exception as import_error:  # llvmlite may be of another processor. A layer must still run, on the reference.
+        error = f"{type(import_error).__name__}: {import_error}"
+    return None if error is None else LastingObstacle(f"no machine code can be had here ({error})")
 
 
 @lru_cache(maxsize=256)

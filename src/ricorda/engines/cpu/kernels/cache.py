@@ -25,15 +25,21 @@ _told: set[Path] = set()
 
 
 def folder() -> Path | None:
-    """Where compiled kernels are kept: `RICORDA_CACHE`, or the user's cache folder; None if the variable is empty."""
+    """Where compiled kernels are kept: `RICORDA_CACHE`, or the user's cache folder.
+
+    None if the variable is empty, or the user has no home, as one whose number has no name in a container.
+    """
     path = os.environ.get("RICORDA_CACHE")
     if path is not None:
         return Path(path) if path else None
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ricorda"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "ricorda"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ricorda"
+    try:
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "ricorda"
+        if sys.platform == "win32":
+            return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "ricorda"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ricorda"
+    except RuntimeError:
+        return None
 
 
 def mark(name: str) -> str:

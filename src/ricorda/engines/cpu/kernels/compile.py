@@ -7,11 +7,9 @@ code that wrote it.
 from __future__ import annotations
 
 import ctypes
-import glob
 import hashlib
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,7 +24,7 @@ from ricorda.engines.cpu.kernels.cache import from_disk, mark, to_disk
 from ricorda.engines.cpu.kernels.code import Code
 from ricorda.engines.cpu.products.library import emit_library, names
 from ricorda.engines.cpu.products.tile import ROWS_APART, ROWS_TOGETHER, emit_tiles
-from ricorda.engines.cpu.words.target import Target, host
+from ricorda.engines.cpu.words.target import Target
 
 _lock = threading.RLock()
 
@@ -110,26 +108,31 @@ def compiled(key: str, target: Target, write: Callable[[], Code]) -> Compiled:
         )
 
 
-def check() -> None:
-    """Compile what all kernels call; an error says why this machine cannot compile."""
-    with _lock:
-        library(host())
+@cache
+def without_code(target: Target) -> str | None:
+    """Why this machine cannot compile for a target, None if it can: what all its kernels call is compiled."""
+    try:
+        library(target)
+    except Exception as error:  # After any error a layer must still run, in another way.
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 @cache
 def library(target: Target) -> tuple[Any, Any]:
     """What all kernels of a target call, compiled: its tiles, and the functions of the library, which call these."""
     with _lock:
-        tiles = _loaded_once("tiles", target, partial(emit_tiles, target), unroll=True)
+        tiles = loaded_once("tiles", target, partial(emit_tiles, target), unroll=True)
         for table in map(target.tiles, (ROWS_APART, ROWS_TOGETHER)):
             llvm.add_symbol(table, tiles.get_global_value_address(table))
-        functions = _loaded_once("library", target, partial(emit_library, target))
+        functions = loaded_once("library", target, partial(emit_library, target))
         for function in map(target.symbol, names(target)):
             llvm.add_symbol(function, functions.get_function_address(function))
         return tiles, functions
 
 
-def _loaded_once(key: str, target: Target, emit: Callable[[], Any], unroll: bool = False) -> Any:
+def loaded_once(key: str, target: Target, emit: Callable[[], Any], unroll: bool = False) -> Any:
+    """The code of a module that a target has one of, from the disk or compiled now."""
     name = _name(key, target)
     _, machine_code = _kept(name, lambda: ({}, _machine_code(_marked(emit(), name), target, unroll)))
     return _loaded(machine_code, target)
@@ -149,40 +152,22 @@ def _marked(module: Any, name: str) -> str:
     return f"{module}\n@{mark(name)} = constant i8 0\n"
 
 
-@cache
-def openmp() -> bool:
-    """Whether kernels can run on the threads of torch's OpenMP runtime; if so, its functions are made known to LLVM."""
-    import torch
-
-    for path in glob.glob(str(Path(torch.__file__).parent / "lib" / "libgomp*")):
-        try:
-            runtime = ctypes.CDLL(path)
-            for name in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"):
-                llvm.add_symbol(name, ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value)
-        except (OSError, AttributeError):
-            continue
-        return True
-    if torch.get_num_threads() > 1:
-        warnings.warn(
-            "recurrent layers run on one thread of the processor here, as this torch brings no OpenMP of GNU's",
-            UserWarning,
-            stacklevel=2,
-        )
-    return False
-
-
 def _machine_code(text: str, target: Target, unroll: bool = False) -> bytes:
-    """Object code of a module. Only the loops of tiles, which take most of the time, are worth unrolling."""
-    machine = target.machine()
+    """Object code of a module."""
+    result: bytes = target.machine().emit_object(optimised(text, target, unroll))
+    return result
+
+
+def optimised(text: str, target: Target, unroll: bool = False) -> Any:
+    """A module as LLVM improves it. Only the loops of tiles, which take most of the time, are worth unrolling."""
     module = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     options.loop_unrolling = options.loop_interleaving = unroll
     options.loop_vectorization = options.slp_vectorization = False  # The code is in vectors already.
-    builder = llvm.create_pass_builder(machine, options)
+    builder = llvm.create_pass_builder(target.machine(), options)
     builder.getModulePassManager().run(module, builder)
-    result: bytes = machine.emit_object(module)
-    return result
+    return module
 
 
 def _loaded(machine_code: bytes, target: Target) -> Any:

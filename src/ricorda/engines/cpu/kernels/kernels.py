@@ -8,10 +8,11 @@ from functools import cached_property, lru_cache
 import torch
 
 from ricorda.engines.cpu.kernels.code import Code
-from ricorda.engines.cpu.kernels.compile import Compiled, compiled, openmp
+from ricorda.engines.cpu.kernels.compile import Compiled, compiled
 from ricorda.engines.cpu.kernels.functions import WeightOperand
 from ricorda.engines.cpu.kernels.kernel import emit_backward, emit_forward
 from ricorda.engines.cpu.kernels.plan import Columns, Plan
+from ricorda.engines.cpu.kernels.threads import openmp
 from ricorda.engines.cpu.words.target import Target
 from ricorda.program.differentiate import forward_loop, input_name, read_of_inputs, training_loops
 from ricorda.program.ir import Program

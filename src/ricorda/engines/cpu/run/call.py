@@ -10,8 +10,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ricorda.engines.cpu.kernels.compile import PROCESS, openmp
+from ricorda.engines.cpu.kernels.compile import PROCESS
 from ricorda.engines.cpu.kernels.kernels import Kernels
+from ricorda.engines.cpu.kernels.threads import openmp
 from ricorda.engines.cpu.run.memory import Template
 from ricorda.engines.cpu.run.steps import Steps
 from ricorda.errors import ArgumentError

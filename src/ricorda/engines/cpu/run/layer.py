@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
 
 from ricorda.engines import Request, Run, reference
+from ricorda.engines.cpu.kernels.compile import without_code
 from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.autograd import LoopFunction
 from ricorda.engines.cpu.run.call import Call, check_shapes
@@ -19,6 +21,7 @@ from ricorda.engines.cpu.run.of_parameters import outside
 from ricorda.engines.cpu.run.repeated import by_products
 from ricorda.engines.cpu.run.steps import full, ragged
 from ricorda.engines.cpu.words import target
+from ricorda.engines.cpu.words.target import Target
 from ricorda.engines.reference import values_of_inputs
 from ricorda.program.differentiate import output_sequence, sequence_name
 
@@ -44,7 +47,9 @@ def run_layer(request: Request) -> Run:
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     names, record = tuple(parameters), tuple(record)
     element = "f64" if x.dtype == torch.float64 else "f32"
-    processor = target.host(element, "bf16" if manner.bf16 and element == "f32" else None, few=B <= target.FEW)
+    processor = target.host(element, few=B <= target.FEW)
+    if manner.bf16 and element == "f32":
+        processor = _in_bf16(processor)
     watch = manner.watch
     kernels = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
     check_shapes(kernels, parameters, x, states)
@@ -81,6 +86,23 @@ def run_layer(request: Request) -> Run:
         return Run(output, finals, {})
     kept = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {output_sequence(program): output}
     return Run(output, finals, {name: over_time(values) for name, values in _records(kernels, kept, of_input)})
+
+
+@cache
+def _in_bf16(full: Target) -> Target:
+    """The same processor with products of bf16; in full precision still if no code can be had for them, as is said."""
+    half = full.with_products("bf16")
+    error = without_code(half)
+    if error is None:
+        return half
+    _say(f"products are not rounded to bf16 here, as no machine code for them can be had ({error})")
+    return full
+
+
+@cache
+def _say(sentence: str) -> None:
+    """Warn once, though targets for few rows and for many have the same reason."""
+    warnings.warn(sentence, UserWarning, stacklevel=2)
 
 
 @lru_cache(maxsize=256)

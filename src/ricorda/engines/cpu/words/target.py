@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any
@@ -79,8 +80,12 @@ class Target:
 
     def in_full(self) -> Target:
         """The same processor with products of the element type."""
+        return self.with_products(self.element)
+
+    def with_products(self, products: str) -> Target:
+        """The same processor with products of another type."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _only(**{**own, "products": self.element})
+        return _only(**{**own, "products": products})
 
     def symbol(self, name: str) -> str:
         """The name, in this process, of what is compiled once for all kernels of this target."""
@@ -127,15 +132,37 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
         LLVM's name of a lesser processor that this machine can run the code of, such as "haswell" or "x86-64".
     """
     _initialize()
-    has = dict(llvm.get_host_cpu_features()) if cpu is None else _FEATURES_OF[cpu]
-    wide = has.get("avx512f", False) and has.get("avx512dq", False) and has.get("avx512bw", False)
-    arm = "neon" in has or "fp-armv8" in has
+    if cpu is not None:
+        return of(llvm.get_default_triple(), cpu, _FEATURES_OF[cpu], "", element, products, few=few)
+    found = llvm.get_host_cpu_features()
+    features = found.flatten().replace("+prefer-256-bit", "")
+    return of(llvm.get_default_triple(), llvm.get_host_cpu_name(), found, features, element, products, few=few)
+
+
+def of(
+    triple: str,
+    cpu: str,
+    has: Mapping[str, bool],
+    features: str = "",
+    element: str = "f32",
+    products: str | None = None,
+    *,
+    few: bool = False,
+) -> Target:
+    """The target of any processor.
+
+    Parameters
+    ----------
+    has : the features that LLVM reports of it. On macOS it reports none of an ARM processor, so the family decides
+        what all ARM processors of 64 bits have: 32 registers, and multiplying and adding in one instruction.
+    """
+    arm = triple.startswith(("aarch64", "arm64"))
+    wide = all(has.get(name, False) for name in ("avx512f", "avx512dq", "avx512bw"))
     bits = 512 if wide else 256 if has.get("avx2", False) else 128
     registers = 32 if wide or arm else 16
-    features = "" if cpu is not None else llvm.get_host_cpu_features().flatten().replace("+prefer-256-bit", "")
     return _only(
-        triple=llvm.get_default_triple(),
-        cpu=cpu or llvm.get_host_cpu_name(),
+        triple=triple,
+        cpu=cpu,
         features=",".join(part for part in [features, "-prefer-256-bit" if wide else ""] if part),
         element=element,
         products=products or element,
@@ -147,7 +174,7 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
     )
 
 
-_FEATURES_OF = {
+_FEATURES_OF: dict[str, dict[str, bool]] = {
     "x86-64": {},
     "haswell": {"avx2": True, "fma": True},
     "skylake-avx512": {"avx2": True, "fma": True, "avx512f": True, "avx512dq": True, "avx512bw": True},
