@@ -199,13 +199,13 @@ def test_a_machine_that_cannot_compile_is_served_by_the_reference_and_said_once(
     monkeypatch.undo()
     monkeypatch.setattr(compiling, "without_code", broken)
     monkeypatch.setattr(choose, "_said", set())
-    cpu._without_machine.cache_clear()
+    cpu.without_machine.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"no machine code .* here \(RuntimeError: no memory may be executed\)"):
             LSTM(3, 4)(torch.randn(5, 2, 3))
         LSTM(3, 4)(torch.randn(5, 2, 3))
     finally:
-        cpu._without_machine.cache_clear()
+        cpu.without_machine.cache_clear()
 
 
 def test_layers_work_without_llvmlite() -> None:

@@ -1,12 +1,16 @@
-"""`ricorda info`: what a model folder holds."""
+"""`ricorda info`: what a model folder holds, or what this machine computes with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from ricorda.cli.options import Json, ModelFolder
+import typer
+
+from ricorda.cli.options import Json
 from ricorda.cli.output import print_json, print_pairs
+from ricorda.errors import ArgumentError
 
 INTERNAL = ("scaling", "errors")
 """What a config says for the network alone."""
@@ -15,7 +19,11 @@ GENERAL = ("task", "parameters", "program", "summary", "format_version", "ricord
 """What a config says for every task; the rest is the task's own."""
 
 
-def info(folder: ModelFolder, as_json: Json = False) -> None:
+def info(
+    folder: Annotated[Path | None, typer.Argument(help="A model folder.", show_default=False)] = None,
+    engine: Annotated[bool, typer.Option("--engine", help="Tell what this machine computes layers with.")] = False,
+    as_json: Json = False,
+) -> None:
     """Tell what a model is: cell, sizes, what it reads and gives, training, scores.
 
     For example:
@@ -23,7 +31,29 @@ def info(folder: ModelFolder, as_json: Json = False) -> None:
       ricorda info model
 
       ricorda info model --json
+
+      ricorda info --engine
     """
+    if engine == (folder is not None):
+        raise ArgumentError("give a model folder, or --engine to ask about this machine")
+    if engine:
+        _engine(as_json)
+    else:
+        assert folder is not None
+        _model(folder, as_json)
+
+
+def _engine(as_json: bool) -> None:
+    from ricorda.engines.here import report
+
+    told = report()
+    if as_json:
+        print_json(told)
+    else:
+        print_pairs("this machine", told.items())
+
+
+def _model(folder: Path, as_json: bool) -> None:
     from ricorda.program.ir import Program
     from ricorda.program.show import equations
     from ricorda.tasks.embedding import coverage_sentences

@@ -39,7 +39,7 @@ def obstacle(request: Request) -> str | None:
         return f"it rounds to bfloat16 under autocast, not to {torch.get_autocast_dtype('cpu')}"
     if level_of_torch_func() is not None or forward_ad._current_level >= 0 or tracing_state() is not None:
         return transform()
-    return _without_machine() or _without_code(request.program)
+    return without_machine() or _without_code(request.program)
 
 
 def run(request: Request) -> Run:
@@ -73,7 +73,7 @@ def _run_stack() -> Callable[[Stack, Request], StackRun | None]:
 
 
 @cache
-def _without_machine() -> str | None:
+def without_machine() -> str | None:
     """Why this machine cannot compile code, found out by a trial; None if it can."""
     try:
         from ricorda.engines.cpu.kernels.compile import without_code

@@ -85,24 +85,15 @@ def machine() -> dict[str, str]:
     import torch
 
     from ricorda import __version__
+    from ricorda.engines.here import processor
 
     return {
-        "processor": f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}",
+        "processor": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "cores, threads": f"{os.cpu_count()}, {torch.get_num_threads()}",
         "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "system": f"{platform.system()} on {platform.machine()}",
         "versions": f"ricorda {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }
-
-
-def _processor() -> str:
-    """The processor's name, if the system reports it."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            model = re.search(r"^model name\s*:\s*(.+)$", file.read(), re.MULTILINE)
-    except OSError:
-        model = None
-    return model[1] if model else platform.processor() or "unknown"
 
 
 def _inline(figure: Figure) -> str:

@@ -42,6 +42,20 @@ def folder() -> Path | None:
         return None
 
 
+def told() -> str:
+    """Where compiled kernels are kept, as a person reads it, or why they are not."""
+    path = folder()
+    if path is None:
+        return "none, as RICORDA_CACHE is empty" if "RICORDA_CACHE" in os.environ else "none, as the user has no home"
+    try:
+        if not _is_ours(path.stat()):
+            return f"none, as others can write in {path}"
+        sizes = [file.stat().st_size for file in path.glob("*.kernel")]
+    except OSError:
+        return f"{path}, nothing yet"
+    return f"{path}, {len(sizes):,} kernels of {sum(sizes) / 2**20:,.1f} MiB"
+
+
 def mark(name: str) -> str:
     """The symbol by which the code itself tells its name."""
     return f"ricorda_kernel_{name}"
