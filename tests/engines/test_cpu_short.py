@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ricorda
+from ricorda.engines.cpu.kernels.threads import team
 from ricorda.engines.cpu.run import stack as stacks
 from ricorda.engines.cpu.words.target import host
 from ricorda.errors import ArgumentError
@@ -104,6 +105,7 @@ def test_a_stack_gives_what_the_usual_way_gives(
     assert all(now > then for now, then in zip(_calls(), before, strict=True))  # and it was one
 
 
+@pytest.mark.skipif(team()[0] is None, reason=team()[1])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_two_directions_side_by_side_give_what_one_after_the_other_gives(threads: int) -> None:
     layer = ricorda.LSTM(37, 100, 2, bidirectional=True)

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ricorda.errors import RicordaError, SpaceError
-from ricorda.telling import tells
+from ricorda.telling import nobody_reads, tells
 
 
 class Command(TyperCommand):
@@ -35,7 +35,9 @@ class Command(TyperCommand):
             if tells():
                 _say(f"stopped: {interruption}" if str(interruption) else "stopped")
             sys.exit(130)  # what a shell says of a program that Ctrl-C ended
-        except BrokenPipeError:
+        except OSError as error:
+            if not nobody_reads(error):
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
             sys.exit(0)
 

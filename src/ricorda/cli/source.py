@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
+from ricorda import telling
 from ricorda.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise DataError("the standard input is closed: give texts as arguments, or a file with --file")
     if sys.stdin.isatty():
-        print("reading texts from the terminal, one a line; Ctrl-D ends them", file=sys.stderr)
+        end = "Ctrl-Z and Enter end" if telling.WINDOWS else "Ctrl-D ends"
+        print(f"reading texts from the terminal, one a line; {end} them", file=sys.stderr)
     return sys.stdin.buffer
 
 
@@ -107,9 +109,12 @@ def _lines_of_standard_input() -> Iterator[str]:
         except UnicodeDecodeError as error:
             from ricorda.data.source import encoding_of
 
+            how = f"iconv -f {encoding_of(line)} -t utf-8"
+            if telling.WINDOWS:
+                how = "$OutputEncoding = [Text.Encoding]::UTF8 in PowerShell"
             raise DataError(
                 f"line {number} of the standard input is not UTF-8 text (byte 0x{line[error.start]:02x}): "
-                f"convert it, e.g. with iconv -f {encoding_of(line)} -t utf-8"
+                f"convert it, e.g. with {how}"
             ) from None
         blank.append(text)
         if text.strip():

@@ -21,6 +21,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from ricorda import telling
 from ricorda.data import standard_input
 from ricorda.data.places import BadLineError
 from ricorda.data.separators import separator_of
@@ -161,7 +162,8 @@ def unreadable(source: str, error: OSError) -> str:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _missing(Path(source))
     if isinstance(error, PermissionError):
-        return f"{source} may not be read: give yourself the permission, e.g. chmod +r {source}"
+        how = "in its properties, under Security" if telling.WINDOWS else f"e.g. chmod +r {source}"
+        return f"{source} may not be read: give yourself the permission, {how}"
     return f"{source} cannot be read ({error.strerror or error}): check the path and the disk"
 
 
@@ -230,6 +232,8 @@ def encoding_of(line: bytes) -> str:
 
 
 def _iconv(source: str, encoding: str) -> str:
+    if telling.WINDOWS:
+        return "by Notepad's Save as, with the encoding UTF-8"
     name = PurePosixPath(source.replace(os.sep, "/")).name
     why = " (with the name of its encoding, which is not cp1252)" if encoding == "ENCODING" else ""
     return f"iconv -f {encoding} -t utf-8 {name} > utf8-{name}{why}"

@@ -17,6 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ricorda import telling
 from ricorda.data.excel import excel_columns, read_sheet
 from ricorda.data.notices import say
 from ricorda.data.places import BadLineError, SourceRows, row_name
@@ -249,7 +250,8 @@ def _records(source: str, text: Iterator[str], separator: str, quoting: Any) -> 
             raise DataError(f"{row_name(source, row, records.line_num + 1)} {error}") from None
         except csv.Error as error:
             if "new-line" in str(error):
-                why = "has a carriage return outside quotes: convert the line ends, e.g. tr '\\r' '\\n'"
+                how = "in an editor" if telling.WINDOWS else r"tr '\r' '\n'"
+                why = f"has a carriage return outside quotes: convert the line ends, e.g. {how}"
             else:
                 why = f"is broken ({error}): close each quote, and double the quotes inside a quoted field"
             raise DataError(f"{row_name(source, row, line)} {why}") from None

@@ -122,7 +122,7 @@ def _packed(what: Any) -> bytes:
 
 def _send(process: subprocess.Popen[bytes], what: bytes) -> None:
     assert process.stdin is not None
-    with suppress(BrokenPipeError):  # Its exit code says more.
+    with suppress(OSError):  # It has gone, and its exit code says more.
         process.stdin.write(what)
         process.stdin.flush()
 
@@ -131,7 +131,7 @@ def _stop(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     """The exit code of a process, which is asked to stop if it runs, and what it wrote."""
     asked = process.poll() is None
     assert process.stdin is not None
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         process.stdin.close()  # The sign by which it stops.
     try:
         process.wait(2 * PATIENCE)

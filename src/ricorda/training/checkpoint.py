@@ -77,7 +77,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             _refuse_newer(path, metadata)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            # Copies, as the tensors of a file stay parts of it, which Windows then does not let the next one replace.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - it is no dict
         if metadata["checksum"] != _checksum(tensors, metadata["facts"]):
             raise ValueError("its checksum differs")
         facts = json.loads(metadata["facts"])

@@ -14,6 +14,7 @@ from typing import Any
 from ricorda.errors import RicordaError
 from ricorda.insight.gradients.learning import SideBySide
 from ricorda.insight.gradients.result import GradientFlow
+from ricorda.telling import nobody_reads
 from ricorda.training.alarm import VANISHED
 
 MOST = 3_000
@@ -64,5 +65,7 @@ def _tell(message: dict[str, Any]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1])
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (OSError, KeyboardInterrupt) as end:
+        if isinstance(end, OSError) and not nobody_reads(end):
+            raise
         sys.stderr.close()  # Python would complain once more when it flushes the pipe that nobody reads.
