@@ -4,10 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
+CORE := $(addprefix tests/,program cells engines nn data training)
+ARM_ROOT := /var/lib/ricorda-arm64
 SAMPLES := src/ricorda/samples
 
 .DELETE_ON_ERROR:
-.PHONY: demo page test test-lowest lint check-real bench docs clean
+.PHONY: demo page test test-lowest test-arm lint check-real bench docs clean
 
 demo: $(VENV)/installed  ## train, evaluate and use a classifier of film reviews
 	$(BIN)/ricorda train classify $(SAMPLES)/reviews.csv --tokenizer word --min-frequency 2 --out demo/model --overwrite
@@ -22,8 +24,11 @@ page: $(VENV)/installed-page  ## a page in the browser: look into cells and mode
 test: $(VENV)/installed-dev  ## all tests: about half an hour on two cores
 	$(BIN)/python -m pytest -n auto
 
-test-lowest: $(LOWEST)/installed-dev  ## the tests with the lowest versions of pyproject.toml, for PYTHON=python3.11
-	$(LOWEST)/bin/python -m pytest -n auto -W ignore::DeprecationWarning
+test-lowest: $(LOWEST)/installed  ## the core tests with the lowest versions of pyproject.toml, for PYTHON=python3.11
+	$(LOWEST)/bin/python -m pytest -n auto -W ignore::DeprecationWarning $(CORE)
+
+test-arm:  ## tests of the engines on an ARM processor that QEMU plays, in ARM_ROOT; CONTRIBUTING.md says how it is made
+	sh tests/arm.sh $(ARM_ROOT) $(ARGS)
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .
@@ -53,10 +58,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-$(LOWEST)/installed-dev: pyproject.toml
-	$(PYTHON) -m venv $(LOWEST)
-	grep -oE '"[A-Za-z-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > $(LOWEST)/lowest.txt
-	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable ".[dev]"
+$(LOWEST)/installed: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable . hypothesis pytest pytest-xdist
 	touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed

@@ -120,6 +120,7 @@ def test_the_reference_may_be_compiled_too(monkeypatch: pytest.MonkeyPatch) -> N
 # export
 
 
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable:UserWarning")  # torch's own loading, in older ones
 @pytest.mark.parametrize("strict", [False, True])
 def test_an_exported_layer_is_one_operation_and_serves_other_shapes(strict: bool, tmp_path: Path) -> None:
     layer = LSTM(4, 6).eval()

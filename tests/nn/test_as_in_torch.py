@@ -53,11 +53,15 @@ MISTAKES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_errors_are_of_the_type_that_torch_raises(mistake: str) -> None:
-    with pytest.raises((TypeError, ValueError, RuntimeError)) as theirs:
-        MISTAKES[mistake](nn)
     with pytest.raises(ArgumentError) as ours:
         MISTAKES[mistake](ricorda.nn)
-    assert isinstance(ours.value, theirs.type)
+    theirs = None
+    try:
+        MISTAKES[mistake](nn)
+    except (TypeError, ValueError, RuntimeError) as error:
+        theirs = type(error)
+    assert theirs or mistake == "a bias that is a number"  # Older versions of torch take it.
+    assert isinstance(ours.value, theirs or ArgumentError)
 
 
 @pytest.mark.parametrize("engine", ["cpu", "reference"])

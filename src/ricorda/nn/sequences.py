@@ -92,7 +92,10 @@ class Batch:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("lengths= was given with a packed sequence, which has its own: leave it out")
-            x, own = pad_packed_sequence(input)  # Its rows have the order in which they were packed.
+            unpack: Callable[..., Any] = pad_packed_sequence
+            if torch.compiler.is_compiling():  # Older versions of torch fail at its numbers instead of leaving it out.
+                unpack = torch.compiler.disable(unpack)  # type: ignore[no-untyped-call]
+            x, own = unpack(input)  # Its rows have the order in which they were packed.
             batch = cls(x, weight, own, batch_first=False, packed=input)
         else:
             if input.dim() not in (2, 3):

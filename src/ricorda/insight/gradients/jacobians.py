@@ -154,7 +154,9 @@ def weight_gradients(trail: Trail, direction: Tensor) -> Iterator[tuple[dict[str
         leaves = [*entering, *weights.values()]
         if reached:
             outputs, gradients = zip(*reached, strict=True)
-            leaf_gradients = torch.autograd.grad(outputs, leaves, gradients, materialize_grads=True)
+            # Detached, as older versions of torch let the zeros that they materialise require a gradient.
+            found = torch.autograd.grad(outputs, leaves, gradients, materialize_grads=True)
+            leaf_gradients = tuple(gradient.detach() for gradient in found)
         else:
             leaf_gradients = tuple(map(torch.zeros_like, leaves))
         yield dict(zip(weights, leaf_gradients[len(entering) :], strict=True)), scale
