@@ -69,7 +69,7 @@ def adding(cell: Cell, share: float, epochs: int = 6) -> Numbers:
 
 def reviews(cell: Cell, share: float) -> Numbers:
     """The film reviews: positive or negative; 500 of them to measure on, drawn with a fixed seed."""
-    with REVIEWS.open(newline="") as file:
+    with REVIEWS.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     random.Random(0).shuffle(rows)
     rows = rows[: max(100, int(len(rows) * share))]
@@ -105,7 +105,7 @@ def run(out: Path, tasks: Sequence[str], cells: Sequence[str], share: float) -> 
     wanted = [(task, cell, share, __version__) for task in tasks for cell in cells]
     missing = [key for key in wanted if key not in known]
     out.parent.mkdir(parents=True, exist_ok=True)
-    cut = out.exists() and not out.read_text().endswith("\n")
+    cut = out.exists() and not out.read_text(encoding="utf-8").endswith("\n")
     begun = time.monotonic()
     for place, key in enumerate(missing):
         task, cell, *_ = key
@@ -120,7 +120,7 @@ def run(out: Path, tasks: Sequence[str], cells: Sequence[str], share: float) -> 
         except RicordaError as error:
             row["failed"] = str(error)
         known[key] = row
-        with out.open("a") as file:
+        with out.open("a", encoding="utf-8") as file:
             file.write("\n" * cut + json.dumps(row) + "\n")
         cut = False
     return [known[key] for key in wanted if key in known]
@@ -129,7 +129,7 @@ def run(out: Path, tasks: Sequence[str], cells: Sequence[str], share: float) -> 
 def read(path: Path) -> list[dict[str, Any]]:
     """The rows of a file; a last line that a stop has cut is left out."""
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
             rows.append(json.loads(line))
         except ValueError:
@@ -223,7 +223,7 @@ def main() -> None:
         raise SystemExit(f"stopped: what was trained is in {arguments.out}, and the same command goes on") from None
     text = page(rows, arguments.share)
     if arguments.write_docs:
-        PAGE.write_text(text)
+        PAGE.write_text(text, encoding="utf-8")
     else:
         print(text)
 

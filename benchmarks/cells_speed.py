@@ -119,7 +119,7 @@ def main() -> None:
     if options.write_docs:
         write(PAGE, page(rows))
     if options.out:
-        options.out.write_text(json.dumps({"B": B, "T": T, "H": H, "cells": rows}, indent=1) + "\n")
+        options.out.write_text(json.dumps({"B": B, "T": T, "H": H, "cells": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def _peak_bytes() -> int:
     """The most memory that this process has held."""
     status = Path("/proc/self/status")
     if status.exists():  # On Linux ru_maxrss starts with the parent's peak.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     import resource
 
@@ -68,7 +68,7 @@ def _peak_bytes() -> int:
 def _forget_peak() -> None:
     """Start the peak again from what is held now, where the system can; compiling may have held more."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def _step(layer: torch.nn.Module, x: torch.Tensor) -> None:

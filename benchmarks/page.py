@@ -118,7 +118,7 @@ def _visit(browser: Browser, address: str, count: int) -> None:
 
 def _memory(pid: int) -> float:
     """Resident megabytes of a process (Linux)."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

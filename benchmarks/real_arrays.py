@@ -124,9 +124,11 @@ def _warped(array: NDArray[np.float64], others: Arrays) -> NDArray[np.float64]:
 
 def _speakers(folder: Path, part: str) -> Data:
     file = folder / f"ae.{part}"
-    text = file.read_text() if file.exists() else gzip.decompress(Path(f"{file}.gz").read_bytes()).decode()
+    text = (
+        file.read_text(encoding="utf-8") if file.exists() else gzip.decompress(Path(f"{file}.gz").read_bytes()).decode()
+    )
     X = [np.array([line.split() for line in block.splitlines()], dtype=float) for block in text.strip().split("\n\n")]
-    return Data(X, np.array((folder / f"labels.{part}").read_text().split(), dtype=int))
+    return Data(X, np.array((folder / f"labels.{part}").read_text(encoding="utf-8").split(), dtype=int))
 
 
 def _adding(rows: int, seed: int) -> Data:

@@ -109,7 +109,7 @@ def compared(model: SequenceClassifier, texts: list[str], labels: list[str], out
     accuracies, sizes = [float((model.predict(texts) == np.array(labels)).mean())], []
     for int8 in (False, True):
         export.c(model, out / "model.h", int8=int8)
-        constants = re.search(r"Constants: ([\d,]+) bytes", (out / "model.h").read_text()[:4000])
+        constants = re.search(r"Constants: ([\d,]+) bytes", (out / "model.h").read_text(encoding="utf-8")[:4000])
         assert constants is not None
         sizes.append(int(constants[1].replace(",", "")))
         said = np.array(_run(out, READING, ["-O2"], tokens).split(), int)
@@ -126,7 +126,7 @@ def compared(model: SequenceClassifier, texts: list[str], labels: list[str], out
 
 def _run(folder: Path, program: str, options: list[str], given: str = "") -> str:
     """What a program prints that includes the folder's model.h."""
-    (folder / "main.c").write_text(program)
+    (folder / "main.c").write_text(program, encoding="utf-8")
     compiler = ["gcc", "-std=c99", "-ffp-contract=off", *options, "main.c", "-o", "main"]
     subprocess.run(compiler, cwd=folder, check=True)
     return subprocess.run([folder / "main"], input=given, capture_output=True, text=True, check=True).stdout

@@ -37,7 +37,7 @@ class Search:
 
     def __init__(self, folder: Path, *, trials: int, jobs: int = 1) -> None:
         rows = [f"{text},{'good' if index % 2 == 0 else 'bad'}" for index, text in enumerate(TEXTS * 5)]
-        (folder / "data.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+        (folder / "data.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
         self.folder, self.trials, self.jobs, self.kills = folder, trials, jobs, 0
         self.finished: dict[int, float | None] = {}
 

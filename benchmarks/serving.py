@@ -61,7 +61,7 @@ def _say_where() -> None:
 
 def _processor() -> str:
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":")[1].strip()
     return platform.processor()
@@ -90,11 +90,11 @@ def _models(folder: Path, *, quick: bool) -> dict[str, str]:
 def serving(*command: str, core: int = 0) -> Iterator[tuple[str, int]]:
     """A server in a process of its own, bound to one core: its address and process id."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
-    with tempfile.NamedTemporaryFile("r", suffix=".log") as log, open(log.name, "w") as writing:
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log, open(log.name, "w", encoding="utf-8") as writing:
         process = subprocess.Popen([sys.executable, *command], stdout=writing, stderr=writing, env=environment)
         try:
             end = time.monotonic() + 120
-            while "http://" not in (said := Path(log.name).read_text()):
+            while "http://" not in (said := Path(log.name).read_text(encoding="utf-8")):
                 if process.poll() is not None or time.monotonic() > end:
                     raise SystemExit(f"the server did not start:\n{said}")
                 time.sleep(0.05)
@@ -123,7 +123,7 @@ def peer(*arguments: str) -> Any:
 
 def _resident(pid: int) -> float:
     """Resident memory of a process, in MB."""
-    with open(f"/proc/{pid}/status") as status:
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
 
 

@@ -55,7 +55,7 @@ def ricorda_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtur
     def run(*arguments: Any, stdin: bytes = b"") -> Done:
         capfd.readouterr()
         monkeypatch.setattr(sys, "argv", ["ricorda", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         with pytest.raises(SystemExit) as ended:
             ricorda.cli.main()
         return Done(int(ended.value.code or 0), *capfd.readouterr())
@@ -69,7 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from command_line import TABLE
 
     monkeypatch.chdir(tmp_path)
-    Path("data.csv").write_text(TABLE)
+    Path("data.csv").write_text(TABLE, encoding="utf-8")
     return tmp_path
 
 
@@ -90,7 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     model = small(epochs=10, learning_rate=0.05, dropout=0.0, validation_fraction=0.2).fit(TEXTS, LABELS)
     model.save(folder / "model")
-    (folder / "data.csv").write_text(TABLE)
+    (folder / "data.csv").write_text(TABLE, encoding="utf-8")
     return folder
 
 

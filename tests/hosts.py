@@ -110,7 +110,7 @@ def hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
         names = folder / "hosts"
         # Without their names each connection waits for ten seconds for an answer of the DNS.
         known = [f"{prefix}{host.address} {host.name}\n" for host in both for prefix in ("", "::ffff:")]
-        names.write_text("".join(["127.0.0.1 localhost\n", *known]))
+        names.write_text("".join(["127.0.0.1 localhost\n", *known]), encoding="utf-8")
         ends = [["netns", str(host._holder.pid)] for host in both]
         subprocess.run(
             ["ip", "link", "add", both[0].device, *ends[0], "type", "veth", "peer", "name", both[1].device, *ends[1]],

@@ -88,7 +88,7 @@ class Case:
 def _write(name: str, rows: Sequence[Any]) -> None:
     """Write lines into the working folder; what is no text as JSON."""
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-    Path(name).write_text("\n".join(lines) + "\n")
+    Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 CASES: dict[str, Case] = {

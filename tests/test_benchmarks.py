@@ -351,7 +351,7 @@ def test_markdown_keeps_bars_inside_cells() -> None:
 
 def test_results_are_json_and_a_picture(run: Run, tmp_path: Path) -> None:
     write_json(run, tmp_path / "new" / "results.json")
-    found = json.loads((tmp_path / "new" / "results.json").read_text())
+    found = json.loads((tmp_path / "new" / "results.json").read_text(encoding="utf-8"))
     assert found["rows"][0]["seconds"] == {OURS: 1e-3, TORCH: 4e-3, JAX: 2e-3}
     assert len(found["targets"]) == len(as_json(run)["targets"]) > 10
     draw(run.rows, tmp_path / "picture.png")
@@ -376,7 +376,7 @@ def test_cells_are_compared_one_by_one_and_a_stopped_run_goes_on(
     out = tmp_path / "new" / "rows.jsonl"
     with pytest.raises(KeyboardInterrupt):
         cells_compared.run(out, ["reviews"], ["rnn", "gru"], 1.0)
-    with out.open("a") as file:
+    with out.open("a", encoding="utf-8") as file:
         file.write('{"task": "rev')  # a stop in the middle of a line
     rows = cells_compared.run(out, ["reviews"], ["rnn", "gru"], 1.0)
     assert trained == ["rnn", "gru", "gru"]

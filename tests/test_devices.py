@@ -24,7 +24,7 @@ from ricorda.nn import LSTM, Recurrent
 from ricorda.tasks.registry import TASKS, estimator_of, parameters_class
 from ricorda.training.devices import find_device
 
-PAGE = (Path(__file__).parents[1] / "docs" / "devices.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "devices.md").read_text(encoding="utf-8")
 MISSING = [
     ("cuda", "this machine has no GPU that PyTorch can use: choose auto or cpu"),
     ("cuda:7", "this machine has no GPU that PyTorch can use: choose auto or cpu"),
@@ -155,7 +155,7 @@ def test_a_model_of_another_machines_device_opens_predicts_and_is_evaluated(
     model = small().fit(TEXTS, LABELS)
     model.device = "cuda:3"  # as it is after a training there
     model.save("model")
-    assert json.loads(Path("model/config.json").read_text())["parameters"]["device"] == "cuda:3"
+    assert json.loads(Path("model/config.json").read_text(encoding="utf-8"))["parameters"]["device"] == "cuda:3"
     opened = ricorda.load("model")
     assert (opened.predict(TEXTS) == model.predict(TEXTS)).all()
     for words in (["predict", "model", TEXTS[0]], ["evaluate", "model", "data.csv"], ["info", "model"]):

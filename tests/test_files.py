@@ -31,7 +31,7 @@ def test_text_and_bytes_replace_the_old_file_and_missing_folders_are_made(tmp_pa
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_the_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "ours", "x")
-    (tmp_path / "any").write_text("x")
+    (tmp_path / "any").write_text("x", encoding="utf-8")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
@@ -48,11 +48,11 @@ def test_a_failure_leaves_the_old_file_alone_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int, sentence: str
 ) -> None:
     path = tmp_path / "model.safetensors"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     monkeypatch.setattr(os, function, failing(number))
     with pytest.raises(ModelFolderError, match=f"{re.escape(str(path))} was not written, .*{sentence}"):
         write_atomically(path, "new")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["model.safetensors"]
 
 
@@ -61,18 +61,18 @@ def test_ctrl_c_while_writing_leaves_the_old_file_alone(tmp_path: Path, monkeypa
         raise KeyboardInterrupt
 
     path = tmp_path / "model.safetensors"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     monkeypatch.setattr(os, "fsync", press)
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, "new")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["model.safetensors"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
 def test_a_write_that_the_system_cuts_short_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     script = (
         "import resource, signal, sys; from ricorda.files import write_atomically\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
@@ -80,7 +80,7 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_file_alone(tmp_path: 
     )
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True)
     assert f"ModelFolderError: {path} was not written, the system says File too large" in done.stderr
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["model.safetensors"]
 
 
@@ -93,10 +93,10 @@ def test_a_read_only_folder_gets_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("below", ["x", "a/b/x"])
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path, below: str) -> None:
-    (tmp_path / "file").write_text("old")
+    (tmp_path / "file").write_text("old", encoding="utf-8")
     with pytest.raises(ModelFolderError, match=f"{re.escape(str(tmp_path / 'file'))} is a file where a folder"):
         write_atomically(tmp_path / "file" / below, "new")
-    assert (tmp_path / "file").read_text() == "old"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "old"
 
 
 def test_a_folder_where_a_file_is_needed_gets_a_sentence(tmp_path: Path) -> None:

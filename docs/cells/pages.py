@@ -66,6 +66,6 @@ def _affines(cell: Cell) -> str:
 
 
 if __name__ == "__main__":
-    OVERVIEW.write_text(overview(OVERVIEW.read_text()))
+    OVERVIEW.write_text(overview(OVERVIEW.read_text(encoding="utf-8")), encoding="utf-8")
     for family in FAMILIES:
-        (HERE / f"{family}.md").write_text(page(family))
+        (HERE / f"{family}.md").write_text(page(family), encoding="utf-8")

@@ -21,8 +21,8 @@ def main() -> None:
     if "--measure" in sys.argv:
         folder = HERE.parents[2] / "build" / "remembered"
         found = compare_lengths("synthetic:adding", lengths=(25, 50, 100, 200, 400, 800), folder=folder, progress=True)
-        NUMBERS.write_text(json.dumps(found.to_json(), indent=1) + "\n")
-    found = LengthComparison.from_json(json.loads(NUMBERS.read_text()))
+        NUMBERS.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+    found = LengthComparison.from_json(json.loads(NUMBERS.read_text(encoding="utf-8")))
     save_figure(found.plot(), HERE.with_suffix(".png"))
 
 

@@ -113,7 +113,7 @@ def test_a_file_that_is_missing(model: Path, ricorda_command: Command) -> None:
 
 
 def test_one_class_only(model: Path, ricorda_command: Command) -> None:
-    Path("data.csv").write_text("text,label\na film,good\nanother,good\n")
+    Path("data.csv").write_text("text,label\na film,good\nanother,good\n", encoding="utf-8")
     sentence = ricorda_command(*TRAIN).sentence
     assert sentence == "data.csv holds one class only ('good'): give examples of at least two"
 
@@ -123,7 +123,7 @@ def test_a_label_that_the_training_never_saw(model: Path, ricorda_command: Comma
     way_out = "leave it out, or use one of 'bad', 'good'"
     wanted = f"row 3 of data.csv has the label 'ugly', which the training never saw: {way_out}"
     assert ricorda_command(*EVALUATE).sentence == wanted
-    Path("train.csv").write_text(TABLE)
+    Path("train.csv").write_text(TABLE, encoding="utf-8")
     train = ["train", "classify", "train.csv", "--valid", "data.csv", "--out", "model", "--overwrite", *SMALL]
     assert ricorda_command(*train).sentence == wanted
 
@@ -161,7 +161,7 @@ def test_numbers_that_cannot_be_used(
 ) -> None:
     small().fit(WALKS, RISES).save("model")
     before = files(folder / "model")
-    Path("data.jsonl").write_text(numbers(text=value))
+    Path("data.jsonl").write_text(numbers(text=value), encoding="utf-8")
     arguments = ["data.jsonl" if each == "data.csv" else each for each in arguments]
     assert ricorda_command(*arguments).sentence.startswith(f"row 7 of data.jsonl, column 'text', {sentence}")
     assert files(folder / "model") == before
@@ -169,7 +169,7 @@ def test_numbers_that_cannot_be_used(
 
 def test_other_features_or_another_kind_than_the_model_was_trained_on(folder: Path, ricorda_command: Command) -> None:
     small().fit(WALKS, RISES).save("model")
-    Path("three.jsonl").write_text(json.dumps({"text": [[1, 2, 3]]}))
+    Path("three.jsonl").write_text(json.dumps({"text": [[1, 2, 3]]}), encoding="utf-8")
     sentence = ricorda_command("predict", "model", "--file", "three.jsonl").sentence
     assert sentence == "row 1 of three.jsonl has 3 features a step, and the model was trained on 2: give it as many"
     sentence = ricorda_command("predict", "model", "a film").sentence

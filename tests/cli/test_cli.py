@@ -55,7 +55,8 @@ def test_a_training_as_json(folder: Path, ricorda_command: Command) -> None:
 
 def test_a_cell_of_ones_own_by_its_file(folder: Path, ricorda_command: Command) -> None:
     Path("mine.py").write_text(
-        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n"
+        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n",
+        encoding="utf-8",
     )
     assert ricorda_command(*TRAIN, "--cell", "mine.py:mine").code == 0
     Path("mine.py").unlink()
@@ -83,7 +84,7 @@ def test_an_evaluation(trained: Path, folder: Path, ricorda_command: Command) ->
 
 def test_an_evaluation_by_a_column(trained: Path, folder: Path, ricorda_command: Command) -> None:
     rows = [f"{line},{'en' if row % 3 else 'it'}" for row, line in enumerate(TABLE.splitlines()[1:])]
-    Path("two.csv").write_text("review,verdict,language\n" + "\n".join(rows))
+    Path("two.csv").write_text("review,verdict,language\n" + "\n".join(rows), encoding="utf-8")
     arguments = ("evaluate", trained / "model", "two.csv", "--text", "review", "--label", "verdict", "--by", "language")
     data = json.loads(ricorda_command(*arguments, "--json").out)
     assert {name: each["examples"] for name, each in data["groups"].items()} == {"en": 20, "it": 10}
@@ -95,7 +96,7 @@ def test_an_evaluation_by_a_column(trained: Path, folder: Path, ricorda_command:
 
 def test_labels_of_a_file_are_those_of_a_model_trained_on_numbers(folder: Path, ricorda_command: Command) -> None:
     small().fit(TEXTS, [int(label == "good") for label in LABELS]).save("model")
-    Path("numbers.csv").write_text(TABLE.replace(",good", ",1").replace(",bad", ",0.0"))
+    Path("numbers.csv").write_text(TABLE.replace(",good", ",1").replace(",bad", ",0.0"), encoding="utf-8")
     data = json.loads(ricorda_command("evaluate", "model", "numbers.csv", "--json").out)
     assert [each["label"] for each in data["classes"]] == [0, 1]
     assert [each["examples"] for each in data["classes"]] == [15, 15]
@@ -127,7 +128,9 @@ def test_predictions_of_numbers(folder: Path, ricorda_command: Command) -> None:
     walks, rises = series()
     model = small().fit(walks, rises)
     model.save("model")
-    Path("walks.jsonl").write_text("".join(json.dumps({"walk": walk.tolist()}) + "\n" for walk in walks))
+    Path("walks.jsonl").write_text(
+        "".join(json.dumps({"walk": walk.tolist()}) + "\n" for walk in walks), encoding="utf-8"
+    )
     done = ricorda_command("predict", "model", "--file", "walks.jsonl", "--text", "walk", "--json")
     assert [json.loads(line)["label"] for line in done.out.splitlines()] == model.predict(walks).tolist()
     assert f"{len(walks[0])} steps" in ricorda_command("predict", "model", "-f", "walks.jsonl", "--text", "walk").out
@@ -153,7 +156,7 @@ def test_info(trained: Path, ricorda_command: Command) -> None:
         assert words in done.out
     assert re.search(r"hidden_size +4\b", done.out)
     data = json.loads(ricorda_command("info", trained / "model", "--json").out)
-    assert data == json.loads((trained / "model" / "config.json").read_text())
+    assert data == json.loads((trained / "model" / "config.json").read_text(encoding="utf-8"))
     documented = {"format_version", "ricorda_version", "task", "parameters", "program", "classes", "input", "summary"}
     assert set(data) == {*documented, "sha256"}
 
@@ -317,8 +320,8 @@ def test_every_public_name_is_there_and_in_order() -> None:
 
 @pytest.mark.parametrize("arguments", [["predict", "model", "--json"], ["cells"]], ids=" ".join)
 def test_a_reader_that_has_enough_ends_a_command_in_silence(trained: Path, arguments: list[str]) -> None:
-    (trained / "lines.txt").write_text("a warm film\n" * 5000)
-    with (trained / "lines.txt").open() as stdin:
+    (trained / "lines.txt").write_text("a warm film\n" * 5000, encoding="utf-8")
+    with (trained / "lines.txt").open(encoding="utf-8") as stdin:
         process = in_a_process(*arguments, stdin=stdin, cwd=trained)
         assert process.stdout is not None
         assert process.stderr is not None

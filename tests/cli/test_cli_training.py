@@ -60,7 +60,7 @@ def test_a_model_that_is_there_is_replaced_only_when_asked_and_when_the_new_one_
         "--out model holds a model already: choose another folder, replace it with --overwrite, or train it further "
         "with --resume and more --epochs"
     )
-    Path("broken.csv").write_text(TABLE + '"a film",\n')
+    Path("broken.csv").write_text(TABLE + '"a film",\n', encoding="utf-8")
     broken = ["train", "classify", "broken.csv", "--out", "model", *SMALL, "--overwrite"]
     assert ricorda_command(*broken).sentence.startswith("row 32 of broken.csv, column 'label', has an empty label")
     assert "--learning-rate" not in ricorda_command(*TRAIN, "--overwrite", "--valid", "broken.csv").sentence
@@ -82,7 +82,7 @@ def test_a_folder_with_files_of_others_is_refused_and_they_stay(
 ) -> None:
     theirs = folder / "theirs" / name
     theirs.parent.mkdir(parents=True)
-    theirs.write_text('{"model_type": "bert"}')
+    theirs.write_text('{"model_type": "bert"}', encoding="utf-8")
     sentence = f"theirs holds {name.split('/')[0]!r} and no model of ricorda, and so nothing is written there"
     for options in ([], ["--overwrite"], ["--resume"]):
         done = ricorda_command("train", "classify", "data.csv", "--out", "theirs", *SMALL, *options)
@@ -113,7 +113,7 @@ def test_a_model_too_damaged_to_name_ricorda_is_replaced_by_overwrite_alone(
     before = files(folder / "model")
     for name in ("mine.txt", "config.json", "README.md"):  # A file of others, or in the place of one of ricorda's.
         shutil.copytree("model", "other")
-        Path("other", name).write_text('{"model_type": "bert"}')
+        Path("other", name).write_text('{"model_type": "bert"}', encoding="utf-8")
         done = ricorda_command("train", "classify", "data.csv", "--out", "other", *SMALL, "--overwrite")
         assert "and no model of ricorda, and so nothing is written there" in done.sentence
         assert files(folder / "other") == {**before, name: b'{"model_type": "bert"}'}
@@ -148,7 +148,7 @@ def test_a_finished_model_is_trained_further(folder: Path, ricorda_command: Comm
     arguments.append("--no-wide")  # Beside a wide part there would be little to learn.
     assert ricorda_command(*arguments).code == 0
     before = ricorda.load("model")
-    (folder / "other.csv").write_text(TABLE.replace("film", "play"))
+    (folder / "other.csv").write_text(TABLE.replace("film", "play"), encoding="utf-8")
     kept = files(folder / "model")
     other = ["train", "classify", "other.csv", *arguments[3:]]
     refusals = [

@@ -39,7 +39,7 @@ def table(first: int = 0, length: int = 120, *, future: int = 0, without: tuple[
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained on both variables, with bands; not to be changed."""
     folder = tmp_path_factory.mktemp("forecaster")
-    (folder / "data.csv").write_text(table())
+    (folder / "data.csv").write_text(table(), encoding="utf-8")
     series = read_series(folder / "data.csv", time="date", variables=["a", "b"], targets=["a", "b"])
     sizes = {"hidden_size": 4, "epochs": 2, "context": 12, "horizon": 3, "device": "cpu", "random_state": 0}
     Forecaster(head="quantile", **sizes).fit(series).save(folder / "model")
@@ -49,15 +49,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data.csv").write_text(table())
-    (tmp_path / "new.csv").write_text(table(120, 60))
+    (tmp_path / "data.csv").write_text(table(), encoding="utf-8")
+    (tmp_path / "new.csv").write_text(table(120, 60), encoding="utf-8")
     return tmp_path
 
 
 def test_it_trains_says_what_was_filled_in_and_prints_the_errors_beside_the_baselines(
     ricorda_command: Command, here: Path
 ) -> None:
-    (here / "gaps.csv").write_text(table(without=(30, 31, 50)))
+    (here / "gaps.csv").write_text(table(without=(30, 31, 50)), encoding="utf-8")
     trained = ricorda_command(
         "train", "forecast", "gaps.csv", "--time", "date", "--target", "a", "--out", "model", *OPTIONS, *QUANTILES
     )
@@ -107,7 +107,7 @@ def test_an_evaluation_is_a_back_test(ricorda_command: Command, here: Path, mode
 
 
 def test_what_is_known_of_the_future_is_kept_for_it(ricorda_command: Command, here: Path) -> None:
-    (here / "data.csv").write_text(table(future=4))
+    (here / "data.csv").write_text(table(future=4), encoding="utf-8")
     arguments = ["train", "forecast", "data.csv", "--time", "date", "--target", "a", "--covariate", "holiday"]
     trained = ricorda_command(*arguments, *OPTIONS, "--out", "model")
     assert trained.code == 0, trained
@@ -182,9 +182,11 @@ def test_another_file_and_the_numbers_as_they_are(ricorda_command: Command, here
 def test_a_mistake_is_one_sentence_and_changes_nothing(
     ricorda_command: Command, here: Path, model: Path, arguments: list[str], sentence: str
 ) -> None:
-    (here / "short.csv").write_text(table(20, 9))
-    (here / "other.csv").write_text("day,a,b\n1,2,3\n")
-    (here / "days.csv").write_text("date,a,b\n" + "".join(f"2024-01-{day:02d},{day},1\n" for day in range(1, 30)))
+    (here / "short.csv").write_text(table(20, 9), encoding="utf-8")
+    (here / "other.csv").write_text("day,a,b\n1,2,3\n", encoding="utf-8")
+    (here / "days.csv").write_text(
+        "date,a,b\n" + "".join(f"2024-01-{day:02d},{day},1\n" for day in range(1, 30)), encoding="utf-8"
+    )
     before = files(here)
     if arguments[0] == "train":
         arguments = ["train", "forecast", "data.csv", "--out", "m", *OPTIONS, *arguments[1:]]
@@ -279,7 +281,7 @@ def test_what_is_printed_says_what_it_is(ricorda_command: Command, here: Path) -
     assert "over the series" in gates
     assert not any(words in gates for words in ("word", "text", "quotation"))
     assert ricorda_command("inspect", "memory", "model", "--html", "page.html").code == 0
-    page = (here / "page.html").read_text()
+    page = (here / "page.html").read_text(encoding="utf-8")
     assert "Memory of a series" in page
     assert "Point at a step." in page
     assert "Point at a word" not in page

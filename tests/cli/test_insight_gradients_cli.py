@@ -27,7 +27,8 @@ def test_fresh_cells_in_a_table(folder: Path, ricorda_command: Command) -> None:
 
 def test_fresh_cells_as_json_and_one_of_ones_own(folder: Path, ricorda_command: Command) -> None:
     Path("mine.py").write_text(
-        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n"
+        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n",
+        encoding="utf-8",
     )
     arguments = ("inspect", "gradients", "--cells", "gru, mine.py:mine", *SMALL, "--seed", 3, "--json")
     data = json.loads(ricorda_command(*arguments).out)

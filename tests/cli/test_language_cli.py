@@ -24,7 +24,7 @@ PIECES = [[[60, 64], [62, 65], [64]] * 4] * 8
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    Path("text.txt").write_text(TEXT)
+    Path("text.txt").write_text(TEXT, encoding="utf-8")
     return tmp_path
 
 
@@ -114,8 +114,10 @@ def test_evaluation_and_scores_are_those_of_python(
 
 
 def test_documents_music_and_a_table_are_read(folder: Path, ricorda_command: Command) -> None:
-    Path("chorales.json").write_text(json.dumps({"train": PIECES, "valid": PIECES[:2], "test": PIECES[:3]}))
-    Path("table.csv").write_text("text\n" + "ab ab\n" * 20)
+    Path("chorales.json").write_text(
+        json.dumps({"train": PIECES, "valid": PIECES[:2], "test": PIECES[:3]}), encoding="utf-8"
+    )
+    Path("table.csv").write_text("text\n" + "ab ab\n" * 20, encoding="utf-8")
     done = ricorda_command("train", "language", "chorales.json", "--out", "music", *SMALL, "--json")
     assert json.loads(done.out)["validation_examples"] == 24
     assert json.loads(ricorda_command("evaluate", "music", "chorales.json", "--json").out)["steps"] == 36
@@ -138,7 +140,7 @@ def test_documents_music_and_a_table_are_read(folder: Path, ricorda_command: Com
     ],
 )
 def test_data_that_cannot_be_is_a_sentence(folder: Path, ricorda_command: Command, content: str, sentence: str) -> None:
-    Path("data").write_text(content)
+    Path("data").write_text(content, encoding="utf-8")
     assert sentence in ricorda_command("train", "language", "data", "--out", "m", *SMALL).sentence
     assert not Path("m").exists()
 
@@ -156,12 +158,12 @@ def test_data_that_cannot_be_is_a_sentence(folder: Path, ricorda_command: Comman
 def test_music_that_cannot_be_is_a_sentence(
     folder: Path, ricorda_command: Command, content: str, sentence: str
 ) -> None:
-    Path("bad.json").write_text(content)
+    Path("bad.json").write_text(content, encoding="utf-8")
     assert ricorda_command("train", "language", "bad.json", "--out", "m", *SMALL).sentence.startswith(sentence)
 
 
 def test_two_processes_of_torchrun_carry_their_states_over_an_interruption(folder: Path) -> None:  # the slow one
-    Path("run.py").write_text(SCRIPT)
+    Path("run.py").write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "run.py"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},

@@ -35,8 +35,8 @@ ROWS = [{"x": walk.tolist(), "sum": float(walk.sum()), "steps": len(walk)} for w
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     lines = [f'"{text}",{len(text.split())},{index % 2}' for index, text in enumerate(TEXTS)]
-    (tmp_path / "data.csv").write_text("\n".join(["text,words,rank", *lines]) + "\n")
-    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (tmp_path / "data.csv").write_text("\n".join(["text,words,rank", *lines]) + "\n", encoding="utf-8")
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     polars.DataFrame(ROWS).write_parquet(tmp_path / "data.parquet")
     return tmp_path
 
@@ -77,7 +77,7 @@ def test_series_and_several_numbers(ricorda_command: Command, here: Path, name: 
 
 
 def test_lines_of_a_number_and_a_text(ricorda_command: Command, here: Path) -> None:
-    (here / "data.txt").write_text("".join(f"{len(text.split())} {text}\n" for text in TEXTS))
+    (here / "data.txt").write_text("".join(f"{len(text.split())} {text}\n" for text in TEXTS), encoding="utf-8")
     assert ricorda_command("train", "regress", "data.txt", "--valid", "data.txt", "--out", "m", *OPTIONS).code == 0
     assert json.loads(ricorda_command("evaluate", "m", "data.txt", "--json").out)["outputs"][0]["name"] == "y"
 
@@ -102,6 +102,6 @@ def test_lines_of_a_number_and_a_text(ricorda_command: Command, here: Path) -> N
     ],
 )
 def test_a_mistake_is_one_sentence(ricorda_command: Command, here: Path, arguments: list[str], sentence: str) -> None:
-    (here / "bad.csv").write_text("text,y,z\na,1,inf\nb,,2\n")
+    (here / "bad.csv").write_text("text,y,z\na,1,inf\nb,,2\n", encoding="utf-8")
     assert ricorda_command("train", "regress", *arguments, "--out", "m").sentence == sentence
     assert not (here / "m").exists()

@@ -28,8 +28,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data.txt").write_text(PAIRS)
-    (tmp_path / "data.conllu").write_text(CONLLU)
+    (tmp_path / "data.txt").write_text(PAIRS, encoding="utf-8")
+    (tmp_path / "data.conllu").write_text(CONLLU, encoding="utf-8")
     return tmp_path
 
 
@@ -45,7 +45,7 @@ def test_it_trains_predicts_and_evaluates(ricorda_command: Command, here: Path) 
 
 
 def test_predictions_are_the_same_from_every_source(ricorda_command: Command, here: Path, model: Path) -> None:
-    (here / "words.txt").write_text("".join(" ".join(words) + "\n" for words in SENTENCES))
+    (here / "words.txt").write_text("".join(" ".join(words) + "\n" for words in SENTENCES), encoding="utf-8")
     expected = ricorda_command("predict", model, *(" ".join(words) for words in SENTENCES)).out
     assert expected == PAIRS
     assert ricorda_command("predict", model, "--file", "words.txt").out == expected
@@ -61,14 +61,16 @@ def test_json_has_the_words_their_tags_and_probabilities(ricorda_command: Comman
 
 
 def test_an_evaluation_as_json_has_tags_and_unseen_words(ricorda_command: Command, here: Path, model: Path) -> None:
-    (here / "new.txt").write_text("the/D cats/N zzz/V\n")
+    (here / "new.txt").write_text("the/D cats/N zzz/V\n", encoding="utf-8")
     report = json.loads(ricorda_command("evaluate", model, "new.txt", "--json").out)
     assert (report["steps"], report["unseen"], report["span_f1"]) == (3, 1, None)
     assert {each["label"]: each["count"] for each in report["tags"]} == {"D": 1, "N": 1, "V": 1, ".": 0}
 
 
 def test_spans_are_printed_where_tags_are_bio(ricorda_command: Command, here: Path) -> None:
-    (here / "names.iob2").write_text("Anna\tB-PER\nRossi\tI-PER\nsaw\tO\nRoma\tB-LOC\n\nRoma\tB-LOC\nslept\tO\n\n" * 8)
+    (here / "names.iob2").write_text(
+        "Anna\tB-PER\nRossi\tI-PER\nsaw\tO\nRoma\tB-LOC\n\nRoma\tB-LOC\nslept\tO\n\n" * 8, encoding="utf-8"
+    )
     assert ricorda_command("train", "tag", "names.iob2", "--out", "model", *OPTIONS).code == 0
     printed = ricorda_command("evaluate", "model", "names.iob2").out
     assert "span F1" in printed
@@ -106,8 +108,8 @@ def test_a_model_of_numbers_is_for_python(ricorda_command: Command, here: Path) 
 def test_a_mistake_is_one_sentence(
     ricorda_command: Command, here: Path, model: Path, arguments: list[str], sentence: str
 ) -> None:
-    (here / "bad.txt").write_text("the/D cat/N\nthe/D cat\n")
-    (here / "new.txt").write_text("the/D cat/ADJ\n")
+    (here / "bad.txt").write_text("the/D cat/N\nthe/D cat\n", encoding="utf-8")
+    (here / "new.txt").write_text("the/D cat/ADJ\n", encoding="utf-8")
     done = ricorda_command(*(str(model) if each == "MODEL" else each for each in arguments))
     assert done.sentence == sentence
     assert not (here / "m").exists()
@@ -116,7 +118,7 @@ def test_a_mistake_is_one_sentence(
 def test_tagged_sentences_of_the_standard_input_are_read_as_those_of_a_file(
     ricorda_command: Command, here: Path, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (here / "tagged.txt").write_text(PAIRS)
+    (here / "tagged.txt").write_text(PAIRS, encoding="utf-8")
     of_file = ricorda_command("predict", model, "--file", "tagged.txt")
     piped = ricorda_command("predict", model, stdin=PAIRS.encode())
     assert piped.out == of_file.out == PAIRS

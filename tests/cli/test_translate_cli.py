@@ -34,8 +34,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pairs.tsv").write_text(ROWS)
-    (tmp_path / "named.tsv").write_text("en\tit\n" + ROWS)
+    (tmp_path / "pairs.tsv").write_text(ROWS, encoding="utf-8")
+    (tmp_path / "named.tsv").write_text("en\tit\n" + ROWS, encoding="utf-8")
     return tmp_path
 
 
@@ -53,7 +53,7 @@ def test_it_trains_predicts_and_evaluates(ricorda_command: Command, here: Path, 
 
 
 def test_translations_are_the_same_from_every_source(ricorda_command: Command, here: Path, model: Path) -> None:
-    (here / "sentences.txt").write_text("".join(f"{source}\n" for source in SOURCES))
+    (here / "sentences.txt").write_text("".join(f"{source}\n" for source in SOURCES), encoding="utf-8")
     expected = "".join(f"{target}\n" for target in TARGETS)
     assert ricorda_command("predict", model, *SOURCES).out == expected
     assert ricorda_command("predict", model, "--file", "sentences.txt").out == expected
@@ -101,16 +101,16 @@ def test_an_evaluation_as_json_has_signature_and_lengths(ricorda_command: Comman
 def test_mistakes_are_one_sentence_and_nothing_is_written(
     ricorda_command: Command, here: Path, arguments: list[str], message: str
 ) -> None:
-    (here / "broken.tsv").write_text("a\tb\nc\n")
-    (here / "empty.tsv").write_text("a\t\n")
-    (here / "long.tsv").write_text("ab " * 10_000 + "\tb\n" + ROWS)
+    (here / "broken.tsv").write_text("a\tb\nc\n", encoding="utf-8")
+    (here / "empty.tsv").write_text("a\t\n", encoding="utf-8")
+    (here / "long.tsv").write_text("ab " * 10_000 + "\tb\n" + ROWS, encoding="utf-8")
     sentence = ricorda_command("train", "translate", *arguments, "--out", "model", *SMALL).sentence
     assert sentence.startswith(message)
     assert not (here / "model").exists()
 
 
 def test_mistakes_of_predict_and_evaluate(ricorda_command: Command, here: Path, model: Path) -> None:
-    (here / "broken.tsv").write_text("a\tb\nc\td\te\n")
+    (here / "broken.tsv").write_text("a\tb\nc\td\te\n", encoding="utf-8")
     assert "row 2 of broken.tsv has 3 columns" in ricorda_command("evaluate", model, "broken.tsv").sentence
     assert ricorda_command("predict", model, "").sentence.startswith("text 1 of the command line has an empty text")
     long = ricorda_command("predict", model, stdin=b"one\n" + b"ab " * 10_000 + b"\n").sentence

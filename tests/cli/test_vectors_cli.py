@@ -12,7 +12,7 @@ FILE = "film 1 2 3\nlovely -1 0.5 0\ngreat 0 0 1\n"
 
 
 def test_it_says_what_the_file_covers_and_info_says_it_again(folder: Path, ricorda_command: Command) -> None:
-    (folder / "vectors.txt").write_text(FILE)
+    (folder / "vectors.txt").write_text(FILE, encoding="utf-8")
     done = ricorda_command(*TRAIN, "--freeze-vectors")
     sentence = (
         "vectors.txt has vectors for 2 of the 22 words of the training (9.1%; 9.1% of its text); 1 of its other words "
@@ -43,6 +43,6 @@ def test_it_says_what_the_file_covers_and_info_says_it_again(folder: Path, ricor
 def test_what_is_wrong_is_one_sentence(
     folder: Path, ricorda_command: Command, content: str, options: list[str], sentence: str
 ) -> None:
-    (folder / "vectors.txt").write_text(content)
+    (folder / "vectors.txt").write_text(content, encoding="utf-8")
     assert ricorda_command(*TRAIN, *options).sentence.startswith(sentence)
     assert not (folder / "model").exists()

@@ -17,7 +17,7 @@ from ricorda.tasks.folder import CONFIG, config_hash
 @pytest.fixture
 def of_columns(folder: Path, ricorda_command: Command) -> Path:
     """A model that was trained on the columns "review" and "mark" of `reviews.csv`."""
-    Path("reviews.csv").write_text(TABLE.replace("text,label", "review,mark"))
+    Path("reviews.csv").write_text(TABLE.replace("text,label", "review,mark"), encoding="utf-8")
     columns = ["--text", "review", "--label", "mark"]
     assert ricorda_command("train", "classify", "reviews.csv", *columns, "--out", "model", *SMALL).code == 0
     return folder
@@ -32,16 +32,16 @@ def test_a_model_remembers_the_columns_of_its_training(of_columns: Path, ricorda
     sentence = ricorda_command("evaluate", "model", "data.csv", "--text", "text").sentence
     assert "'mark'" in sentence
     assert "--label" in sentence
-    Path("lines.txt").write_text("a warm film\n")
+    Path("lines.txt").write_text("a warm film\n", encoding="utf-8")
     assert ricorda_command("predict", "model", "--file", "lines.txt").code == 0
 
 
 def test_remembered_columns_are_checked_when_a_model_is_opened(of_columns: Path) -> None:
     for columns in (["--text"], {"--text": 3}):
-        config = json.loads(Path("model", CONFIG).read_text())
+        config = json.loads(Path("model", CONFIG).read_text(encoding="utf-8"))
         config["columns"] = columns
         config["sha256"][CONFIG] = config_hash(config)
-        Path("model", CONFIG).write_text(json.dumps(config))
+        Path("model", CONFIG).write_text(json.dumps(config), encoding="utf-8")
         with pytest.raises(ModelFolderError, match=r"config\.json has .* as 'columns"):
             ricorda.load("model")
 
@@ -70,7 +70,7 @@ def test_closed_streams(trained: Path, ricorda_command: Command, monkeypatch: py
 def test_who_sits_at_a_terminal_is_told_that_it_is_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stream = io.TextIOWrapper(io.BytesIO(b"a"))
+    stream = io.TextIOWrapper(io.BytesIO(b"a"), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stream)
     assert standard_input().read() == b"a"
     assert capsys.readouterr().err == ""

@@ -212,10 +212,10 @@ def test_a_standard_input_without_data_says_so(monkeypatch: pytest.MonkeyPatch) 
 
 def test_deep_json_is_no_music(tmp_path: Path) -> None:
     path = tmp_path / "music.json"
-    path.write_text("[" * 50_000 + "]" * 50_000)
+    path.write_text("[" * 50_000 + "]" * 50_000, encoding="utf-8")
     with pytest.raises(DataError, match=r"music\.json is no JSON \(a value out of bounds\): give a list of pieces"):
         read_music(path)
-    path.write_text(json.dumps({"train": [[[60]]]}))
+    path.write_text(json.dumps({"train": [[[60]]]}), encoding="utf-8")
     assert read_music(path).training == [[[60]]]
 
 

@@ -129,7 +129,7 @@ def test_what_cannot_be_is_named_with_its_place(given: Any, sentence: str) -> No
 
 def test_examples_of_a_file_keep_their_own_places(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
-    file.write_text("text,label\ngood,1\nbad,0\n")
+    file.write_text("text,label\ngood,1\nbad,0\n", encoding="utf-8")
     examples = read_examples(file)
     assert read_inputs(examples) == ("texts", ["good", "bad"])
     with pytest.raises(DataError, match=f"^row 3 of {file} has an empty text"):

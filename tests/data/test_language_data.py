@@ -26,13 +26,13 @@ def test_folders_and_tables_are_documents(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in ("b", "a"):
-        (folder / f"{name}.txt").write_text(f"{name}\n{name}")
+        (folder / f"{name}.txt").write_text(f"{name}\n{name}", encoding="utf-8")
     assert read_corpus(folder) == ["a\na", "b\nb"]
-    (tmp_path / "t.jsonl").write_text('{"text": ["a", "b"]}\n{"text": ["c"]}\n')
+    (tmp_path / "t.jsonl").write_text('{"text": ["a", "b"]}\n{"text": ["c"]}\n', encoding="utf-8")
     assert read_corpus(tmp_path / "t.jsonl") == [["a", "b"], ["c"]]
-    (tmp_path / "t.csv").write_text("title\nfirst one\nsecond\n")
+    (tmp_path / "t.csv").write_text("title\nfirst one\nsecond\n", encoding="utf-8")
     assert read_corpus(tmp_path / "t.csv", text="title") == ["first one", "second"]
-    (tmp_path / "n.jsonl").write_text('{"text": [1.5, 2]}\n')
+    (tmp_path / "n.jsonl").write_text('{"text": [1.5, 2]}\n', encoding="utf-8")
     with pytest.raises(DataError, match="holds numbers: give texts or token lists"):
         read_corpus(tmp_path / "n.jsonl")
 
@@ -56,7 +56,7 @@ def test_text_that_is_none_is_said(tmp_path: Path, content: bytes, message: str)
 
 def test_music_is_read_with_its_parts(tmp_path: Path) -> None:
     pieces = [[[60, 64], []], [[21], [108]]]
-    (tmp_path / "a.json").write_text(json.dumps(pieces))
+    (tmp_path / "a.json").write_text(json.dumps(pieces), encoding="utf-8")
     assert read_music(tmp_path / "a.json").training == pieces
     (tmp_path / "b.json.gz").write_bytes(gzip.compress(json.dumps({"train": pieces, "test": pieces[:1]}).encode()))
     found = read_music(tmp_path / "b.json.gz")
@@ -94,10 +94,10 @@ def test_pieces_are_told_from_texts_and_numbers(value: object, music: bool) -> N
 def test_music_that_is_too_deep_or_too_large_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "music.json"
     for content in ("[" * 99_999, "[[[" + "6" * 5_000 + "]]]"):
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
         with pytest.raises(DataError, match=r"music.json is no JSON \(a value out of bounds\)"):
             read_music(path)
-    path.write_text("[[" + "[" * 900 + "]" * 900 + "]]")
+    path.write_text("[[" + "[" * 900 + "]" * 900 + "]]", encoding="utf-8")
     with pytest.raises(DataError, match=r"has the note \[\[") as caught:
         read_music(path)
     assert len(str(caught.value)) < 500

@@ -25,7 +25,7 @@ ROWS = [
 
 def _csv(path: Path) -> None:
     lines = [f'"{text}",{label}\n' for text, label in ROWS]
-    path.write_text("text,label\n" + "".join(lines) + "\n \n")
+    path.write_text("text,label\n" + "".join(lines) + "\n \n", encoding="utf-8")
 
 
 def _csv_gz(path: Path) -> None:
@@ -34,11 +34,15 @@ def _csv_gz(path: Path) -> None:
 
 
 def _tsv(path: Path) -> None:
-    path.write_text("text\tlabel\n" + "".join(f"{text.replace(chr(10), ' ')}\t{label}\n" for text, label in ROWS))
+    path.write_text(
+        "text\tlabel\n" + "".join(f"{text.replace(chr(10), ' ')}\t{label}\n" for text, label in ROWS), encoding="utf-8"
+    )
 
 
 def _json_lines(path: Path) -> None:
-    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS))
+    path.write_text(
+        "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS), encoding="utf-8"
+    )
 
 
 def _parquet(path: Path) -> None:
@@ -47,13 +51,13 @@ def _parquet(path: Path) -> None:
 
 
 def _text_lines(path: Path) -> None:
-    path.write_text("".join(f"{label} {text.replace(chr(10), ' ')}\n" for text, label in ROWS))
+    path.write_text("".join(f"{label} {text.replace(chr(10), ' ')}\n" for text, label in ROWS), encoding="utf-8")
 
 
 def _folder(path: Path) -> None:
     for number, (text, label) in enumerate(ROWS):
         (path / label).mkdir(parents=True, exist_ok=True)
-        (path / label / f"{number}.txt").write_text(text)
+        (path / label / f"{number}.txt").write_text(text, encoding="utf-8")
 
 
 FORMS: dict[str, Callable[[Path], None]] = {
@@ -93,7 +97,7 @@ def test_without_labels(tmp_path: Path, name: str) -> None:
 
 def test_what_comes_before_a_mistake_is_read(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
-    path.write_text("text,label\n" + "a,b\n" * 10 + ",b\n" + "a,b\n")
+    path.write_text("text,label\n" + "a,b\n" * 10 + ",b\n" + "a,b\n", encoding="utf-8")
     parts = read_in_parts(path, rows=4)
     assert [len(next(parts).inputs) for _ in range(2)] == [4, 4]
     with pytest.raises(DataError, match=r"^row 12 of .*data.csv, column 'text', has an empty text"):
@@ -110,7 +114,7 @@ def test_what_comes_before_a_mistake_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_source_without_rows_is_told(tmp_path: Path, name: str, content: str, sentence: str) -> None:
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=sentence):
         list(read_in_parts(tmp_path / name))
     pl.DataFrame({"text": []}, schema={"text": pl.String}).write_parquet(tmp_path / "a.parquet")
@@ -134,7 +138,7 @@ def peak(work: Callable[[], Any]) -> int:
 def test_reading_takes_the_memory_of_a_part(tmp_path: Path, name: str) -> None:
     path, text = tmp_path / name, "word " * 200
     line = {"data.csv": f'"{text}"\n', "data.jsonl": json.dumps({"text": text}) + "\n", "data.txt": f"{text}\n"}[name]
-    path.write_text("text\n" * (name == "data.csv") + line * 20_000)  # 20 MB
+    path.write_text("text\n" * (name == "data.csv") + line * 20_000, encoding="utf-8")  # 20 MB
     seen = 0
 
     def read() -> None:
@@ -154,7 +158,7 @@ def test_predictions_of_a_large_file_take_the_memory_of_a_part(
 
     def peak_of(rows: int) -> int:
         path = tmp_path / f"{rows}.csv"
-        path.write_text("text\n" + "".join(f"{number} {words}\n" for number in range(rows)))
+        path.write_text("text\n" + "".join(f"{number} {words}\n" for number in range(rows)), encoding="utf-8")
         return peak(lambda: predict(model, InputSource(None, str(path)), True))
 
     peaks = [peak_of(rows) for rows in (AT_ONCE, AT_ONCE, 6 * AT_ONCE)]  # the first one imports too

@@ -514,10 +514,10 @@ def test_files_are_read_from_cloud_storage(write: Write, bucket: dict[str, bytes
 
 def test_lines_are_split_at_the_tab_where_every_line_has_one(tmp_path: Path) -> None:
     tabbed, mixed = tmp_path / "sms.txt", tmp_path / "mixed.txt"
-    tabbed.write_text("ham\tCi vediamo domani\nvery bad\tHai vinto\tsubito\n")
+    tabbed.write_text("ham\tCi vediamo domani\nvery bad\tHai vinto\tsubito\n", encoding="utf-8")
     examples = read_examples(tabbed)
     assert (examples.labels, examples.inputs) == (["ham", "very bad"], ["Ci vediamo domani", "Hai vinto\tsubito"])
-    mixed.write_text("ham Ci\tvediamo\nspam\tHai vinto\nham ecco\n")
+    mixed.write_text("ham Ci\tvediamo\nspam\tHai vinto\nham ecco\n", encoding="utf-8")
     examples = read_examples(mixed)
     assert (examples.labels, examples.inputs) == (["ham", "spam", "ham"], ["Ci\tvediamo", "Hai vinto", "ecco"])
 
@@ -527,13 +527,13 @@ def test_labels_that_are_known_are_left_out_of_lines_and_that_is_said(
 ) -> None:
     path = tmp_path / "new.txt"
     for end in (" ", "\t"):
-        path.write_text(f"ham{end}Ci vediamo\nspam{end}Hai vinto\n" * 60)
+        path.write_text(f"ham{end}Ci vediamo\nspam{end}Hai vinto\n" * 60, encoding="utf-8")
         (part, *_) = read_in_parts(path, is_label={"ham", "spam"}.__contains__, rows=50)
         assert part.inputs[:2] == ["Ci vediamo", "Hai vinto"]
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: each line begins with a label and a {end}: only the texts are read" for end in ("space", "tab")
     ]
-    path.write_text("ham is what I eat\nNothing else\n")
+    path.write_text("ham is what I eat\nNothing else\n", encoding="utf-8")
     (part,) = read_in_parts(path, is_label={"ham", "spam"}.__contains__)
     assert part.inputs == ["ham is what I eat", "Nothing else"]
 
@@ -544,7 +544,7 @@ def test_a_csv_may_have_another_separator_which_is_said(
 ) -> None:
     path = tmp_path / "excel.csv"
     rows = ["text;label", '"Bello, davvero; sì";pos', "Brutto, lungo;neg", "Così;neg"]
-    path.write_text("\n".join(row.replace(";", between) for row in rows))
+    path.write_text("\n".join(row.replace(";", between) for row in rows), encoding="utf-8")
     examples = read_examples(path)
     assert examples.inputs == [f"Bello, davvero{between} sì", "Brutto, lungo", "Così"]
     assert examples.labels == ["pos", "neg", "neg"]
@@ -555,9 +555,9 @@ def test_a_csv_may_have_another_separator_which_is_said(
 
 def test_commas_stay_the_separator_where_they_are_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "data.csv"
-    path.write_text("text,label\na;b;c,x\nd;e,y\n")
+    path.write_text("text,label\na;b;c,x\nd;e,y\n", encoding="utf-8")
     assert read_examples(path).inputs == ["a;b;c", "d;e"]
-    path.write_text("text;label\n" + "a, b;x\n" * 200 + "c;y;z\n")
+    path.write_text("text;label\n" + "a, b;x\n" * 200 + "c;y;z\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"row 202 of .* has 3 fields where .*contains a semicolon"):
         read_examples(path)
     assert caplog.messages == [f"{path}: a semicolon separates its columns"]
@@ -565,7 +565,7 @@ def test_commas_stay_the_separator_where_they_are_one(tmp_path: Path, caplog: py
 
 def test_one_column_for_text_and_label_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
-    path.write_text("x,y\na,b\n")
+    path.write_text("x,y\na,b\n", encoding="utf-8")
     for read in (
         lambda: read_examples(path, text="x", label="x"),
         lambda: read_pairs(path, source="x", target="x"),

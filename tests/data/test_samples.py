@@ -66,5 +66,5 @@ def test_no_review_of_the_test_resembles_one_to_train_on(train: Examples, test: 
 
 
 def test_the_licence_and_a_note_lie_beside_them(train: Examples) -> None:
-    assert "Apache License 2.0" in (SAMPLES / "LICENSE.md").read_text()
-    assert f"{len(train.inputs):,}" in (SAMPLES / "README.md").read_text()
+    assert "Apache License 2.0" in (SAMPLES / "LICENSE.md").read_text(encoding="utf-8")
+    assert f"{len(train.inputs):,}" in (SAMPLES / "README.md").read_text(encoding="utf-8")

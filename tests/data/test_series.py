@@ -281,12 +281,12 @@ def test_a_part_is_the_steps_between_with_their_times() -> None:
 
 def test_decimal_commas_of_a_table_with_semicolons_are_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "prices.csv"
-    path.write_text("t;a;b\n1;1,5;1.250\n2;-0,25;12.250,5\n3;2;0.125\n4;,5;1e3\n")
+    path.write_text("t;a;b\n1;1,5;1.250\n2;-0,25;12.250,5\n3;2;0.125\n4;,5;1e3\n", encoding="utf-8")
     assert read_series(path, time="t").values.tolist() == [[1.5, 1250], [-0.25, 12250.5], [2, 0.125], [0.5, 1000]]
     assert caplog.messages == [f"{path}: a semicolon separates its columns, and its numbers have decimal commas"]
-    path.write_text("t;a\n1;1.250\n2;2.5\n")
+    path.write_text("t;a\n1;1.250\n2;2.5\n", encoding="utf-8")
     assert read_series(path, time="t").values.tolist() == [[1.25], [2.5]]
-    path.write_text("text;target\nuno;1,5\ndue;2,5\n")
+    path.write_text("text;target\nuno;1,5\ndue;2,5\n", encoding="utf-8")
     assert read_measured(path).targets.tolist() == [1.5, 2.5]
 
 

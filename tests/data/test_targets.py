@@ -85,11 +85,11 @@ def test_a_whole_number_beyond_all_bounds_is_not_finite() -> None:
 
 def _csv(path: Path, rows: list[dict[str, Any]]) -> None:
     lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], Any]] = {
@@ -123,7 +123,7 @@ def test_a_column_may_hold_series_of_different_lengths(name: str, tmp_path: Path
 
 def test_lines_hold_a_number_and_a_text(tmp_path: Path) -> None:
     path = tmp_path / "data.txt"
-    path.write_text("3.5 a warm film\n-1 dull\n")
+    path.write_text("3.5 a warm film\n-1 dull\n", encoding="utf-8")
     found = read_measured(path)
     assert (found.inputs, found.targets.tolist(), found.target_names) == (["a warm film", "dull"], [3.5, -1.0], ())
 
@@ -169,7 +169,7 @@ def test_a_table_that_cannot_be_is_refused_in_a_sentence(
     content: str, arguments: dict[str, Any], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("data.csv").write_text(content)
+    Path("data.csv").write_text(content, encoding="utf-8")
     with pytest.raises((ArgumentError, DataError)) as refused:
         read_measured("data.csv", **arguments)
     assert str(refused.value) == sentence
@@ -177,13 +177,13 @@ def test_a_table_that_cannot_be_is_refused_in_a_sentence(
 
 def test_columns_are_of_tables_alone_and_folders_have_no_numbers(tmp_path: Path) -> None:
     path = tmp_path / "data.txt"
-    path.write_text("1 a\n")
+    path.write_text("1 a\n", encoding="utf-8")
     for arguments in ({"text": "x"}, {"targets": ["x"]}):
         with pytest.raises(ArgumentError, match=r"names a column, and .* has none: leave the option out"):
             read_measured(path, **arguments)
     with pytest.raises(DataError, match="is a folder, which has no numbers to learn"):
         read_measured(tmp_path)
-    path.write_text("one a\n")
+    path.write_text("one a\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"row 1 of .* has 'one', which is no number"):
         read_measured(path)
 

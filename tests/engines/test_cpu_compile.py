@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(
         folder.mkdir()
         monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(PermissionError()))
     else:
-        folder.write_text("here")
+        folder.write_text("here", encoding="utf-8")
         monkeypatch.setenv("RICORDA_CACHE", str(folder / "below" if where == "below a file" else folder))
     train()
     assert len(compiled) == KERNELS

@@ -353,7 +353,8 @@ if __name__ == "__main__":
     child.join(60)
     assert child.exitcode == 0
     assert queue.get() == expected
-"""
+""",
+        encoding="utf-8",
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr

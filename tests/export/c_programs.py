@@ -107,7 +107,7 @@ def on_cortex_m4(source: Path, *options: str) -> str:
     """What a program prints on a Cortex-M4 with its FPU."""
     need("arm-none-eabi-gcc", "qemu-system-arm")
     script = source.with_name("m4.ld")
-    script.write_text(LINKED)
+    script.write_text(LINKED, encoding="utf-8")
     image = source.with_suffix(".elf")
     machine = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
     bare = ["-nostartfiles", "-ffreestanding", "-T", str(script), "-Wl,--entry=reset"]

@@ -72,7 +72,7 @@ def program(every: dict[str, Recurrent], folder: Path, steps: int, before: str, 
             + "    }\n"
         )
     path = folder / f"{name}.c"
-    path.write_text("".join([*parts, "    return 0;\n}\n"]))
+    path.write_text("".join([*parts, "    return 0;\n}\n"]), encoding="utf-8")
     return path
 
 

@@ -11,9 +11,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "c.md"
 
 
 def test_the_example_of_the_page_says_what_python_says(tmp_path, monkeypatch) -> None:
-    text = PAGE.read_text()
-    (tmp_path / "page.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)))
-    (tmp_path / "page.c").write_text("\n".join(re.findall(r"```c\n(.*?)```", text, re.DOTALL)))
+    text = PAGE.read_text(encoding="utf-8")
+    (tmp_path / "page.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), encoding="utf-8")
+    (tmp_path / "page.c").write_text("\n".join(re.findall(r"```c\n(.*?)```", text, re.DOTALL)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names = runpy.run_path("page.py")
     said = [line.split() for line in run([build("gcc", tmp_path / "page.c", "-O1")]).splitlines()]

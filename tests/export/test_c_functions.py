@@ -48,7 +48,7 @@ def results(tmp_path_factory) -> dict[str, np.ndarray]:
             f"        y = {expression.format('a0', 'a1', 'a2')};\n        fwrite(&y, sizeof y, 1, stdout);\n    }}\n"
         )
     text = "".join([*parts, "int main(void)\n{\n    float y;\n    int i;\n", *body, "    return 0;\n}\n"])
-    (folder / "functions.c").write_text(text.replace("$", "m_"))
+    (folder / "functions.c").write_text(text.replace("$", "m_"), encoding="utf-8")
     done = subprocess.run([build("gcc", folder / "functions.c", "-O1")], capture_output=True, check=True).stdout
     ends = np.cumsum(list(sizes.values()))
     return dict(zip(sizes, np.split(np.frombuffer(done, np.float32), ends[:-1]), strict=True))

@@ -101,7 +101,7 @@ def test_the_command_writes_both_files(models, tmp_path, ricorda_command) -> Non
     options = ["--out", tmp_path / "out" / "walks.h", "--name", "walks", "--test", tmp_path / "check.c"]
     done = ricorda_command("export", "c", tmp_path / "model", *options)
     assert (done.code, done.err) == (0, "")
-    assert '#include "out/walks.h"' in (tmp_path / "check.c").read_text()
+    assert '#include "out/walks.h"' in (tmp_path / "check.c").read_text(encoding="utf-8")
     assert "largest error" in run([build("gcc", tmp_path / "check.c", "-O0")])
 
 
@@ -110,7 +110,7 @@ def test_8_bits_take_a_quarter(tmp_path) -> None:
     sizes = []
     for int8 in (False, True):
         ricorda.export.c(layer, tmp_path / "model.h", int8=int8)
-        text = (tmp_path / "model.h").read_text()
+        text = (tmp_path / "model.h").read_text(encoding="utf-8")
         sizes.append(int(re.search(r"Constants: ([\d,]+) bytes", text)[1].replace(",", "")))
     assert sizes[1] < 0.28 * sizes[0]  # The scales and biases of the rows stay float.
 
@@ -142,7 +142,7 @@ def test_a_name_that_is_none_of_c_is_refused(name: str, tmp_path) -> None:
 
 def test_a_path_that_cannot_be_written_is_one_sentence(models, tmp_path, ricorda_command) -> None:
     models["walks"].save(tmp_path / "model")
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     done = ricorda_command("export", "c", tmp_path / "model", "--out", tmp_path / "file" / "model.h")
     assert "is a file where a folder is needed" in done.sentence
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "model"]

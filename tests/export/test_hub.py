@@ -48,9 +48,9 @@ def test_what_the_hub_would_refuse(
 
 
 def test_a_folder_of_other_files_stays(model: Path, tmp_path: Path, ricorda_command: Command) -> None:
-    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "README.md").write_text("mine", encoding="utf-8")
     assert str(tmp_path) in ricorda_command("export", "hub", model, "--out", tmp_path).sentence
-    assert (tmp_path / "README.md").read_text() == "mine"
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"
 
 
 def test_examples_held_out_in_turns_are_the_result(model: Path, tmp_path: Path) -> None:

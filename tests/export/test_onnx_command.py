@@ -50,7 +50,7 @@ def test_the_command_predicts_by_the_file_what_it_predicts_by_the_folder(
     if task == "forecast":
         X = read_series("data.csv", targets=["value"])
     if task == "language":
-        X = Path("data.txt").read_text()
+        X = Path("data.txt").read_text(encoding="utf-8")
     case.make(**options.get(task, {})).fit(X, case.y).save("model")
     done = ricorda_command("export", "onnx", "model", "--out", "out/model.onnx")
     assert (done.code, done.err) == (0, "")
@@ -151,7 +151,7 @@ def _cut(path: Path) -> None:
 
 def _other_tokenizer(path: Path) -> None:
     tokenizer = path.with_name("model.tokenizer.json")
-    tokenizer.write_text(tokenizer.read_text().replace("film", "movie"))
+    tokenizer.write_text(tokenizer.read_text(encoding="utf-8").replace("film", "movie"), encoding="utf-8")
 
 
 def _as_folder(path: Path) -> None:
@@ -210,7 +210,7 @@ def test_without_onnx_runtime_the_extra_is_named(exported: Path, monkeypatch: py
 
 
 def test_half_a_file_is_never_left(exported: Path, tmp_path: Path, ricorda_command: Command) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     done = ricorda_command("export", "onnx", exported / "model", "--out", tmp_path / "file" / "model.onnx")
     assert "is a file where a folder is needed" in done.sentence
     (tmp_path / "model.onnx").mkdir()

@@ -359,7 +359,7 @@ def test_what_has_no_page_is_refused_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(classifier: Any, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ModelFolderError, match="is a file where a folder is needed"):
         export.page(classifier, tmp_path / "file" / "model.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

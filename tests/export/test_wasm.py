@@ -293,7 +293,7 @@ def test_the_command_writes_three_files(trained: Path, tmp_path: Path, ricorda_c
     done = ricorda_command("export", "wasm", trained / "model", "--out", tmp_path / "out" / "film.wasm")
     assert done.code == 0, done
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["film.d.ts", "film.js", "film.wasm"]
-    types = (tmp_path / "out" / "film.d.ts").read_text()
+    types = (tmp_path / "out" / "film.d.ts").read_text(encoding="utf-8")
     assert "step(token: number): Float32Array;" in types
     assert "@returns 2 numbers: probabilities, together 1" in types
 
@@ -301,7 +301,7 @@ def test_the_command_writes_three_files(trained: Path, tmp_path: Path, ricorda_c
 def test_what_cannot_be_written_leaves_nothing_behind(trained: Path, tmp_path: Path, ricorda_command: Any) -> None:
     done = ricorda_command("export", "wasm", trained / "model", "--out", tmp_path / "film.js")
     assert "give a name that ends in .wasm" in done.sentence
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ModelFolderError, match="is a file where a folder is needed"):
         export.wasm(LSTM(2, 3), tmp_path / "file" / "model.wasm")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -377,7 +377,8 @@ def test_two_hundred_texts_in_node(classifier: Any) -> None:
     (folder / "run.mjs").write_text(
         'import { readFileSync } from "node:fs";\nimport { createModel } from "./model.mjs";\n'
         'const bytes = readFileSync("model.wasm");\nconst sequences = JSON.parse(readFileSync(0, "utf8"));\n'
-        f"{SCRIPT}\nconsole.log(JSON.stringify(result));\n"
+        f"{SCRIPT}\nconsole.log(JSON.stringify(result));\n",
+        encoding="utf-8",
     )
     done = subprocess.run(
         ["node", "run.mjs"], cwd=folder, input=json.dumps(sequences), capture_output=True, text=True, check=True
@@ -387,14 +388,14 @@ def test_two_hundred_texts_in_node(classifier: Any) -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_script_of_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "wasm.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "wasm.md").read_text(encoding="utf-8")
     python, script = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL)[1] for kind in ("python", "js"))  # type: ignore[index]
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(python, names)
     shutil.copy("film.js", "film.mjs")
     Path("run.mjs").write_text(
-        script.replace("film.js", "film.mjs") + "console.log(JSON.stringify([...probabilities]));\n"
+        script.replace("film.js", "film.mjs") + "console.log(JSON.stringify([...probabilities]));\n", encoding="utf-8"
     )
     done = subprocess.run(["node", "run.mjs"], capture_output=True, text=True, check=True)
     said = json.loads(done.stdout.splitlines()[-1])

@@ -382,7 +382,8 @@ SMALL += ["--tokenizer", "word", "--min-frequency", "1", "--epochs", "1", "--see
 
 def test_the_command_writes_a_report_and_prints_tables(folder: Path, ricorda_command: Command) -> None:
     (folder / "mine.py").write_text(
-        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef own(x, h):\n    return tanh(affine('h', h, x))\n"
+        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef own(x, h):\n    return tanh(affine('h', h, x))\n",
+        encoding="utf-8",
     )
     command = ["compare", "classify", "data.csv", "--cells", "gru,mine.py:own", *SMALL, "--out", "compared"]
     done = ricorda_command(*command)
@@ -400,7 +401,10 @@ def test_the_command_writes_a_report_and_prints_tables(folder: Path, ricorda_com
     assert [model.network_.wide for model in models] == [None, None]  # Beside it cells would differ by less.
     again = ricorda_command(*command, "--json")
     assert again.err.count("was trained before") == 2
-    assert json.loads(again.out)["cells"] == json.loads((folder / "compared" / "comparison.json").read_text())["cells"]
+    assert (
+        json.loads(again.out)["cells"]
+        == json.loads((folder / "compared" / "comparison.json").read_text(encoding="utf-8"))["cells"]
+    )
 
 
 @pytest.mark.parametrize("task", CASES)
@@ -423,12 +427,12 @@ def test_the_command_reads_each_tasks_data_and_parameters(
 
 
 def test_the_report_replaces_no_file_of_something_else(tmp_path: Path, ricorda_command: Command) -> None:
-    (tmp_path / "report.html").write_text("mine")
+    (tmp_path / "report.html").write_text("mine", encoding="utf-8")
     options = ["--lengths", "5", "--cells", "rnn", "--epochs", "1", "--out", tmp_path]
     said = ricorda_command("compare", "synthetic:parity?n=20", *options).sentence
     assert "holds 'report.html' of something else: choose a new folder or an empty one" in said
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    assert (tmp_path / "report.html").read_text() == "mine"
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "mine"
 
 
 def test_the_command_for_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ricorda_command: Command) -> None:

@@ -377,7 +377,7 @@ def test_the_command_draws(options: list[str], trained: Path, folder: Path, rico
         "inspect", "gates", trained / "model", "a warm and funny film", "--picture", "g.svg", *options
     )
     assert done.code == 0
-    assert Path("g.svg").read_text().startswith("<?xml")
+    assert Path("g.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 @pytest.mark.parametrize(

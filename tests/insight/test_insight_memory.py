@@ -494,8 +494,8 @@ def test_the_command(trained: Path, folder: Path, ricorda_command: Command) -> N
     assert lines[1].split() == coloured(memory).plain.split()
     for words in ("left at the end", "for the verdict", "integrated gradients", "completeness error", "Spearman"):
         assert words in done.out
-    assert Path("memory.svg").read_text().startswith("<?xml")
-    assert Path("memory.html").read_text() == memory.to_html()
+    assert Path("memory.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert Path("memory.html").read_text(encoding="utf-8") == memory.to_html()
 
 
 def test_the_command_as_json(trained: Path, ricorda_command: Command) -> None:

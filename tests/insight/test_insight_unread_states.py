@@ -98,7 +98,8 @@ def test_the_command_shows_it(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(
         "from ricorda import affine, tanh\ndef unread(x, h, d):\n"
-        "    return tanh(affine('h', h, x)), tanh(affine('d', x))\n"
+        "    return tanh(affine('h', h, x)), tanh(affine('d', x))\n",
+        encoding="utf-8",
     )
     done = ricorda_command("inspect", "gradients", "--cells", "own.py:unread", "--steps", "5")
     assert done.code == 0, done.err

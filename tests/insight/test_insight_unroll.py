@@ -328,9 +328,9 @@ def test_the_command_takes_weights_as_safetensors_and_several_features(folder: P
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: list[Any], sentence: str, folder: Path, ricorda_command: Command) -> None:
-    Path("broken.json").write_text("{")
-    Path("broken.safetensors").write_text("{")
-    Path("list.json").write_text("[1]")
+    Path("broken.json").write_text("{", encoding="utf-8")
+    Path("broken.safetensors").write_text("{", encoding="utf-8")
+    Path("list.json").write_text("[1]", encoding="utf-8")
     assert sentence in ricorda_command("inspect", "unroll", *arguments).sentence
 
 

@@ -121,7 +121,7 @@ def test_watching_leaves_every_tasks_training_as_it_is(task: str, tmp_path: Path
     assert {name for epoch in plain.history_ for name in epoch} == set(unwatched[0])
 
     watched.save(tmp_path)
-    assert "![gradient flow](gradient_flow.png)" in (tmp_path / "README.md").read_text()
+    assert "![gradient flow](gradient_flow.png)" in (tmp_path / "README.md").read_text(encoding="utf-8")
     again = ricorda.load(tmp_path)
     assert again.history_ == watched.history_
     flow = again.gradient_flow_
@@ -154,7 +154,7 @@ def test_an_interrupted_run_has_the_same_flow(tmp_path: Path, press: int) -> Non
         train(stopped, SHORT, folder=tmp_path, watch_gradients=2)
     resumed = train(Signs(), SHORT, folder=tmp_path, resume=True, watch_gradients=2)
     assert timeless(resumed) == timeless(history)
-    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    lines = (tmp_path / "history.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == resumed
 
 
@@ -346,13 +346,13 @@ def test_the_command_watches(folder: Path, ricorda_command: Command) -> None:
     assert done.out.endswith("in model/learning_curve.png, the gradient's flow in model/gradient_flow.png\n")
     assert re.search(r"epoch 2/2 .* h [▁▂▃▄▅▆▇]+ c ", done.err)
     assert (folder / "model" / "gradient_flow.png").read_bytes().startswith(b"\x89PNG")
-    lines = [json.loads(line) for line in (folder / "model" / "history.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "model" / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [sorted({each["step"] for each in line[FLOW]}) for line in lines] == [[1, 3], [5, 7]]
     done = ricorda_command(*TRAIN, "--watch-gradients", 2, "--overwrite", "--json")
     assert FLOW not in json.loads(done.out)["best"]
     assert ricorda_command(*TRAIN, "--overwrite").out.endswith("its learning curve in model/learning_curve.png\n")
     assert "gradient_flow.png" not in os.listdir("model")
-    assert "gradient_flow.png" not in (folder / "model" / "README.md").read_text()
+    assert "gradient_flow.png" not in (folder / "model" / "README.md").read_text(encoding="utf-8")
     for number in (0, -1):
         sentence = ricorda_command(*TRAIN, "--overwrite", "--watch-gradients", number).sentence
         assert sentence == f"--watch-gradients is {number}: give a whole number of at least 1"

@@ -447,7 +447,7 @@ def test_files_that_are_no_models_are_refused_in_a_sentence(tmp_path: Path) -> N
     path.write_bytes(b"")
     with pytest.raises(DataError, match="no LSTM, GRU or RNN node"):
         from_onnx(path)
-    path.write_text("a text, and no model\n" * 100)
+    path.write_text("a text, and no model\n" * 100, encoding="utf-8")
     with pytest.raises(DataError, match="no ONNX file, or a damaged one"):
         from_onnx(path)
     with pytest.raises(DataError, match="is a folder"):

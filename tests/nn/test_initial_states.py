@@ -225,7 +225,8 @@ def test_a_program_keeps_what_its_states_begin_with(ricorda_command: Command, tm
     file = tmp_path / "own.py"
     file.write_text(
         "from ricorda import affine, cell, tanh\n\n\n@cell(initial={'h': 0.5})\n"
-        "def own(x, h):\n    return tanh(affine('h', h, x))\n"
+        "def own(x, h):\n    return tanh(affine('h', h, x))\n",
+        encoding="utf-8",
     )
     assert "h_0 = 0.5" in ricorda_command("cells", f"{file}:own").out
 

@@ -28,7 +28,7 @@ def mgu(x, h):
 
 
 def test_a_layer_takes_a_cell_its_name_its_program_a_function_or_a_file(tmp_path: Path) -> None:
-    (tmp_path / "mycells.py").write_text(MGU)
+    (tmp_path / "mycells.py").write_text(MGU, encoding="utf-8")
 
     def plain(x, h):
         return tanh(affine("h", h, x))
@@ -41,7 +41,7 @@ def test_a_layer_takes_a_cell_its_name_its_program_a_function_or_a_file(tmp_path
 
 def test_a_saved_layer_opens_where_its_cell_s_file_is_not(tmp_path: Path) -> None:
     file = tmp_path / "mycells.py"
-    file.write_text(MGU)
+    file.write_text(MGU, encoding="utf-8")
     layer = Recurrent(f"{file}:mgu", 3, 4, bidirectional=True)
     x = torch.randn(5, 2, 3)
     torch.save((layer, x, layer(x)[0]), tmp_path / "layer.pt")

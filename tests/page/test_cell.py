@@ -106,13 +106,13 @@ def test_numbers_and_pictures_leave(story: Any, language: str, say: Say) -> None
     with page.expect_download() as download:
         page.get_by_role("button", name=say("frame", "numbers")).click()
     assert download.value.suggested_filename == "lstm-unrolled.csv"
-    lines = download.value.path().read_text().splitlines()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
     assert lines[0] == "step,token,name,unit,value"
     last = float(next(line for line in lines if line.startswith("4,4,h,0,")).split(",")[-1])
     assert round(last, 2) == 0.97
     with page.expect_download() as download:
         page.get_by_role("button", name=say("frame", "picture", form="SVG")).click()
-    assert download.value.path().read_text().startswith("<?xml")
+    assert download.value.path().read_text(encoding="utf-8").startswith("<?xml")
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -90,7 +90,7 @@ def test_a_broken_file_is_explained_by_the_commands_own_sentence(
     by_mark(page, "start").click()
     page.get_by_text(said("it", "state_failed"), exact=True).wait_for(timeout=SLOW)
     monkeypatch.chdir(tmp_path)
-    Path("data-1.csv").write_text("\n".join(rows) + "\n")
+    Path("data-1.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     own = ricorda_command("train", "classify", "data-1.csv", "--out", "model").sentence
     assert by_mark(page, "error").inner_text() == own
     assert "row 21" in own
@@ -99,7 +99,7 @@ def test_a_broken_file_is_explained_by_the_commands_own_sentence(
     page = story.open("/data?lang=en", context=page.context)
     page.get_by_text(said("en", "state_failed"), exact=True).wait_for()
     upload(page, "broken.csv", "\n".join(rows) + "\n")
-    Path("data-2.csv").write_text("\n".join(rows) + "\n")
+    Path("data-2.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     own = ricorda_command("train", "classify", "data-2.csv", "--out", "model").sentence
     page.get_by_text(own, exact=True).wait_for()
 
@@ -150,7 +150,7 @@ def test_a_file_of_the_machine_may_be_named_at_the_machine_alone(
     from ricorda.page.trainings.source import source_of
     from ricorda.page.visit import Visit
 
-    (tmp_path / "data.csv").write_text(TABLE)
+    (tmp_path / "data.csv").write_text(TABLE, encoding="utf-8")
     settings = Settings({}, host, files)
     settings.__dict__["folder"] = tmp_path / "page"
     visit = Visit(settings, {}, {}, cookies={}, accepted="", browser="0" * 32, client=None)

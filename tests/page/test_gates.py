@@ -48,7 +48,7 @@ def test_the_numbers_are_those_of_insight(story: Any, language: str, say: Say, t
             assert rows[start + 1 : start + 3] == [str(unit), f"{correlation:+.2f}".replace("-", "−")]
     with page.expect_download() as download:
         page.locator(".gates-map").get_by_role("button", name=say("frame", "numbers")).click()
-    lines = download.value.path().read_text().splitlines()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + sum(values.size for values in gates.values.values())
     first = next(line for line in lines if line.split(",")[2:4] == [gate, "0"])
     assert float(first.split(",")[4]) == pytest.approx(float(gates.values[gate][0, 0]))

@@ -65,7 +65,7 @@ def test_a_training_is_stopped_goes_on_and_is_a_model_in_the_end(folder: Path) -
 
     job = asyncio.run(run())
     assert (job.state, job.code, job.error) == (State.FINISHED, 0, None)
-    written = [json.loads(line) for line in (folder / "model" / HISTORY).read_text().splitlines()]
+    written = [json.loads(line) for line in (folder / "model" / HISTORY).read_text(encoding="utf-8").splitlines()]
     assert job.history == [{name: value for name, value in one.items() if name != "gradient_flow"} for one in written]
     assert job.place["step"] == job.place["steps"] == written[-1]["step"]
     assert (job.place["epoch"], job.place["epochs"]) == (60, 60)
@@ -80,7 +80,7 @@ def test_a_training_is_stopped_goes_on_and_is_a_model_in_the_end(folder: Path) -
 
 
 def test_a_mistake_is_the_commands_own_sentence(folder: Path, ricorda_command: "Command") -> None:
-    (folder / "data.csv").write_text("text,label\ngood,yes\nbad\n")
+    (folder / "data.csv").write_text("text,label\ngood,yes\nbad\n", encoding="utf-8")
 
     async def run() -> tuple[Job, Job]:
         broken, misspelt = training(folder), training(folder, "--no-such-option")
@@ -163,7 +163,7 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     status = Path(f"/proc/{pid}/stat")  # One that has ended and that nobody waits for is still there.
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+    return not (status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
 
 
 def test_a_comparison_says_which_training_is_under_way(folder: Path) -> None:

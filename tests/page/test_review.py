@@ -103,7 +103,7 @@ def test_no_more_models_are_kept_than_fit(trained: Path, monkeypatch: pytest.Mon
 def test_the_sample_model_is_trained_once_though_two_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "reviews.csv"
     rows = (f'"{text}",{label}' for text, label in zip(TEXTS, LABELS, strict=True))
-    data.write_text("\n".join(["text,label", *rows]))
+    data.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
     monkeypatch.setattr(sample, "DATA", data)
     monkeypatch.setattr(sample, "OPTIONS", ("--epochs", "1", "--hidden-size", "2", "--min-frequency", "1"))
     settings = Settings({}, "127.0.0.1")

@@ -71,7 +71,7 @@ def assert_like_one(folder: Path, task: Task, history: list[dict[str, float]], b
     theirs = safetensors.torch.load_file(folder / "weights.safetensors")
     for name, value in weights(task).items():
         torch.testing.assert_close(theirs[name], value, rtol=0, atol=bound, msg=name)
-    records = json.loads((folder / "history.json").read_text())
+    records = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     for record, ours in zip(timeless(records), timeless(history), strict=True):
         assert record == pytest.approx(ours, rel=max(bound, 1e-12), abs=bound)
 
@@ -106,7 +106,7 @@ def test_states_that_are_carried_over_go_to_those_who_go_on(left: Left, tmp_path
 
 
 def test_a_stop_that_one_process_hears_twice_is_saved_once_by_the_first(left: Left) -> None:
-    said = {(left.two / f"stopped-{rank}" / "said").read_text() for rank in range(2)}
+    said = {(left.two / f"stopped-{rank}" / "said").read_text(encoding="utf-8") for rank in range(2)}
     assert said == {
         "Interrupted: training stopped after 1 of 15 steps, in epoch 1 of 3; all is saved in stopped-0: "
         "go on with --resume"
@@ -116,18 +116,18 @@ def test_a_stop_that_one_process_hears_twice_is_saved_once_by_the_first(left: Le
 
 def test_other_data_on_another_machine_is_refused(left: Left) -> None:
     for rank in range(2):
-        said = (left.two / f"other_data-{rank}" / "said").read_text()
+        said = (left.two / f"other_data-{rank}" / "said").read_text(encoding="utf-8")
         assert said == (f"ArgumentError: process {1 - rank} was given other data: give all the same files and options")
 
 
 def test_a_killed_process_ends_the_others_and_the_checkpoint_stays(left: Left) -> None:
-    said = (left.two / "killed-0" / "said").read_text()
+    said = (left.two / "killed-0" / "said").read_text(encoding="utf-8")
     assert said.startswith(
         "LostProcessError: the training cannot go on, because a process that trains with this one has ended ("
     )
     assert said.endswith("; what was learned is kept by the last checkpoint: start all again with --resume")
     assert (left.two / "killed-0" / CHECKPOINT).exists()
-    records = (left.two / "killed-0" / "history.jsonl").read_text().splitlines()
+    records = (left.two / "killed-0" / "history.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(records) == 1  # It was killed in the second epoch.
 
 

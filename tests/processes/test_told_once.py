@@ -26,7 +26,7 @@ def test_a_mistake_is_told_once_and_all_end_with_2(tmp_path: Path, words: list[s
     folders = [tmp_path / "first", tmp_path / "second"]
     for folder in folders:
         folder.mkdir()
-    (folders[0] / "data.csv").write_text(TABLE)
+    (folders[0] / "data.csv").write_text(TABLE, encoding="utf-8")
     told = ended(start_workers(2, *words, folders=folders))
     assert [(code, out) for code, out, _ in told] == [(2, "")] * 2, told
     lines = [line for _, _, err in told for line in err.splitlines()]
@@ -42,7 +42,7 @@ def test_wrong_words_are_told_once(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_saves_once_and_says_so_once(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text(TABLE)
+    (tmp_path / "data.csv").write_text(TABLE, encoding="utf-8")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     running = subprocess.Popen(
         [*torchrun, *TRAIN, "--epochs", "100000"],

@@ -90,7 +90,7 @@ def test_a_machine_that_is_heard_no_more_ends_both_and_one_goes_on(tmp_path: Pat
 
 
 def lines_of(path: Path) -> int:
-    return len(path.read_text().splitlines()) if path.exists() else 0
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
 
 def commands(processes: list[int]) -> list[bytes]:

@@ -33,9 +33,9 @@ def run(name: str, task: Task, options: TrainingOptions, *, resume: bool = False
     try:
         history = train(task, options, folder=folder, resume=resume)
     except (Interrupted, RicordaError) as error:
-        (home / "said").write_text(f"{type(error).__name__}: {error}")
+        (home / "said").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         return
-    (home / "history.json").write_text(json.dumps(history))
+    (home / "history.json").write_text(json.dumps(history), encoding="utf-8")
     safetensors.torch.save_file(dict(task.module.state_dict()), home / "weights.safetensors")
 
 

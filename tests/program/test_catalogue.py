@@ -29,7 +29,7 @@ def plain(x, h):
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     file = tmp_path / "own.py"
-    file.write_text(OWN)
+    file.write_text(OWN, encoding="utf-8")
     return file
 
 
@@ -90,13 +90,13 @@ def test_a_cell_is_found_in_a_file_decorated_or_not(own: Path, name: str) -> Non
 def test_a_path_may_hold_colons_and_spaces(tmp_path: Path) -> None:
     folder = tmp_path / "a folder: mine"
     folder.mkdir()
-    (folder / "own.py").write_text(OWN)
+    (folder / "own.py").write_text(OWN, encoding="utf-8")
     assert find_cell(f"{folder / 'own.py'}:decorated").name == "decorated"
 
 
 def test_a_file_that_changed_is_run_again(own: Path) -> None:
     assert find_cell(f"{own}:decorated").paper == "mine"
-    own.write_text(OWN.replace('"mine"', '"somebody else"'))
+    own.write_text(OWN.replace('"mine"', '"somebody else"'), encoding="utf-8")
     assert find_cell(f"{own}:decorated").paper == "somebody else"
 
 
@@ -125,7 +125,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 )
 def test_a_file_that_fails_is_named_with_the_reason(tmp_path: Path, code: str, reason: str) -> None:
     file = tmp_path / "failing.py"
-    file.write_text(code)
+    file.write_text(code, encoding="utf-8")
     with pytest.raises(CellError) as raised:
         find_cell(f"{file}:cell")
     assert str(raised.value).startswith(f"{file} cannot be run ({reason}")
@@ -141,7 +141,7 @@ def test_a_file_of_no_text_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_calls_the_language_outside_a_cell_is_told_so(tmp_path: Path) -> None:
     file = tmp_path / "outside.py"
-    file.write_text("from ricorda import affine\nz = affine('i')\n")
+    file.write_text("from ricorda import affine\nz = affine('i')\n", encoding="utf-8")
     with pytest.raises(CellError, match="affine was called outside a cell"):
         find_cell(f"{file}:cell")
 
@@ -155,7 +155,7 @@ def test_a_name_that_is_no_cell_is_told_the_file_s_cells(own: Path, name: str) -
 
 def test_a_file_without_cells_says_none(tmp_path: Path) -> None:
     file = tmp_path / "empty.py"
-    file.write_text("")
+    file.write_text("", encoding="utf-8")
     with pytest.raises(CellError, match=r"empty\.py defines no cell 'lstm': its cells are none$"):
         find_cell(f"{file}:lstm")
 

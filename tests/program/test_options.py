@@ -178,7 +178,7 @@ def test_a_cell_is_pickled_by_its_name_with_its_options() -> None:
 )
 def test_a_cell_of_a_file_is_pickled_by_its_place(name: str, tmp_path: Path) -> None:
     file = tmp_path / "own cells.py"
-    file.write_text(OWN)
+    file.write_text(OWN, encoding="utf-8")
     one = find_cell(f"{file}:{name}")
     again = pickle.loads(pickle.dumps(one))
     assert (again.program, repr(again)) == (one.program, repr(one))
@@ -242,7 +242,7 @@ def own(tmp_path: Path) -> Path:
     folder = tmp_path / "a folder (1, 2)"
     folder.mkdir()
     file = folder / "own.py"
-    file.write_text(OWN)
+    file.write_text(OWN, encoding="utf-8")
     return file
 
 
@@ -345,7 +345,7 @@ def test_a_model_keeps_the_options_of_its_cell(tmp_path: Path) -> None:
     again = ricorda.load(tmp_path / "model")
     assert again.program_.options == (("rate", 0.5),)
     assert np.array_equal(again.predict_proba(TEXTS), model.predict_proba(TEXTS))
-    assert "leaky(rate=0.5)" in (tmp_path / "model" / "README.md").read_text()
+    assert "leaky(rate=0.5)" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
 
 
 def test_commands_take_options(own: Path, ricorda_command: Command) -> None:

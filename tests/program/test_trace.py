@@ -432,7 +432,7 @@ def test_a_mistake_is_told_with_file_line_and_expression(tmp_path: Path, mistake
 )
 def test_what_is_no_function_is_no_cell(tmp_path: Path, code: str, shown: str) -> None:
     file = tmp_path / "mistakes.py"
-    file.write_text(HEADER + code)
+    file.write_text(HEADER + code, encoding="utf-8")
     with pytest.raises(CellError, match="a cell is a function of the input and its states") as raised:
         _ = find_cell(f"{file}:wrong").program
     assert shown in str(raised.value)

@@ -93,7 +93,7 @@ def test_a_pattern_and_a_folder_name_the_same_files(ricorda_command: "Command", 
     for number, named in enumerate(("many/*.csv", "many")):
         assert ricorda_command("predict", model, "--file", named, "--out", f"{number}.jsonl").code == 0
     assert Path("0.jsonl").read_bytes() == Path("1.jsonl").read_bytes()
-    assert len(Path("0.jsonl").read_text().splitlines()) == 60
+    assert len(Path("0.jsonl").read_text(encoding="utf-8").splitlines()) == 60
 
 
 WRONG = {
@@ -129,13 +129,13 @@ WRONG = {
 def test_what_is_wrong_is_one_sentence(ricorda_command: "Command", model: str, case: str) -> None:
     if case.startswith("ray"):
         pytest.importorskip("ray.data")
-    Path("taken.csv").write_text("text,prediction\na film,1\n")
-    Path("lacking.csv").write_text("text,label\na film,good\n")
-    Path("data.csv.gz").write_text("words\na film\n")
+    Path("taken.csv").write_text("text,prediction\na film,1\n", encoding="utf-8")
+    Path("lacking.csv").write_text("text,label\na film,good\n", encoding="utf-8")
+    Path("data.csv.gz").write_text("words\na film\n", encoding="utf-8")
     for name in ("others", "damaged"):
         Path(name).mkdir()
     Path("others/mine.txt").touch()
-    Path("damaged/manifest.json").write_text("{")
+    Path("damaged/manifest.json").write_text("{", encoding="utf-8")
     if "made/" in WRONG[case][0]:
         assert ricorda_command("predict", model, "--file", "data.csv", "--out", "made/").code == 0
         part = Path("made/part-00000-00000.csv")
@@ -160,7 +160,7 @@ def test_another_model_does_not_go_on(ricorda_command: "Command", model: str) ->
 
 @pytest.mark.usefixtures("table")
 def test_rows_with_columns_of_their_own_are_refused(ricorda_command: "Command", model: str) -> None:
-    Path("odd.jsonl").write_text('{"text": "a film"}\n{"text": "a film", "id": 1}\n')
+    Path("odd.jsonl").write_text('{"text": "a film"}\n{"text": "a film", "id": 1}\n', encoding="utf-8")
     done = ricorda_command("predict", model, "--file", "odd.jsonl", "--out", "out.csv")
     assert done.code == 2
     assert "row 2 of odd.jsonl has a column 'id'" in done.err
@@ -176,8 +176,8 @@ def test_each_chunk_is_in_one_share() -> None:
 
 @pytest.mark.usefixtures("table")
 def test_lines_of_text_are_the_column_text(ricorda_command: "Command", model: str) -> None:
-    Path("lines.txt").write_text("a warm film\nI slept\n")
+    Path("lines.txt").write_text("a warm film\nI slept\n", encoding="utf-8")
     assert ricorda_command("predict", model, "--file", "lines.txt", "--out", "out.jsonl").code == 0
-    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["text"] for row in rows] == ["a warm film", "I slept"]
     assert set(rows[0]) == {"text", "prediction", "probability"}

@@ -99,7 +99,7 @@ def test_a_cluster_makes_the_bytes_that_are_made_here(cluster: str, tmp_path: Pa
 
 def test_a_mistake_on_a_node_is_one_sentence(cluster: str, tmp_path: Path) -> None:
     small().fit(TEXTS, LABELS).save(tmp_path / "model")
-    (tmp_path / "data.csv").write_text("text,prediction\na film,1\n")
+    (tmp_path / "data.csv").write_text("text,prediction\na film,1\n", encoding="utf-8")
     done = run(tmp_path, "model", "--file", "data.csv", "--out", "there/", "--ray", cluster)
     assert (done.returncode, done.stdout) == (2, "")
     assert "'prediction' already" in done.stderr
@@ -108,7 +108,7 @@ def test_a_mistake_on_a_node_is_one_sentence(cluster: str, tmp_path: Path) -> No
 
 def test_a_node_of_another_version_is_refused(cluster: str, tmp_path: Path) -> None:
     small().fit(TEXTS, LABELS).save(tmp_path / "model")
-    (tmp_path / "data.csv").write_text("text\na film\n")
+    (tmp_path / "data.csv").write_text("text\na film\n", encoding="utf-8")
     code = (
         "import sys; from ricorda.scoring import on_ray; on_ray.__version__ = '99.0'\n"
         f"sys.argv = ['ricorda', 'predict', 'model', '--file', 'data.csv', '--out', 'there/', '--ray', '{cluster}']\n"
@@ -121,7 +121,7 @@ def test_a_node_of_another_version_is_refused(cluster: str, tmp_path: Path) -> N
 
 def test_csv_becomes_parquet_and_a_node_without_ricorda_is_refused(nodes: Nodes, tmp_path: Path) -> None:
     small().fit(TEXTS, LABELS).save(tmp_path / "model")
-    (tmp_path / "data.csv").write_text("id,text\n1,a film\n2,I slept\n")
+    (tmp_path / "data.csv").write_text("id,text\n1,a film\n2,I slept\n", encoding="utf-8")
     arguments = ("model", "--file", "data.csv", "--format", "parquet", "--out")
     assert run(tmp_path, *arguments, "here/").returncode == 0
     there = run(tmp_path, *arguments, "there/", "--ray", nodes.address)
@@ -129,7 +129,9 @@ def test_csv_becomes_parquet_and_a_node_without_ricorda_is_refused(nodes: Nodes,
     name = "part-00000-00000.parquet"
     assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
     (tmp_path / "bare" / "ricorda").mkdir(parents=True)
-    (tmp_path / "bare" / "ricorda" / "__init__.py").write_text("raise ImportError('as if it were not installed')\n")
+    (tmp_path / "bare" / "ricorda" / "__init__.py").write_text(
+        "raise ImportError('as if it were not installed')\n", encoding="utf-8"
+    )
     nodes.add(tmp_path / "bare")
     refused = run(tmp_path, *arguments, "nowhere/", "--ray", nodes.address)
     assert refused.returncode == 2

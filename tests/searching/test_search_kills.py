@@ -58,8 +58,8 @@ def test_mistakes_in_other_processes_arrive(capfd: pytest.CaptureFixture[str]) -
 
 
 def test_without_optuna_a_sentence_names_the_extra(tmp_path: Path) -> None:
-    (tmp_path / "optuna.py").write_text('raise ImportError("no", name="optuna")')
-    (tmp_path / "data.csv").write_text(TABLE)
+    (tmp_path / "optuna.py").write_text('raise ImportError("no", name="optuna")', encoding="utf-8")
+    (tmp_path / "data.csv").write_text(TABLE, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "ricorda", "search", "classify", "data.csv"]
     options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": path}, "capture_output": True, "text": True}

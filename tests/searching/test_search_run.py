@@ -297,10 +297,13 @@ def test_the_command_prints_tables_and_leaves_model_numbers_and_picture(ricorda_
     assert "2/2  trial 1" in done.err
     assert (folder / "found" / "search.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "found" / "search.svg").read_bytes().startswith(b"<?xml")
-    assert "hidden_size" not in json.loads((folder / "found" / "search.json").read_text())["best"]["parameters"]
+    assert (
+        "hidden_size"
+        not in json.loads((folder / "found" / "search.json").read_text(encoding="utf-8"))["best"]["parameters"]
+    )
     assert ricorda_command("predict", "found", "a warm film").code == 0
     again = ricorda_command(*COMMAND, "--test", "data.csv", "--json")
-    assert json.loads(again.out) == json.loads((folder / "found" / "search.json").read_text())
+    assert json.loads(again.out) == json.loads((folder / "found" / "search.json").read_text(encoding="utf-8"))
     assert "2/2 trials were made before" in again.err
     other = ricorda_command(*COMMAND, "--validation", "data.csv")
     assert "on other data" in other.sentence
@@ -326,7 +329,7 @@ def test_the_command_prints_tables_and_leaves_model_numbers_and_picture(ricorda_
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
     ricorda_command: Command, folder: Path, more: tuple[str, ...], says: str
 ) -> None:
-    (folder / "space.toml").write_text("hiden_size = [4, 8]\n")
+    (folder / "space.toml").write_text("hiden_size = [4, 8]\n", encoding="utf-8")
     assert says in ricorda_command(*COMMAND, *more).sentence
     assert not (folder / "found").exists()
 
@@ -337,7 +340,9 @@ def test_a_model_that_no_search_has_written_is_kept(ricorda_command: Command, tr
 
 
 def test_a_forecast_has_a_column_of_times_and_a_limit_of_time(ricorda_command: Command, folder: Path) -> None:
-    (folder / "series.csv").write_text("day,v\n" + "".join(f"2024-01-{day:02},{day % 7}\n" for day in range(1, 32)) * 1)
+    (folder / "series.csv").write_text(
+        "day,v\n" + "".join(f"2024-01-{day:02},{day % 7}\n" for day in range(1, 32)) * 1, encoding="utf-8"
+    )
     options = ("--time", "day", "--target", "v", "--context", 4, "--hidden-size", 4, "--epochs", 1, "--trials", 1)
     done = ricorda_command("search", "forecast", "series.csv", *options, "--time-limit", "1h", "--json")
     assert done.code == 0, done.err

@@ -91,7 +91,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
     path.write_text(
         "cell = ['gru', 'mgu']\nlearning_rate = {low = 1e-4, high = 1e-2, log = true}\n"
-        "hidden_size = {low = 8, high = 32, step = 8}\ndropout = {low = 0, high = 0.5}\npooling = 'mean'\n"
+        "hidden_size = {low = 8, high = 32, step = 8}\ndropout = {low = 0, high = 0.5}\npooling = 'mean'\n",
+        encoding="utf-8",
     )
     space = own(path)
     assert space.distributions == {
@@ -128,7 +129,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 )
 def test_a_mistake_in_a_space_is_one_sentence_that_names_the_file(written: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
-    path.write_text(written)
+    path.write_text(written, encoding="utf-8")
     with pytest.raises(SpaceError) as raised:
         own(path)
     assert "space.toml" in str(raised.value)

@@ -74,11 +74,11 @@ def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(ur
 
 def test_a_file_that_is_no_journal_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("a line without an end")
+    path.write_text("a line without an end", encoding="utf-8")
     for function in (check_storage, open_storage):
         with pytest.raises(ArgumentError, match="is no journal of Optuna"):
             function(str(path))
-    assert path.read_text() == "a line without an end"
+    assert path.read_text(encoding="utf-8") == "a line without an end"
     with pytest.raises(ModelFolderError, match="it is a folder where a file is needed"):
         open_storage(str(tmp_path))
 

@@ -68,11 +68,11 @@ def serving(tmp_path: Path) -> Iterator[Callable[..., Any]]:
             log = tmp_path / "log.txt"
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             command = [sys.executable, "-m", "ricorda", "serve", *map(str, arguments), "--port", "0"]
-            with log.open("w") as file:
+            with log.open("w", encoding="utf-8") as file:
                 process = subprocess.Popen(command, env=environment, stderr=file, text=True)
             stack.callback(_end, process)
             end = time.monotonic() + 240
-            while "http://" not in (said := log.read_text()):
+            while "http://" not in (said := log.read_text(encoding="utf-8")):
                 assert process.poll() is None, said
                 assert time.monotonic() < end, said
                 time.sleep(0.05)

@@ -38,7 +38,7 @@ def test_numbers_are_answered_as_the_command_does(
     models: dict[str, str], client: TestClient, ricorda_command: Command, tmp_path: Path
 ) -> None:
     walks = [[[0.5, 1.0, -1.0], [1.0, 0.25, 3.0]], [[2.0, 0.0, 0.125]]]
-    (tmp_path / "data.jsonl").write_text("".join(json.dumps({"x": walk}) + "\n" for walk in walks))
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps({"x": walk}) + "\n" for walk in walks), encoding="utf-8")
     for model in ("walk", "label"):
         printed = ricorda_command("predict", models[model], "--file", tmp_path / "data.jsonl", "--text", "x", "--json")
         assert printed.code == 0, printed.err
@@ -56,7 +56,9 @@ def test_a_forecast_is_answered_as_the_command_does(
 
     monkeypatch.chdir(tmp_path)
     rows = [{"day": f"2024-01-{day:02}", "sales": float(day % 5)} for day in range(1, 29)]
-    Path("data.csv").write_text("day,sales\n" + "".join(f"{row['day']},{row['sales']}\n" for row in rows))
+    Path("data.csv").write_text(
+        "day,sales\n" + "".join(f"{row['day']},{row['sales']}\n" for row in rows), encoding="utf-8"
+    )
     options = ("--target", "sales", "--horizon", "2", "--context", "4", "--hidden-size", "4", "--epochs", "1")
     assert ricorda_command("train", "forecast", "data.csv", *options, "--out", "model").code == 0
     with TestClient(application(Settings({"m": "model"})), base_url="http://127.0.0.1") as server:

@@ -147,7 +147,7 @@ def test_processes_end_with_the_one_that_started_them(models: dict[str, str], se
 def _runs(process: int) -> bool:
     """Whether a process is there, and not only waits to be forgotten."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
@@ -173,7 +173,7 @@ def _wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
 
 def _children(process: subprocess.Popen[str]) -> list[int]:
     """The processes that serve, of those that a process has started."""
-    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
     serving = [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     return [int(pid) for pid in serving]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
 
 
 def _blocks(kind: str) -> list[str]:
@@ -45,7 +45,7 @@ def test_the_page_names_every_option_and_status() -> None:
 
 def test_the_image_and_the_unit_start_the_command_that_there_is() -> None:
     folder = Path(__file__).parents[2] / "docs" / "serve"
-    image, unit = ((folder / name).read_text() for name in ("Dockerfile", "ricorda-serve.service"))
+    image, unit = ((folder / name).read_text(encoding="utf-8") for name in ("Dockerfile", "ricorda-serve.service"))
     assert 'ENTRYPOINT ["ricorda", "serve"]' in image
     assert image.index("USER ricorda") < image.index("ENTRYPOINT")
     assert all(f"`{option}`" in PAGE for option in re.findall(r'"(--[a-z-]+)"', image))

@@ -146,7 +146,7 @@ def test_names_and_tokens_are_checked(tmp_path: Path) -> None:
         with pytest.raises(ArgumentError):
             named(wrong)
     path = tmp_path / "tokens.txt"
-    path.write_text("# mine\n\none\n two \n")
+    path.write_text("# mine\n\none\n two \n", encoding="utf-8")
     assert read_tokens(path) == ("one", "two")
     assert "one" not in repr(Settings({}, tokens=("one",)))
     for content in ("", "# none\n", "one two\n", "ü\n"):

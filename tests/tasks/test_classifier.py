@@ -213,7 +213,7 @@ def test_a_training_goes_on_with_its_own_examples_alone(tmp_path: Path) -> None:
     model = small().fit(TEXTS, LABELS, validation=parts, folder=tmp_path)
     again = small().fit(TEXTS, LABELS, validation=parts, folder=tmp_path, resume=True)
     assert again.history_ == model.history_
-    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    lines = (tmp_path / "history.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == model.history_
     other_parts = (TEXTS[1:7], LABELS[1:7])
     for X, y, validation in ((TEXTS[::-1], LABELS[::-1], parts), (TEXTS, LABELS, other_parts)):

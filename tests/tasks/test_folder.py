@@ -61,10 +61,10 @@ def refusal(folder: Path) -> str:
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change config.json as if it had been saved so, with its hash."""
     path = folder / CONFIG
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     change(config)
     config["sha256"][CONFIG] = config_hash(config)
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config), encoding="utf-8")
 
 
 # The same model comes back
@@ -126,7 +126,7 @@ print(model.get_params()["cell"].name, repr(model.predict_proba(TEXTS).tolist())
 
 def test_opening_runs_no_code_and_needs_no_file_of_the_cell(saved: Path, tmp_path: Path) -> None:
     file = tmp_path / "cells.py"
-    file.write_text(OWN_CELL)
+    file.write_text(OWN_CELL, encoding="utf-8")
     model = small(cell=f"{file}:own").fit(TEXTS, LABELS)
     model.save(tmp_path / "model")
     file.unlink()
@@ -142,7 +142,7 @@ def test_opening_runs_no_code_and_needs_no_file_of_the_cell(saved: Path, tmp_pat
 
 
 def test_the_card_says_what_the_model_is(model: Path, tmp_path: Path) -> None:
-    card = (model / "README.md").read_text()
+    card = (model / "README.md").read_text(encoding="utf-8")
     for words in (
         "`bad`, `good`",
         "Cell `lstm`, 1 layer of 4 units in one direction",
@@ -155,7 +155,7 @@ def test_the_card_says_what_the_model_is(model: Path, tmp_path: Path) -> None:
     assert (model / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     other = small(cell="gru", num_layers=2, bidirectional=True, random_state=None, validation_fraction=0.1)
     other.fit(WALKS, RISES).save(tmp_path / "other")
-    card = (tmp_path / "other" / "README.md").read_text()
+    card = (tmp_path / "other" / "README.md").read_text(encoding="utf-8")
     best = other.summary_["best"]
     for words in ("# A classifier of arrays of numbers", "`False`, `True`", "2 layers of 4 units in two directions"):
         assert words in card
@@ -188,7 +188,7 @@ def test_a_file_that_is_missing_cut_or_changed_is_named(model: Path, name: str) 
 
 
 def test_what_is_no_model_folder_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("a")
+    (tmp_path / "file").write_text("a", encoding="utf-8")
     assert "holds no model: give the folder that `ricorda train" in refusal(tmp_path)
     for path in (tmp_path / "none", tmp_path / "file", tmp_path / ("a" * 300)):
         assert "is no folder: give the folder that `ricorda train" in refusal(path)
@@ -239,7 +239,7 @@ def at(config: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 
 def needed(saved: Path) -> list[tuple[str, ...]]:
     """The keys of a config that must be there, which is most of them."""
-    config = json.loads((saved / CONFIG).read_text())
+    config = json.loads((saved / CONFIG).read_text(encoding="utf-8"))
     epoch = [("summary", "best", key) for key in ("epoch", "loss")]
     paths = [
         path
@@ -294,7 +294,7 @@ JSON = st.recursive(
 @given(data=st.data())
 def test_a_config_with_anything_anywhere_opens_or_is_refused(saved: Path, model: Path, data: st.DataObject) -> None:
     shutil.copy(saved / CONFIG, model)
-    paths = [path for path in keys(json.loads((saved / CONFIG).read_text())) if path[0] != "sha256"]
+    paths = [path for path in keys(json.loads((saved / CONFIG).read_text(encoding="utf-8"))) if path[0] != "sha256"]
     for path in data.draw(st.lists(st.sampled_from(paths), min_size=1, max_size=2)):
         value = data.draw(JSON)
         rewrite(model, lambda config, path=path, value=value: at(config, path).update({path[-1]: value}))
@@ -358,7 +358,7 @@ def test_files_that_have_their_hash_and_not_their_content_are_refused(
 def test_a_tokenizer_is_held_before_anything_runs(model: Path, change: str) -> None:
     import hashlib
 
-    content = json.loads((model / TOKENIZER).read_text())
+    content = json.loads((model / TOKENIZER).read_text(encoding="utf-8"))
     vocabulary = content["model"]["vocab"]
     last = max(vocabulary, key=vocabulary.__getitem__)
     if change == "a gap":

@@ -106,7 +106,7 @@ def test_a_full_disk_and_a_read_only_folder_are_told(tmp_path: Path, disk: Disk,
 
 
 def test_a_file_in_the_folders_place_is_told(tmp_path: Path, fitted: SequenceClassifier) -> None:
-    (tmp_path / "file").write_text("a")
+    (tmp_path / "file").write_text("a", encoding="utf-8")
     with pytest.raises(ModelFolderError, match="file is a file where a folder is needed: choose another folder"):
         fitted.save(tmp_path / "file")
     with pytest.raises(ModelFolderError, match="the system says File name too long: choose another folder"):

@@ -102,7 +102,9 @@ def test_a_changed_folder_is_refused(tmp_path: Path) -> None:
 
     small(epochs=1).fit(TEXT).save(tmp_path / "model")
     config = tmp_path / "model" / CONFIG
-    config.write_text(config.read_text().replace('"kind": "stream"', '"kind": "music"'))
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"kind": "stream"', '"kind": "music"'), encoding="utf-8"
+    )
     with pytest.raises(ModelFolderError):
         ricorda.load(tmp_path / "model")
 

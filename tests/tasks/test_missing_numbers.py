@@ -104,7 +104,7 @@ def test_a_file_has_missing_numbers_as_null(tmp_path: Path, model: SequenceClass
         json.dumps({"text": np.where(np.isnan(x), None, x.astype(object)).tolist(), "label": label})
         for x, label in zip(X, y, strict=True)
     ]
-    (tmp_path / "data.jsonl").write_text("\n".join(lines))
+    (tmp_path / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
     read = read_examples(tmp_path / "data.jsonl", missing=True)
     np.testing.assert_allclose(model.predict_proba(read), model.predict_proba(X), rtol=1e-6)
     with pytest.raises(

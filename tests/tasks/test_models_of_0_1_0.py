@@ -39,7 +39,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def said(folder: Path) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads((folder / "said.json").read_text())
+    said: dict[str, Any] = json.loads((folder / "said.json").read_text(encoding="utf-8"))
     if not isinstance(said["X"][0], str) and not isinstance(said["X"][0][0], str):
         said["X"] = [np.array(x) for x in said["X"]]
     return said
@@ -69,7 +69,7 @@ def test_they_open_and_predict_the_same_numbers(folder: Path, said: dict[str, An
 
 def test_they_are_saved_as_they_were(folder: Path, tmp_path: Path) -> None:
     ricorda.load(folder).save(tmp_path)
-    config, before = (json.loads((each / "config.json").read_text()) for each in (tmp_path, folder))
+    config, before = (json.loads((each / "config.json").read_text(encoding="utf-8")) for each in (tmp_path, folder))
     for name in ("sha256", "ricorda_version"):
         del config[name], before[name]
     assert config == before

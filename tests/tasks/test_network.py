@@ -186,7 +186,8 @@ def test_given_weights_are_taken_and_others_are_one() -> None:
 def test_a_cell_is_given_by_name_file_function_cell_or_program(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n"
+        "from ricorda import affine, cell, tanh\n\n\n@cell\ndef mine(x, h):\n    return tanh(affine('h', h, x))\n",
+        encoding="utf-8",
     )
     wanted = as_program(f"{file}:mine")
     assert wanted.name == "mine"

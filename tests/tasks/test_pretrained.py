@@ -253,7 +253,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_command_learns_the_language_first(folder: Path, ricorda_command: Command, quick: None) -> None:
-    Path("more.txt").write_text("a lovely cast\nfunny, wise and warm\n" * 8)
+    Path("more.txt").write_text("a lovely cast\nfunny, wise and warm\n" * 8, encoding="utf-8")
     options = [option for option in SMALL if option != "--one-direction"]
     command = ["train", "classify", "data.csv", "--unlabelled", "more.txt", "--out", "model", *options]
     done = ricorda_command(*command)
@@ -275,8 +275,8 @@ def test_one_command_learns_the_language_first(folder: Path, ricorda_command: Co
 
 
 def test_the_tagger_s_command_does_so_too(folder: Path, ricorda_command: Command, quick: None) -> None:
-    Path("tagged.txt").write_text(PAIRS)
-    Path("more.txt").write_text("dogs saw the cats\n" * 8)
+    Path("tagged.txt").write_text(PAIRS, encoding="utf-8")
+    Path("more.txt").write_text("dogs saw the cats\n" * 8, encoding="utf-8")
     sizes = ["--hidden-size", "4", "--layers", "1", "--epochs", "1"]
     done = ricorda_command("train", "tag", "tagged.txt", "--unlabelled", "more.txt", "--out", "model", *sizes)
     assert done.code == 0, done
@@ -284,8 +284,8 @@ def test_the_tagger_s_command_does_so_too(folder: Path, ricorda_command: Command
 
 
 def test_mistakes_are_told_before_a_language_is_learned(folder: Path, ricorda_command: Command) -> None:
-    Path("one.csv").write_text("text,label\n" + "a film,good\n" * 8)
-    Path("more.txt").write_text("a lovely cast\n")
+    Path("one.csv").write_text("text,label\n" + "a film,good\n" * 8, encoding="utf-8")
+    Path("more.txt").write_text("a lovely cast\n", encoding="utf-8")
     said = ricorda_command("train", "classify", "one.csv", "--unlabelled", "more.txt", "--out", "model", *SMALL)
     assert "one.csv holds one class only" in said.sentence
     said = ricorda_command("train", "classify", "data.csv", "--pretrained", "nothing", "--out", "model", *SMALL)

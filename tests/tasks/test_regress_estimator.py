@@ -102,7 +102,7 @@ def test_several_outputs_have_names_units_and_reports_of_their_own(tmp_path: Any
     model.save(tmp_path)
     again: Any = ricorda.load(tmp_path)
     assert np.array_equal(again.predict(WALKS), found)
-    assert "`y2` (mean 5" in (tmp_path / "README.md").read_text()
+    assert "`y2` (mean 5" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("shape", [(40,), (40, 1)])

@@ -33,7 +33,7 @@ def small(**parameters: Any) -> PairClassifier:
 
 
 def test_it_is_short() -> None:
-    assert len(Path(pair_task.__file__).read_text().splitlines()) <= 120
+    assert len(Path(pair_task.__file__).read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_it_is_as_any_other_task(tmp_path: Path, ricorda_command: Command) -> None:

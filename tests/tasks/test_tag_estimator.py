@@ -137,8 +137,8 @@ def test_a_folder_gives_back_the_model_it_was_saved_from(fitted: SequenceTagger,
         assert isinstance(again, SequenceTagger)
         assert again.get_params() == model.get_params()
         assert all(map(np.array_equal, again.predict(X), model.predict(X)))
-    assert "R2" in (tmp_path / "numbers" / "README.md").read_text()
-    assert "one of 4 tags" in (tmp_path / "tags" / "README.md").read_text()
+    assert "R2" in (tmp_path / "numbers" / "README.md").read_text(encoding="utf-8")
+    assert "one of 4 tags" in (tmp_path / "tags" / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,9 +173,9 @@ def test_a_folder_that_does_not_hold_together_is_refused(
     fitted: SequenceTagger, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     fitted.save(tmp_path)
-    config = {**json.loads((tmp_path / CONFIG).read_text()), **change}
+    config = {**json.loads((tmp_path / CONFIG).read_text(encoding="utf-8")), **change}
     config["sha256"][CONFIG] = config_hash(config)
-    (tmp_path / CONFIG).write_text(json.dumps(config))
+    (tmp_path / CONFIG).write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ModelFolderError, match=message):
         load(tmp_path)
 
@@ -224,7 +224,7 @@ def test_a_tag_that_the_training_never_saw_is_named_with_its_word_and_place(
     with pytest.raises(DataError, match=r"^validation\[0\]\[0\] " + message):
         small_tagger().fit(SENTENCES, TAGS, validation=([["the", "cat"]], [["D", "ADJ"]]))
     path = tmp_path / "test.txt"
-    path.write_text("cats/N\nthe/D cat/ADJ\n")
+    path.write_text("cats/N\nthe/D cat/ADJ\n", encoding="utf-8")
     read = read_tagged(path)
     with pytest.raises(DataError, match=rf"^row 2 of {path} " + message):
         fitted.evaluate(read, read.labels)

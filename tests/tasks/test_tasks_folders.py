@@ -39,10 +39,10 @@ def model(case: Case) -> Any:
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change config.json as if it had been saved so, with its hash."""
-    config = json.loads((folder / CONFIG).read_text())
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     change(config)
     config["sha256"][CONFIG] = config_hash(config)
-    (folder / CONFIG).write_text(json.dumps(config))
+    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
 
 
 def refusal(folder: Path) -> str:
@@ -75,7 +75,7 @@ def test_an_opened_model_is_the_saved_one(case: Case, model: Any, tmp_path: Path
 
 def test_the_card_and_the_picture_say_what_the_model_is(model: Any, tmp_path: Path) -> None:
     model.save(tmp_path)
-    text = (tmp_path / "README.md").read_text()
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
     card = model._card()
     for words in (f"# {card.title}", card.does, *card.use, card.python, card.limits, f"seed {model.random_state}"):
         assert words in text
@@ -114,7 +114,7 @@ def test_damage_is_told(model: Any, tmp_path: Path) -> None:
         path.unlink()
         assert str(path) in refusal(tmp_path)
         path.write_bytes(content)
-    config = json.loads((tmp_path / CONFIG).read_text())
+    config = json.loads((tmp_path / CONFIG).read_text(encoding="utf-8"))
     for name in set(config) - GENERAL:
         for value in ([1], {"a": 1}, "no", -1, None):
             if value == config[name]:
@@ -123,11 +123,11 @@ def test_damage_is_told(model: Any, tmp_path: Path) -> None:
             refusal(tmp_path)
         rewrite(tmp_path, lambda changed, name=name: changed.pop(name))
         refusal(tmp_path)
-        (tmp_path / CONFIG).write_text(json.dumps(config))
+        (tmp_path / CONFIG).write_text(json.dumps(config), encoding="utf-8")
     for name in config["parameters"]:
         rewrite(tmp_path, lambda changed, name=name: changed["parameters"].pop(name))
         refusal(tmp_path)
-        (tmp_path / CONFIG).write_text(json.dumps(config))
+        (tmp_path / CONFIG).write_text(json.dumps(config), encoding="utf-8")
     ricorda.load(tmp_path)
 
 

@@ -40,7 +40,7 @@ def same(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("step", [2, 5])
 def test_a_training_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    (tmp_path / "mycells.py").write_text(FILE)
+    (tmp_path / "mycells.py").write_text(FILE, encoding="utf-8")
     how = {"cell": f"{tmp_path}/mycells.py:mixed", "weight_decay": 0.1, "epochs": 3}
     how |= {"num_layers": 2, "bidirectional": True}
     whole = small(**how).fit(TEXTS, LABELS)
@@ -62,7 +62,7 @@ def test_a_training_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_model_is_saved_opened_copied_and_inspected(
     folder: Path, ricorda_command: "Command", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("mycells.py").write_text(FILE)
+    Path("mycells.py").write_text(FILE, encoding="utf-8")
     options = ["--hidden-size", "6", "--epochs", "2", "--one-direction", "--out", "model"]
     done = ricorda_command("train", "classify", "data.csv", "--cell", "mycells.py:mixed", *options)
     assert done.code == 0, done
@@ -85,7 +85,7 @@ def test_a_model_is_saved_opened_copied_and_inspected(
 
 
 def test_the_command_says_what_weights_are_made_from(folder: Path, ricorda_command: "Command") -> None:
-    Path("mycells.py").write_text(FILE)
+    Path("mycells.py").write_text(FILE, encoding="utf-8")
     done = ricorda_command("cells", "mycells.py:mixed", "--input-size", "3", "--hidden-size", "4")
     assert done.code == 0, done
     assert "W_h = M - M^T - 0.01 I" in done.out

@@ -74,7 +74,9 @@ def vector_of(model: Any, word: str) -> Any:
 
 def spread(path: Path) -> float:
     """The standard deviation of the numbers of a file."""
-    return float(np.concatenate([line.split()[1:] for line in path.read_text().splitlines()]).astype(float).std())
+    return float(
+        np.concatenate([line.split()[1:] for line in path.read_text(encoding="utf-8").splitlines()]).astype(float).std()
+    )
 
 
 @pytest.mark.parametrize("task", MODELS)
@@ -82,7 +84,7 @@ def test_frozen_vectors_are_those_of_the_file_and_open_without_it(task: str, fil
     make, X = MODELS[task]
     model = make(vectors=file, freeze_vectors=True)
     word, spelled = {"tag": ("dogs", "dogs"), "translate": ("two", "▁two")}.get(task, ("lovely", "lovely"))
-    line = next(line for line in file.read_text().splitlines() if line.lower().startswith(f"{word} "))
+    line = next(line for line in file.read_text(encoding="utf-8").splitlines() if line.lower().startswith(f"{word} "))
     ours = vector_of(model, spelled)
     assert len(ours) == SIZE
     if task != "translate":  # Of pieces not all of the file is kept, so the spread is another.

@@ -199,7 +199,7 @@ def test_what_is_not_finite_stops_the_run_and_is_never_saved(tmp_path: Path, kin
     assert all(value.isfinite().all() for value in weights(task).values())
     saved = safetensors.torch.load_file(tmp_path / CHECKPOINT)
     assert all(value.isfinite().all() for value in saved.values())
-    assert len((tmp_path / HISTORY).read_text().splitlines()) == 1
+    assert len((tmp_path / HISTORY).read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_a_full_disk_stops_the_run_and_leaves_the_old_checkpoint(
@@ -220,7 +220,7 @@ def test_a_full_disk_stops_the_run_and_leaves_the_old_checkpoint(
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_first_step(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     task = Signs()
     with pytest.raises(ModelFolderError, match="is a file where a folder is needed"):
         train(task, SHORT, folder=tmp_path / "file")

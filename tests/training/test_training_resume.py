@@ -48,7 +48,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path: Path, press: tuple[int
     assert resumed.calls == 15 - calls
     assert_equal(weights(whole), weights(resumed))
     assert timeless(resumed_history) == timeless(history)
-    lines = (tmp_path / HISTORY).read_text().splitlines()
+    lines = (tmp_path / HISTORY).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == resumed_history
 
 

@@ -65,7 +65,7 @@ def main() -> None:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # A stream that the caller has closed is None, to which nothing could be written.
     sys.stdout, sys.stderr = (
-        stream or open(os.devnull, "w")  # noqa: SIM115 - it stays open
+        stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open
         for stream in (sys.stdout, sys.stderr)
     )
     for stream in (sys.stdout, sys.stderr):
