@@ -317,7 +317,7 @@ def test_a_machine_without_code_for_bf16_computes_in_full_and_says_so_once(monke
             raise RuntimeError("LLVM IR parsing error")
         return compiled(target)
 
-    caches = (machine.without_code, runs._in_bf16, runs._say)
+    caches = (machine.without_code, runs._able, runs._say)
     monkeypatch.setattr(machine, "library", broken)
     for one in caches:
         one.cache_clear()

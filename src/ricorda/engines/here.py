@@ -52,7 +52,7 @@ def _of_code() -> dict[str, str]:
     target = host()
     adds = f"multiplied and added in {'one instruction' if target.has_fma else 'two instructions'}"
     start, reason = team()
-    error = without_code(target.with_products("bf16"))
+    error = without_code(host("f32", "bf16"))
     own = "by the processor's own instruction" if target.has_bf16 else "widened to float32, which takes longer"
     return {
         "code for": f"{target.cpu}, {target.triple}",

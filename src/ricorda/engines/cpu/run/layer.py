@@ -47,9 +47,9 @@ def run_layer(request: Request) -> Run:
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     names, record = tuple(parameters), tuple(record)
     element = "f64" if x.dtype == torch.float64 else "f32"
-    processor = target.host(element, few=B <= target.FEW)
-    if manner.bf16 and element == "f32":
-        processor = _in_bf16(processor)
+    processor = target.host(element, "bf16" if manner.bf16 and element == "f32" else None, few=B <= target.FEW)
+    if processor.products == "bf16":
+        processor = _able(processor)
     watch = manner.watch
     kernels = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
     check_shapes(kernels, parameters, x, states)
@@ -89,14 +89,13 @@ def run_layer(request: Request) -> Run:
 
 
 @cache
-def _in_bf16(full: Target) -> Target:
-    """The same processor with products of bf16; in full precision still if no code can be had for them, as is said."""
-    half = full.with_products("bf16")
+def _able(half: Target) -> Target:
+    """The same processor, but with products in full precision if no code can be had for those of bf16, as is said."""
     error = without_code(half)
     if error is None:
         return half
     _say(f"products are not rounded to bf16 here, as no machine code for them can be had ({error})")
-    return full
+    return half.in_full()
 
 
 @cache

@@ -80,12 +80,8 @@ class Target:
 
     def in_full(self) -> Target:
         """The same processor with products of the element type."""
-        return self.with_products(self.element)
-
-    def with_products(self, products: str) -> Target:
-        """The same processor with products of another type."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _only(**{**own, "products": products})
+        return _only(**{**own, "products": self.element})
 
     def symbol(self, name: str) -> str:
         """The name, in this process, of what is compiled once for all kernels of this target."""
