@@ -145,7 +145,7 @@ MOST_LINES = 400
 MOST_CODE = 60
 """Lines of code of a function: its docstring, blank lines and lines of comment are not counted."""
 
-MOST_OF_TASKS_AND_DOORS = 14_890
+MOST_OF_TASKS_AND_DOORS = 14_910
 """Lines of `tasks` and `cli` together: a parameter, and `fit`, are written once."""
 
 SHOWING = ("plot", "to_html")
