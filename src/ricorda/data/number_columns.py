@@ -123,9 +123,12 @@ def opening(source: str) -> tuple[list[str], Sequence[Any]]:
 def _opening(source: str) -> tuple[list[str], Sequence[Any]]:
     kind = extension(source)
     if kind == ".parquet":
+        import polars
+
         table = scan_parquet(source)
         names = [*table.collect_schema().names()]
-        with suppress(ValueError, OverflowError):  # It may hold a date that Python has not.
+        # It may hold a date that Python has not, at which older versions of polars panic.
+        with suppress(ValueError, OverflowError, polars.exceptions.PanicException):
             return names, table.head(1).collect().row(0)
         return names, []
     if kind == ".xlsx":
