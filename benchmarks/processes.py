@@ -78,7 +78,7 @@ def run(data: Path, processes: int, **how: Any) -> list[dict[str, Any]]:
             check=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        return list(json.loads(out.read_text()))
+        return list(json.loads(out.read_text(encoding="utf-8")))
 
 
 def train(data: Path, *, batch_size: int, epochs: int, out: str, exact: bool = False) -> None:
@@ -106,7 +106,7 @@ def train(data: Path, *, batch_size: int, epochs: int, out: str, exact: bool = F
     model = SequenceClassifier(**sizes).fit(*learn, validation=dev)
     if os.environ.get("RANK", "0") == "0":
         records = [{**record, "processor": cpu} for record, cpu in zip(model.history_, used, strict=True)]
-        Path(out).write_text(json.dumps(records))
+        Path(out).write_text(json.dumps(records), encoding="utf-8")
 
 
 if __name__ == "__main__":

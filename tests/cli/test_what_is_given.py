@@ -56,7 +56,7 @@ def test_the_name_of_a_file_is_no_text(trained: Path, ricorda_command: Command, 
 
 
 def test_closed_streams(trained: Path, ricorda_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("io.TextIOWrapper", lambda *_: None)  # as Python has it for a closed one
+    monkeypatch.setattr("io.TextIOWrapper", lambda *_, **__: None)  # as Python has it for a closed one
     for command in (["predict"], ["inspect", "memory"]):
         sentence = ricorda_command(*command, trained / "model").sentence
         assert sentence.startswith("the standard input is closed: give texts as arguments")

@@ -110,7 +110,7 @@ def command(words: list[str]) -> None:
         main()
     finally:
         files = sorted(name for name in opened if name.startswith("parts/"))
-        Path(f"process-{RANK}.json").write_text(json.dumps({"files": files, **held}))
+        Path(f"process-{RANK}.json").write_text(json.dumps({"files": files, **held}), encoding="utf-8")
 
 
 if __name__ == "__main__":

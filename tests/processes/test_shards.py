@@ -57,7 +57,7 @@ def write_parts(folder: Path) -> None:
     (folder / "parts").mkdir()
     for number, (texts, labels) in enumerate(parts()):
         rows = "".join(f'"{text}",{label}\n' for text, label in zip(texts, labels, strict=True))
-        (folder / "parts" / f"{number}.csv").write_text(f"text,label\n{rows}")
+        (folder / "parts" / f"{number}.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
 
 
 class Threads(Processes):
@@ -106,7 +106,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [code for code, _, _ in told] == [0, 0], told
     killed = start(folder, *WORDS, "--out", "killed", environment={"KILLED_AT": "2"})
     assert [code for code, _, _ in killed] == [2, -signal.SIGKILL], killed
-    (folder / "said").write_text(told[0][2])
+    (folder / "said").write_text(told[0][2], encoding="utf-8")
     assert told[1][1:] == ("", "")
     return folder
 
@@ -119,7 +119,7 @@ def test_tasks_reach_the_weights_of_one_process_that_holds_both_shards(tmp_path:
     assert [record["step"] for record in history] == [5, 10, 15]
     for rank in range(2):
         assert_like_one(tmp_path / f"whole-{rank}", one, history, BOUND)
-        assert "stopped after" in (tmp_path / f"stopped-{rank}" / "said").read_text()
+        assert "stopped after" in (tmp_path / f"stopped-{rank}" / "said").read_text(encoding="utf-8")
         assert_like_one(tmp_path / f"stopped-{rank}", one, history, BOUND)  # It went on.
 
 
@@ -149,7 +149,7 @@ def test_a_classifier_reaches_the_weights_of_one_process_and_knows_the_classes_o
 
 
 def test_each_process_opens_its_own_files_and_holds_its_own_rows(left: Path) -> None:
-    first, second = (json.loads((left / f"process-{rank}.json").read_text()) for rank in range(2))
+    first, second = (json.loads((left / f"process-{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
     assert first["files"] == ["parts/0.csv", "parts/2.csv"]
     assert second["files"] == ["parts/1.csv", "parts/3.csv"]
     assert first["examples"] + first["held_out"] == 16
@@ -159,13 +159,13 @@ def test_each_process_opens_its_own_files_and_holds_its_own_rows(left: Path) -> 
 
 
 def test_the_missing_wide_part_is_said_once(left: Path) -> None:
-    lines = (left / "said").read_text().splitlines()
+    lines = (left / "said").read_text(encoding="utf-8").splitlines()
     assert sum("no linear part" in line for line in lines) == 1
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(left: Path, ricorda_command: Command, monkeypatch: Any) -> None:
     monkeypatch.chdir(left)
-    assert len((left / "killed" / "training" / "history.jsonl").read_text().splitlines()) == 1
+    assert len((left / "killed" / "training" / "history.jsonl").read_text(encoding="utf-8").splitlines()) == 1
     alone = ricorda_command(*WORDS, "--out", "killed", "--resume")
     assert alone.code == 2
     assert alone.err.splitlines()[-1] == (

@@ -166,18 +166,18 @@ def test_a_split_that_leaves_a_class_without_examples_is_refused(counts: list[in
 
 
 def test_balanced_weights_are_inverse_to_the_classes_examples() -> None:
-    weights = class_weights("balanced", np.repeat([0, 1, 2], [6, 3, 1]), np.array(["a", "b", "c"]))
+    weights = class_weights("balanced", np.array([6, 3, 1]), np.array(["a", "b", "c"]))
     assert weights is not None
     np.testing.assert_allclose(weights, [10 / (3 * 6), 10 / (3 * 3), 10 / 3])
 
 
 def test_given_weights_are_taken_and_others_are_one() -> None:
-    weights = class_weights({"c": 5, "a": 0.5}, np.array([0, 1, 2]), np.array(["a", "b", "c"]))
+    weights = class_weights({"c": 5, "a": 0.5}, np.array([1, 1, 1]), np.array(["a", "b", "c"]))
     assert weights is not None
     assert weights.tolist() == [0.5, 1.0, 5.0]
-    assert class_weights(None, np.array([0, 1]), np.array(["a", "b"])) is None
+    assert class_weights(None, np.array([1, 1]), np.array(["a", "b"])) is None
     with pytest.raises(ArgumentError, match="class_weight has a weight for 'd', which is no label of y: use 'a', 'b'"):
-        class_weights({"d": 1.0}, np.array([0, 1]), np.array(["a", "b"]))
+        class_weights({"d": 1.0}, np.array([1, 1]), np.array(["a", "b"]))
 
 
 # Cells
