@@ -124,6 +124,16 @@ def test_predictions_of_texts_a_file_and_the_standard_input(trained: Path, ricor
     assert re.search(r"too long too long.*…", done.out)
 
 
+def test_predictions_in_int8(trained: Path, ricorda_command: Command) -> None:
+    model = ricorda.load(trained / "model")
+    full = model.predict_proba(TEXTS)
+    ricorda.nn.set_precision(model.network_, "int8")
+    wanted = model.predict_proba(TEXTS)
+    assert (wanted != full).any()
+    done = ricorda_command("predict", trained / "model", *TEXTS, "--json", "--precision", "int8")
+    assert [max(row) for row in wanted.tolist()] == [json.loads(line)["probability"] for line in done.out.splitlines()]
+
+
 def test_predictions_of_numbers(folder: Path, ricorda_command: Command) -> None:
     walks, rises = series()
     model = small().fit(walks, rises)

@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 import ricorda.nn as rn
 from ricorda.engines import choose
 from ricorda.engines.cpu.kernels import compile as machine
-from ricorda.engines.cpu.run import call, checkpoint
+from ricorda.engines.cpu.run import call, checkpoint, processor
 from ricorda.engines.cpu.run import layer as runs
 from ricorda.errors import ArgumentError
 
@@ -138,7 +138,7 @@ def test_no_such_checkpoint(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["float16", None, 32])
 def test_no_such_precision(value: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"^precision is .*: give 'float32' or 'bf16'$"):
+    with pytest.raises(ArgumentError, match=r"^precision is .*: give 'float32', 'bf16' or 'int8'$"):
         rn.GRU(2, 3, precision=value)
 
 
@@ -317,7 +317,7 @@ def test_a_machine_without_code_for_bf16_computes_in_full_and_says_so_once(monke
             raise RuntimeError("LLVM IR parsing error")
         return compiled(target)
 
-    caches = (machine.without_code, runs._able, runs._say)
+    caches = (machine.without_code, processor.able, processor.say)
     monkeypatch.setattr(machine, "library", broken)
     for one in caches:
         one.cache_clear()

@@ -111,7 +111,7 @@ def test_products_in_bf16_are_near(name: str) -> None:
     case = Case(SIZED[name][0].program, T=4, B=3, I=9, H=17, dtype=torch.float32)
     rounded, whole = (
         [*values, *torch.autograd.grad(sum(v.sum() for v in values), list(case.given.values()), materialize_grads=True)]
-        for values in (_results(case, case.given, cpu, Manner(bf16=bf16)) for bf16 in (True, False))
+        for values in (_results(case, case.given, cpu, Manner(factors=factors)) for factors in ("bf16", ""))
     )
     for own, expected in zip(rounded, whole, strict=True):
         assert float((own - expected).detach().abs().max()) < 0.1 * max(1.0, float(expected.detach().abs().max()))

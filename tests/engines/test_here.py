@@ -45,6 +45,7 @@ def test_the_command_says_what_was_found_and_what_serves(ricorda_command: Comman
     start, reason = threads.team()
     assert told["threads"] == (f"{torch.get_num_threads()}, {reason}" if start else f"one: {reason}")
     assert told["cache"].startswith(os.environ.get("RICORDA_CACHE") or "")
+    assert told["int8"].startswith("products ")
     assert told["serves"] == "the CPU engine" or choose.VARIABLE in os.environ
     assert "threads" in ricorda_command("info", "--engine").out
 

@@ -43,7 +43,19 @@ def test_pandas(folder: Path) -> None:
     assert frame.drop(columns="text").equals(series)
 
 
+def test_int8_rounds_the_products(folder: Path, tmp_path: Path) -> None:
+    full, int8 = (
+        [answer["probability"] for answer in Scorer(folder, precision=precision)(TEXTS)] for precision in (None, "int8")
+    )
+    assert int8 != full
+    assert int8 == pytest.approx(full, abs=0.02)
+
+
 def test_mistakes_are_sentences(folder: Path) -> None:
+    with pytest.raises(ArgumentError, match="precision is 'int4': give 'float32', 'bf16' or 'int8'"):
+        _ = Scorer(folder, precision="int4").model
+    with pytest.raises(ArgumentError, match=r"model\.onnx was exported as it is: give the model's folder"):
+        _ = Scorer("model.onnx", precision="int8").model
     with pytest.raises(ArgumentError, match="no column 'text' but words"):
         Scorer(folder)({"words": TEXTS})
     with pytest.raises(DataError, match="column 'prediction' already"):

@@ -43,6 +43,9 @@ def predict(
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster that makes the parts.", rich_help_panel=FILES)
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="float32|bf16|int8", help="Of the network's products on the processor.")
+    ] = None,
     *,
     options: Mapping[str, Any],
 ) -> None:
@@ -62,6 +65,8 @@ def predict(
 
       ricorda predict model --file new.csv --out scored.csv --probabilities
 
+      ricorda predict model --file new.csv --precision int8
+
       ricorda predict model --data 's3://bucket/*.parquet' --out scored/ --part 1/4
     """
     if texts and file:
@@ -71,17 +76,8 @@ def predict(
 
         if texts or as_json:
             raise ArgumentError(f"--out {out} writes the rows of files: leave {'texts' if texts else '--json'} out")
-        score(
-            folder,
-            file or (),
-            out,
-            probabilities=probabilities,
-            kind=kind,
-            part=part,
-            rows=rows,
-            ray=ray,
-            options=options,
-        )
+        how: dict[str, Any] = {"probabilities": probabilities, "kind": kind, "part": part, "rows": rows, "ray": ray}
+        score(folder, file or (), out, **how, precision=precision, options=options)
         return
     names = {"--probabilities": probabilities, "--format": kind, "--part": part, "--part-rows": rows, "--ray": ray}
     for name, value in names.items():
@@ -92,4 +88,4 @@ def predict(
     for text in texts or ():
         refuse_file_name(text)
     source = file[0] if file else None
-    run("predict", opened(folder), InputSource(texts, source), as_json, read=source, options=options)
+    run("predict", opened(folder, precision), InputSource(texts, source), as_json, read=source, options=options)

@@ -30,15 +30,12 @@ def columns_given(task: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     return {option: name for option in (*COLUMNS, TAG_COLUMN) if isinstance(name := named.get(option), str)}
 
 
-def opened(model: Path) -> SequenceEstimator:
+def opened(model: Path, precision: str | None = None) -> SequenceEstimator:
     """The model of a folder, or one that was exported to ONNX, on ONNX Runtime."""
-    if model.suffix == ".onnx":
-        from ricorda.export.to_onnx.run import open_exported
+    from ricorda.scoring.scorer import open_model
 
-        return open_exported(model)
-    from ricorda.tasks.loading import load
-
-    return load(model)
+    opened: SequenceEstimator = open_model(str(model), precision)
+    return opened
 
 
 def run(act: str, model: SequenceEstimator, *arguments: Any, read: str | None, options: Mapping[str, Any]) -> None:

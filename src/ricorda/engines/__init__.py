@@ -24,12 +24,12 @@ class Manner(NamedTuple):
 
     Parameters
     ----------
-    bf16 : whether the factors of float32 products are rounded to bf16; sums and states stay in float32
+    factors : "bf16" or "int8" if the factors of float32 products are rounded to it; sums and states stay in float32
     checkpoint : "sqrt" or a number: length of the segments that BPTT runs again instead of keeping their values
     watch : called in BPTT with each state's name and the norms [T, B] of the gradients of its new values
     """
 
-    bf16: bool = False
+    factors: str = ""
     checkpoint: str | int | None = None
     watch: Callable[[str, Tensor], None] | None = None
 

@@ -58,6 +58,9 @@ def _of_code() -> dict[str, str]:
         "code for": f"{target.cpu}, {target.triple}",
         "vectors": f"{target.lanes} numbers of float32 in each of {target.registers} registers, {adds}",
         "bf16": f"in full precision, as no machine code can be had ({error})" if error else f"products {own}",
+        "int8": "products in vectors of wider numbers"
+        if target.dot in ("pmaddwd", "")
+        else f"products by {target.dot}",
         "threads": f"{torch.get_num_threads()}, {reason}" if start else f"one: {reason}",
         "cache": cache.told(),
     }

@@ -121,7 +121,7 @@ def _without(request: Request) -> str:
         return "it does not tell the gradients of the states"
     if request.manner.checkpoint is not None:
         return "it keeps all values, and runs no segments again"
-    return "it has no products of bf16 with sums in float32"
+    return f"it has no products of {request.manner.factors} with sums in float32"
 
 
 class _Kernel:

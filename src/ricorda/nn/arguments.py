@@ -10,6 +10,7 @@ from typing import Any
 
 from ricorda.catalogue import as_cell
 from ricorda.errors import ArgumentError, ArgumentTypeError
+from ricorda.nn.rounding import check_precision
 from ricorda.program.cell import Cell
 from ricorda.program.gates import check_forget_gate
 from ricorda.program.ir import Program
@@ -88,8 +89,7 @@ def check_manner(checkpoint: object, precision: object) -> None:
     whole = isinstance(checkpoint, int) and not isinstance(checkpoint, bool) and checkpoint > 0
     if checkpoint is not None and checkpoint != "sqrt" and not whole:
         raise ArgumentError(f"checkpoint is {checkpoint!r}: give 'sqrt', a number of steps of at least 1, or None")
-    if precision not in ("float32", "bf16"):
-        raise ArgumentError(f"precision is {precision!r}: give 'float32' or 'bf16'")
+    check_precision(precision)
 
 
 def check_record(record: Sequence[str] | str, program: Program) -> tuple[str, ...]:

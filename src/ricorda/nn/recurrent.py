@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence
 
-from ricorda.engines import Manner, Request, operation
+from ricorda.engines import USUAL, Manner, Request, operation
 from ricorda.engines.choose import check_engine, recorded, run_stack, wanted
 from ricorda.engines.choose import run as run_layer
 from ricorda.engines.obstacles import hidden
@@ -34,6 +34,7 @@ from ricorda.nn.biases import GateBiases
 from ricorda.nn.forms import all_weights_of, draw, register, trained, weights_of
 from ricorda.nn.initialisation import initialise
 from ricorda.nn.regularisers import Regularisers, draw_seed
+from ricorda.nn.rounding import factors_of
 from ricorda.nn.sequences import Batch, Lengths, State, first_states, widened
 from ricorda.nn.stream import Stream
 from ricorda.program.cell import Cell
@@ -101,9 +102,11 @@ class Recurrent(nn.Module):
     checkpoint : "sqrt" or int, optional
         For long sequences: BPTT runs segments of this many steps ("sqrt": about sqrt(T)) again instead of keeping all
         values; with "sqrt" memory grows with the square root of T (Chen et al. 2016).
-    precision : {"float32", "bf16"}
-        "bf16" rounds the factors of a float32 layer's products to bf16, with sums and states in float32, as
-        torch.autocast("cpu") does: faster if the processor has such products, correct on every other.
+    precision : {"float32", "bf16", "int8"}
+        What the factors of a float32 layer's products are rounded to on the processor; sums and states stay in float32.
+        "bf16" is what torch.autocast("cpu") does; "int8" acts in evaluation without gradients, with a scale for each
+        row of the weights and, found as it is read, of the inputs and states. Both are faster if the processor has such
+        products, and correct on every other.
     device, dtype : optional
         Of the parameters.
 
@@ -269,7 +272,9 @@ class Recurrent(nn.Module):
         if hx is None and self.stack.begins:
             hx = first_states(self.stack, x.shape[1], getattr(self, next(iter(self.stack.learned))))
         states = () if hx is None else hx if isinstance(hx, (tuple, list)) else (hx,)
-        request = Request(self.stack.program, weights, x, states, engine=wanted(self.engine))
+        factors = "" if self.precision == "float32" else factors_of(self, next(iter(weights.values())), (x, *states))
+        manner = Manner(factors) if factors else USUAL
+        request = Request(self.stack.program, weights, x, states, manner=manner, engine=wanted(self.engine))
         ran = run_stack(self.stack, request)
         if ran is None:
             return None
@@ -296,8 +301,8 @@ class Recurrent(nn.Module):
         regularised = training and self._regularised
         engine = wanted(self.engine)
         y, inputs = batch.x, batch.inputs
-        bf16 = self._takes_bf16(batch.weight)
-        if bf16:
+        factors = factors_of(self, batch.weight, (batch.x, *initial))
+        if factors:
             y, initial = y.to(batch.weight.dtype), [state.to(batch.weight.dtype) for state in initial]
             inputs = {name: values.to(batch.weight.dtype) for name, values in inputs.items()}
         finals: list[tuple[Tensor, ...]] = []
@@ -311,7 +316,7 @@ class Recurrent(nn.Module):
                 parameters = weights_of(self, self.stack, level, suffix, drop)
                 entry = len(finals)  # Each layer and direction has its own masks.
                 states = self.stack.of_layer(initial, entry)
-                manner = Manner(bf16, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
+                manner = Manner(factors, self.checkpoint, self._watch(batch, entry) if self.watcher else None)
                 options = batch.lengths, self.backwards[direction], record, number + entry, manner, engine, inputs
                 request = Request(program, parameters, y, states, *options)
                 if recording:
@@ -330,13 +335,15 @@ class Recurrent(nn.Module):
         """States of the layer's own that a sequence begins with, without a batch for None; None if it has none."""
         return None
 
-    def stream(self, batch_size: int | None = None) -> Stream:
+    def stream(self, batch_size: int | None = None, precision: str | None = None) -> Stream:
         """An object that takes one step at a time and keeps its state.
 
         Parameters
         ----------
         batch_size : int, optional
             Rows of each step; None for single steps [I] without a batch dimension.
+        precision : {"float32", "bf16", "int8"}, optional
+            By default the layer's own. A step of a large layer takes as long as its weights take to be read.
 
         Raises
         ------
@@ -347,14 +354,15 @@ class Recurrent(nn.Module):
             raise ArgumentError(
                 "a bidirectional layer cannot stream: its second direction starts at the sequence's end"
             )
-        return Stream(self, batch_size)
+        return Stream(self, batch_size, precision)
 
     @property
     def runs_plainly(self) -> bool:
-        """Whether a call is deterministic, in full precision, keeps all values, and nobody watches the gradients."""
+        """Whether a call is deterministic, not in bf16, keeps all values, and nobody watches the gradients."""
         if self.training and (self._regularised or (self.dropout and self.num_layers > 1)):
             return False
-        return self.watcher is None and self.checkpoint is None and self.precision == "float32"
+        rounds = self.precision == "bf16" or (self.precision == "int8" and self.training)
+        return self.watcher is None and self.checkpoint is None and not rounds
 
     def flatten_parameters(self) -> None:
         """Do nothing: callers of torch.nn's layers call it."""
@@ -371,11 +379,6 @@ class Recurrent(nn.Module):
         if type(self) is Recurrent:
             parts.insert(0, self.program.title)
         return ", ".join(parts)
-
-    def _takes_bf16(self, weight: Tensor) -> bool:
-        """Whether factors are rounded to bf16: because of the layer's precision, or of autocast."""
-        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
-        return weight.dtype is torch.float32 and weight.is_cpu and (autocast or self.precision == "bf16")
 
     def _watch(self, batch: Batch, entry: int) -> Callable[[str, Tensor], None]:
         """A function that passes the gradients' norms of one layer and direction to the watcher."""

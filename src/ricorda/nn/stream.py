@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ricorda.engines import PlainStepper, Request, TurnStepper, choose
+from ricorda.engines import USUAL, Manner, PlainStepper, Request, TurnStepper, choose
 from ricorda.errors import ArgumentError
 from ricorda.nn.forms import all_weights_of
+from ricorda.nn.rounding import check_precision
 from ricorda.nn.sequences import Batch, State, check_alike, of_each_state
 from ricorda.program.stack import Stack
 
@@ -31,6 +32,7 @@ class Layer(Protocol):
 
     stack: Stack
     engine: str
+    precision: str
     training: bool
     batch_first: bool
     input_size: int
@@ -57,6 +59,8 @@ class Stream:
         A layer of one direction; its dropout does not act here.
     batch_size : int, optional
         Rows of each step; None for single steps [I].
+    precision : {"float32", "bf16", "int8"}, optional
+        What the factors of a float32 layer's products are rounded to on the processor; by default the layer's own.
 
     Attributes
     ----------
@@ -64,11 +68,13 @@ class Stream:
         The states after the last step; None before the first. It may be kept, and set again later.
     """
 
-    def __init__(self, layer: Layer, batch_size: int | None = None) -> None:
+    def __init__(self, layer: Layer, batch_size: int | None = None, precision: str | None = None) -> None:
         if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
             raise ArgumentError(
                 f"batch_size is {batch_size!r}: give a whole number of at least 1, or None for single steps"
             )
+        self.precision = layer.precision if precision is None else precision
+        check_precision(self.precision)
         self.layer = layer
         self.batch_size = batch_size
         self._batch = () if batch_size is None else (batch_size,)
@@ -161,10 +167,11 @@ class Stream:
         self.state = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"layer": self.layer, "batch_size": self.batch_size, "state": self.state}
+        kept = "layer", "batch_size", "precision", "state"
+        return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        self.__init__(kept["layer"], kept["batch_size"])  # type: ignore[misc]
+        self.__init__(kept["layer"], kept["batch_size"], kept["precision"])  # type: ignore[misc]
         self.state = kept["state"]
 
     def _prepare(self) -> None:
@@ -198,7 +205,9 @@ class Stream:
         weights = all_weights_of(self.layer, stack)
         x = self._weight.new_zeros(1, *(self._batch or (1,)), stack.input_size)
         with torch.autocast("cpu", enabled=False), torch.no_grad():
-            request = Request(stack.program, weights, x, (), engine=choose.wanted(self.layer.engine))
+            on_processor = x.dtype is torch.float32 and x.is_cpu and self.precision != "float32"
+            manner = Manner(self.precision) if on_processor else USUAL
+            request = Request(stack.program, weights, x, (), manner=manner, engine=choose.wanted(self.layer.engine))
             return choose.stepper(stack, request, self._batch)
 
     def _renew(self) -> None:
@@ -267,12 +276,13 @@ class Stream:
         time = 1 if first_batch else 0
         beside = {name: torch.as_tensor(value, device=x.device).unsqueeze(time) for name, value in inputs.items()}
         state = self.state if self._stepper is not None else self._state
-        self.layer.training = False
+        precision = self.layer.precision
+        self.layer.training, self.layer.precision = False, self.precision
         try:
             with torch.no_grad():
                 output, state = self.layer(x.unsqueeze(time), state, inputs=beside)
         finally:
-            self.layer.training = training
+            self.layer.training, self.layer.precision = training, precision
         if self._stepper is None:
             self._state = state
         else:

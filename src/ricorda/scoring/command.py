@@ -28,6 +28,7 @@ def score(
     part: str | None = None,
     rows: int | None = None,
     ray: str | None = None,
+    precision: str | None = None,
     options: Mapping[str, Any],
 ) -> None:
     """Score files into `out`, a folder if it ends in "/", is one, or has no ending.
@@ -38,7 +39,7 @@ def score(
         For all that is wrong with arguments, model, files or cluster.
     """
     share = Slice() if part is None else Slice.read(part)
-    scorer = _scorer(model, probabilities, options)
+    scorer = _scorer(model, probabilities, precision, options)
     path = Path(out)
     folder = out.endswith(("/", os.sep)) or path.is_dir() or not path.suffix
     if scorer.model.TASK == "forecast" and not (folder or probabilities or part or ray) and len(files) <= 1:
@@ -69,9 +70,9 @@ def score(
         score_on_ray(job, path, ray, told)
 
 
-def _scorer(model: Path, probabilities: bool, options: Mapping[str, Any]) -> Scorer:
+def _scorer(model: Path, probabilities: bool, precision: str | None, options: Mapping[str, Any]) -> Scorer:
     """The scorer of a model with the options of its task; raises ArgumentError for one without a meaning here."""
-    scorer = Scorer(model, probabilities=probabilities)
+    scorer = Scorer(model, probabilities=probabilities, precision=precision)
     task = scorer.model.TASK
     column = "source_column" if task == "translate" else "text"
     known = (column, *_SEARCH.get(task, ()))

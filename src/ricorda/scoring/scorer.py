@@ -13,15 +13,34 @@ from ricorda.scoring.columns import Place, predicted, refuse_taken, text_column
 
 
 @lru_cache(maxsize=4)
-def opened(folder: str, _written: int) -> Any:
+def opened(folder: str, _written: int, precision: str | None = None) -> Any:
     """The model of a folder or of an exported file, opened once in a process."""
+    return open_model(folder, precision)
+
+
+def open_model(folder: str, precision: str | None = None) -> Any:
+    """The model of a folder, or one that was exported to ONNX, on ONNX Runtime.
+
+    Parameters
+    ----------
+    precision : of the recurrent layers' products; by default float32
+    """
     if folder.endswith(".onnx"):
         from ricorda.export.to_onnx.run import open_exported
 
+        if precision is not None:
+            raise ArgumentError(
+                f"precision is {precision!r}, and {folder} was exported as it is: give the model's folder"
+            )
         return open_exported(Path(folder))
     from ricorda.tasks.loading import load
 
-    return load(folder)
+    model = load(folder)
+    if precision is not None:
+        from ricorda.nn import set_precision
+
+        set_precision(model.network_, precision)
+    return model
 
 
 class Scorer:
@@ -35,21 +54,29 @@ class Scorer:
         The column of a table to read; by default the one that the model was trained on.
     probabilities : bool
         Whether tables are given the columns of `ricorda predict --out --probabilities`.
+    precision : {"float32", "bf16", "int8"}, optional
+        Of the recurrent layers' products on the processor, see `ricorda.nn.Recurrent`; by default float32.
     search : keywords
         What the estimator's `answers` takes beside X: `beam_size` of a translator, `horizon` of a forecaster.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, text: str | None = None, probabilities: bool = False, **search: Any
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        text: str | None = None,
+        probabilities: bool = False,
+        precision: str | None = None,
+        **search: Any,
     ) -> None:
         self.folder = os.path.abspath(folder)
-        self.text, self.probabilities, self.search = text, probabilities, search
+        self.text, self.probabilities, self.precision, self.search = text, probabilities, precision, search
 
     @property
     def model(self) -> Any:
         """The estimator."""
         written = os.stat(self.folder).st_mtime_ns if os.path.exists(self.folder) else 0
-        return opened(self.folder, written)
+        return opened(self.folder, written, self.precision)
 
     def __call__(self, X: Any) -> Any:
         """Answer examples.

@@ -61,13 +61,13 @@ class NodeLayer(Recurrent):
         """Whether a whole call of an engine's can serve it; those have a direction's own order."""
         return not self.backwards[0] and super().runs_plainly
 
-    def stream(self, batch_size: int | None = None) -> Stream:
+    def stream(self, batch_size: int | None = None, precision: str | None = None) -> Stream:
         """An object that takes one step at a time; see `Recurrent.stream`."""
         if self.backwards[0]:
             raise ArgumentError("a layer that reads backwards cannot stream: it starts at the sequence's end")
         if self.bidirectional or not self.begins:
-            return super().stream(batch_size)
-        return _NodeStream(self, batch_size)
+            return super().stream(batch_size, precision)
+        return _NodeStream(self, batch_size, precision)
 
     def extra_repr(self) -> str:
         """The arguments, as torch.nn prints them."""

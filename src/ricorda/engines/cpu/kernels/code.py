@@ -155,9 +155,23 @@ class Frame:
             total = self.b.mul(total, _i64(value))
         return total
 
-    def pairs(self, K: ir.Value) -> ir.Value:
-        """The length of K numbers in memory: in pairs if products take bf16, else in numbers."""
-        return self.ceil(K, 2) if self.target.products == "bf16" else K
+    def words(self, K: ir.Value) -> ir.Value:
+        """The length of K factors of products: in numbers, pairs of bf16, or words of four int8."""
+        if self.target.has_tiles:
+            return self.times(self.ceil(K, 64), 16)
+        return self.ceil(K, self.target.per_word) if self.target.per_word > 1 else K
+
+    def row(self, K: ir.Value) -> ir.Value:
+        """The length of a row of K factors: their words, and the scale of those in int8."""
+        return self.sum(self.words(K), self.target.scale_words)
+
+    def depth(self, K: ir.Value) -> ir.Value:
+        """The rows of a packed matrix of K factors."""
+        return self.depth_of(self.words(K))
+
+    def depth_of(self, words: ir.Value) -> ir.Value:
+        """The rows of a packed matrix: the words, and two more in int8, see `products.int8`."""
+        return self.sum(words, 2) if self.target.products == "int8" else words
 
     def when(self, condition: ir.Value, then: Callable[[], Any], otherwise: Callable[[], Any] | None = None) -> None:
         """Run `then` if the condition holds, else `otherwise`."""

@@ -23,7 +23,7 @@ from ricorda import __version__
 from ricorda.engines.cpu.kernels.cache import from_disk, mark, to_disk
 from ricorda.engines.cpu.kernels.code import Code
 from ricorda.engines.cpu.products.library import emit_library, names
-from ricorda.engines.cpu.products.tile import ROWS_APART, ROWS_TOGETHER, emit_tiles
+from ricorda.engines.cpu.products.tile import emit_tiles, forms
 from ricorda.engines.cpu.words.target import Target
 
 _lock = threading.RLock()
@@ -123,7 +123,7 @@ def library(target: Target) -> tuple[Any, Any]:
     """What all kernels of a target call, compiled: its tiles, and the functions of the library, which call these."""
     with _lock:
         tiles = loaded_once("tiles", target, partial(emit_tiles, target), unroll=True)
-        for table in map(target.tiles, (ROWS_APART, ROWS_TOGETHER)):
+        for table in map(target.tiles, forms(target)):
             llvm.add_symbol(table, tiles.get_global_value_address(table))
         functions = loaded_once("library", target, partial(emit_library, target))
         for function in map(target.symbol, names(target)):

@@ -9,7 +9,8 @@ from functools import partial
 import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
-from ricorda.engines.cpu.kernels.plan import Plan, factor_rows, length_along, tile_vectors
+from ricorda.engines.cpu.kernels.plan import Plan, depth_along, factor_rows, tile_vectors
+from ricorda.engines.cpu.kernels.quantised import emit_quantised
 from ricorda.engines.cpu.kernels.shares import (
     emit_pack_before,
     emit_pack_factor,
@@ -52,9 +53,10 @@ class Functions:
         self.code, self.plan = code, plan
         self.barrier = emit_barrier(code.module, code.target) if parallel else None
         self.rows_product = declared(code, "rows_product")
-        self.pack_rows = declared(code, "pack_rows")
         self.halve = declared(code, "halve") if code.target.products == "bf16" else None
+        self.quantise = declared(code, "quantise") if code.target.products == "int8" else None
         if plan.loop.backward:
+            self.pack_rows = declared(code, "pack_rows")
             self.column_sums = declared(code, "column_sums")
             self.pack_gradient = emit_pack_gradient(code, plan, declared(code, "pack_columns"))
             self.weight_gradient = emit_weight_gradient(code, declared(code, "weight_product"))
@@ -65,7 +67,15 @@ class Functions:
             self.pack_transposed = declared(code, "pack_transposed")
             self.pack_factor = emit_pack_factor(code, self.pack_transposed)
         self.stages = [emit_stage(code, plan, number) for number in range(len(plan.schedule.stages))]
-        self.reductions = [emit_reductions(code, plan, number) for number in range(len(plan.schedule.stages))]
+        self.before = [
+            [f for f in (emit_reductions(code, plan, number), emit_quantised(code, plan, number)) if f is not None]
+            for number in range(len(plan.schedule.stages))
+        ]
+
+    @property
+    def in_full(self) -> bool:
+        """Whether products take factors as they are, and not rounded."""
+        return self.halve is None and self.quantise is None
 
     def pack_bundles(self, worker: Worker) -> None:
         """Pack the matrices of all stages: `[tile][K][product][vector][lane]`."""
@@ -73,10 +83,10 @@ class Functions:
         for number, stage in enumerate(plan.schedule.stages):
             for position, bundle in enumerate(stage.bundles):
                 size, width, count = f.number(stage.size), tile_vectors(stage, f.target), len(bundle.products)
-                whole = length_along(f, plan, bundle.operands)
+                whole = depth_along(f, plan, bundle.operands)
                 panels = f.pointer(f"bundle {number} {position}")
                 for place, operand in enumerate(bundle.operands):
-                    begin, K = length_along(f, plan, bundle.operands[:place]), f.number(plan.loop.lines[operand].size)
+                    begin, K = depth_along(f, plan, bundle.operands[:place]), f.number(plan.loop.lines[operand].size)
                     for p, product in enumerate(bundle.products):
                         weights, ld = factor_rows(f, plan, plan.loop.lines[product].factors[place])
                         numbers = (ld, K, size, width, count, p, whole, begin)
@@ -89,7 +99,7 @@ class Functions:
 
         def pack(first: ir.Value, last: ir.Value) -> None:
             def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-                to = f.e.at(f.pointer("input weights"), f.times(column, f.pairs(f.number("I"))))
+                to = f.e.at(f.pointer("input weights"), f.times(column, f.depth(f.number("I"))))
 
                 def one(v: ir.Value) -> None:
                     unit = f.sum(column, f.times(v, lanes))
@@ -218,7 +228,7 @@ class Functions:
         for name in plan.half_states:
             size = f.number(plan.state_size(name))
             first = f.pointer(f"initial {name}")
-            second = f.e.at(f.pointer(f"half place {name}"), f.times(f.number("B"), f.pairs(size)))
+            second = f.e.at(f.pointer(f"half place {name}"), f.times(f.number("B"), f.words(size)))
 
             def halve(
                 row0: ir.Value,

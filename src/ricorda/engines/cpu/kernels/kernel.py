@@ -21,6 +21,7 @@ from ricorda.engines.cpu.kernels.functions import Functions, WeightOperand
 from ricorda.engines.cpu.kernels.plan import Plan, chunk_begin, factor_rows, tile_vectors
 from ricorda.engines.cpu.kernels.team import emit_entry, emit_pair
 from ricorda.engines.cpu.kernels.worker import Worker
+from ricorda.engines.cpu.words import amx
 from ricorda.engines.cpu.words.emit import I64
 from ricorda.engines.cpu.words.target import Target
 from ricorda.program.loop import Factor
@@ -48,6 +49,8 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
     thread, threads = f.arguments
     worker = Worker(f, thread, threads, kernels.barrier)
     z_columns = f.sum(0, *(f.number("H") for _ in inputs))
+    if f.target.has_tiles:
+        amx.configure(f.e)
     if packing:
         kernels.pack_bundles(worker)
         if inputs:
@@ -56,15 +59,20 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
         worker.meet()
     kernels.halve_states(worker)
 
-    def project(low: ir.Value, row0: ir.Value, row1: ir.Value, column: ir.Value, columns: ir.Value) -> None:
-        K = f.pairs(f.number("I"))
-        x = f.e.at(f.pointer("x"), f.times(low, f.number("I")))
+    def convert(low: ir.Value, row0: ir.Value, row1: ir.Value) -> None:
+        I = f.number("I")
+        x, rounded = f.e.at(f.pointer("x"), f.times(low, I)), f.pointer("rounded x")
         if kernels.halve is not None:
-            f.call(kernels.halve, f.number("I"), row0, row1, x, f.pointer("half x"))
-            x = f.pointer("half x")
-        weights = f.e.at(f.pointer("input weights"), f.times(column, K))
+            f.call(kernels.halve, I, row0, row1, x, rounded)
+        elif kernels.quantise is not None:
+            f.call(kernels.quantise, I, I, row0, row1, x, rounded)
+
+    def project(low: ir.Value, row0: ir.Value, row1: ir.Value, column: ir.Value, columns: ir.Value) -> None:
+        K, ld = f.words(f.number("I")), f.row(f.number("I"))
+        x = f.e.at(f.pointer("x"), f.times(low, f.number("I"))) if kernels.in_full else f.pointer("rounded x")
+        weights = f.e.at(f.pointer("input weights"), f.times(column, f.depth(f.number("I"))))
         out, bias = (f.e.at(f.pointer(name), column) for name in ("chunk", "input bias"))
-        f.call(kernels.rows_product, K, K, f.number("chunk_ld"), columns, row0, row1, x, weights, out, bias)
+        f.call(kernels.rows_product, ld, K, f.number("chunk_ld"), columns, row0, row1, x, weights, out, bias)
 
     def chunk(number: ir.Value) -> None:
         first, last, low, high = worker.chunk(number)
@@ -72,7 +80,13 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
 
         def whole() -> None:
             if inputs:
-                worker.share(rows, lambda row0, row1: project(low, row0, row1, I64(0), z_columns))
+
+                def share(row0: ir.Value, row1: ir.Value) -> None:
+                    if not kernels.in_full:
+                        convert(low, row0, row1)
+                    project(low, row0, row1, I64(0), z_columns)
+
+                worker.share(rows, share)
                 worker.meet()
             _steps(worker, kernels, first, last, low)
 
@@ -80,9 +94,13 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
             def products(column: ir.Value, columns: ir.Value) -> None:
                 project(low, I64(0), rows, column, columns)
 
+            if not kernels.in_full:
+                convert(low, I64(0), rows)
+            for before in kernels.before[0]:
+                f.call(before, first, low, 0, rows)
             _single_step(f, kernels, len(inputs), first, rows, products)
 
-        if packing or not inputs or len(kernels.stages) > 1 or kernels.reductions[0]:
+        if packing or not inputs or len(kernels.stages) > 1 or kernels.plan.schedule.stages[0].reductions:
             whole()
         else:
             alone = f.b.icmp_signed("==", f.times(f.b.sub(last, first), f.number("parts")), I64(1))
@@ -90,6 +108,8 @@ def _forward_body(code: Code, kernels: Functions, inputs: Sequence[Factor], pack
         f.when(f.b.icmp_signed("<", f.sum(number, 1), f.number("chunks")), worker.meet)
 
     f.loop(0, f.number("chunks"), chunk)
+    if f.target.has_tiles:
+        amx.release(f.e)
     return f.finish()
 
 
@@ -161,9 +181,9 @@ def emit_backward(
 
         def pack(first: ir.Value, last: ir.Value) -> None:
             height = f.number("H")  # The blocks follow each other, and each fills whole pairs.
-            whole = f.times(K, 1) if kernels.halve is None else f.times(len(of_input.factors), f.pairs(height), 2)
+            whole = f.times(K, 1) if kernels.halve is None else f.times(len(of_input.factors), f.words(height), 2)
             for position in range(len(of_input.factors)):
-                at = f.times(position, height if kernels.halve is None else f.times(f.pairs(height), 2))
+                at = f.times(position, height if kernels.halve is None else f.times(f.words(height), 2))
                 block = e.at(weights, f.times(position, height, ld))
                 f.call(kernels.pack_rows, ld, height, I, whole, at, first, last, block, f.pointer("input weights"))
 
@@ -210,7 +230,7 @@ def _input_gradient(
     ld, gradients = f.number("chunk_ld"), f.e.at(f.pointer("chunk"), kernels.column(f, first))
     if kernels.halve is not None:
         ld, gradients = f.number("half_ld"), f.e.at(f.pointer("half chunk"), kernels.column(f, first, half=True))
-    along = f.times(len(operand.factors), f.pairs(f.number("H")))
+    along = f.times(len(operand.factors), f.words(f.number("H")))
     out = f.e.at(f.pointer("dx"), f.times(low, I))
     null = f.b.inttoptr(I64(0), f.target.number.as_pointer())
     f.call(kernels.rows_product, ld, along, I, I, row0, row1, gradients, f.pointer("input weights"), out, null)
@@ -241,8 +261,8 @@ def _steps(
             def step(step: ir.Value, count: ir.Value) -> None:
                 for number, stage in enumerate(kernels.stages):
                     last = f.least(end, count)
-                    if (reductions := kernels.reductions[number]) is not None:
-                        f.call(reductions, step, low, row0, last)
+                    for before in kernels.before[number]:
+                        f.call(before, step, low, row0, last)
                     f.call(stage, step, low, row0, last, 0, tiles(number), part)
 
             over_steps(step)
@@ -252,12 +272,12 @@ def _steps(
     def by_units() -> None:
         def step(step: ir.Value, count: ir.Value) -> None:
             for number, stage in enumerate(kernels.stages):
-                if (reductions := kernels.reductions[number]) is not None:
+                for before in kernels.before[number]:
 
-                    def reduce(row0: ir.Value, row1: ir.Value, reductions: Frame = reductions) -> None:
-                        f.call(reductions, step, low, row0, row1)
+                    def rows(row0: ir.Value, row1: ir.Value, before: Frame = before) -> None:
+                        f.call(before, step, low, row0, row1)
 
-                    worker.share(count, reduce)
+                    worker.share(count, rows)
                     worker.meet()
 
                 def units(part: ir.Value, number: int = number, stage: Frame = stage) -> None:

@@ -120,8 +120,9 @@ def kernels_for(
     inputs = tuple(Factor(index, program.values[index].args.index(0)) for index in with_input) if standard else ()
     trained = training_loops(program, record, watch) if training else None
     loop = trained.forward if trained else forward_loop(program, record)
-    if target.products == "bf16" and any(
-        _takes_from_memory(made) for made in (loop, trained.backward if trained else None)
+    if (target.products == "int8" and training) or (
+        target.products == "bf16"
+        and any(_takes_from_memory(made) for made in (loop, trained.backward if trained else None))
     ):
         return kernels_for(program, names, target.in_full(), training=training, record=record, watch=watch)
     stored = tuple(name for name, _ in loop.stored)

@@ -24,7 +24,7 @@ class Columns:
 
     def begin(self, f: Frame, half: bool = False) -> ir.Value:
         """The first column, counted in numbers, or in pairs for the copy of the buffer in pairs."""
-        widths = {size: f.pairs(f.number(size)) if half else f.number(size) for size, _ in self.counts}
+        widths = {size: f.words(f.number(size)) if half else f.number(size) for size, _ in self.counts}
         return f.sum(*(f.times(count, widths[size]) for size, count in self.counts if count or size == "H"))
 
     def at(self, sizes: Mapping[str, int]) -> int:
@@ -73,6 +73,14 @@ class Plan:
     def operands(self) -> list[int]:
         """The lines that are multiplied by a matrix."""
         return sorted({i for stage in self.schedule.stages for bundle in stage.bundles for i in bundle.operands})
+
+    def first_used(self, number: int) -> list[int]:
+        """The lines that are multiplied by a matrix in a stage, and in none before it."""
+        before, here = (
+            {i for stage in stages for bundle in stage.bundles for i in bundle.operands}
+            for stages in (self.schedule.stages[:number], self.schedule.stages[number : number + 1])
+        )
+        return sorted(here - before)
 
     @cached_property
     def half_states(self) -> list[str]:
@@ -204,20 +212,26 @@ class Addresses:
                 start = f.sum(f.times(f.b.sub(self.offset, self.low), ld), plan.columns[name].begin(f, half=True))
                 result.append((f.e.at(f.pointer("half chunk"), start), ld))
         for name in plan.half_states:
-            size = f.pairs(self.size(plan.state_size(name)))
+            size = f.words(self.size(plan.state_size(name)))
             own = loop.lines[index].op == "carried" and loop.lines[index].name == name
             if own if reading else dict(loop.carried)[name] == index:
                 turn = f.b.and_(f.sum(self.step, 1 if reading else 0), I64(1))
                 result.append((f.e.at(f.pointer(f"half place {name}"), f.times(turn, f.number("B"), size)), size))
         if index in plan.half_lines:
-            result.append((f.pointer(f"half {index}"), f.pairs(self.size(loop.lines[index].size))))
+            result.append((f.pointer(f"half {index}"), f.words(self.size(loop.lines[index].size))))
         return result
 
     def operand(self, index: int) -> Address:
         """Where a product reads all units of an operand."""
-        line = self.plan.loop.lines[index]
         if self.f.target.products == "bf16":
             return self.half(index, reading=True)[0]
+        if self.f.target.products == "int8":
+            return self.f.pointer(f"int8 {index}"), self.f.row(self.size(self.plan.loop.lines[index].size))
+        return self.in_full(index)
+
+    def in_full(self, index: int) -> Address:
+        """Where all units of an operand lie as they were computed."""
+        line = self.plan.loop.lines[index]
         if line.op in ("carried", "before", "sequence"):
             return self.of_leaf(index)
         return self.computed(index)
@@ -269,8 +283,13 @@ def segments(plan: Plan, bundle: Bundle) -> list[list[int]]:
 
 
 def length_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) -> ir.Value:
-    """K of several operands together, in pairs if products take bf16, else in numbers."""
-    return f.sum(0, *(f.pairs(f.number(plan.loop.lines[operand].size)) for operand in operands))
+    """K of several operands together, in words."""
+    return f.sum(0, *(f.words(f.number(plan.loop.lines[operand].size)) for operand in operands))
+
+
+def depth_along(f: Frame, plan: Plan, operands: list[int] | tuple[int, ...]) -> ir.Value:
+    """The rows that the packed matrices of several operands have together."""
+    return f.sum(0, *(f.depth(f.number(plan.loop.lines[operand].size)) for operand in operands))
 
 
 def factor_rows(f: Frame, plan: Plan, factor: Factor) -> tuple[ir.Value, ir.Value]:

@@ -124,7 +124,7 @@ def emit_weight_gradient(code: Code, weight_product: ir.Function) -> Frame:
 
     def product(m0: ir.Value, m1: ir.Value) -> None:
         to, a = f.e.at(out, f.times(m0, columns)), _packed(f, column, m0)
-        f.call(weight_product, f.b.sub(m1, m0), f.pairs(rows), columns, columns, add, a, panels, to)
+        f.call(weight_product, f.b.sub(m1, m0), f.words(rows), columns, columns, add, a, panels, to)
 
     worker.share(size, product)
     f.finish()

@@ -13,12 +13,12 @@ import llvmlite.ir as ir
 
 from ricorda.engines.cpu.kernels.code import Code, Frame
 from ricorda.engines.cpu.kernels.equations import Equations
-from ricorda.engines.cpu.kernels.plan import Addresses, Plan, length_along, segments, tile_vectors
+from ricorda.engines.cpu.kernels.plan import Address, Addresses, Plan, depth_along, length_along, segments, tile_vectors
 from ricorda.engines.cpu.products.product import row_tiles
 from ricorda.engines.cpu.products.tile import ROWS_APART, most_rows
 from ricorda.engines.cpu.words.emit import I64
 from ricorda.engines.cpu.words.mathematics import maximum
-from ricorda.program.schedule import IN_MEMORY
+from ricorda.program.schedule import IN_MEMORY, Bundle
 
 
 def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
@@ -40,17 +40,11 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     most = min(most_rows(f.target, width * len(bundle.products)) for bundle in stage.bundles)
     accs = [f.stack(most * width * len(bundle.products)) for bundle in stage.bundles]
     rooms = {index: f.stack(most * width) for index in equations.waves.crossing}
-    operands = [
-        [(addresses.operand(group[0]), length_along(f, plan, group)) for group in segments(plan, bundle)]
-        for bundle in stage.bundles
-    ]
-
+    operands = [_operands(f, plan, bundle, addresses) for bundle in stage.bundles]
     odd = f.b.icmp_signed("==", f.b.and_(step, I64(1)), I64(1))
 
     def tile_of_units(tile: ir.Value) -> None:
-        if (
-            f.target.few
-        ):  # Odd steps go backwards: they begin with the weights that the previous step left in the cache.
+        if f.target.few:  # Odd steps go backwards: they begin with the weights that the cache still has.
             tile = f.b.select(odd, f.b.sub(f.sum(tile0, tile1, -1), tile), tile)
         vector = f.times(tile, width)
         vectors = f.least(width, f.b.sub(f.ceil(size, lanes), vector)) if width > 1 else I64(1)
@@ -61,13 +55,13 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
                 columns = f.times(vectors, count := len(bundle.products))
                 acc, ld_acc = accs[position], f.times(columns, lanes)
                 start: tuple[ir.Value, ir.Value] = (code.zeros(), I64(0))
-                whole = length_along(f, plan, bundle.operands)
+                whole = depth_along(f, plan, bundle.operands)
                 panel = f.e.at(f.pointer(f"bundle {number} {position}"), f.times(vector, count * lanes, whole))
-                for (base, ld), length in operands[position]:
+                for (base, ld), length, depth in operands[position]:
                     a = f.e.at(base, f.times(row, ld))
                     f.tile(ROWS_APART, rows, columns, *start, acc, ld_acc, a, ld, panel, length)
                     start = acc, ld_acc
-                    panel = f.e.at(panel, f.times(length, columns, lanes))
+                    panel = f.e.at(panel, f.times(depth, columns, lanes))
 
             def one(r: ir.Value, wave: int) -> None:
                 equations.begin_row(f.sum(row, r))
@@ -94,6 +88,14 @@ def emit_stage(code: Code, plan: Plan, number: int) -> Frame:
     f.loop(tile0, tile1, tile_of_units)
     f.finish()
     return f
+
+
+def _operands(f: Frame, plan: Plan, bundle: Bundle, addresses: Addresses) -> list[tuple[Address, ir.Value, ir.Value]]:
+    """Where each group of operands lies, its length along K, and the rows of its packed matrices."""
+    return [
+        (addresses.operand(group[0]), length_along(f, plan, group), depth_along(f, plan, group))
+        for group in segments(plan, bundle)
+    ]
 
 
 def _emit_rows(f: Frame, equations: Equations, size: ir.Value) -> None:

@@ -68,7 +68,7 @@ def emit_halve(f: Frame) -> None:
     columns, row0, row1, source, target = f.arguments
 
     def row(r: ir.Value) -> None:
-        line, place = f.e.at(source, f.times(r, columns)), f.e.at(target, f.times(r, f.pairs(columns)))
+        line, place = f.e.at(source, f.times(r, columns)), f.e.at(target, f.times(r, f.words(columns)))
         f.vectors(
             0,
             f.ceil(columns, f.target.lanes),

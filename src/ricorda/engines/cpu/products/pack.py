@@ -10,24 +10,11 @@ from ricorda.engines.cpu.kernels.code import Frame
 from ricorda.engines.cpu.products.half import pair, put_row
 from ricorda.engines.cpu.products.product import panels
 from ricorda.engines.cpu.products.tile import most_rows
+from ricorda.engines.cpu.products.transposed import transpose
 from ricorda.engines.cpu.words.emit import I32, I64, Emitter
 
 _TOGETHER = 8
 """Vectors of columns that `column_sums` sums side by side."""
-
-
-def transpose(e: Emitter, rows: list[ir.Value]) -> list[ir.Value]:
-    """The columns of a square matrix, given by its rows; computed by perfect shuffles."""
-    lanes = e.lanes
-    kind = ir.VectorType(I32, lanes)
-    low = ir.Constant(kind, [lane // 2 + lanes * (lane % 2) for lane in range(lanes)])
-    high = ir.Constant(kind, [lanes // 2 + lane // 2 + lanes * (lane % 2) for lane in range(lanes)])
-    step = lanes
-    while step > 1:
-        pairs = [(rows[i], rows[i + lanes // 2]) for i in range(lanes // 2)]
-        rows = [e.b.shuffle_vector(a, b, order) for a, b in pairs for order in (low, high)]
-        step //= 2
-    return rows
 
 
 def emit_pack_transposed(f: Frame) -> None:
@@ -77,7 +64,7 @@ def emit_pack_rows(f: Frame) -> None:
     e, lanes = f.e, f.target.lanes
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-        to, begin_of_source = e.at(target, f.times(column, f.pairs(whole))), e.at(source, column)
+        to, begin_of_source = e.at(target, f.times(column, f.words(whole))), e.at(source, column)
 
         def rows(copy: Callable[[ir.Value, ir.Value], None]) -> None:
             f.loop(0, K, lambda k: copy(f.sum(begin, k), e.at(begin_of_source, f.times(k, ld))))
@@ -112,7 +99,7 @@ def emit_pack_columns(f: Frame) -> None:
     def group(i: ir.Value) -> None:
         first = f.times(i, group_rows)
         rows = f.least(group_rows, f.b.sub(columns, first))
-        to = e.at(target, f.times(first, f.pairs(K)))
+        to = e.at(target, f.times(first, f.words(K)))
 
         def several(k: ir.Value, r: ir.Value | int, at: Emitter) -> None:
             """Copy as many numbers, or pairs, as the emitter `at` has lanes."""
@@ -129,9 +116,9 @@ def emit_pack_columns(f: Frame) -> None:
         narrow = Emitter(f.b, "f64" if e.double else "f32", 1)
         # Vectors must not write beyond the group, where another thread packs.
         enough = f.b.icmp_signed(">=", f.times(rows, 2), I64(wide.lanes))
-        vectors = f.b.select(enough, f.sum(f.pairs(K), -1), I64(0))
+        vectors = f.b.select(enough, f.sum(f.words(K), -1), I64(0))
         f.loop(0, vectors, lambda k: several(k, 0, wide))
-        f.loop(f.most(0, vectors), f.pairs(K), lambda k: f.loop(0, rows, lambda r: several(k, r, narrow)))
+        f.loop(f.most(0, vectors), f.words(K), lambda k: f.loop(0, rows, lambda r: several(k, r, narrow)))
 
     f.loop(0, f.ceil(columns, group_rows), group)
     f.finish()

@@ -101,7 +101,7 @@ def emit_rows_product(f: Frame) -> None:
     biased = f.b.icmp_unsigned("!=", f.b.ptrtoint(bias, I64), I64(0))
 
     def panel(_: ir.Value, column: ir.Value, vectors: ir.Value) -> None:
-        weights, width = e.at(w, f.times(column, K)), f.times(vectors, lanes)
+        weights, width = e.at(w, f.times(column, f.depth_of(K))), f.times(vectors, lanes)
         start = f.b.select(biased, e.at(bias, column), f.code.zeros())
 
         def tile(row: ir.Value, rows: ir.Value) -> None:

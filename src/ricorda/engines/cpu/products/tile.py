@@ -3,15 +3,19 @@
 `out[rows][vectors] = start[rows][vectors] + a[rows, K] @ w[K, vectors]`: sums stay in registers during the loop along a
 block of K, and `out` adds up the blocks. The rows of `start` may be one row, such as a bias or zeros, or those of `out`
 itself. The weights are packed in the order in which the loop reads them: `[K][vectors][lanes]`, or
-`[K/2][vectors][lanes][2]` for pairs of bf16.
+`[K/2][vectors][lanes][2]` for pairs of bf16, or `[K/4 + 2][vectors][lanes][4]` for words of int8 and what follows them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import llvmlite.ir as ir
 
+from ricorda.engines.cpu.products.bytes import add_products
+from ricorda.engines.cpu.products.int8_tile import emit_body
+from ricorda.engines.cpu.words import amx
 from ricorda.engines.cpu.words.emit import I64, LINE, VOID, Emitter
 from ricorda.engines.cpu.words.target import Target
 
@@ -34,7 +38,7 @@ def tile_name(rows: int, vectors: int, form: str, target: Target) -> str:
 def tile_type(target: Target) -> ir.FunctionType:
     """The type of a tile's function: (start, its ld, out, its ld, a, lda, w, K).
 
-    lda and K count pairs in bf16, else numbers; the other distances between rows always count numbers.
+    lda and K count pairs in bf16, words in int8, else numbers; the other distances between rows always count numbers.
     """
     number = target.number.as_pointer()
     return ir.FunctionType(VOID, [number, I64, number, I64, number, I64, number, I64])
@@ -64,7 +68,7 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     b = ir.IRBuilder(function.append_basic_block("entry"))
     e = target.emitter(b)
     places = [(r, v * e.lanes) for r in range(rows) for v in range(vectors)]
-    start = [e.load(e.at(begin, b.mul(ld_begin, I64(r)), at)) for r, at in places]
+    starts = [e.at(begin, b.mul(ld_begin, I64(r)), at) for r, at in places]
     targets = [e.at(out, b.mul(ld_out, I64(r)), at) for r, at in places]
     if form == ROWS_APART:  # Else LLVM computes their addresses at each step: a fifth more instructions.
         factors = [e.kept(e.at(a, b.mul(lda, I64(r)))) for r in range(rows)]
@@ -79,7 +83,12 @@ def emit_tile(module: ir.Module, target: Target, rows: int, vectors: int, form: 
     def least(k: ir.Value) -> ir.Value:
         return b.select(b.icmp_signed("<", k, K), k, K)
 
-    for value, to in zip(_chain(e, I64(0), least(I64(BLOCK)), start, add_step), targets, strict=True):
+    if target.products == "int8":
+        emit_body(e, target, rows, vectors, function.args, partial(_chain, e, add_step=add_step))
+        b.ret_void()
+        return function
+    begins = [e.load(at) for at in starts]
+    for value, to in zip(_chain(e, I64(0), least(I64(BLOCK)), begins, add_step), targets, strict=True):
         e.store(value, to)
 
     def later_block(k: ir.Value) -> None:
@@ -104,11 +113,11 @@ def _chain(
     inside, after = b.append_basic_block("k"), b.append_basic_block("done")
     b.cbranch(b.icmp_signed("<", first, last), inside, after)
     b.position_at_end(inside)
-    k, sums = b.phi(I64), [b.phi(e.vector) for _ in start]
+    k, sums = b.phi(I64), [b.phi(value.type) for value in start]
     new, following = add_step(k, sums), b.add(k, I64(1))
     b.cbranch(b.icmp_signed("<", following, last), inside, after)
     b.position_at_end(after)
-    ends = [b.phi(e.vector) for _ in start]
+    ends = [b.phi(value.type) for value in start]
     k.add_incoming(first, before)
     k.add_incoming(following, inside)
     for value, total, stepped, end in zip(start, sums, new, ends, strict=True):
@@ -144,6 +153,8 @@ def _load(e: Emitter, pointer: ir.Value, offset: int, align: int) -> ir.Value:
 
 
 def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Value, target: Target) -> ir.Value:
+    if target.products == "int8":
+        return add_products(e, target, e.b.bitcast(factor, e.integers), e.b.bitcast(weight, e.integers), total)
     if target.products != "bf16":
         return e.multiply_add(factor, weight, total)
     if target.has_bf16:
@@ -161,7 +172,12 @@ def _multiply_add(e: Emitter, factor: ir.Value, weight: ir.Value, total: ir.Valu
 
 def most_rows(target: Target, vectors: int) -> int:
     """The most rows of a tile of column vectors: its sums, a row of weights and a factor must fit in the registers."""
-    widened = target.products == "bf16" and not target.has_bf16  # Widened pairs take two registers.
+    if target.has_tiles:
+        return amx.MOST
+    # Widened pairs take two registers, and words of which each half is widened.
+    widened = (target.products == "bf16" and not target.has_bf16) or (
+        target.products == "int8" and target.dot in ("pmaddwd", "")
+    )
     return max(1, min(8, (target.registers - (2 if widened else 1) * (vectors + 1)) // vectors))
 
 
@@ -175,10 +191,15 @@ def place_in_table(b: ir.IRBuilder, target: Target, rows: ir.Value, vectors: ir.
     return b.add(b.mul(b.sub(vectors, I64(1)), I64(most_rows(target, 1))), b.sub(rows, I64(1)))
 
 
+def forms(target: Target) -> tuple[str, ...]:
+    """The forms of tiles that a target has: in int8 there are no gradients of weights."""
+    return (ROWS_APART,) if target.products == "int8" else (ROWS_APART, ROWS_TOGETHER)
+
+
 def emit_tiles(target: Target) -> ir.Module:
     """A module with all tiles, and a table of them for each form, named by `Target.tiles`."""
     module = ir.Module(f"tiles_{target.products}")
-    for form in (ROWS_APART, ROWS_TOGETHER):
+    for form in forms(target):
         tiles = []
         for vectors in range(1, target.bundle + 1):
             last = None

@@ -200,7 +200,7 @@ def template(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, int]) -
     values.scratch("packed gradients", width * (rows + 1) + 64)
     for position, operand in enumerate(kernels.weight_operands):
         values.scratch(f"weight operand {position}", packed(sizes[operand.size], rows + 1, lanes))
-    give_stages(values, plan, sizes, B, lanes)
+    give_stages(values, plan, sizes, B, kernels.target)
     kernel = kernels.run_backward()
     names = ["x", "dx", "chunk", "sums", *mask_names(kernels.program), *STEP_VALUES]
     names += [f"gradient {name}" for name in kernels.layout.shapes]

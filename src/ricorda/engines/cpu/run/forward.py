@@ -157,11 +157,11 @@ def kernel_values(kernels: Kernels, B: int, rows: int, shape: tuple[int, int, in
     if kernels.multiplies_input:
         ld = z_columns + 16  # Without the 16 all rows would fall into the same sets of the cache.
         values.scratch("chunk", rows * ld + 64)
-        values.scratch("half x", rows * I)
-        values.scratch("input weights", packed(z_columns, I, lanes))
+        values.scratch("rounded x", kernels.target.rows(rows) * kernels.target.row(I))
+        values.scratch("input weights", packed(z_columns, kernels.target.depth(I), lanes))
         values.scratch("input bias", padded(z_columns, kernels.target))
     values.numbers(chunk_ld=ld if kernels.multiplies_input else z_columns)
-    give_stages(values, kernels.forward, sizes, B, lanes)
+    give_stages(values, kernels.forward, sizes, B, kernels.target)
     return values
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from ricorda.engines import Request, Run, reference
-from ricorda.engines.cpu.kernels.compile import without_code
 from ricorda.engines.cpu.kernels.kernels import Kernels, kernels_for
 from ricorda.engines.cpu.run.autograd import LoopFunction
 from ricorda.engines.cpu.run.call import Call, check_shapes
@@ -18,10 +16,9 @@ from ricorda.engines.cpu.run.checkpoint import Segmented, segment_steps
 from ricorda.engines.cpu.run.forward import forward
 from ricorda.engines.cpu.run.inputs import input_parts
 from ricorda.engines.cpu.run.of_parameters import outside
+from ricorda.engines.cpu.run.processor import processor_for
 from ricorda.engines.cpu.run.repeated import by_products
 from ricorda.engines.cpu.run.steps import full, ragged
-from ricorda.engines.cpu.words import target
-from ricorda.engines.cpu.words.target import Target
 from ricorda.engines.reference import values_of_inputs
 from ricorda.program.differentiate import output_sequence, sequence_name
 
@@ -46,10 +43,7 @@ def run_layer(request: Request) -> Run:
     tensors = (x, *states, *parameters.values(), *beside)
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     names, record = tuple(parameters), tuple(record)
-    element = "f64" if x.dtype == torch.float64 else "f32"
-    processor = target.host(element, "bf16" if manner.bf16 and element == "f32" else None, few=B <= target.FEW)
-    if processor.products == "bf16":
-        processor = _able(processor)
+    processor = processor_for(x, manner.factors)
     watch = manner.watch
     kernels = kernels_for(program, names, processor, training=training, record=record, watch=watch is not None)
     check_shapes(kernels, parameters, x, states)
@@ -86,22 +80,6 @@ def run_layer(request: Request) -> Run:
         return Run(output, finals, {})
     kept = dict(zip(sequences, results[1 + len(states) :], strict=True)) | {output_sequence(program): output}
     return Run(output, finals, {name: over_time(values) for name, values in _records(kernels, kept, of_input)})
-
-
-@cache
-def _able(half: Target) -> Target:
-    """The same processor, but with products in full precision if no code can be had for those of bf16, as is said."""
-    error = without_code(half)
-    if error is None:
-        return half
-    _say(f"products are not rounded to bf16 here, as no machine code for them can be had ({error})")
-    return half.in_full()
-
-
-@cache
-def _say(sentence: str) -> None:
-    """Warn once, though targets for few rows and for many have the same reason."""
-    warnings.warn(sentence, UserWarning, stacklevel=2)
 
 
 @lru_cache(maxsize=256)

@@ -216,9 +216,11 @@ STEP_VALUES = (
 """The names that `step_values` returns."""
 
 
-def give_stages(values: NamedValues, plan: Plan, sizes: Mapping[str, int], B: int, lanes: int) -> None:
+def give_stages(values: NamedValues, plan: Plan, sizes: Mapping[str, int], B: int, target: Target) -> None:
     """Ask for buffers for packed matrices and for values that go from stage to stage."""
-    lines = plan.loop.lines
+    lines, lanes = plan.loop.lines, target.lanes
+    for index in plan.operands:
+        values.scratch(f"int8 {index}", target.rows(B) * target.row(sizes[lines[index].size]))
     for index in plan.half_lines:
         values.scratch(f"half {index}", B * sizes[lines[index].size])
     for name in plan.totals:
@@ -227,7 +229,7 @@ def give_stages(values: NamedValues, plan: Plan, sizes: Mapping[str, int], B: in
         values.scratch(f"half place {name}", 2 * B * sizes[plan.state_size(name)])
     for number, stage in enumerate(plan.schedule.stages):
         for position, bundle in enumerate(stage.bundles):
-            K = sum(sizes[lines[operand].size] for operand in bundle.operands)
+            K = sum(target.depth(sizes[lines[operand].size]) for operand in bundle.operands)
             units = -(-sizes[stage.size] // lanes) * lanes
             values.scratch(f"bundle {number} {position}", units * len(bundle.products) * K)
         for index in stage.kept:

@@ -23,9 +23,9 @@ from ricorda.engines.cpu.run.call import Call, shape_in, team_of, template_for, 
 from ricorda.engines.cpu.run.forward import template
 from ricorda.engines.cpu.run.memory import Arguments
 from ricorda.engines.cpu.run.of_parameters import outside_of_stack
+from ricorda.engines.cpu.run.processor import processor_for
 from ricorda.engines.cpu.run.repeated import repeats
 from ricorda.engines.cpu.run.steps import CHUNK_ROWS, full
-from ricorda.engines.cpu.words import target
 from ricorda.engines.cpu.words.target import Target
 from ricorda.program.stack import Stack
 
@@ -56,7 +56,7 @@ def run_stack(stack: Stack, request: Request) -> StackRun | None:
             if state.shape != (entries, B, size):
                 return None
             grad = grad or (grad_enabled and state.requires_grad)
-    processor = target.host("f64" if x.dtype == torch.float64 else "f32", few=B <= target.FEW)
+    processor = processor_for(x, request.manner.factors)
     stack, weights = outside_of_stack(stack, weights)
     if grad:
         with_gradient = calls_with_gradient(stack, T, B, processor)

@@ -19,9 +19,9 @@ from ricorda.engines.cpu.run.call import shape_in
 from ricorda.engines.cpu.run.forward import kernel_values
 from ricorda.engines.cpu.run.inputs import input_parts
 from ricorda.engines.cpu.run.memory import give_parameters, step_values
+from ricorda.engines.cpu.run.processor import processor_for
 from ricorda.engines.cpu.run.repeated import with_ones
 from ricorda.engines.cpu.run.steps import full
-from ricorda.engines.cpu.words import target
 from ricorda.engines.reference import values_of_inputs
 from ricorda.program.differentiate import output_sequence
 from ricorda.program.operations import OPERATIONS
@@ -218,12 +218,11 @@ def stepper(stack: Stack, request: Request, batch: tuple[int, ...]) -> Stepper |
     wrong = any(request.parameters[name].shape != shape for name, shape in shapes.items())
     if stack.program.masks or not stack.uniform or wrong:
         return None
-    double, few = request.x.dtype == torch.float64, math.prod(batch) <= target.FEW
     with torch.inference_mode(False):  # Steps outside of inference mode write the states too.
         weights = {name: request.parameters[name].detach().contiguous() for name in shapes}
         own = [{name: weights[name + suffix] for name in stack.names} for (suffix,) in stack.suffixes]
         program, layers = with_ones(stack.program, own, stack.sizes)
-        kernels = kernels_for(program, tuple(layers[0]), target.host("f64" if double else "f32", few=few))
+        kernels = kernels_for(program, tuple(layers[0]), processor_for(request.x, request.manner.factors))
         kind = Stepper if kernels.multiplies_input else PartsStepper
         return kind(kernels, layers, stack.sizes, batch)
 

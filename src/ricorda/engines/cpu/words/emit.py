@@ -7,7 +7,8 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-I1, I8, I32, I64, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.VoidType()
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+VOID = ir.VoidType()
 BYTES = I8.as_pointer()
 LINE = 64
 """Bytes of a cache line."""

@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
+from ricorda.engines.cpu.words import amx
 from ricorda.engines.cpu.words.emit import Emitter
 
 FEW = 2
@@ -27,12 +28,14 @@ class Target:
     cpu : LLVM's name of the processor
     features : LLVM's list of its features, such as "+avx2,-avx512f"
     element : "f32" or "f64"
-    products : "f32", "f64", or "bf16": factors rounded to bf16, sums in float32
+    products : "f32", "f64", "bf16": factors rounded to bf16, sums in float32, or "int8", see `products.int8`
     lanes : numbers of the element type in a vector register
     registers : vector registers
     has_fma : whether it multiplies and adds in one instruction
     has_bf16 : whether it has an instruction for products of bf16 pairs
     few : whether the code is for one or two rows, which need other tiles if registers are few: see `panel` and `tile`
+    dot : the instruction that sums products of four int8, "vpdpbusd" or "sdot", or of tiles of them beside the first,
+        "tdpbusd"; of two int16, "pmaddwd"; "" for none
     """
 
     triple: str
@@ -45,6 +48,7 @@ class Target:
     has_fma: bool
     has_bf16: bool
     few: bool = False
+    dot: str = ""
 
     @cached_property
     def number(self) -> ir.Type:
@@ -72,6 +76,42 @@ class Target:
     def bundle(self) -> int:
         """The most products that one tile computes side by side."""
         return max(3, self.tile)
+
+    @property
+    def per_word(self) -> int:
+        """Factors of products in the memory of one number."""
+        return {"bf16": 2, "int8": 4}.get(self.products, 1)
+
+    def row(self, K: int) -> int:
+        """The length in memory of a row of K factors, in numbers; see `Frame.row`."""
+        return self.words(K) + self.scale_words
+
+    @property
+    def scale_words(self) -> int:
+        """What follows the words of a row: in int8 its scale. Rows of tiles begin with cache lines."""
+        return 0 if self.products != "int8" else 16 if self.has_tiles else 1
+
+    def rows(self, B: int) -> int:
+        """The rows of memory for B rows of factors: tiles read more than there are, see `words.amx`."""
+        return B + amx.ROWS - 1 if self.has_tiles else B
+
+    def depth(self, K: int) -> int:
+        """The rows of a packed matrix of K factors; see `Frame.depth`."""
+        return self.words(K) + 2 * (self.products == "int8")
+
+    @property
+    def offset(self) -> int:
+        """What is added to the int8 factors from the left, since the instruction takes them without a sign."""
+        return 128 if self.dot in ("vpdpbusd", "tdpbusd") else 0
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether products of int8 are those of AMX, see `words.amx`."""
+        return self.products == "int8" and self.dot == "tdpbusd"
+
+    def words(self, K: int) -> int:
+        """The length in memory of K factors, in numbers; see `Frame.words`."""
+        return -(-K // 64) * 16 if self.has_tiles else -(-K // self.per_word)
 
     @property
     def is_x86(self) -> bool:
@@ -117,7 +157,7 @@ def _only(**fields: Any) -> Target:
 
 
 @cache
-def host(element: str = "f32", products: str | None = None, cpu: str | None = None, *, few: bool = False) -> Target:
+def host(element: str = "f32", products: str = "", cpu: str | None = None, *, few: bool = False) -> Target:
     """The target of this machine, or of a lesser one of its family.
 
     Parameters
@@ -132,7 +172,8 @@ def host(element: str = "f32", products: str | None = None, cpu: str | None = No
         return of(llvm.get_default_triple(), cpu, _FEATURES_OF[cpu], "", element, products, few=few)
     found = llvm.get_host_cpu_features()
     features = found.flatten().replace("+prefer-256-bit", "")
-    return of(llvm.get_default_triple(), llvm.get_host_cpu_name(), found, features, element, products, few=few)
+    own, tiles = llvm.get_host_cpu_name(), bool(found.get("amx-int8", False)) and amx.permitted()
+    return of(llvm.get_default_triple(), own, found, features, element, products, few=few, tiles=tiles)
 
 
 def of(
@@ -141,9 +182,10 @@ def of(
     has: Mapping[str, bool],
     features: str = "",
     element: str = "f32",
-    products: str | None = None,
+    products: str = "",
     *,
     few: bool = False,
+    tiles: bool = False,
 ) -> Target:
     """The target of any processor.
 
@@ -151,6 +193,7 @@ def of(
     ----------
     has : the features that LLVM reports of it. On macOS it reports none of an ARM processor, so the family decides
         what all ARM processors of 64 bits have: 32 registers, and multiplying and adding in one instruction.
+    tiles : whether this process may use AMX, if the processor has it
     """
     arm = triple.startswith(("aarch64", "arm64"))
     wide = all(has.get(name, False) for name in ("avx512f", "avx512dq", "avx512bw"))
@@ -167,11 +210,25 @@ def of(
         has_fma=has.get("fma", False) or wide or arm,
         has_bf16=wide and has.get("avx512bf16", False),
         few=few and registers < 32,
+        dot=_dot(cpu, has, wide, arm, tiles),
     )
 
+
+def _dot(cpu: str, has: Mapping[str, bool], wide: bool, arm: bool, tiles: bool) -> str:
+    """The instruction for products of int8; tiles only if this process may use them."""
+    if arm:
+        return "sdot" if has.get("dotprod", False) or cpu.startswith("apple-m") else ""
+    if wide and tiles and has.get("avx512vnni", False) and has.get("amx-int8", False):
+        return "tdpbusd"
+    return "vpdpbusd" if has.get("avx512vnni" if wide else "avxvnni", False) else "pmaddwd"
+
+
+_WIDE = {"avx2": True, "fma": True, "avx512f": True, "avx512dq": True, "avx512bw": True}
 
 _FEATURES_OF: dict[str, dict[str, bool]] = {
     "x86-64": {},
     "haswell": {"avx2": True, "fma": True},
-    "skylake-avx512": {"avx2": True, "fma": True, "avx512f": True, "avx512dq": True, "avx512bw": True},
+    "alderlake": {"avx2": True, "fma": True, "avxvnni": True},
+    "skylake-avx512": _WIDE,
+    "cascadelake": {**_WIDE, "avx512vnni": True},
 }
