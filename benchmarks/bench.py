@@ -60,6 +60,7 @@ def main(words: list[str] | None = None) -> int:
 
 def measure_all(chosen: argparse.Namespace) -> Run:
     import custom
+    import int8
     import layers
     import memory
     import options
@@ -85,6 +86,7 @@ def measure_all(chosen: argparse.Namespace) -> Run:
         custom.run,
         options.run,
         options.run_precision,
+        int8.run,
         memory.run,
         layers.run_sweeps,
     ):

@@ -32,6 +32,7 @@ PARTS = (
     "memory",
     "digits",
     "precision",
+    "int8",
     "insight",
     "small",
     "one-class",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from cases import Case
 from onnx import TensorProto, helper, numpy_helper
@@ -19,6 +23,19 @@ Arrays = dict[str, np.ndarray]
 
 def runs(problem: Problem, threads: int) -> Runs:
     session = _session(_graph(problem.case, _arrays(problem), stepwise=False), threads)
+    feed = {"x": problem.x.numpy()}
+    return Runs(lambda: session.run(["y"], feed)[0])
+
+
+def int8_runs(problem: Problem, threads: int) -> Runs:
+    """The same with weights of int8, which its own tool converts: an LSTM becomes a DynamicQuantizeLSTM."""
+    from onnxruntime.quantization import quantize_dynamic
+
+    logging.getLogger().addFilter(lambda record: "pre-processing" not in record.getMessage())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        quantize_dynamic(_graph(problem.case, _arrays(problem), stepwise=False), path, per_channel=True)
+        session = _session(onnx.load(path), threads)
     feed = {"x": problem.x.numpy()}
     return Runs(lambda: session.run(["y"], feed)[0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from cases import Case
@@ -12,6 +13,8 @@ from problem import ONNX, OURS, TORCH, Problem, our_layer, torch_layer
 from rows import Row, Settings
 
 SECTION = "streaming"
+ROUNDED = ("bf16", "int8")
+"""Our further precisions of products."""
 
 
 def run(settings: Settings) -> Iterator[Row]:
@@ -32,13 +35,12 @@ def run(settings: Settings) -> Iterator[Row]:
 def _steps(problem: Problem, threads: int) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
     calls: dict[str, Callable[[], object]] = {}
     absent: dict[str, str] = {}
-    stream = our_layer(problem.case).stream()
-    x = problem.x[0, 0].numpy()
-    try:
-        stream(x)
-        calls[OURS] = lambda: stream(x)
-    except ValueError as error:
-        absent[OURS] = str(error)
+    layer, x = our_layer(problem.case), problem.x[0, 0].numpy()
+    for name, precision in ((OURS, "float32"), *((precision, precision) for precision in ROUNDED)):
+        try:
+            calls[name] = partial(layer.stream(precision=precision), x)
+        except ValueError as error:
+            absent[name] = str(error)
     calls[TORCH] = _torch_step(problem)
     try:
         import onnx_peer

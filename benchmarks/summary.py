@@ -92,6 +92,8 @@ def targets(rows: list[Row], peak: float) -> list[Target]:
         Target("inference: geometric mean to the best", _worst(inference, geometric_mean), 1.5),
         Target("share of the peak, LSTM and GRU training, B 64 H 512", _worst(shares, min), 0.7),
         Target("bf16: times float32's speed", _worst(ratios(rows, "precision", ["float32"], "bf16"), min), 1.5),
+        Target("int8 inference: times float32's speed", _worst(ratios(rows, "int8", ["float32"]), min), 1.8),
+        Target("int8 inference: worst ratio to the best peer", _worst(ratios(rows, "int8", [TORCH, ONNX]), min), 1.2),
         *_streaming(rows),
         Target("own cells: ratio to torchrecurrent", _worst(ratios(of_own, "own cells", [TORCHRECURRENT]), min), 5.0),
         Target("own cells: ratio to torch.compile", _worst(ratios(of_own, "own cells", [COMPILED]), min), 2.0),

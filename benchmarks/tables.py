@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from int8 import FLOAT32
 from options import PLAIN
 from problem import ONNX, OURS, TORCH
 from rows import Row, duration
+from streaming import ROUNDED
 from summary import PEERS, Target, best_peer, gflops, means, ratio
 
 NOTHING = "-"
@@ -33,6 +35,7 @@ def tables(rows: list[Row], peak: float) -> list[Table]:
         "own cells": lambda chosen: _times("Cells of one's own, training", chosen),
         "options": _options,
         "precision": _precision,
+        "int8": _int8,
         "memory": _memory,
     }
     made = []
@@ -76,7 +79,7 @@ def _times(title: str, rows: list[Row]) -> Table:
 
 
 def _streaming(rows: list[Row]) -> Table:
-    names = (OURS, TORCH, ONNX)
+    names = (OURS, *ROUNDED, TORCH, ONNX)
 
     def cell(row: Row, name: str) -> str:
         if name not in row.seconds:
@@ -109,6 +112,22 @@ def _precision(rows: list[Row]) -> Table:
         )
     columns = ["layer", *names, "ratio", *(f"{name}, GFLOP/s" for name in names)]
     return Table("bf16 products under torch.autocast, training", columns, lines)
+
+
+def _int8(rows: list[Row]) -> Table:
+    names = (OURS, FLOAT32, TORCH, ONNX)
+    lines = [
+        [
+            row.label,
+            *(_time(row, name) for name in names),
+            _number(ratio(row, [FLOAT32])),
+            _number(ratio(row, [TORCH, ONNX])),
+        ]
+        for row in rows
+    ]
+    columns = ["layer", *names, "float32 / ours", "best peer / ours"]
+    remark = f"{OURS}, {TORCH} (quantize_dynamic) and {ONNX} (DynamicQuantizeLSTM) in int8; {FLOAT32} is ours."
+    return Table("Inference in int8", columns, lines, remark)
 
 
 def _memory(rows: list[Row]) -> Table:

@@ -127,6 +127,7 @@ def test_figures_are_the_worst_of_their_rows() -> None:
         Row("options", "LSTM", {PLAIN: 1.0, "layer norm": 1.08, "record": 3.0, "gradient norms": 1.02}),
         Row("options", "GRU forms", {"GRU": 1.0, "GRU reset-before": 1.3}),
         Row("precision", "LSTM", {"float32": 3.0, "bf16": 2.0}),
+        Row("int8", "LSTM", {OURS: 1.0, "float32": 3.0, TORCH: 2.0, ONNX: 1.1}),
         Row("memory", "LSTM", facts={"bytes": {OURS: 3e8, TORCH: 2e8}}),
         Row("memory", "long", {OURS: 9.0}, {"bytes": {OURS: 299e6}, "long": True}),
     ]
@@ -139,6 +140,8 @@ def test_figures_are_the_worst_of_their_rows() -> None:
         (pytest.approx(0.96), False),
         (pytest.approx(0.5), False),
         (pytest.approx(1.5), True),
+        (pytest.approx(3.0), True),
+        (pytest.approx(1.1), False),
         (pytest.approx(2.0), True),
         (pytest.approx(4.0), False),
         (None, None),
@@ -313,6 +316,7 @@ def run() -> Run:
         Row("own cells", "MGU", {OURS: 1.0, TORCHRECURRENT: 6.0}),
         Row("options", "LSTM", {PLAIN: 1.0, "layer norm": 1.08}),
         Row("precision", "LSTM", {"float32": 3.0, "bf16": 2.0}, {"flops": 6_000_000_000}),
+        Row("int8", "LSTM", {OURS: 1.0, "float32": 3.0, TORCH: 2.0}),
         Row("memory", "LSTM", facts={"bytes": {OURS: 3e8, TORCH: 2e8}}),
     ]
     about = {
@@ -336,6 +340,7 @@ def test_a_page_has_every_section(run: Run) -> None:
         "## Cells of one's own, training",
         "## What options cost, training",
         "## bf16 products under torch.autocast, training",
+        "## Inference in int8",
         "## Memory of one training step",
         "## Geometric means of the ratios",
         "## Figures to reach",
