@@ -63,6 +63,17 @@ def ricorda_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtur
     return run
 
 
+@pytest.fixture(scope="module")
+def without_learning_curves() -> Iterator[None]:
+    """They take most of the time of a tiny training."""
+    from ricorda.tasks import saving
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "learning_curve", lambda *_: None)
+        patch.setattr(saving, "as_png", lambda _: b"")
+        yield
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder with a table of 30 labelled texts, `data.csv`."""

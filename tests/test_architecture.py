@@ -15,6 +15,7 @@ ROOMS = (
     "errors",
     "telling",
     "files",
+    "locks",
     "shown",
     "program",
     "cells",

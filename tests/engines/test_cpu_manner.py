@@ -1,6 +1,6 @@
 """The manners of the CPU engine: segments that are run again, watched gradients, factors of products in bf16."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -248,13 +248,6 @@ def test_bf16_rounds_the_factors_of_products_alone(name: str, sizes: tuple[int, 
         assert error(ours, expected) > 64 * error(everything(full, x, lengths), expected)
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    yield
-    torch.set_num_threads(1)
-
-
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 @pytest.mark.parametrize("B", [1, 9])  # the threads share units, then rows
 def test_thread_counts_give_the_same_bits_in_bf16(name: str, B: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Products of int8: whole numbers that are exact, scales that bound the error, and when they act."""
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -165,13 +164,6 @@ def test_stacks_both_directions_and_options(name: str) -> None:
     assert 0 < (y - expected).abs().max() < 0.1
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    yield
-    torch.set_num_threads(1)
-
-
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 @pytest.mark.parametrize("B", [1, 9, 40])
 def test_thread_counts_and_streams_give_the_same_bits(name: str, B: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,16 +36,8 @@ from ricorda.insight.comparison.result import Comparison
 from ricorda.insight.comparison.splits import split
 from ricorda.insight.comparison.view import compare
 from ricorda.nn import Recurrent
-from ricorda.tasks import saving
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _without_learning_curves() -> Iterator[None]:
-    """They take most of the time of a tiny training, and nothing here looks at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saving, "learning_curve", lambda *_: None)
-        patch.setattr(saving, "as_png", lambda _: b"")
-        yield
+pytestmark = pytest.mark.usefixtures("without_learning_curves")
 
 
 # ------------------------------------------------------------------------------------------------ the paired bootstrap

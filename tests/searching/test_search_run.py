@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from ricorda.searching.duration import seconds_of
 from ricorda.searching.found import Repeated, Score, Tried
 from ricorda.searching.result import SearchResult
 from ricorda.searching.trial import TRIALS
-from ricorda.tasks import saving
 from ricorda.tasks.measure import Measure
 from ricorda.tasks.registry import TASKS
 from ricorda.training.loop import _Loop
@@ -28,13 +26,7 @@ SPACE = {"learning_rate": {"low": 1e-4, "high": 0.1, "log": True}, "cell": ["lst
 TEST = ["a warm film", "dull and lazy", "lovely"] * 4, ["good", "bad", "good"] * 4
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _without_learning_curves() -> Iterator[None]:
-    """They take most of the time of a tiny training, and nothing here looks at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saving, "learning_curve", lambda *_: None)
-        patch.setattr(saving, "as_png", lambda _: b"")
-        yield
+pytestmark = pytest.mark.usefixtures("without_learning_curves")
 
 
 def tiny(**parameters: Any) -> Any:

@@ -1,9 +1,7 @@
 """The CRF against enumeration of all tag sequences, in float64."""
 
 import itertools
-from collections.abc import Iterator
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,14 +11,6 @@ from ricorda.tasks.tag.crf import LinearChain
 
 BOUND = 1e-12
 """Some 50 additions of numbers near 10 in float64, whose unit roundoff is 1.1e-16."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def chain(tags: int, seed: int = 0) -> LinearChain:

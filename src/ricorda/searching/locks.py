@@ -1,4 +1,4 @@
-"""Locks on files, which the system frees when their process ends, even killed."""
+"""Locks of searches: each is a file that is there while its process holds it, or was killed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from ricorda.locks import lock
 
 
 @contextmanager
@@ -30,25 +27,26 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
         Whether this process holds it. Where the system has no locks, only who waits is told so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        held = _lock(descriptor, wait)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
         try:
-            yield held
+            answer = lock(descriptor, wait=wait)
+            if answer and not _is_at(path, descriptor):
+                continue  # Whoever held it has removed the file: another process may have made it anew.
+            held = wait if answer is None else answer
+            try:
+                yield held
+            finally:
+                if held:
+                    with suppress(OSError):
+                        path.unlink()
+            return
         finally:
-            if held:
-                with suppress(OSError):
-                    path.unlink()
-    finally:
-        os.close(descriptor)
+            os.close(descriptor)
 
 
-def _lock(descriptor: int, wait: bool) -> bool:
+def _is_at(path: Path, descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except (
-        AttributeError,
-        OSError,
-    ):  # Another process has it, or there are no locks: on Windows, on some file systems.
-        return wait
-    return True
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False

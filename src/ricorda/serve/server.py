@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.supervisors import multiprocess
 
 from ricorda.errors import ArgumentError, RicordaError
+from ricorda.locks import lock
 from ricorda.serve.app import application
 from ricorda.serve.guard import Guard
 from ricorda.serve.metrics import FOLDER, forget
@@ -160,16 +161,12 @@ class _Processes(multiprocess.Multiprocess):
 
 def worker() -> Process:
     """The application of one of several processes, which takes the first number that no other one has."""
-    import fcntl
-
     settings = Settings.from_environment()
     _say_little()
     for number in range(settings.workers):
-        lock = os.open(Path(settings.shared, f"{number}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # The system releases it, however the process ends.
-        except OSError:
-            os.close(lock)
+        place = os.open(Path(settings.shared, f"{number}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        if not lock(place):
+            os.close(place)
             continue
         _many_files()
         return Process(settings, number)

@@ -9,12 +9,8 @@ import safetensors
 
 from ricorda.errors import ModelFolderError
 from ricorda.files import why_not_written
+from ricorda.locks import lock
 from ricorda.training.checkpoint import CHECKPOINT
-
-try:
-    import fcntl
-except ImportError:  # Windows: folders cannot be locked there
-    fcntl = None  # type: ignore[assignment]
 
 HISTORY, BOARD = "history.jsonl", "tensorboard"
 
@@ -35,12 +31,14 @@ def alone_in(folder: Path) -> Iterator[None]:
     missing = not os.path.exists(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
+        descriptor = None if os.name == "nt" else os.open(folder, os.O_RDONLY)  # Windows opens no folders.
     except OSError as error:
         raise ModelFolderError(f"{folder} was not written, {why_not_written(folder / CHECKPOINT, error)}") from error
     try:
-        if descriptor is not None:
-            _lock(descriptor, folder)
+        if descriptor is not None and lock(descriptor) is False:
+            raise ModelFolderError(
+                f"another training is writing into {folder}: wait until it ends, or choose another folder"
+            )
         yield
     finally:
         if descriptor is not None:
@@ -81,14 +79,3 @@ def remove_run(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):  # It is not empty, or was removed.
         folder.rmdir()
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ModelFolderError(
-            f"another training is writing into {folder}: wait until it ends, or choose another folder"
-        ) from None
-    except OSError:  # a file system without locks
-        return
